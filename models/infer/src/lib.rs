@@ -1,0 +1,1 @@
+//! Model passports and inference. No network.

@@ -1,0 +1,1 @@
+//! Fetches models: resume, verify, refuse. The only room that touches the network.

@@ -1,0 +1,1 @@
+//! Builds a tract model from a .tflite flatbuffer.

@@ -1,0 +1,1 @@
+//! Message types made from the .msg files, their CDR and their hashes.

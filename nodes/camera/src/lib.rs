@@ -1,0 +1,1 @@
+//! Frames in: V4L2, video file, image folder.

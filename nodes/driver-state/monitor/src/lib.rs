@@ -1,0 +1,1 @@
+//! Driver state to alerts: the timers of the driver-monitoring rules. Pure.

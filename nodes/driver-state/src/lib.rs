@@ -1,0 +1,1 @@
+//! Frame to driver state: face, mesh, iris, head pose, gaze, eyes, mouth.

@@ -1,0 +1,1 @@
+//! The one impure room: threads, clocks, scheduling, memory locking, slots, lateness.

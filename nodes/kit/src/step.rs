@@ -1,0 +1,48 @@
+//! The step: a node's whole behaviour, as one pure function of time, frozen inputs and its own state.
+
+use crate::{Contract, Fault, Ports, Time};
+
+/// When a step runs. Time arrives here and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// 0, 1, 2, … for this node since it started.
+    pub seq: u64,
+    /// The input's arrival at the host, or the timer's due time; nothing moves it.
+    pub release: Time,
+    /// When the host called the step.
+    pub now: Time,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// There was something to do and it was done.
+    Worked,
+    /// Nothing to do; not counted in the latency statistics.
+    Idle,
+}
+
+/// A node: pure, without clock, thread, I/O or transport. The same inputs and ticks give the same outputs, bit for bit.
+pub trait Step: Send + 'static {
+    /// The input ports, made with [`crate::ports!`].
+    type Inputs: Ports;
+    /// The output ports, made with [`crate::ports!`].
+    type Outputs: Ports;
+
+    /// The node kind's contract.
+    const CONTRACT: Contract;
+
+    /// One step. The inputs are frozen; what is sent to the outputs leaves when the step returns.
+    ///
+    /// # Errors
+    /// A [`Fault`]; the host then clears the outputs and calls [`Step::fall_back`] in the same tick.
+    fn step(
+        &mut self,
+        tick: &Tick,
+        inputs: &Self::Inputs,
+        outputs: &mut Self::Outputs,
+    ) -> Result<Done, Fault>;
+
+    /// What to publish instead when the step faulted, or would have started too late. Cheap and infallible.
+    fn fall_back(&mut self, tick: &Tick, why: &Fault, outputs: &mut Self::Outputs);
+}

@@ -1,0 +1,1 @@
+//! The smallest complete node: copy this folder to get started.

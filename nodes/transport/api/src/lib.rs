@@ -1,0 +1,105 @@
+//! What belongs here: what a transport is to the host, and nothing of any one transport. Transports carry bytes (CDR with
+//! its encapsulation header); node logic never names one.
+
+use troika_kit::{Qos, Time, TypeInfo};
+
+/// Why a transport call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The transport cannot be opened, with its reason and the way out.
+    #[error("cannot open the {transport} transport: {reason}")]
+    Open {
+        /// Which transport.
+        transport: &'static str,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The name is no valid ROS 2 topic or node name.
+    #[error("'{0}' is no valid ROS 2 name")]
+    Name(String),
+    /// A publisher, subscription or token could not be declared.
+    #[error("cannot declare {what}: {reason}")]
+    Declare {
+        /// The topic or node.
+        what: String,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The session is closed.
+    #[error("the transport is closed")]
+    Closed,
+}
+
+/// Where a received message came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// The publisher's stamp of the message, on its own clock.
+    pub source_time: Time,
+    /// The publisher's count of messages on this topic.
+    pub sequence: i64,
+    /// The publisher's global id.
+    pub gid: [u8; 16],
+}
+
+/// Called on a transport's own thread with each message; it must not block for long.
+pub type OnMessage = Box<dyn FnMut(&[u8], &Meta) + Send>;
+
+/// A transport session: one for each process and transport.
+pub trait Transport: Send + Sync {
+    /// `mem`, `zenoh`, …
+    fn kind(&self) -> &'static str;
+
+    /// Makes a node known to the graph. `namespace` is `/` or `/car/front`; `name` has no slash.
+    fn node(&self, namespace: &str, name: &str) -> Result<Box<dyn NodeHandle>, TransportError>;
+
+    /// Who is there now, as far as this session knows.
+    fn graph(&self) -> Result<Graph, TransportError>;
+}
+
+/// One node's presence on a transport. Dropping it takes the node off the graph.
+pub trait NodeHandle: Send + Sync {
+    /// A publisher on an absolute topic name.
+    fn publisher(&self, topic: &str, ty: TypeInfo, qos: Qos) -> Result<Box<dyn Publisher>, TransportError>;
+
+    /// A subscription on an absolute topic name; it lasts until what is returned is dropped.
+    fn subscribe(
+        &self,
+        topic: &str,
+        ty: TypeInfo,
+        qos: Qos,
+        on_message: OnMessage,
+    ) -> Result<Box<dyn Subscription>, TransportError>;
+}
+
+/// Sends messages on one topic. Never called from a real-time thread: the host hands bytes to a thread of its own.
+pub trait Publisher: Send {
+    /// Sends one message. `stamp` is the source time that peers see.
+    fn put(&mut self, cdr: &[u8], stamp: Time) -> Result<(), TransportError>;
+}
+
+/// A living subscription; dropping it ends it, and no call comes after the drop returns.
+pub trait Subscription: Send {}
+
+/// A publisher or subscription seen on the graph.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// The node's full name, `/ns/name`.
+    pub node: String,
+    /// The topic's absolute name.
+    pub topic: String,
+    /// `package/msg/Name`.
+    pub type_name: String,
+    /// `RIHS01_…`, or empty when the peer gave none.
+    pub type_hash: String,
+    /// True for a publisher.
+    pub publishes: bool,
+}
+
+/// Who is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Graph {
+    /// Full names, sorted.
+    pub nodes: Vec<String>,
+    /// Publishers and subscriptions, sorted.
+    pub endpoints: Vec<Endpoint>,
+}

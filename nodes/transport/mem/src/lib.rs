@@ -1,0 +1,1 @@
+//! Transport inside one process; deterministic under a virtual clock.

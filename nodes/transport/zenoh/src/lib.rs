@@ -1,0 +1,1 @@
+//! Transport over zenoh that rmw_zenoh peers understand.

@@ -1,0 +1,1 @@
+//! Vehicle signals out, vehicle commands carried out, behind a trait for the body.

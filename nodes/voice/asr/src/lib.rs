@@ -1,0 +1,1 @@
+//! Speech recognition by whisper.cpp, in a process of its own.

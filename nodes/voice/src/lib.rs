@@ -1,0 +1,1 @@
+//! Utterance to vehicle command: voice activity, matcher, gates. Pure but for its shells.

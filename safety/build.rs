@@ -1,0 +1,93 @@
+//! Reads every `requirements/*.toml` and writes one Rust constant per requirement.
+
+use std::{env, fmt::Write as _, fs, path::PathBuf};
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Goal {
+    goal: GoalHead,
+    requirement: Vec<Requirement>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoalHead {
+    id: String,
+    text: String,
+    rationale: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Requirement {
+    id: String,
+    text: String,
+    rationale: String,
+    source: String,
+    verification: Verification,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "kebab-case")]
+enum Verification {
+    Test,
+    Analysis,
+    Inspection,
+}
+
+fn main() {
+    println!("cargo::rerun-if-changed=requirements");
+    let mut files: Vec<PathBuf> = fs::read_dir("requirements")
+        .expect("safety/requirements is a folder")
+        .map(|entry| entry.expect("a readable entry").path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "toml"))
+        .collect();
+    files.sort();
+
+    let mut code = String::new();
+    let mut all = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let goal: Goal = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(
+            !goal.goal.text.is_empty() && !goal.goal.rationale.is_empty(),
+            "{}: empty goal",
+            goal.goal.id
+        );
+        for requirement in goal.requirement {
+            let name = requirement.id.replace('-', "_");
+            assert!(
+                name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'),
+                "{}: an id is capitals, digits and dashes",
+                requirement.id
+            );
+            assert!(!all.contains(&name), "{}: id used twice", requirement.id);
+            assert!(
+                !requirement.rationale.is_empty() && !requirement.source.is_empty(),
+                "{}",
+                requirement.id
+            );
+            writeln!(
+                code,
+                "/// {} ({:?}). Source: {}.\npub const {name}: Requirement = Requirement {{ id: {:?}, text: {:?} }};",
+                requirement.text.trim(),
+                requirement.verification,
+                requirement.source,
+                requirement.id,
+                requirement.text.trim(),
+            )
+            .expect("writing to a string");
+            all.push(name);
+        }
+    }
+    writeln!(
+        code,
+        "/// Every requirement, in file order.\npub const ALL: &[Requirement] = &[{}];",
+        all.join(", ")
+    )
+    .expect("writing to a string");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("requirements.rs");
+    fs::write(&out, code).expect("OUT_DIR is writable");
+}

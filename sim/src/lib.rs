@@ -1,0 +1,1 @@
+//! A rendered driver with ground truth, and scenarios.

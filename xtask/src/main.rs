@@ -1,0 +1,2 @@
+//! Set-up, demo, test, bench: what the README's two commands call.
+fn main() {}
