@@ -26,4 +26,7 @@ pub enum Fault {
     /// A model run failed.
     #[error("model run failed: {0}")]
     Model(&'static str),
+    /// The step panicked; the host caught it.
+    #[error("the step panicked")]
+    Panicked,
 }
