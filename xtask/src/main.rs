@@ -1,2 +1,65 @@
-//! Set-up, demo, test, bench: what the README's two commands call.
-fn main() {}
+//! What belongs here: what the README's two commands call. `cargo xtask demo` and `cargo xtask test` set up everything on a
+//! fresh Debian 12 machine with Rust: system packages, models, build. This crate has few dependencies on purpose: it is
+//! what a stranger compiles first.
+
+mod packages;
+mod steps;
+mod suites;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set up, demonstrate and test Troika.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install, fetch, build, then run the cabin system with a terminal view and print a table at the end.
+    ///
+    /// What follows goes to `troika run`, for example `--headless`, `--seconds 60`, `--report report.json`.
+    Demo {
+        /// The system file to run.
+        #[arg(long, default_value = "launch/systems/cabin.toml")]
+        system: String,
+        /// How long to run.
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+        /// No terminal view; the table at the end is printed all the same.
+        #[arg(long)]
+        headless: bool,
+        /// Write the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        report: Option<String>,
+    },
+    /// Install, fetch, build, then run all tests or one suite.
+    Test {
+        /// One suite only.
+        #[arg(value_enum)]
+        suite: Option<suites::Suite>,
+    },
+    /// Install and fetch and build, and nothing more.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo { system, seconds, headless, report } => {
+            steps::demo(&system, seconds, headless, report.as_deref())
+        }
+        Command::Test { suite } => suites::run(suite),
+        Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The kinds of node that a system file can name: what `check` and `graph` need to know of each, and how each is made.
+//! The table itself is in `kinds.rs`.
+
+use std::{marker::PhantomData, path::PathBuf};
+
+use anyhow::Context as _;
+use serde::de::DeserializeOwned;
+use troika_host::{Host, NodeOptions, simulate::Simulation};
+use troika_kit::{Contract, PortSpec, Ports, Step};
+
+use crate::system::{self, Problem};
+
+/// What a node's maker may use besides its parameters.
+pub struct Making<'a> {
+    /// The text of the system file; parameters are read from it, so that errors point into it.
+    pub text: &'a str,
+    /// The node's name in it.
+    pub node: &'a str,
+    /// The folder that relative paths in parameters start from: the one `troika` was called in.
+    pub base: PathBuf,
+}
+
+/// Where nodes run: on threads and the wall clock, or step by step on a virtual one.
+pub enum Runtime<'a> {
+    /// Threads.
+    Host(&'a mut Host),
+    /// Virtual clock.
+    Simulation(&'a mut Simulation),
+}
+
+impl Runtime<'_> {
+    fn spawn<S: Step>(&mut self, step: S, options: NodeOptions) -> anyhow::Result<()> {
+        match self {
+            Runtime::Host(host) => host.spawn(step, options)?,
+            Runtime::Simulation(simulation) => simulation.spawn(step, options)?,
+        }
+        Ok(())
+    }
+}
+
+/// A kind of node.
+pub trait Kind: Sync {
+    /// As named in a system file.
+    fn name(&self) -> &'static str;
+    /// One sentence.
+    fn summary(&self) -> &'static str;
+    /// Its contract; none for a program of its own, which makes no promise.
+    fn contract(&self) -> Option<Contract>;
+    /// Its input ports.
+    fn inputs(&self) -> &'static [PortSpec];
+    /// Its output ports.
+    fn outputs(&self) -> &'static [PortSpec];
+    /// Whether its parameters can be read.
+    fn check_params(&self, text: &str, node: &str) -> Result<(), Problem>;
+    /// Makes the node and hands it to the runtime.
+    fn start(&self, making: &Making<'_>, options: NodeOptions, runtime: Runtime<'_>) -> anyhow::Result<()>;
+    /// The program that runs it, when that is not `troika` itself; it stands beside `troika`.
+    fn program(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// A kind that is a [`Step`] with parameters of type `C`.
+pub struct StepKind<C, S> {
+    summary: &'static str,
+    make: fn(C, &Making<'_>) -> anyhow::Result<S>,
+    types: PhantomData<fn() -> (C, S)>,
+}
+
+impl<C, S> StepKind<C, S> {
+    /// A kind made by `make` from its parameters.
+    pub const fn new(summary: &'static str, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
+        StepKind { summary, make, types: PhantomData }
+    }
+}
+
+impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
+    fn name(&self) -> &'static str {
+        S::CONTRACT.spec().node
+    }
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+    fn contract(&self) -> Option<Contract> {
+        Some(S::CONTRACT)
+    }
+    fn inputs(&self) -> &'static [PortSpec] {
+        <S::Inputs as Ports>::SPECS
+    }
+    fn outputs(&self) -> &'static [PortSpec] {
+        <S::Outputs as Ports>::SPECS
+    }
+    fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
+        system::read_params::<C>(text, node).map(drop)
+    }
+    fn start(&self, making: &Making<'_>, options: NodeOptions, mut runtime: Runtime<'_>) -> anyhow::Result<()> {
+        let config = system::read_params::<C>(making.text, making.node)
+            .map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
+        let step = (self.make)(config, making).with_context(|| format!("cannot start node '{}'", making.node))?;
+        runtime.spawn(step, options)
+    }
+}

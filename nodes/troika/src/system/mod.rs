@@ -1,0 +1,194 @@
+//! What belongs here: the system file (`launch/systems/*.toml`): which nodes run, in which process, at which priority, with
+//! which parameters. Reading it ([`load`]) and finding what is wrong with it ([`check`]) are pure; a [`Problem`] points at
+//! the line at fault and names the way out.
+
+pub mod check;
+pub mod problem;
+
+use std::{collections::BTreeMap, ops::Range, path::Path, time::Duration};
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+use toml::de::{DeTable, DeValue};
+
+pub use problem::{Problem, Severity};
+
+/// A system file as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// The `[system]` table.
+    pub system: Head,
+    /// The `[nodes.NAME]` tables.
+    pub nodes: BTreeMap<String, Spanned<Node>>,
+    /// The `[processes.NAME]` tables; a process that is only named by nodes has the defaults.
+    #[serde(default)]
+    pub processes: BTreeMap<String, Spanned<Process>>,
+}
+
+/// The `[system]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The system's name.
+    pub name: String,
+    /// One sentence for `troika graph` and the terminal view.
+    #[serde(default)]
+    pub description: String,
+    /// What carries the messages.
+    #[serde(default)]
+    pub transport: TransportKind,
+    /// ROS 2 namespace of every node, `/` or `/car/front`.
+    #[serde(default = "root_namespace")]
+    pub namespace: String,
+    /// The highest share of one core that real-time nodes may use, so that the transport's ordinary threads still run.
+    #[serde(default = "default_real_time_share")]
+    pub real_time_share: f64,
+}
+
+/// What carries the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportKind {
+    /// Inside one process; other processes of the system are not reached.
+    Mem,
+    /// zenoh, as ROS 2 peers on rmw_zenoh speak it.
+    #[default]
+    Zenoh,
+}
+
+fn root_namespace() -> String {
+    "/".to_owned()
+}
+
+fn default_real_time_share() -> f64 {
+    0.7
+}
+
+fn default_process() -> String {
+    "main".to_owned()
+}
+
+/// A `[processes.NAME]` table.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// Lock the process's memory (never where speech or language models run).
+    #[serde(default)]
+    pub lock_memory: bool,
+    /// Measure the machine's scheduling floor beside this process's nodes.
+    #[serde(default)]
+    pub floor: bool,
+    /// `nice` value of the process's ordinary threads, 0 to 19.
+    #[serde(default)]
+    pub nice: i32,
+}
+
+/// A `[nodes.NAME]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Which kind of node: `troika graph --kinds` lists them.
+    pub kind: Spanned<String>,
+    /// The process that it runs in.
+    #[serde(default = "default_process")]
+    pub process: String,
+    /// Scheduling policy; by default that of an ordinary thread.
+    #[serde(default)]
+    pub sched: Option<Spanned<Sched>>,
+    /// Cores that it may run on; by default all.
+    #[serde(default)]
+    pub cores: Option<Spanned<Vec<usize>>>,
+    /// Port name to topic name.
+    #[serde(default)]
+    pub remap: BTreeMap<String, Spanned<String>>,
+    /// A period shorter than the kind's contract, milliseconds.
+    #[serde(default)]
+    pub period_ms: Option<Spanned<f64>>,
+    /// A deadline shorter than the kind's contract, milliseconds.
+    #[serde(default)]
+    pub deadline_ms: Option<Spanned<f64>>,
+    /// A budget smaller than the kind's contract, milliseconds.
+    #[serde(default)]
+    pub budget_ms: Option<Spanned<f64>>,
+    /// The kind's own parameters; read by the kind, see [`params_of`].
+    #[serde(default)]
+    pub params: Option<toml::Table>,
+}
+
+/// Scheduling policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "policy", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Sched {
+    /// SCHED_FIFO at a priority of 1 to 98.
+    Fifo {
+        /// Higher runs first.
+        priority: u8,
+    },
+    /// An ordinary thread.
+    Other,
+}
+
+impl Node {
+    /// The contract's tightened numbers: period, deadline, budget.
+    pub fn tightened(&self) -> [Option<Duration>; 3] {
+        let millis = |field: &Option<Spanned<f64>>| {
+            field.as_ref().and_then(|ms| Duration::try_from_secs_f64(ms.get_ref() / 1000.0).ok())
+        };
+        [millis(&self.period_ms), millis(&self.deadline_ms), millis(&self.budget_ms)]
+    }
+}
+
+/// A system file with its text, so that problems can point into it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// As given by the user.
+    pub path: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// Reads a system file.
+///
+/// # Errors
+/// The file cannot be read, is no TOML, or has an unknown or missing key.
+pub fn load(path: &Path) -> Result<(Source, System), (Source, Problem)> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let source = Source { path: shown.clone(), text: String::new() };
+        (source, Problem::error(format!("cannot read {shown}: {error}")).help("give the path of a system file, for example launch/systems/cabin.toml"))
+    })?;
+    let source = Source { path: shown, text };
+    match parse(&source.text) {
+        Ok(system) => Ok((source, system)),
+        Err(problem) => Err((source, problem)),
+    }
+}
+
+/// Reads the text of a system file.
+pub fn parse(text: &str) -> Result<System, Problem> {
+    toml::from_str(text).map_err(|error| Problem::of_toml(&error))
+}
+
+/// The parameters of one node, with their places in the file, for the kind to read. `None` when there are none.
+pub fn params_of<'t>(text: &'t str, node: &str) -> Option<Spanned<DeValue<'t>>> {
+    let mut file = DeTable::parse(text).ok()?.into_inner();
+    let DeValue::Table(mut nodes) = file.remove("nodes")?.into_inner() else { return None };
+    let DeValue::Table(mut node) = nodes.remove(node)?.into_inner() else { return None };
+    node.remove("params")
+}
+
+/// Reads a kind's parameters; an absent `params` table is an empty one.
+///
+/// # Errors
+/// An unknown key or a value of the wrong type, with its place in the file.
+pub fn read_params<T: serde::de::DeserializeOwned>(text: &str, node: &str) -> Result<T, Problem> {
+    let result = match params_of(text, node) {
+        Some(value) => T::deserialize(toml::de::ValueDeserializer::from(value)),
+        None => T::deserialize(toml::Table::new()),
+    };
+    result.map_err(|error| Problem::of_toml(&error))
+}
+
+/// Where a key's table stands in the text: for problems about the node as a whole.
+pub type Span = Range<usize>;

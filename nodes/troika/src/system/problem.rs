@@ -1,0 +1,121 @@
+//! A problem in a system file, and how it is shown: the line at fault, what is wrong, the way out.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::Source;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It runs, but not as one would think.
+    Warning,
+    /// It must not run.
+    Error,
+}
+
+/// Something wrong with a system file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Where, in bytes of the text.
+    pub span: Option<Range<usize>>,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// An error without a place.
+    pub fn error(message: impl Into<String>) -> Problem {
+        Problem { severity: Severity::Error, message: message.into(), span: None, help: None }
+    }
+
+    /// A warning without a place.
+    pub fn warning(message: impl Into<String>) -> Problem {
+        Problem { severity: Severity::Warning, ..Problem::error(message) }
+    }
+
+    /// The same, with its place.
+    pub fn at(mut self, span: Range<usize>) -> Problem {
+        self.span = Some(span);
+        self
+    }
+
+    /// The same, with the way out.
+    pub fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What the TOML reader says, with a near miss named when a key is unknown.
+    pub fn of_toml(error: &toml::de::Error) -> Problem {
+        let message = error.message().trim().to_owned();
+        let help = near_miss(&message);
+        let problem = Problem { span: error.span(), ..Problem::error(message) };
+        match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
+    }
+
+    /// As shown to a person: file, line, the text at fault, the way out.
+    pub fn render(&self, source: &Source, colour: bool) -> String {
+        let level = match self.severity {
+            Severity::Warning => Level::WARNING,
+            Severity::Error => Level::ERROR,
+        };
+        let mut group = Group::with_title(level.primary_title(&self.message));
+        if let Some(span) = &self.span {
+            let end = span.end.min(source.text.len());
+            let start = span.start.min(end);
+            // A whole table is too much to show: its first line says where.
+            let first_line = source.text[start..end].lines().next().map_or(start, |line| start + line.len());
+            group = group.element(
+                Snippet::source(&source.text)
+                    .path(&source.path)
+                    .annotation(AnnotationKind::Primary.span(start..first_line.max(start))),
+            );
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help));
+        }
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&[group]).to_string()
+    }
+}
+
+/// For "unknown field `prioritty`, expected one of `policy`, `priority`": the nearest of the expected ones.
+fn near_miss(message: &str) -> Option<String> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| message.starts_with("unknown "))?;
+    nearest(unknown, quoted).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// The candidate most like `word`, if any is like it at all.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_shown_with_its_line_and_the_nearest_key() {
+        let text = "[system]\nname = \"cabin\"\ntransprot = \"zenoh\"\n[nodes]\n";
+        let problem = super::super::parse(text).expect_err("an unknown key");
+        let shown =
+            problem.render(&Source { path: "cabin.toml".to_owned(), text: text.to_owned() }, false);
+        assert!(shown.contains("cabin.toml:3:1"), "{shown}");
+        assert!(shown.contains("did you mean `transport`?"), "{shown}");
+    }
+}

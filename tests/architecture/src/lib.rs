@@ -1,0 +1,1 @@
+//! What belongs here: tests that hold the architecture. The library is empty.

@@ -1,0 +1,82 @@
+//! Dependencies between the rooms run one way. Each crate names here all the Troika crates that it may use; a new arrow is
+//! a decision, made by editing this table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// A crate and the Troika crates that it may use outside its tests.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("troika-safety", &[]),
+    ("troika-kit", &["troika-safety"]),
+    ("troika-msgs", &["troika-kit"]),
+    ("troika-tflite", &[]),
+    ("troika-models", &["troika-tflite"]),
+    ("troika-models-pull", &["troika-models"]),
+    // Nodes: pure logic. None knows a transport or the host.
+    ("troika-template", &["troika-kit", "troika-msgs"]),
+    ("troika-monitor", &["troika-kit", "troika-msgs"]),
+    ("troika-driver-state", &["troika-kit", "troika-msgs", "troika-models"]),
+    ("troika-vehicle", &["troika-kit", "troika-msgs"]),
+    ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
+    ("troika-camera", &["troika-kit", "troika-msgs"]),
+    ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
+    // Transports know the kit and their own API; never a node, never the host.
+    ("troika-transport", &["troika-kit"]),
+    ("troika-transport-mem", &["troika-kit", "troika-transport"]),
+    ("troika-transport-zenoh", &["troika-kit", "troika-transport"]),
+    // The host knows what a transport is, not which there are.
+    ("troika-host", &["troika-kit", "troika-msgs", "troika-transport", "troika-transport-mem"]),
+];
+
+/// Crates at the top, which tie the rest together and which nothing may use.
+const TOP: &[&str] =
+    &["troika", "troika-asr", "xtask", "troika-architecture", "troika-conformance", "troika-interop"];
+
+#[test]
+fn dependencies_run_one_way() {
+    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata works in the workspace");
+    let allowed: BTreeMap<&str, BTreeSet<&str>> =
+        MAY_USE.iter().map(|(name, uses)| (*name, uses.iter().copied().collect())).collect();
+    let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    assert!(ours.len() >= 15, "only {} crates seen", ours.len());
+
+    let mut wrong = Vec::new();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        if !allowed.contains_key(name) && !TOP.contains(&name) {
+            wrong.push(format!("{name} is in no room: give it a line in MAY_USE or TOP"));
+        }
+        for dependency in package.dependencies.iter().filter(|one| one.kind == DependencyKind::Normal) {
+            let used = dependency.name.as_str();
+            if !ours.contains(used) {
+                continue;
+            }
+            let fine = match allowed.get(name) {
+                Some(uses) => uses.contains(used),
+                None => !TOP.contains(&used) || (name == "troika-interop" && used == "troika-conformance"),
+            };
+            if !fine {
+                wrong.push(format!("{name} must not use {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pure_rooms_have_no_transport_thread_or_network_library() {
+    let impure =
+        ["zenoh", "tokio", "ureq", "cpal", "v4l", "libc", "rustix", "crossbeam-channel", "signal-hook"];
+    let pure =
+        ["troika-safety", "troika-kit", "troika-msgs", "troika-monitor", "troika-tflite", "troika-template"];
+    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata works in the workspace");
+    let seen: Vec<_> =
+        metadata.packages.iter().filter(|package| pure.contains(&package.name.as_str())).collect();
+    assert_eq!(seen.len(), pure.len(), "every pure room is a crate");
+    for package in seen {
+        for dependency in package.dependencies.iter().filter(|one| one.kind == DependencyKind::Normal) {
+            assert!(!impure.contains(&dependency.name.as_str()), "{} uses {}", package.name, dependency.name);
+        }
+    }
+}

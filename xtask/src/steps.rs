@@ -1,0 +1,66 @@
+//! The steps that the commands are made of.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::packages::{self, succeed};
+
+/// The top of the checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
+}
+
+/// `cargo`, in the checkout.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A program that the build made.
+pub(crate) fn built(program: &str) -> PathBuf {
+    target().join("debug").join(program)
+}
+
+/// Tells what comes next.
+pub(crate) fn say(step: &str) {
+    println!("\n==> {step}");
+}
+
+/// System packages and the build.
+pub(crate) fn set_up(wanted: &[&str]) -> anyhow::Result<()> {
+    say("system packages");
+    packages::ensure(wanted)?;
+    say("build");
+    succeed(&mut cargo(&["build", "--locked", "--package", "troika", "--package", "troika-asr"]))
+}
+
+/// Fetches a set of models.
+pub(crate) fn pull(set: &str) -> anyhow::Result<()> {
+    say("models");
+    succeed(Command::new(built("troika")).args(["models", "pull", "--set", set]).current_dir(root()))
+}
+
+/// `cargo xtask demo`.
+pub(crate) fn demo(system: &str, seconds: u32, headless: bool, report: Option<&str>) -> anyhow::Result<()> {
+    set_up(packages::RUN)?;
+    pull("demo")?;
+    say(&format!("troika run {system}"));
+    let mut run = Command::new(built("troika"));
+    run.args(["run", system, "--seconds", &seconds.to_string()]);
+    if headless {
+        run.arg("--headless");
+    }
+    if let Some(file) = report {
+        // A relative path is the caller's, not the checkout's.
+        run.arg("--report").arg(std::path::absolute(file)?);
+    }
+    succeed(run.current_dir(root()))
+}
