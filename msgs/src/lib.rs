@@ -1,1 +1,19 @@
-//! Message types made from the .msg files, their CDR and their hashes.
+//! What belongs here: the messages. The folder is a ROS 2 interface package (`msg/`, `package.xml`, `CMakeLists.txt`) and
+//! this crate: Rust types made from the same files at build, one module a ROS package ([`troika`] for `troika_msgs`,
+//! [`std_msgs`], [`sensor_msgs`], …), each a [`troika_kit::Message`] with its RIHS01 hash and its CDR.
+//!
+//! - [`cdr`]: the CDR codec; any bytes give a value or a typed error, with bounded allocation.
+//! - [`dynamic`]: every type by its name, for tools.
+//! - [`protect`]: the canonical byte form that end-to-end protection covers.
+
+pub mod cdr;
+pub mod dynamic;
+pub mod protect;
+mod stamp;
+
+#[allow(clippy::all, rustdoc::all, reason = "made at build; the comments in the .msg files are plain text")]
+mod types {
+    include!(concat!(env!("OUT_DIR"), "/types.rs"));
+}
+
+pub use types::*;
