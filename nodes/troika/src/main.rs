@@ -1,2 +1,187 @@
-//! The command line.
-fn main() {}
+//! `troika`: runs, checks and looks into systems of real-time in-vehicle nodes.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the command line is an edge: it waits for people, files and processes"
+)]
+
+mod graph;
+mod kind;
+mod kinds;
+mod models;
+mod run;
+mod system;
+mod topic;
+
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::bail;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use system::{Problem, Severity, Source, System};
+
+/// Real-time in-vehicle middleware: runs, checks and looks into systems of nodes.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a system file until it is stopped (Ctrl-C) or its time is over.
+    Run(run::RunArguments),
+    /// Find what is wrong with system files, with the line at fault and the way out.
+    Check {
+        /// System files.
+        #[arg(required = true)]
+        systems: Vec<PathBuf>,
+        /// Warnings fail the check too.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Show who publishes what to whom.
+    Graph {
+        /// The system file.
+        #[arg(required_unless_present = "kinds")]
+        system: Option<PathBuf>,
+        /// How it is written.
+        #[arg(long, value_enum, default_value = "text")]
+        format: graph::Format,
+        /// List the kinds of node that a system file can name, instead.
+        #[arg(long)]
+        kinds: bool,
+    },
+    /// Score a scenario in virtual time: rendered frames in, states and alerts out, compared with the truth.
+    Score(run::virtual_time::ScoreArguments),
+    /// The models: what is here, fetch what is missing, verify them.
+    Models {
+        #[command(subcommand)]
+        command: models::ModelsCommand,
+    },
+    /// What this machine allows (real-time priority, memory locking, clock), and how to mend what is missing.
+    Doctor {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look into topics over a transport.
+    Topic {
+        #[command(subcommand)]
+        command: topic::TopicCommand,
+    },
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check { systems, strict } => check(&systems, strict),
+        Command::Graph { kinds: true, .. } => {
+            for kind in kinds::KINDS {
+                println!("{:<16} {}", kind.name(), kind.summary());
+            }
+            Ok(())
+        }
+        Command::Graph { system, format, .. } => {
+            load_checked(&system.unwrap_or_default()).map(|(_, system)| print!("{}", graph::draw(&system, kinds::KINDS, format)))
+        }
+        Command::Score(arguments) => run::virtual_time::score(&arguments),
+        Command::Models { command } => models::run(command),
+        Command::Doctor { json } => doctor(json),
+        Command::Topic { command } => topic::run(command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "troika", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(problem: &Problem, source: &Source) {
+    eprintln!("{}\n", problem.render(source, std::io::stderr().is_terminal()));
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Reads a system file and shows what is wrong with it; errors end it.
+fn load_checked(path: &Path) -> anyhow::Result<(Source, System)> {
+    let (source, system) = match system::load(path) {
+        Ok(loaded) => loaded,
+        Err((source, problem)) => {
+            show(&problem, &source);
+            bail!("{} cannot be used", path.display());
+        }
+    };
+    let problems = system::check::check(&source.text, &system, kinds::KINDS, cores());
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    for problem in problems.iter().filter(|problem| errors == 0 || problem.severity == Severity::Error) {
+        show(problem, &source);
+    }
+    if errors > 0 {
+        bail!("{} has {errors} error{}", path.display(), if errors == 1 { "" } else { "s" });
+    }
+    Ok((source, system))
+}
+
+fn check(paths: &[PathBuf], strict: bool) -> anyhow::Result<()> {
+    let mut failed = 0;
+    for path in paths {
+        let (source, problems) = match system::load(path) {
+            Ok((source, system)) => {
+                let problems = system::check::check(&source.text, &system, kinds::KINDS, cores());
+                (source, problems)
+            }
+            Err((source, problem)) => (source, vec![problem]),
+        };
+        problems.iter().for_each(|problem| show(problem, &source));
+        let fails = |problem: &Problem| strict || problem.severity == Severity::Error;
+        if problems.iter().any(fails) {
+            failed += 1;
+        } else {
+            println!("{}: fine{}", path.display(), if problems.is_empty() { "" } else { ", with warnings" });
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {} system files failed the check", paths.len());
+    }
+    Ok(())
+}
+
+fn doctor(json: bool) -> anyhow::Result<()> {
+    let findings = troika_host::doctor::inspect();
+    if json {
+        let list: Vec<_> = findings
+            .iter()
+            .map(|one| serde_json::json!({ "what": one.what, "ok": one.ok, "detail": one.detail, "mend": one.mend }))
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&list)?);
+        return Ok(());
+    }
+    for finding in &findings {
+        println!("{} {:<22} {}", if finding.ok { "ok  " } else { "lack" }, finding.what, finding.detail);
+        if !finding.ok {
+            println!("     {:<22} mend: {}", "", finding.mend);
+        }
+    }
+    let lacking = findings.iter().filter(|finding| !finding.ok).count();
+    println!("\n{} of {} as it should be; Troika runs either way and says what it could not have", findings.len() - lacking, findings.len());
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `troika graph`: who publishes what to whom, as text, Mermaid or DOT. Pure.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use troika_kit::Direction;
+
+use crate::{
+    kind::Kind,
+    system::{System, check::topic_of},
+};
+
+/// How the graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One node after the other.
+    Text,
+    /// For a page of documentation.
+    Mermaid,
+    /// For graphviz.
+    Dot,
+}
+
+/// The graph of a system whose kinds are all known.
+pub fn draw(system: &System, kinds: &[&'static dyn Kind], format: Format) -> String {
+    let mut out = String::new();
+    let nodes: Vec<_> = system
+        .nodes
+        .iter()
+        .filter_map(|(name, node)| {
+            let kind = kinds.iter().find(|kind| kind.name() == node.get_ref().kind.get_ref())?;
+            Some((name, node.get_ref(), *kind))
+        })
+        .collect();
+    let mut edges: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for (from, from_node, from_kind) in &nodes {
+        for output in from_kind.outputs() {
+            let topic = topic_of(from_node, output);
+            for (to, to_node, to_kind) in &nodes {
+                if to_kind.inputs().iter().any(|input| topic_of(to_node, input) == topic) {
+                    edges.entry((from, to)).or_default().push(topic);
+                }
+            }
+        }
+    }
+    let result = match format {
+        Format::Text => text(&mut out, system, &nodes),
+        Format::Mermaid => arrows(&mut out, "flowchart LR\n", "", &edges, |from, to, topics| {
+            format!("    {from} -->|{}| {to}\n", topics.join("<br/>"))
+        }),
+        Format::Dot => arrows(&mut out, "digraph system {\n", "}\n", &edges, |from, to, topics| {
+            format!("    \"{from}\" -> \"{to}\" [label=\"{}\"];\n", topics.join("\\n"))
+        }),
+    };
+    result.unwrap_or_default();
+    out
+}
+
+fn text(
+    out: &mut String,
+    system: &System,
+    nodes: &[(&String, &crate::system::Node, &'static dyn Kind)],
+) -> std::fmt::Result {
+    writeln!(out, "{}: {}", system.system.name, system.system.description)?;
+    for (name, node, kind) in nodes {
+        writeln!(out, "\n{name} ({}, process {})", kind.name(), node.process)?;
+        if let Some(contract) = kind.contract() {
+            let spec = contract.spec();
+            let requirements: Vec<&str> = spec.requirements.iter().map(|one| one.id()).collect();
+            writeln!(
+                out,
+                "    {:?}: period {:?}, deadline {:?}, budget {:?}{}{}",
+                spec.class,
+                spec.period,
+                spec.deadline,
+                spec.budget,
+                if requirements.is_empty() { "" } else { "; carries " },
+                requirements.join(" ")
+            )?;
+        }
+        for spec in kind.inputs().iter().chain(kind.outputs()) {
+            let arrow = if spec.direction == Direction::Out { "->" } else { "<-" };
+            writeln!(out, "    {arrow} {:<32} {}", topic_of(node, spec), spec.ty.name)?;
+        }
+    }
+    Ok(())
+}
+
+fn arrows(
+    out: &mut String,
+    head: &str,
+    tail: &str,
+    edges: &BTreeMap<(&str, &str), Vec<&str>>,
+    line: impl Fn(&str, &str, &[&str]) -> String,
+) -> std::fmt::Result {
+    out.write_str(head)?;
+    for ((from, to), topics) in edges {
+        out.write_str(&line(from, to, topics))?;
+    }
+    out.write_str(tail)
+}

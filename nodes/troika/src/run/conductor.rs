@@ -1,0 +1,330 @@
+//! The conductor: starts the processes of a system, watches its topics, shows them, stops everything, makes the report.
+
+use std::{
+    fs::File,
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use troika_host::{Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals, sync::StopToken};
+use troika_kit::Qos;
+use troika_transport::Transport;
+use troika_transport_zenoh::RouterGuard;
+
+use super::{
+    RunArguments,
+    dashboard::Dashboard,
+    report::{DriverStateFigures, Machine, ProcessFigures, Report},
+    score::Raised,
+    view::{self, Heading},
+    virtual_time, voice,
+};
+use crate::{
+    kinds,
+    system::{Source, System, TransportKind, check::topic_of},
+};
+
+/// How long a process may take to stop before it is killed.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Runs the whole system.
+pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<()> {
+    if system.system.transport == TransportKind::Mem {
+        bail!("`troika run` needs a transport that reaches other processes: use zenoh, or `troika score` for virtual time");
+    }
+    let stop = stop_on_signals()?;
+    let options = arguments.zenoh_options()?;
+    let router = RouterGuard::ensure(&options.router)?;
+    let transport_shown = format!("zenoh, {} {}", router.describe(), options.router);
+    let transport = arguments.open(system.system.transport)?;
+    let dashboard = Arc::new(Mutex::new(Dashboard::default()));
+    let edge = Edge::new(&*transport, Clock::Host(HostClock::start()), &system.system.namespace, "troika_view")?;
+    let subscriptions = watch(&edge, system, &dashboard)?;
+
+    let mut company = Company::start(arguments, source, system)?;
+    let headless = arguments.headless || !std::io::stdout().is_terminal();
+    if headless {
+        println!("{} over {transport_shown}; {}", system.system.name, company.describe());
+    }
+    company.wait_until_all_here(&*transport, system, &stop)?;
+    let start = Instant::now();
+    let duration = arguments.seconds.map(Duration::from_secs);
+    let shown = if headless {
+        while !stop.is_stopped() && duration.is_none_or(|duration| start.elapsed() < duration) && company.all_run() {
+            stop.wait_for(Duration::from_millis(100));
+        }
+        Ok(())
+    } else {
+        let heading = Heading {
+            system: system.system.name.clone(),
+            transport: transport_shown.clone(),
+            models: String::new(),
+            duration,
+        };
+        view::show(&heading, &dashboard, || stop.is_stopped() || !company.all_run())
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let figures = company.stop();
+    drop(subscriptions);
+    shown?;
+
+    let dashboard = lock(&dashboard);
+    let report = report(system, &dashboard, figures?, seconds, transport_shown)?;
+    print!("{}", report.table());
+    for utterance in &dashboard.utterances {
+        println!("  said           {}", view::utterance_line(utterance));
+    }
+    if let Some(file) = &arguments.report {
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write the report {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn lock(dashboard: &Mutex<Dashboard>) -> MutexGuard<'_, Dashboard> {
+    dashboard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The topic on which nodes of this system send a type.
+fn topic_by_type<'a>(system: &'a System, type_name: &str) -> Option<&'a str> {
+    system.nodes.values().find_map(|node| {
+        let kind = kinds::find(node.get_ref().kind.get_ref())?;
+        kind.outputs().iter().find(|spec| spec.ty.name == type_name).map(|spec| topic_of(node.get_ref(), spec))
+    })
+}
+
+/// Subscribes to all that the dashboard shows.
+fn watch(edge: &Edge, system: &System, dashboard: &Arc<Mutex<Dashboard>>) -> anyhow::Result<Vec<TypedSubscription>> {
+    use troika_kit::Message;
+    use troika_msgs::{
+        sensor_msgs::Image,
+        troika::{CommandResult, DriverAlert, DriverState, DriverTruth, Heartbeat, Transcript, VehicleCommand, VehicleSignals, VoiceReply},
+    };
+    fn on<T: Message>(
+        edge: &Edge,
+        system: &System,
+        dashboard: &Arc<Mutex<Dashboard>>,
+        into: &mut Vec<TypedSubscription>,
+        take: fn(&mut Dashboard, T),
+    ) -> anyhow::Result<()> {
+        let topic = if T::TYPE.name == Heartbeat::TYPE.name { Some(heartbeat::TOPIC) } else { topic_by_type(system, T::TYPE.name) };
+        if let Some(topic) = topic {
+            let dashboard = dashboard.clone();
+            let qos = Qos { depth: 100, ..Qos::DEFAULT };
+            into.push(edge.subscribe::<T>(topic, qos, move |sample| take(&mut lock(&dashboard), sample.value))?);
+        }
+        Ok(())
+    }
+    let mut all = Vec::new();
+    on::<Image>(edge, system, dashboard, &mut all, |to, image| to.image(&image))?;
+    on::<DriverTruth>(edge, system, dashboard, &mut all, |to, truth| to.record.truth(&truth))?;
+    on::<DriverState>(edge, system, dashboard, &mut all, |to, state| to.driver(state))?;
+    on::<DriverAlert>(edge, system, dashboard, &mut all, |to, alert| to.alert(alert))?;
+    on::<VehicleSignals>(edge, system, dashboard, &mut all, |to, signals| to.signals = Some(signals))?;
+    on::<Transcript>(edge, system, dashboard, &mut all, |to, transcript| to.transcript(&transcript))?;
+    on::<VoiceReply>(edge, system, dashboard, &mut all, |to, reply| to.reply(reply))?;
+    on::<VehicleCommand>(edge, system, dashboard, &mut all, |to, command| to.command(command))?;
+    on::<CommandResult>(edge, system, dashboard, &mut all, |to, result| to.result(result))?;
+    on::<Heartbeat>(edge, system, dashboard, &mut all, |to, beat| drop(to.nodes.insert(beat.node.clone(), beat)))?;
+    Ok(all)
+}
+
+/// The processes of the system.
+struct Company {
+    members: Vec<Member>,
+    folder: tempfile::TempDir,
+}
+
+struct Member {
+    name: String,
+    child: Child,
+    log: Option<PathBuf>,
+    figures: PathBuf,
+}
+
+impl Company {
+    fn start(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<Company> {
+        let folder = tempfile::Builder::new().prefix("troika-run-").tempdir()?;
+        let mut company = Company { members: Vec::new(), folder };
+        let mut names: Vec<&String> = system.nodes.values().map(|node| &node.get_ref().process).collect();
+        names.sort_unstable();
+        names.dedup();
+        let quiet = !arguments.headless && std::io::stdout().is_terminal();
+        for name in names {
+            let figures = company.folder.path().join(format!("{name}.json"));
+            let mut command = command(arguments, source, system, name, &figures)?;
+            let log = quiet.then(|| company.folder.path().join(format!("{name}.log")));
+            if let Some(log) = &log {
+                let file = File::create(log)?;
+                command.stdout(file.try_clone()?).stderr(file);
+            }
+            let child = command
+                .stdin(Stdio::null())
+                .spawn()
+                .with_context(|| format!("cannot start process '{name}' ({})", command.get_program().display()))?;
+            company.members.push(Member { name: name.clone(), child, log, figures });
+        }
+        Ok(company)
+    }
+
+    fn describe(&self) -> String {
+        let members: Vec<String> = self.members.iter().map(|member| format!("{} ({})", member.name, member.child.id())).collect();
+        format!("processes {}", members.join(", "))
+    }
+
+    /// Whether all still run.
+    fn all_run(&mut self) -> bool {
+        self.members.iter_mut().all(|member| matches!(member.child.try_wait(), Ok(None)))
+    }
+
+    fn wait_until_all_here(&mut self, transport: &dyn Transport, system: &System, stop: &StopToken) -> anyhow::Result<()> {
+        let prefix = system.system.namespace.trim_end_matches('/');
+        let start = Instant::now();
+        loop {
+            let here = transport.graph()?.nodes;
+            let missing: Vec<&String> = system.nodes.keys().filter(|name| !here.contains(&format!("{prefix}/{name}"))).collect();
+            if missing.is_empty() || stop.is_stopped() {
+                return Ok(());
+            }
+            if !self.all_run() {
+                self.stop()?;
+                bail!("the system ended before all of its nodes were there");
+            }
+            if start.elapsed() > Duration::from_secs(120) {
+                self.stop()?;
+                bail!("not all nodes appeared within 120 s; missing: {missing:?}");
+            }
+            stop.wait_for(Duration::from_millis(50));
+        }
+    }
+
+    /// Stops all and collects their figures. The first process that failed is the error.
+    fn stop(&mut self) -> anyhow::Result<Vec<ProcessFigures>> {
+        let early: Vec<(usize, std::process::ExitStatus)> = self
+            .members
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, member)| member.child.try_wait().ok().flatten().map(|status| (index, status)))
+            .collect();
+        for member in &mut self.members {
+            signal(&member.child, Signal::TERM);
+        }
+        let deadline = Instant::now() + GRACE;
+        for member in &mut self.members {
+            while matches!(member.child.try_wait(), Ok(None)) {
+                if Instant::now() > deadline {
+                    eprintln!("process '{}' did not stop within {GRACE:?}: killed", member.name);
+                    let _ = member.child.kill();
+                    let _ = member.child.wait();
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        if let Some((index, status)) = early.iter().find(|(_, status)| !status.success()).or(early.first()) {
+            let member = &self.members[*index];
+            bail!("process '{}' ended by itself ({status}){}", member.name, member.tail());
+        }
+        let mut figures = Vec::new();
+        for member in &self.members {
+            // A program of its own writes none.
+            if let Ok(text) = std::fs::read(&member.figures) {
+                figures.push(serde_json::from_slice(&text).with_context(|| format!("figures of process '{}'", member.name))?);
+            }
+        }
+        Ok(figures)
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            if matches!(member.child.try_wait(), Ok(None)) {
+                let _ = member.child.kill();
+                let _ = member.child.wait();
+            }
+        }
+    }
+}
+
+impl Member {
+    /// The end of its log, if it has one.
+    fn tail(&self) -> String {
+        let text = self.log.as_ref().and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(12)..].join("\n    ");
+        if tail.is_empty() { String::new() } else { format!("; its last words:\n    {tail}") }
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // It may have ended by itself in between.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The command line of one process: `troika run --process`, or the kind's own program.
+fn command(
+    arguments: &RunArguments,
+    source: &Source,
+    system: &System,
+    process: &str,
+    figures: &Path,
+) -> anyhow::Result<Command> {
+    let own = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = system.nodes.iter().find_map(|(name, node)| {
+        let kind = kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
+        kind.program().map(|program| (name, program))
+    });
+    if let Some((name, program)) = program {
+        let file = own.with_file_name(program);
+        if !file.is_file() {
+            bail!("the program {} is not there: build it with `cargo build --package troika-asr`", file.display());
+        }
+        let nice = system.processes.get(process).map_or(0, |settings| settings.get_ref().nice);
+        return voice::command(&file, arguments, source, system, name, nice);
+    }
+    let mut command = Command::new(own);
+    command.arg("run").arg(&arguments.system).arg("--process").arg(process).arg("--figures").arg(figures);
+    if let Some(router) = &arguments.router {
+        command.arg("--router").arg(router);
+    }
+    Ok(command)
+}
+
+fn report(
+    system: &System,
+    dashboard: &Dashboard,
+    figures: Vec<ProcessFigures>,
+    seconds: f64,
+    transport: String,
+) -> anyhow::Result<Report> {
+    let nodes: Vec<_> = figures.iter().flat_map(|process| process.nodes.clone()).collect();
+    let of_kind = |kind: &[&str]| nodes.iter().find(|node| kind.contains(&node.kind.as_str()));
+    let driver = of_kind(&["driver_state"]);
+    let scores = match dashboard.record.last_truth() {
+        Some(_) => {
+            let expected: Vec<Raised> = virtual_time::expected_alerts(system, dashboard.record.truths())?;
+            Some(dashboard.record.score(&expected))
+        }
+        None => None,
+    };
+    Ok(Report {
+        system: system.system.name.clone(),
+        seconds,
+        transport,
+        frames_in: of_kind(&["sim_driver", "camera"]).map_or(0, |node| node.worked),
+        frames_done: driver.map_or(0, |node| node.worked),
+        driver_state: driver.is_some().then(|| DriverStateFigures::new(scores.as_ref(), driver)),
+        voice: voice::figures(system, dashboard)?,
+        machine: Machine { floor_us: figures.iter().find_map(|process| process.floor_us), cores: crate::cores() },
+        nodes,
+        notices: figures.into_iter().flat_map(|process| process.notices).collect(),
+    })
+}

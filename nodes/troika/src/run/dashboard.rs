@@ -1,0 +1,198 @@
+//! What a run shows: the newest of everything, taken from the topics like any other subscriber would. Pure; the terminal
+//! view draws it and the report is made from it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use troika_kit::Time;
+use troika_msgs::{
+    sensor_msgs::Image,
+    troika::{CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, VehicleCommand, VehicleSignals, VoiceReply},
+};
+
+use super::score::Record;
+
+/// How many lines of alerts and of utterances are kept for the view.
+const LINES: usize = 32;
+
+/// One utterance and what became of it.
+#[derive(Debug, Clone, Default)]
+pub struct Utterance {
+    /// Its id.
+    pub id: String,
+    /// The words.
+    pub text: String,
+    /// End of speech to transcript, milliseconds.
+    pub recognition_ms: f64,
+    /// The commands that were sent for it.
+    pub commands: Vec<VehicleCommand>,
+    /// End of speech to the (last) command, milliseconds.
+    pub command_ms: Option<f64>,
+    /// What became of the commands, newest last.
+    pub results: Vec<CommandResult>,
+    /// What was replied.
+    pub reply: Option<VoiceReply>,
+    end_of_speech: Time,
+}
+
+/// A small picture for the terminal: rows of grey levels.
+#[derive(Debug, Clone, Default)]
+pub struct Preview {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Grey levels, row by row.
+    pub grey: Vec<u8>,
+}
+
+/// Everything that the view shows.
+#[derive(Debug, Default)]
+pub struct Dashboard {
+    /// Truth, answers and alerts, for the score.
+    pub record: Record,
+    /// The newest driver state.
+    pub driver: Option<DriverState>,
+    /// The newest signals.
+    pub signals: Option<VehicleSignals>,
+    /// The newest picture.
+    pub preview: Preview,
+    /// Frames seen by the view.
+    pub frames: u64,
+    /// The newest alerts, newest first.
+    pub alerts: VecDeque<DriverAlert>,
+    /// Every utterance, oldest first.
+    pub utterances: Vec<Utterance>,
+    /// The newest heartbeat of each node.
+    pub nodes: BTreeMap<String, Heartbeat>,
+}
+
+/// The preview's size in grey cells; two rows fit one line of text.
+const PREVIEW: (usize, usize) = (64, 48);
+
+impl Dashboard {
+    /// A camera frame.
+    pub fn image(&mut self, image: &Image) {
+        self.frames += 1;
+        // The view is drawn at a third of the camera's rate; the rest is not worth the time.
+        if self.frames % 3 == 0
+            && let Some(preview) = shrink(image)
+        {
+            self.preview = preview;
+        }
+    }
+
+    /// A driver state.
+    pub fn driver(&mut self, state: DriverState) {
+        self.record.answer(&state);
+        self.driver = Some(state);
+    }
+
+    /// An alert.
+    pub fn alert(&mut self, alert: DriverAlert) {
+        self.record.alerts.push(alert.clone());
+        self.alerts.push_front(alert);
+        self.alerts.truncate(LINES);
+    }
+
+    /// The words of an utterance; partial ones are not shown.
+    pub fn transcript(&mut self, transcript: &Transcript) {
+        if !transcript.r#final {
+            return;
+        }
+        let latency = &transcript.latency;
+        let stamp = &transcript.header.stamp;
+        self.utterance(&transcript.utterance_id, |utterance| {
+            utterance.text.clone_from(&transcript.text);
+            utterance.recognition_ms = f64::from(latency.sec) * 1e3 + f64::from(latency.nanosec) / 1e6;
+            utterance.end_of_speech = Time::from_stamp(stamp.sec, stamp.nanosec);
+        });
+    }
+
+    /// A reply.
+    pub fn reply(&mut self, reply: VoiceReply) {
+        let id = reply.utterance_id.clone();
+        self.utterance(&id, |utterance| utterance.reply = Some(reply));
+    }
+
+    /// A command; `id` of a voice command starts with the utterance's id and a slash.
+    pub fn command(&mut self, command: VehicleCommand) {
+        let utterance_id = utterance_of(&command.id).to_owned();
+        let sent = Time::from_stamp(command.header.stamp.sec, command.header.stamp.nanosec);
+        self.utterance(&utterance_id, |utterance| {
+            if utterance.end_of_speech > Time::ZERO {
+                utterance.command_ms = Some(sent.since(utterance.end_of_speech).as_secs_f64() * 1e3);
+            }
+            utterance.commands.push(command);
+        });
+    }
+
+    /// What became of a command.
+    pub fn result(&mut self, result: CommandResult) {
+        let utterance_id = utterance_of(&result.command_id).to_owned();
+        self.utterance(&utterance_id, |utterance| utterance.results.push(result));
+    }
+
+    fn utterance(&mut self, id: &str, change: impl FnOnce(&mut Utterance)) {
+        if let Some(utterance) = self.utterances.iter_mut().rev().find(|utterance| utterance.id == id) {
+            change(utterance);
+            return;
+        }
+        let mut utterance = Utterance { id: id.to_owned(), ..Utterance::default() };
+        change(&mut utterance);
+        self.utterances.push(utterance);
+    }
+}
+
+/// The utterance that a command id belongs to.
+fn utterance_of(command_id: &str) -> &str {
+    command_id.rsplit_once('/').map_or(command_id, |(utterance, _)| utterance)
+}
+
+/// Nearest-neighbour picture for the terminal. `None` for an encoding without a plain first channel or a malformed image.
+fn shrink(image: &Image) -> Option<Preview> {
+    let bytes_per_pixel = match image.encoding.as_str() {
+        "mono8" | "nv12" => 1,
+        "rgb8" | "bgr8" => 3,
+        "yuv422_yuy2" => 2,
+        _ => return None,
+    };
+    // Of a coloured pixel the green channel stands for its brightness.
+    let offset = if bytes_per_pixel == 3 { 1 } else { 0 };
+    let (width, height) = PREVIEW;
+    let (image_width, image_height) = (image.width as usize, image.height as usize);
+    let mut grey = Vec::with_capacity(width * height);
+    for row in 0..height {
+        let y = row * image_height / height;
+        for column in 0..width {
+            let x = column * image_width / width;
+            grey.push(*image.data.get(y * image.step as usize + x * bytes_per_pixel + offset)?);
+        }
+    }
+    Some(Preview { width, height, grey })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_finds_its_utterance_by_the_id() {
+        let mut dashboard = Dashboard::default();
+        dashboard.transcript(&Transcript {
+            utterance_id: "u7".to_owned(),
+            text: "open the trunk".to_owned(),
+            r#final: true,
+            ..Transcript::default()
+        });
+        dashboard.command(VehicleCommand { id: "u7/0".to_owned(), ..VehicleCommand::default() });
+        dashboard.result(CommandResult { command_id: "u7/0".to_owned(), ..CommandResult::default() });
+        assert_eq!(dashboard.utterances.len(), 1);
+        assert_eq!((dashboard.utterances[0].commands.len(), dashboard.utterances[0].results.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_malformed_image_gives_no_preview() {
+        let image = Image { width: 640, height: 480, step: 640, encoding: "mono8".to_owned(), data: vec![0; 10], ..Image::default() };
+        assert!(shrink(&image).is_none());
+    }
+}

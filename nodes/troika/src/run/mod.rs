@@ -1,0 +1,133 @@
+//! What belongs here: `troika run`. One process conducts ([`conductor`]): it starts one process for each that the system
+//! file names, watches the topics like any other subscriber, shows them, and makes the report. Each started process hosts
+//! its nodes ([`process`]). `troika score` runs the same nodes in one process on a virtual clock ([`virtual_time`]).
+
+mod conductor;
+mod dashboard;
+mod process;
+mod report;
+mod score;
+mod view;
+pub mod virtual_time;
+mod voice;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::bail;
+use troika_transport::Transport;
+use troika_transport_mem::MemTransport;
+use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+
+use crate::system::{Sched, Source, System, TransportKind, check};
+
+/// `troika run`.
+#[derive(clap::Args)]
+pub struct RunArguments {
+    /// The system file.
+    system: PathBuf,
+    /// Stop after this many seconds; by default at Ctrl-C.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
+    /// No terminal view; the table at the end is printed all the same.
+    #[arg(long)]
+    headless: bool,
+    /// Write the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Another transport than the system file's.
+    #[arg(long, value_enum)]
+    transport: Option<TransportKind>,
+    /// The zenoh router to join or to open; by default the usual one on this machine.
+    #[arg(long, value_name = "tcp/HOST:PORT")]
+    router: Option<String>,
+    /// Run one process of the system, for the conductor.
+    #[arg(long, hide = true, requires = "figures")]
+    process: Option<String>,
+    /// Where that process writes its figures.
+    #[arg(long, hide = true)]
+    figures: Option<PathBuf>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The system cannot be used, a process of it failed, or the report cannot be written.
+pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+    if let (Some(process), Some(figures)) = (&arguments.process, &arguments.figures) {
+        return process::run(arguments, process, figures);
+    }
+    let (source, mut system) = crate::load_checked(&arguments.system)?;
+    if let Some(transport) = arguments.transport {
+        system.system.transport = transport;
+        for problem in check::check(&source.text, &system, crate::kinds::KINDS, crate::cores()) {
+            if problem.severity == crate::Severity::Error {
+                bail!("with --transport: {}", problem.message);
+            }
+        }
+    }
+    conductor::conduct(arguments, &source, &system)
+}
+
+impl RunArguments {
+    fn zenoh_options(&self) -> anyhow::Result<ZenohOptions> {
+        let mut options = ZenohOptions::from_env()?;
+        if let Some(router) = &self.router {
+            options.router.clone_from(router);
+        }
+        Ok(options)
+    }
+
+    /// Opens the system's transport.
+    fn open(&self, kind: TransportKind) -> anyhow::Result<Arc<dyn Transport>> {
+        Ok(match kind {
+            TransportKind::Mem => Arc::new(MemTransport::new()),
+            TransportKind::Zenoh => Arc::new(ZenohTransport::open(self.zenoh_options()?)?),
+        })
+    }
+}
+
+/// The policy that a node asks for.
+fn policy(sched: Option<Sched>) -> troika_host::Policy {
+    match sched {
+        Some(Sched::Fifo { priority }) => troika_host::Policy::Fifo(priority),
+        Some(Sched::Other) | None => troika_host::Policy::Other,
+    }
+}
+
+/// Makes the nodes of one process and hands them to the runtime.
+fn start_nodes(
+    source: &Source,
+    system: &System,
+    process: Option<&str>,
+    mut spawn: impl FnMut(
+        &'static dyn crate::kind::Kind,
+        &crate::kind::Making<'_>,
+        troika_host::NodeOptions,
+    ) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for (name, node) in &system.nodes {
+        let node = node.get_ref();
+        if process.is_some_and(|process| node.process != process) {
+            continue;
+        }
+        let Some(kind) = crate::kinds::find(node.kind.get_ref()) else {
+            bail!("there is no node kind `{}`", node.kind.get_ref());
+        };
+        if kind.program().is_some() {
+            continue;
+        }
+        let mut options = troika_host::NodeOptions::new(name)
+            .sched(policy(node.sched.as_ref().map(|sched| *sched.get_ref())));
+        options.namespace.clone_from(&system.system.namespace);
+        options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
+        options.contract =
+            check::contract(node, kind).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
+        for (port, topic) in &node.remap {
+            options = options.remap(port, topic.get_ref());
+        }
+        let making =
+            crate::kind::Making { text: &source.text, node: name, base: std::env::current_dir()? };
+        spawn(kind, &making, options)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! One process of a system: hosts its nodes until it is told to stop, then writes its figures.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, bail};
+use troika_host::{Host, HostOptions, NodeStats, floor::Floor, signal::stop_on_signals, sync::StopToken};
+use troika_transport::Transport;
+
+use super::{
+    RunArguments,
+    report::{NodeFigures, Percentiles, ProcessFigures},
+};
+use crate::{kind::Runtime, system::System};
+
+/// How long the other processes may take to load their models and to appear.
+const ALL_HERE: Duration = Duration::from_secs(90);
+
+/// Runs the process; returns when it was stopped.
+pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> anyhow::Result<()> {
+    // When the conductor is killed outright, its processes must not go on alone.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    let stop = stop_on_signals()?;
+    let (source, system) = crate::system::load(&arguments.system)
+        .map_err(|(_, problem)| anyhow::anyhow!("{}", problem.message))?;
+    let settings = system.processes.get(process).map(|one| one.get_ref().clone()).unwrap_or_default();
+    let transport = arguments.open(arguments.transport.unwrap_or(system.system.transport))?;
+    let options = HostOptions { mlock: settings.lock_memory, ..HostOptions::default() };
+    let mut host = Host::new(options, transport.clone());
+    if settings.nice != 0 {
+        rustix::process::nice(settings.nice).context("cannot lower the process's priority")?;
+    }
+    super::start_nodes(&source, &system, Some(process), |kind, making, options| {
+        kind.start(making, options, Runtime::Host(&mut host))
+    })?;
+    wait_for_all(&*transport, &system, &stop)?;
+    let floor = settings.floor.then(Floor::start).transpose().context("cannot start the floor thread")?;
+    let report = host.run_until(&stop);
+
+    let kinds = |full_name: &str| {
+        let name = full_name.rsplit('/').next().unwrap_or(full_name);
+        system.nodes.get(name).map_or_else(String::new, |node| node.get_ref().kind.get_ref().clone())
+    };
+    let written = ProcessFigures {
+        nodes: report.stats.iter().map(|stats| node_figures(stats, kinds(&stats.node))).collect(),
+        floor_us: floor.map(|floor| percentiles(&floor.stop(), 1e6)),
+        notices: report.notices.iter().map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend)).collect(),
+    };
+    std::fs::write(figures, serde_json::to_vec(&written)?)
+        .with_context(|| format!("cannot write {}", figures.display()))?;
+    if !report.died.is_empty() {
+        bail!("threads of {} died", report.died.join(", "));
+    }
+    Ok(())
+}
+
+/// Waits until every node of the system is on the graph, so that no first frame is lost on a missing reader.
+fn wait_for_all(transport: &dyn Transport, system: &System, stop: &StopToken) -> anyhow::Result<()> {
+    let prefix = system.system.namespace.trim_end_matches('/');
+    let wanted: Vec<String> = system.nodes.keys().map(|name| format!("{prefix}/{name}")).collect();
+    let mut waited = Duration::ZERO;
+    let step = Duration::from_millis(50);
+    loop {
+        let here = transport.graph()?.nodes;
+        let missing: Vec<&String> = wanted.iter().filter(|name| !here.contains(name)).collect();
+        if missing.is_empty() || stop.is_stopped() {
+            return Ok(());
+        }
+        if waited >= ALL_HERE {
+            eprintln!("notice: {} not seen after {ALL_HERE:?}; starting without", join(&missing));
+            return Ok(());
+        }
+        stop.wait_for(step);
+        waited += step;
+    }
+}
+
+fn join(names: &[&String]) -> String {
+    names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Percentiles of a histogram in units of 1/`scale` seconds.
+pub(super) fn percentiles(snapshot: &troika_host::sync::Snapshot, scale: f64) -> Percentiles {
+    let quantile = |q: f64| snapshot.quantile(q).as_secs_f64() * scale;
+    Percentiles {
+        p50: quantile(0.5),
+        p99: quantile(0.99),
+        p999: quantile(0.999),
+        max: snapshot.max().as_secs_f64() * scale,
+    }
+}
+
+/// A node's figures as the report holds them.
+pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
+    NodeFigures {
+        node: stats.node.clone(),
+        kind,
+        steps: stats.steps,
+        worked: stats.worked,
+        late: stats.late,
+        too_late: stats.too_late,
+        missed: stats.missed,
+        faults: stats.faults,
+        fall_backs: stats.fall_backs,
+        dropped: stats.dropped,
+        undecodable: stats.undecodable,
+        latency_ms: percentiles(&stats.latency, 1e3),
+        real_time: stats.real_time,
+    }
+}

@@ -1,0 +1,248 @@
+//! The figures of a run: the JSON that `--report` writes and the table at the end.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::score::Scores;
+
+/// Percentiles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// One node's counts over the whole run; written by the process that ran it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeFigures {
+    /// The node's name.
+    pub node: String,
+    /// Its kind.
+    pub kind: String,
+    /// Steps.
+    pub steps: u64,
+    /// Steps that had something to do.
+    pub worked: u64,
+    /// Started late.
+    pub late: u64,
+    /// Would have started too late.
+    pub too_late: u64,
+    /// Output left after the deadline.
+    pub missed: u64,
+    /// Faults.
+    pub faults: u64,
+    /// Fall-backs published.
+    pub fall_backs: u64,
+    /// Messages dropped by full queues.
+    pub dropped: u64,
+    /// Messages that were no value of their type.
+    pub undecodable: u64,
+    /// Release to output, milliseconds.
+    pub latency_ms: Percentiles,
+    /// Whether it ran at a real-time policy.
+    pub real_time: bool,
+}
+
+/// What one process writes when it stops.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessFigures {
+    /// Its nodes.
+    pub nodes: Vec<NodeFigures>,
+    /// The machine's own scheduling floor, microseconds; of one process only.
+    pub floor_us: Option<Percentiles>,
+    /// What the machine did not allow.
+    pub notices: Vec<String>,
+}
+
+/// The report.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// The system's name.
+    pub system: String,
+    /// Seconds it ran.
+    pub seconds: f64,
+    /// What carried the messages.
+    pub transport: String,
+    /// Frames published.
+    pub frames_in: u64,
+    /// Frames answered by driver_state.
+    pub frames_done: u64,
+    /// Driver monitoring.
+    pub driver_state: Option<DriverStateFigures>,
+    /// Voice.
+    pub voice: Option<VoiceFigures>,
+    /// The machine.
+    pub machine: Machine,
+    /// Every node.
+    pub nodes: Vec<NodeFigures>,
+    /// What the machine did not allow.
+    pub notices: Vec<String>,
+}
+
+/// Driver monitoring, scored where there is truth.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DriverStateFigures {
+    /// Mean of the per-state recalls.
+    pub accuracy: Option<f64>,
+    /// The same of the best constant answer.
+    pub constant_accuracy: Option<f64>,
+    /// Recall and share of the scored frames of each state.
+    pub states: Vec<StateFigures>,
+    /// Alerts that the truth calls for.
+    pub expected_alerts: usize,
+    /// Raised alerts that the truth does not call for.
+    pub false_alerts: usize,
+    /// Alerts that the truth calls for and that were not raised.
+    pub missed_alerts: usize,
+    /// Those of them that are sleep alerts.
+    pub missed_sleep_alerts: usize,
+    /// Frame's arrival to state's leaving, milliseconds.
+    pub latency_ms: Percentiles,
+    /// Started late.
+    pub late: u64,
+    /// Would have started too late.
+    pub too_late: u64,
+    /// Output left after the deadline.
+    pub missed: u64,
+}
+
+/// One state.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct StateFigures {
+    /// Its name.
+    pub state: String,
+    /// Frames answered right, of its true frames.
+    pub recall: f64,
+    /// Its share of the scored frames.
+    pub share: f64,
+}
+
+/// Voice.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VoiceFigures {
+    /// Utterances heard.
+    pub utterances: usize,
+    /// Those with exactly the expected commands.
+    pub correct: usize,
+    /// End of speech to command, milliseconds.
+    pub latency_ms: Percentiles,
+}
+
+/// The machine.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Machine {
+    /// Scheduling floor, microseconds.
+    pub floor_us: Option<Percentiles>,
+    /// Cores.
+    pub cores: usize,
+}
+
+impl DriverStateFigures {
+    /// From the scores and the node's figures.
+    pub fn new(scores: Option<&Scores>, node: Option<&NodeFigures>) -> DriverStateFigures {
+        let mut figures = DriverStateFigures::default();
+        if let Some(scores) = scores {
+            figures.accuracy = scores.accuracy();
+            figures.constant_accuracy = scores.constant_accuracy();
+            figures.states = scores
+                .recalls()
+                .into_iter()
+                .map(|(state, recall, share)| StateFigures { state: state.to_owned(), recall, share })
+                .collect();
+            figures.expected_alerts = scores.matched.len() + scores.missed.len();
+            figures.false_alerts = scores.false_alerts.len();
+            figures.missed_alerts = scores.missed.len();
+            figures.missed_sleep_alerts = scores.missed_sleep();
+        }
+        if let Some(node) = node {
+            figures.latency_ms = node.latency_ms;
+            figures.late = node.late;
+            figures.too_late = node.too_late;
+            figures.missed = node.missed;
+        }
+        figures
+    }
+}
+
+impl Report {
+    /// The table at the end.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        self.write_table(&mut out).unwrap_or_default();
+        out
+    }
+
+    fn write_table(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "{}: {:.1} s over {}", self.system, self.seconds, self.transport)?;
+        let share = if self.frames_in > 0 { self.frames_done as f64 / self.frames_in as f64 * 100.0 } else { 0.0 };
+        writeln!(out, "  frames         {} in, {} done ({share:.1} %)", self.frames_in, self.frames_done)?;
+        if let Some(driver) = &self.driver_state {
+            if let (Some(accuracy), Some(constant)) = (driver.accuracy, driver.constant_accuracy) {
+                writeln!(out, "  driver state   accuracy {accuracy:.3} (best constant answer {constant:.3})")?;
+                for state in &driver.states {
+                    writeln!(
+                        out,
+                        "                 {:<13} recall {:.3}, {:.0} % of the frames",
+                        state.state,
+                        state.recall,
+                        state.share * 100.0
+                    )?;
+                }
+                writeln!(
+                    out,
+                    "  alerts         {} expected, {} missed (sleep: {}), {} false",
+                    driver.expected_alerts, driver.missed_alerts, driver.missed_sleep_alerts, driver.false_alerts
+                )?;
+            }
+        }
+        if let Some(voice) = &self.voice {
+            writeln!(
+                out,
+                "  voice          {} of {} utterances exactly right; end of speech to command p50 {:.0} ms, p99 {:.0} ms",
+                voice.correct, voice.utterances, voice.latency_ms.p50, voice.latency_ms.p99
+            )?;
+        }
+        if !self.nodes.is_empty() {
+            writeln!(
+                out,
+                "  {:<15}{:>8}{:>9}{:>9}{:>9}{:>9}{:>7}{:>9}{:>8}{:>7}",
+                "node", "steps", "p50 ms", "p99 ms", "p99.9", "max", "late", "too late", "missed", "faults"
+            )?;
+            for node in &self.nodes {
+                writeln!(
+                    out,
+                    "  {:<15}{:>8}{:>9.2}{:>9.2}{:>9.2}{:>9.2}{:>7}{:>9}{:>8}{:>7}{}",
+                    node.node,
+                    node.steps,
+                    node.latency_ms.p50,
+                    node.latency_ms.p99,
+                    node.latency_ms.p999,
+                    node.latency_ms.max,
+                    node.late,
+                    node.too_late,
+                    node.missed,
+                    node.faults,
+                    if node.real_time { "  real-time" } else { "" }
+                )?;
+            }
+        }
+        if let Some(floor) = &self.machine.floor_us {
+            writeln!(
+                out,
+                "  machine floor  p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, max {:.0} us (a thread that only wakes up)",
+                floor.p50, floor.p99, floor.p999, floor.max
+            )?;
+        }
+        for notice in &self.notices {
+            writeln!(out, "  notice         {notice}")?;
+        }
+        Ok(())
+    }
+}

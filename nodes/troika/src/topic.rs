@@ -1,0 +1,217 @@
+//! `troika topic`: looks into topics over a transport, as any ROS 2 peer would.
+
+use std::{
+    collections::VecDeque,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use troika_host::signal::stop_on_signals;
+use troika_msgs::dynamic;
+use troika_transport::Transport as _;
+use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+
+/// Where to look.
+#[derive(Args)]
+pub struct Where {
+    /// The router to join; by default the usual one on this machine.
+    #[arg(long, value_name = "tcp/HOST:PORT")]
+    router: Option<String>,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum TopicCommand {
+    /// Topics, their types, publishers and subscriptions.
+    List {
+        #[command(flatten)]
+        place: Where,
+        /// Types and nodes too.
+        #[arg(short, long)]
+        verbose: bool,
+    },
+    /// Print messages as they come, one JSON line each.
+    Echo {
+        #[command(flatten)]
+        place: Where,
+        /// The topic's absolute name.
+        topic: String,
+        /// Stop after one message.
+        #[arg(long)]
+        once: bool,
+        /// Elements of an array that are printed.
+        #[arg(long, default_value_t = 16)]
+        truncate: usize,
+        /// Give up after this many seconds without a message.
+        #[arg(long)]
+        timeout: Option<f64>,
+    },
+    /// Rate and jitter of a topic.
+    Hz {
+        #[command(flatten)]
+        place: Where,
+        /// The topic's absolute name.
+        topic: String,
+        /// Messages that each figure is made of.
+        #[arg(long, default_value_t = 100)]
+        window: usize,
+        /// Stop after this many seconds.
+        #[arg(long)]
+        seconds: Option<f64>,
+    },
+}
+
+fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
+    let mut options = ZenohOptions::from_env()?;
+    if let Some(router) = &place.router {
+        options.router.clone_from(router);
+    }
+    Ok(ZenohTransport::open(options)?)
+}
+
+/// Runs one of the commands.
+pub fn run(command: TopicCommand) -> anyhow::Result<()> {
+    match command {
+        TopicCommand::List { place, verbose } => list(&open(&place)?, verbose),
+        TopicCommand::Echo { place, topic, once, truncate, timeout } => {
+            echo(&open(&place)?, &topic, once, truncate, timeout.map(Duration::from_secs_f64))
+        }
+        TopicCommand::Hz { place, topic, window, seconds } => {
+            hz(&open(&place)?, &topic, window.max(2), seconds.map(Duration::from_secs_f64))
+        }
+    }
+}
+
+fn list(transport: &ZenohTransport, verbose: bool) -> anyhow::Result<()> {
+    let graph = transport.graph()?;
+    let mut topics: Vec<&str> = graph.endpoints.iter().map(|endpoint| endpoint.topic.as_str()).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    for topic in topics {
+        if !verbose {
+            println!("{topic}");
+            continue;
+        }
+        let ends: Vec<_> = graph.endpoints.iter().filter(|endpoint| endpoint.topic == topic).collect();
+        let nodes = |publishes: bool| {
+            ends.iter().filter(|end| end.publishes == publishes).map(|end| end.node.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        println!("{topic}\n    type         {}", ends[0].type_name);
+        println!("    published by {}\n    read by      {}", nodes(true), nodes(false));
+    }
+    Ok(())
+}
+
+/// Arrays longer than `keep` lose their tail, told as a string.
+fn shorten(value: &mut serde_json::Value, keep: usize) {
+    match value {
+        serde_json::Value::Array(items) => {
+            let length = items.len();
+            items.truncate(keep);
+            items.iter_mut().for_each(|item| shorten(item, keep));
+            if length > keep {
+                items.push(format!("… {} more", length - keep).into());
+            }
+        }
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(|field| shorten(field, keep)),
+        _ => {}
+    }
+}
+
+fn echo(
+    transport: &ZenohTransport,
+    topic: &str,
+    once: bool,
+    truncate: usize,
+    timeout: Option<Duration>,
+) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let (sender, receiver) = mpsc::sync_channel(64);
+    let _subscription = transport.subscribe_raw(
+        topic,
+        Box::new(move |type_name: &str, cdr: &[u8]| {
+            // A reader slower than the topic loses messages, not memory.
+            let _ = sender.try_send((type_name.to_owned(), cdr.to_vec()));
+        }),
+    )?;
+    let mut last = Instant::now();
+    while !stop.is_stopped() {
+        let Ok((type_name, cdr)) = receiver.recv_timeout(Duration::from_millis(100)) else {
+            if timeout.is_some_and(|timeout| last.elapsed() > timeout) {
+                bail!("nothing on {topic}: `troika topic list` shows what there is");
+            }
+            continue;
+        };
+        last = Instant::now();
+        let Some(entry) = dynamic::lookup(&type_name) else {
+            bail!("{topic} has type {type_name}, which this build does not know; it knows {}", dynamic::names().join(", "));
+        };
+        match entry.to_json(&cdr) {
+            Ok(mut value) => {
+                shorten(&mut value, truncate);
+                println!("{value}");
+            }
+            Err(error) => eprintln!("{} bytes that are no {type_name}: {error}", cdr.len()),
+        }
+        if once {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn hz(transport: &ZenohTransport, topic: &str, window: usize, seconds: Option<Duration>) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let (sender, receiver) = mpsc::sync_channel(1024);
+    let _subscription = transport.subscribe_raw(
+        topic,
+        Box::new(move |_: &str, cdr: &[u8]| {
+            let _ = sender.try_send((Instant::now(), cdr.len()));
+        }),
+    )?;
+    let start = Instant::now();
+    let mut times: VecDeque<Instant> = VecDeque::new();
+    let (mut bytes, mut told) = (0_usize, Instant::now());
+    let mut any = false;
+    while !stop.is_stopped() && seconds.is_none_or(|seconds| start.elapsed() < seconds) {
+        if let Ok((at, length)) = receiver.recv_timeout(Duration::from_millis(100)) {
+            any = true;
+            bytes = length;
+            times.push_back(at);
+            if times.len() > window {
+                times.pop_front();
+            }
+        }
+        if told.elapsed() >= Duration::from_secs(1) {
+            told = Instant::now();
+            report(&times, bytes);
+        }
+    }
+    if !any {
+        bail!("nothing on {topic}: `troika topic list` shows what there is");
+    }
+    report(&times, bytes);
+    Ok(())
+}
+
+fn report(times: &VecDeque<Instant>, bytes: usize) {
+    let gaps: Vec<f64> =
+        times.iter().zip(times.iter().skip(1)).map(|(a, b)| b.duration_since(*a).as_secs_f64()).collect();
+    if gaps.is_empty() {
+        println!("no rate yet");
+        return;
+    }
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    let deviation = (gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
+    let max = gaps.iter().copied().fold(0.0, f64::max);
+    println!(
+        "{:.2} Hz, gap {:.2} ms mean, {:.2} ms deviation, {:.2} ms longest, {bytes} bytes a message, window {}",
+        1.0 / mean,
+        mean * 1e3,
+        deviation * 1e3,
+        max * 1e3,
+        times.len()
+    );
+}
