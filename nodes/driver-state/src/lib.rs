@@ -1,8 +1,13 @@
 //! Frame to driver state: face, mesh, iris, head pose, gaze, eyes, mouth.
 pub mod canonical;
+pub mod config;
 pub mod detect;
+pub mod gaze;
 pub mod image;
+pub mod iris;
 pub mod math;
 pub mod mesh;
+pub mod perclos;
 pub mod pose;
 pub mod roi;
+pub mod temporal;

@@ -1,0 +1,353 @@
+//! From what each frame shows to the driver's state: closures, hysteresis, the share of closure, slow calibration.
+//!
+//! Smoothing is little and stated: openness and gaze are the median of the last three frames (33 ms of delay), and nothing
+//! else. Eyes under `closed_below` close, eyes over `open_above` open; closed for longer than `blink_s` is EYES_CLOSED, and
+//! until then the state before holds. A gap of up to 0.3 s in which the face is lost does not end a closure.
+
+use troika_kit::{Duration, Time};
+
+use crate::{
+    config::{Config, Zone},
+    gaze::{self, Direction},
+    perclos::Perclos,
+};
+
+/// What one frame shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// Where eyes and head look together, before calibration.
+    pub gaze: Direction,
+    /// Openness of the driver's right and left eye as the network gives it; none when the eye is not seen.
+    pub openness: [Option<f32>; 2],
+    /// 0..1: that this is a face.
+    pub presence: f32,
+}
+
+/// The state of `DriverState`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// No usable face.
+    Unknown,
+    /// Eyes open or blinking, gaze in the forward view.
+    Attentive,
+    /// Gaze elsewhere.
+    LookingAway,
+    /// Eyes closed for longer than a blink.
+    EyesClosed,
+}
+
+/// What is said of a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// The state.
+    pub state: State,
+    /// 0..1, of the state.
+    pub confidence: f32,
+    /// Calibrated and smoothed; none without a face.
+    pub gaze: Option<Direction>,
+    /// The gaze's zone; none without a face or with closed eyes.
+    pub zone: Option<Zone>,
+    /// Right and left, 0..1, calibrated and smoothed.
+    pub openness: [Option<f32>; 2],
+    /// 0..1 over 60 s; none until there is enough of it.
+    pub perclos: Option<f32>,
+}
+
+/// A gap this long (seconds) without a face forgets the past: another head may be there.
+const FORGET_S: f32 = 0.3;
+/// Bounds of the learnt opening of this driver's eyes: a driver whose open eyes read 0.55 is read as open, no more.
+const OPENING: [f32; 2] = [0.55, 1.0];
+/// Bound of the learnt forward gaze, degrees: more is a misplaced camera, which the configuration must say.
+const MAX_OFFSET_DEG: f32 = 6.0;
+/// Time constants of both, seconds; the forward gaze is learnt faster at first.
+const OPENING_S: f32 = 10.0;
+const OFFSET_S: f32 = 20.0;
+/// The share of frames with open eyes in which the eyes are at most as open as the learnt opening.
+const OPENING_QUANTILE: f32 = 0.75;
+
+#[derive(Debug, Clone, Copy)]
+struct Median {
+    held: [f32; 3],
+    count: usize,
+}
+
+impl Median {
+    const EMPTY: Median = Median { held: [0.0; 3], count: 0 };
+
+    fn push(&mut self, value: f32) -> f32 {
+        self.held[self.count % 3] = value;
+        self.count += 1;
+        match self.count {
+            1 | 2 => value,
+            _ => {
+                let [a, b, c] = self.held;
+                a.max(b).min(a.min(b).max(c))
+            }
+        }
+    }
+}
+
+/// The machine: one for each driver seat.
+#[derive(Debug)]
+pub struct Temporal {
+    config: Config,
+    last: Option<Time>,
+    last_face: Option<Time>,
+    gaze: [Median; 2],
+    openness: [Median; 2],
+    closed_since: Option<Time>,
+    zone: Option<Zone>,
+    opening: f32,
+    offset: Direction,
+    forward_s: f32,
+    perclos: Perclos,
+}
+
+impl Temporal {
+    /// A machine that knows nothing yet.
+    pub fn new(config: &Config) -> Temporal {
+        Temporal {
+            config: config.clone(),
+            last: None,
+            last_face: None,
+            gaze: [Median::EMPTY; 2],
+            openness: [Median::EMPTY; 2],
+            closed_since: None,
+            zone: None,
+            opening: 1.0,
+            offset: Direction::default(),
+            forward_s: 0.0,
+            perclos: Perclos::new(),
+        }
+    }
+
+    /// Takes in what the frame of `now` shows (none: no usable face). A clock that went back starts over.
+    pub fn observe(&mut self, now: Time, seen: Option<&Seen>) -> Verdict {
+        if self.last.is_some_and(|last| now < last) {
+            *self = Temporal::new(&self.config);
+        }
+        let step = self.last.map_or(Duration::ZERO, |last| now.since(last)).as_secs_f32();
+        self.last = Some(now);
+        let Some(seen) = seen else { return self.unknown(now) };
+        if self.last_face.is_some_and(|last| now.since(last).as_secs_f32() > FORGET_S) {
+            self.forget();
+        }
+        self.last_face = Some(now);
+
+        let openness = self.open_eyes(seen, step);
+        let mean = mean_of(openness);
+        self.close_or_open(now, mean);
+        let closed_s = self.closed_since.map(|since| now.since(since).as_secs_f32());
+        let perclos = match mean {
+            Some(mean) => self.perclos.push(now, step, mean, self.config.blink_s),
+            None => self.perclos.unseen(now),
+        };
+
+        let eyes_closed = closed_s.is_some();
+        let raw = Direction {
+            yaw: self.gaze[0].push(seen.gaze.yaw - self.offset.yaw),
+            pitch: self.gaze[1].push(seen.gaze.pitch - self.offset.pitch),
+        };
+        // While the lids are down the iris is not seen: the zone before holds.
+        if !eyes_closed || self.zone.is_none() {
+            self.zone = Some(gaze::zone(&self.config, raw, self.zone));
+        }
+        if !eyes_closed {
+            self.learn_forward(raw, step);
+        }
+        let state = match (closed_s, self.zone) {
+            (Some(s), _) if s > self.config.blink_s => State::EyesClosed,
+            (_, Some(Zone::Forward)) => State::Attentive,
+            _ => State::LookingAway,
+        };
+        let confidence = seen.presence.clamp(0.0, 1.0) * self.margin(state, raw, mean);
+        let zone = if state == State::EyesClosed { None } else { self.zone };
+        Verdict { state, confidence, gaze: Some(raw), zone, openness, perclos }
+    }
+
+    fn unknown(&mut self, now: Time) -> Verdict {
+        let perclos = self.perclos.unseen(now);
+        if self.last_face.is_some_and(|last| now.since(last).as_secs_f32() > FORGET_S) {
+            self.forget();
+        }
+        let openness = [None; 2];
+        Verdict { state: State::Unknown, confidence: 0.0, gaze: None, zone: None, openness, perclos }
+    }
+
+    fn forget(&mut self) {
+        self.gaze = [Median::EMPTY; 2];
+        self.openness = [Median::EMPTY; 2];
+        self.closed_since = None;
+        self.zone = None;
+        self.last_face = None;
+    }
+
+    /// Smoothed openness against this driver's own opening.
+    fn open_eyes(&mut self, seen: &Seen, step: f32) -> [Option<f32>; 2] {
+        let mut out = [None; 2];
+        for ((out, raw), median) in out.iter_mut().zip(seen.openness).zip(&mut self.openness) {
+            match raw.filter(|raw| raw.is_finite()) {
+                Some(raw) => *out = Some(median.push(raw.clamp(0.0, 1.0))),
+                None => *median = Median::EMPTY,
+            }
+        }
+        if self.config.calibrate
+            && let Some(open) = mean_of(out).filter(|open| *open > self.config.open_above)
+        {
+            // A running quantile: up in OPENING_QUANTILE of the steps down, so that blinks and squints weigh little.
+            let up = if open > self.opening { OPENING_QUANTILE } else { OPENING_QUANTILE - 1.0 };
+            self.opening = (self.opening + up * step / OPENING_S).clamp(OPENING[0], OPENING[1]);
+        }
+        out.map(|open| open.map(|open| (open / self.opening).min(1.0)))
+    }
+
+    fn close_or_open(&mut self, now: Time, mean: Option<f32>) {
+        match mean {
+            Some(open) if open < self.config.closed_below => {
+                self.closed_since.get_or_insert(now);
+            }
+            Some(open) if open <= self.config.open_above => {}
+            // Open, or not seen: eyes that are not seen are not closed.
+            _ => self.closed_since = None,
+        }
+    }
+
+    fn learn_forward(&mut self, gaze: Direction, step: f32) {
+        if !self.config.calibrate || self.zone != Some(Zone::Forward) {
+            return;
+        }
+        self.forward_s = (self.forward_s + step).min(OFFSET_S);
+        let rate = (step / self.forward_s.max(2.0)).min(1.0);
+        let bound = |offset: f32| offset.clamp(-MAX_OFFSET_DEG, MAX_OFFSET_DEG);
+        self.offset.yaw = bound(self.offset.yaw + rate * gaze.yaw);
+        self.offset.pitch = bound(self.offset.pitch + rate * gaze.pitch);
+    }
+
+    /// How far from the nearest other state, 0.5 at the border to 1.
+    fn margin(&self, state: State, gaze: Direction, mean: Option<f32>) -> f32 {
+        /// Degrees from the border at which the gaze is sure.
+        const SURE_DEG: f32 = 5.0;
+        let sure = match state {
+            State::Unknown => return 0.0,
+            State::EyesClosed => {
+                let border = self.config.open_above;
+                mean.map_or(0.0, |open| (border - open) / border)
+            }
+            State::Attentive | State::LookingAway => {
+                let [half_yaw, half_pitch] = self.config.forward_half_deg;
+                let outside = (gaze.yaw.abs() - half_yaw).max(gaze.pitch.abs() - half_pitch);
+                outside.abs() / SURE_DEG
+            }
+        };
+        0.5 + 0.5 * sure.clamp(0.0, 1.0)
+    }
+}
+
+fn mean_of(openness: [Option<f32>; 2]) -> Option<f32> {
+    match openness {
+        [Some(right), Some(left)] => Some((right + left) / 2.0),
+        [one, other] => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Driver {
+        temporal: Temporal,
+        frame: u64,
+    }
+
+    impl Driver {
+        fn new() -> Driver {
+            Driver { temporal: Temporal::new(&Config::default()), frame: 0 }
+        }
+
+        fn frames(&mut self, n: u64, seen: Option<Seen>) -> Verdict {
+            let mut verdict = None;
+            for _ in 0..n {
+                self.frame += 1;
+                let now = Time::from_nanos(self.frame * 1_000_000_000 / 30);
+                verdict = Some(self.temporal.observe(now, seen.as_ref()));
+            }
+            verdict.expect("at least one frame")
+        }
+    }
+
+    fn looking(yaw: f32, pitch: f32, openness: f32) -> Option<Seen> {
+        Some(Seen { gaze: Direction { yaw, pitch }, openness: [Some(openness); 2], presence: 1.0 })
+    }
+
+    #[test]
+    fn a_blink_stays_attentive_and_a_long_closure_does_not() {
+        let mut anna = Driver::new();
+        anna.frames(30, looking(0.0, 0.0, 0.9));
+        assert_eq!(anna.frames(11, looking(0.0, 0.0, 0.0)).state, State::Attentive);
+        assert_eq!(anna.frames(10, looking(0.0, 0.0, 0.9)).state, State::Attentive);
+        assert_eq!(anna.frames(16, looking(0.0, 0.0, 0.0)).state, State::EyesClosed);
+        assert_eq!(anna.frames(3, looking(0.0, 0.0, 0.9)).state, State::Attentive);
+    }
+
+    #[test]
+    fn a_lost_face_is_unknown_and_never_closed_eyes() {
+        let mut anna = Driver::new();
+        anna.frames(30, looking(0.0, 0.0, 0.0));
+        let verdict = anna.frames(60, None);
+        assert_eq!((verdict.state, verdict.zone), (State::Unknown, None));
+        assert_eq!(anna.frames(1, looking(0.0, 0.0, 0.9)).state, State::Attentive);
+    }
+
+    #[test]
+    fn eyes_that_are_not_seen_are_not_closed() {
+        let mut kofi = Driver::new();
+        kofi.frames(30, looking(0.0, 0.0, 0.9));
+        let seen = Seen { gaze: Direction { yaw: 45.0, pitch: 0.0 }, openness: [None; 2], presence: 1.0 };
+        let verdict = kofi.frames(60, Some(seen));
+        assert_eq!((verdict.state, verdict.openness), (State::LookingAway, [None; 2]));
+    }
+
+    #[test]
+    fn a_frame_without_a_face_does_not_end_a_sleep() {
+        let mut mei = Driver::new();
+        mei.frames(30, looking(0.0, 0.0, 0.0));
+        mei.frames(3, None);
+        assert_eq!(mei.frames(1, looking(0.0, 0.0, 0.0)).state, State::EyesClosed);
+    }
+
+    #[test]
+    fn a_glance_is_seen_within_two_frames_and_one_stray_frame_is_not() {
+        let mut mei = Driver::new();
+        mei.frames(30, looking(0.0, 0.0, 0.9));
+        assert_eq!(mei.frames(1, looking(40.0, 0.0, 0.9)).state, State::Attentive);
+        mei.frames(5, looking(0.0, 0.0, 0.9));
+        let verdict = mei.frames(2, looking(40.0, -10.0, 0.9));
+        assert_eq!((verdict.state, verdict.zone), (State::LookingAway, Some(Zone::LeftMirror)));
+    }
+
+    #[test]
+    fn narrow_eyes_are_learnt_as_open_within_a_minute_but_half_closed_ones_are_not_taken_for_open_at_once() {
+        let mut kofi = Driver::new();
+        let at_first = kofi.frames(30, looking(0.0, 0.0, 0.6));
+        assert!(at_first.openness[0].expect("seen") < 0.65);
+        let later = kofi.frames(60 * 30, looking(0.0, 0.0, 0.6));
+        assert!(later.openness[0].expect("seen") > 0.95, "{later:?}");
+    }
+
+    #[test]
+    fn a_slightly_misplaced_camera_is_learnt_and_a_badly_misplaced_one_is_not() {
+        let mut anna = Driver::new();
+        let slight = anna.frames(60 * 30, looking(5.0, -4.0, 0.9)).gaze.expect("a face");
+        assert!(slight.yaw.abs() < 1.0 && slight.pitch.abs() < 1.0, "{slight:?}");
+        let mut mei = Driver::new();
+        assert_eq!(mei.frames(60 * 30, looking(20.0, 0.0, 0.9)).state, State::LookingAway);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_starts_over() {
+        let mut anna = Driver::new();
+        anna.frames(60, looking(0.0, 0.0, 0.0));
+        anna.frame = 0;
+        assert_eq!(anna.frames(1, looking(0.0, 0.0, 0.0)).state, State::Attentive);
+    }
+}
