@@ -1,1 +1,27 @@
-//! The one impure room: threads, clocks, scheduling, memory locking, slots, lateness.
+//! What belongs here: everything impure that a node needs to run and must not know: threads, clocks, scheduling, memory
+//! locking, the slots between threads, lateness statistics, signals. Nodes are pure [`troika_kit::Step`]s; this crate runs
+//! them on a machine ([`Host`]) or under a virtual clock ([`simulate::Simulation`]).
+#![allow(clippy::disallowed_methods, reason = "the host is the room that reads clocks and waits")]
+
+mod bind;
+pub mod clock;
+pub mod edge;
+pub mod heartbeat;
+mod host;
+mod options;
+mod outbox;
+mod runner;
+pub mod sched;
+mod schedule;
+pub mod signal;
+pub mod simulate;
+pub mod stats;
+pub mod sync;
+
+pub use clock::{Clock, HostClock};
+pub use edge::Edge;
+pub use host::{Host, HostHandle, RunReport};
+pub use options::{HostOptions, NODE_STACK, NodeOptions, OUT_BUFFER, SpawnError};
+pub use sched::{Notice, Policy};
+pub use stats::{NodeEvent, NodeStats, Status};
+pub use sync::StopToken;

@@ -1,0 +1,77 @@
+//! A node's evidence of life and of lateness (SR-TIM-004): its counts, and its latency over the last 10 s, published from an
+//! ordinary thread. A supervisor in another process acts on its absence.
+
+use std::{sync::Arc, time::Duration};
+
+use troika_kit::{Message, Qos, Time};
+use troika_msgs::{std_msgs::Header, troika::Heartbeat};
+use troika_transport::{NodeHandle, Publisher, TransportError};
+
+use crate::stats::{Record, Status};
+
+/// Where heartbeats are published.
+pub const TOPIC: &str = "/troika/heartbeat";
+
+/// Heartbeats are this far apart: at least once a second, with 100 ms of room for a loaded machine.
+pub const BEAT: Duration = Duration::from_millis(900);
+
+/// Publishes one node's heartbeats.
+pub(crate) struct Beater {
+    publisher: Box<dyn Publisher>,
+    record: Arc<Record>,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl Beater {
+    pub(crate) fn declare(handle: &dyn NodeHandle, record: Arc<Record>) -> Result<Self, TransportError> {
+        let publisher = handle.publisher(TOPIC, Heartbeat::TYPE, Qos::DEFAULT)?;
+        Ok(Beater { publisher, record, sequence: 0, buffer: Vec::new() })
+    }
+
+    /// Publishes the next one. What the transport refuses is counted with the node's own puts.
+    pub(crate) fn beat(&mut self, now: Time) {
+        let message = message(&self.record, self.sequence, now);
+        self.sequence = self.sequence.wrapping_add(1);
+        if message.encode(&mut self.buffer).is_ok()
+            && let Err(why) = self.publisher.put(&self.buffer, now)
+        {
+            self.record.put_failed(why.to_string());
+        }
+    }
+}
+
+fn message(record: &Record, sequence: u32, now: Time) -> Heartbeat {
+    let beat = record.beat();
+    let cells = &record.cells;
+    Heartbeat {
+        header: Header::at(now),
+        sequence,
+        e2e: Vec::new(),
+        node: record.node.clone(),
+        status: match beat.status {
+            Status::Ok => Heartbeat::OK,
+            Status::Degraded => Heartbeat::DEGRADED,
+            Status::Unavailable => Heartbeat::UNAVAILABLE,
+        },
+        reason: beat.reason,
+        steps: cells.steps.get(),
+        worked: cells.worked.get(),
+        late: cells.late.get(),
+        too_late: cells.too_late.get(),
+        missed: cells.missed.get(),
+        faults: cells.faults.get(),
+        fall_backs: cells.fall_backs.get(),
+        dropped: record.dropped(),
+        undecodable: cells.undecodable.get(),
+        latency_p50_us: micros(beat.latency.quantile(0.5)),
+        latency_p99_us: micros(beat.latency.quantile(0.99)),
+        latency_max_us: micros(beat.latency.max()),
+        real_time: cells.real_time.get(),
+    }
+}
+
+/// Microseconds, at most what the field holds (71 minutes).
+fn micros(duration: Duration) -> u32 {
+    duration.as_micros().min(u128::from(u32::MAX)) as u32
+}

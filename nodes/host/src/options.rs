@@ -1,0 +1,178 @@
+//! What a composition root says about the host and about each node, and what can be wrong with it.
+
+use std::collections::BTreeMap;
+
+use troika_kit::{Contract, Ports, Wake, contract::ContractError};
+use troika_transport::TransportError;
+
+use crate::sched::Policy;
+
+/// Stack of a node's thread. tract's deepest graphs need well under 1 MiB; an explicit size keeps what `mlockall` pins
+/// small.
+pub const NODE_STACK: usize = 4 << 20;
+/// First size of an output's encode buffers. A larger message makes its buffer grow once; the growth is counted.
+pub const OUT_BUFFER: usize = 16 << 10;
+
+/// What the process allows its nodes.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Lock memory (`mlockall`), so that no page of the process is ever fetched from disk.
+    pub mlock: bool,
+    /// Let nodes have the real-time policy that they ask for; false runs all at normal priority.
+    pub rt_allowed: bool,
+    /// Policy of the threads that hand outputs to the transport: below every node.
+    pub courier: Policy,
+    /// Publish a heartbeat for each node, once a second, on [`crate::heartbeat::TOPIC`].
+    pub heartbeat: bool,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        HostOptions { mlock: true, rt_allowed: true, courier: Policy::Other, heartbeat: true }
+    }
+}
+
+/// How one node runs.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The node's name in the graph, without a slash.
+    pub name: String,
+    /// `/` or `/car/front`.
+    pub namespace: String,
+    /// Port name to topic. An absolute topic stands as it is, `x` is `<namespace>/x`, `~/x` is `<namespace>/<name>/x`.
+    pub remaps: BTreeMap<String, String>,
+    /// The thread's scheduling policy.
+    pub sched: Policy,
+    /// The cores that the thread may run on; `None` is any.
+    pub cores: Option<Vec<usize>>,
+    /// The node's contract, tightened; `None` is as the node declares it.
+    pub contract: Option<Contract>,
+    /// Stack size of the thread, in bytes.
+    pub stack: usize,
+    /// First size of each encode buffer, in bytes: set it to the largest message of a `Hard` node.
+    pub buffer: usize,
+}
+
+impl NodeOptions {
+    /// Defaults for a node of this name: root namespace, no remaps, normal priority, any core, the declared contract.
+    pub fn new(name: impl Into<String>) -> Self {
+        NodeOptions {
+            name: name.into(),
+            namespace: "/".into(),
+            remaps: BTreeMap::new(),
+            sched: Policy::Other,
+            cores: None,
+            contract: None,
+            stack: NODE_STACK,
+            buffer: OUT_BUFFER,
+        }
+    }
+
+    /// The same with one more port sent to another topic.
+    pub fn remap(mut self, port: impl Into<String>, topic: impl Into<String>) -> Self {
+        self.remaps.insert(port.into(), topic.into());
+        self
+    }
+
+    /// The same under another policy.
+    pub fn sched(mut self, policy: Policy) -> Self {
+        self.sched = policy;
+        self
+    }
+
+    /// The same with a tightened contract.
+    pub fn contract(mut self, contract: Contract) -> Self {
+        self.contract = Some(contract);
+        self
+    }
+
+    /// `/ns/name`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace.trim_end_matches('/'), self.name)
+    }
+
+    /// The topic of a port: its remap, else its default.
+    pub(crate) fn topic(&self, port: &str, default: &str) -> String {
+        let topic = self.remaps.get(port).map_or(default, String::as_str);
+        let namespace = self.namespace.trim_end_matches('/');
+        if let Some(private) = topic.strip_prefix("~/") {
+            format!("{namespace}/{}/{private}", self.name)
+        } else if topic.starts_with('/') {
+            topic.into()
+        } else {
+            format!("{namespace}/{topic}")
+        }
+    }
+
+    /// Checks remaps and contract against the node's own ports and contract; gives the contract that holds.
+    pub(crate) fn check<I: Ports, O: Ports>(&self, declared: Contract) -> Result<Contract, SpawnError> {
+        let ports = || I::SPECS.iter().chain(O::SPECS);
+        if let Some(port) = self.remaps.keys().find(|key| ports().all(|spec| spec.name != key.as_str())) {
+            return Err(SpawnError::UnknownPort {
+                node: self.full_name(),
+                port: port.clone(),
+                known: ports().map(|spec| spec.name).collect::<Vec<_>>().join(", "),
+            });
+        }
+        if let Wake::Input(port) = declared.spec().wake
+            && I::SPECS.iter().all(|spec| spec.name != port)
+        {
+            return Err(SpawnError::WakePort { node: self.full_name(), port });
+        }
+        let Some(asked) = self.contract else { return Ok(declared) };
+        let spec = asked.spec();
+        declared
+            .tighten(Some(spec.period), Some(spec.deadline), Some(spec.budget))
+            .map_err(|why| SpawnError::Contract { node: self.full_name(), why })
+    }
+}
+
+/// Why a node cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// A remap names a port that the node has not.
+    #[error("{node} has no port '{port}' to remap; it has: {known}")]
+    UnknownPort {
+        /// The node's full name.
+        node: String,
+        /// The unknown port.
+        port: String,
+        /// The ports that it has.
+        known: String,
+    },
+    /// The contract wakes on an input that the node has not.
+    #[error("{node} wakes on input '{port}', which it has not")]
+    WakePort {
+        /// The node's full name.
+        node: String,
+        /// The missing port.
+        port: &'static str,
+    },
+    /// The contract given is looser than the node's own, or unsound.
+    #[error("{node}: {why}")]
+    Contract {
+        /// The node's full name.
+        node: String,
+        /// What is wrong with it.
+        why: ContractError,
+    },
+    /// Two nodes of one name.
+    #[error("a node {0} runs already: give one of them another name or namespace")]
+    Twice(String),
+    /// The transport refused.
+    #[error("{node}: {why}")]
+    Transport {
+        /// The node's full name.
+        node: String,
+        /// Its reason.
+        why: TransportError,
+    },
+    /// The operating system gave no thread.
+    #[error("{node}: no thread: {why}")]
+    Thread {
+        /// The node's full name.
+        node: String,
+        /// Its reason.
+        why: std::io::Error,
+    },
+}

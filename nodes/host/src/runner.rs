@@ -1,0 +1,273 @@
+//! One node between its slots: freezes inputs, judges lateness, calls the step or the fall-back, counts. The wall-clock
+//! executor and the simulation both run nodes through this, so what one proves holds for the other. Allocates nothing and
+//! takes no lock.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use troika_kit::{
+    Class, Contract, Done, EncodeError, Events, Fault, Latest, Message, Out, PortSpec, PortVisitor, Ports,
+    Step, Tick, Time, Wake,
+};
+
+use crate::stats::{NodeEvent, Recorder};
+
+/// Panics in a row after which a step is not called any more: its state cannot be trusted, and a restart is the
+/// supervisor's to decide.
+const PANICS_IN_A_ROW: u32 = 3;
+
+/// Where encoded outputs go.
+pub(crate) trait Sink {
+    /// Takes one message of the output port with this index.
+    fn send(&mut self, port: usize, stamp: Time, release: Time, encode: &mut Encode<'_>);
+    /// All outputs of a step were sent.
+    fn flush(&mut self);
+}
+
+/// Writes a message's CDR into a buffer.
+pub(crate) type Encode<'a> = dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError> + 'a;
+
+/// A step that has run and whose outputs have not left yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ran {
+    tick: Tick,
+    counts: bool,
+}
+
+pub(crate) struct Runner<S: Step> {
+    step: S,
+    inputs: S::Inputs,
+    outputs: S::Outputs,
+    contract: Contract,
+    seq: u64,
+    panics_in_a_row: u32,
+    /// The fall-back itself panicked: no code of the node is called any more.
+    silent: bool,
+    book: Recorder,
+}
+
+impl<S: Step> Runner<S> {
+    pub(crate) fn new(
+        step: S,
+        inputs: S::Inputs,
+        outputs: S::Outputs,
+        contract: Contract,
+        book: Recorder,
+    ) -> Self {
+        Runner { step, inputs, outputs, contract, seq: 0, panics_in_a_row: 0, silent: false, book }
+    }
+
+    pub(crate) fn contract(&self) -> Contract {
+        self.contract
+    }
+
+    /// Freezes the input that the contract wakes on; its arrival, if a new one is there.
+    pub(crate) fn arrival(&mut self) -> Option<Time> {
+        let Wake::Input(port) = self.contract.spec().wake else { return None };
+        let mut wake = FreezeOne { port, arrival: None };
+        self.inputs.visit(&mut wake);
+        wake.arrival
+    }
+
+    /// Counts `releases` that passed before the node looked: the next one had come by then, so each was too late. The
+    /// fall-back is published once for all of them; [`Runner::leave`] must follow.
+    pub(crate) fn pass_over(&mut self, releases: u64, newest: Time, now: Time) -> Ran {
+        let cells = &self.book.cells;
+        let others = releases - 1;
+        cells.steps.add(others);
+        cells.late.add(others);
+        cells.too_late.add(others);
+        cells.missed.add(others);
+        self.seq += others;
+        self.too_late(newest, now)
+    }
+
+    /// Handles one release: the step, or the fall-back when it is too late. [`Runner::leave`] must follow.
+    pub(crate) fn run(&mut self, release: Time, mut now: impl FnMut() -> Time) -> Ran {
+        let start = now();
+        let spec = self.contract.spec();
+        let too_late = start.since(release) > self.contract.too_late_after();
+        // `Best` is "as soon as the machine allows": counted, and run all the same.
+        if too_late && spec.class != Class::Best {
+            return self.too_late(release, start);
+        }
+        // Only now, so that what waits in the other inputs is not lost to a step that is passed over.
+        let wake = match spec.wake {
+            Wake::Input(port) => Some(port),
+            Wake::Period => None,
+        };
+        self.inputs.visit(&mut FreezeRest { except: wake });
+        let tick = self.tick(release, start);
+        if self.silent || self.panics_in_a_row >= PANICS_IN_A_ROW {
+            self.fall_back(&tick, Fault::Panicked);
+            return Ran { tick, counts: true };
+        }
+        let step = AssertUnwindSafe(|| self.step.step(&tick, &self.inputs, &mut self.outputs));
+        let done = catch_unwind(step).unwrap_or_else(|_panic| {
+            self.book.cells.panics.add(1);
+            self.panics_in_a_row += 1;
+            if self.panics_in_a_row == PANICS_IN_A_ROW {
+                self.book.cells.given_up.set(true);
+            }
+            Err(Fault::Panicked)
+        });
+        let took = now().since(start);
+        self.book.execution.record(took);
+        if took > self.contract.spec().budget {
+            self.book.cells.over_budget.add(1);
+        }
+        if done != Err(Fault::Panicked) {
+            self.panics_in_a_row = 0;
+        }
+        match done {
+            Ok(Done::Worked) => self.book.cells.worked.add(1),
+            Ok(Done::Idle) => return Ran { tick, counts: false },
+            Err(fault) => {
+                self.book.cells.faults.add(1);
+                self.fall_back(&tick, fault);
+            }
+        }
+        Ran { tick, counts: true }
+    }
+
+    /// Hands the outputs to the sink, and judges whether they left in time.
+    pub(crate) fn leave(&mut self, ran: Ran, now: impl FnOnce() -> Time, sink: &mut impl Sink) {
+        let mut sender =
+            Send { sink, port: 0, stamp: ran.tick.now, release: ran.tick.release, sent: false, dropped: 0 };
+        self.outputs.visit(&mut sender);
+        let (sent, mut dropped) = (sender.sent, sender.dropped);
+        if sent {
+            sink.flush();
+        }
+        let mut count = CountDropped { dropped: 0 };
+        self.inputs.visit(&mut count);
+        dropped += count.dropped;
+        self.book.cells.port_dropped.set(dropped);
+        if ran.counts || sent {
+            let latency = now().since(ran.tick.release);
+            self.book.latency.record(latency);
+            if latency > self.contract.spec().deadline {
+                self.book.cells.missed.add(1);
+            }
+        }
+    }
+
+    fn tick(&mut self, release: Time, now: Time) -> Tick {
+        let tick = Tick { seq: self.seq, release, now };
+        self.seq += 1;
+        let by = now.since(release);
+        self.book.lateness.record(by);
+        self.book.cells.steps.add(1);
+        if by > self.contract.late_after() {
+            self.book.cells.late.add(1);
+        }
+        if by > self.contract.too_late_after() {
+            self.book.cells.too_late.add(1);
+        }
+        tick
+    }
+
+    fn too_late(&mut self, release: Time, now: Time) -> Ran {
+        let tick = self.tick(release, now);
+        self.fall_back(&tick, Fault::TooLate { by: now.since(release) });
+        Ran { tick, counts: true }
+    }
+
+    fn fall_back(&mut self, tick: &Tick, why: Fault) {
+        self.outputs.visit(&mut Clear);
+        self.book.cells.fall_backs.add(1);
+        // A full ring loses the event's text; the counts have it all the same.
+        let _ = self.book.events.push(NodeEvent { at: tick.now, fault: why });
+        if self.silent {
+            return;
+        }
+        let fall_back = AssertUnwindSafe(|| self.step.fall_back(tick, &why, &mut self.outputs));
+        if catch_unwind(fall_back).is_err() {
+            self.silent = true;
+            self.outputs.visit(&mut Clear);
+            self.book.cells.panics.add(1);
+            self.book.cells.given_up.set(true);
+        }
+    }
+}
+
+struct FreezeOne {
+    port: &'static str,
+    arrival: Option<Time>,
+}
+
+impl PortVisitor for FreezeOne {
+    fn latest<T: Message>(&mut self, spec: &PortSpec, port: &mut Latest<T>) {
+        if spec.name == self.port && port.freeze() {
+            self.arrival = port.fresh().map(|sample| sample.received);
+        }
+    }
+    fn events<T: Message, const N: usize>(&mut self, spec: &PortSpec, port: &mut Events<T, N>) {
+        if spec.name == self.port && port.freeze() {
+            self.arrival = port.iter().next().map(|sample| sample.received);
+        }
+    }
+    fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Out<T, N>) {}
+}
+
+struct FreezeRest {
+    except: Option<&'static str>,
+}
+
+impl PortVisitor for FreezeRest {
+    fn latest<T: Message>(&mut self, spec: &PortSpec, port: &mut Latest<T>) {
+        if Some(spec.name) != self.except {
+            port.freeze();
+        }
+    }
+    fn events<T: Message, const N: usize>(&mut self, spec: &PortSpec, port: &mut Events<T, N>) {
+        if Some(spec.name) != self.except {
+            port.freeze();
+        }
+    }
+    fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Out<T, N>) {}
+}
+
+struct Clear;
+
+impl PortVisitor for Clear {
+    fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
+    fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Events<T, N>) {}
+    fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Out<T, N>) {
+        port.clear();
+    }
+}
+
+struct CountDropped {
+    dropped: u64,
+}
+
+impl PortVisitor for CountDropped {
+    fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
+    fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Events<T, N>) {
+        self.dropped += port.dropped();
+    }
+    fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Out<T, N>) {}
+}
+
+struct Send<'a, K> {
+    sink: &'a mut K,
+    port: usize,
+    stamp: Time,
+    release: Time,
+    sent: bool,
+    dropped: u64,
+}
+
+impl<K: Sink> PortVisitor for Send<'_, K> {
+    fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
+    fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Events<T, N>) {}
+    fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Out<T, N>) {
+        for message in port.sent() {
+            self.sent = true;
+            self.sink.send(self.port, self.stamp, self.release, &mut |buffer| message.encode(buffer));
+        }
+        port.clear();
+        self.dropped += port.dropped();
+        self.port += 1;
+    }
+}

@@ -1,0 +1,188 @@
+//! What belongs here: what the host asks of the operating system so that a step runs when it should: policy, cores, locked
+//! memory, touched stacks. A right that is missing is a [`Notice`], never an end: the node runs on without it.
+
+mod raw;
+
+use std::{fmt, hint::black_box, io};
+
+use rustix::{
+    mm::{MlockAllFlags, mlockall},
+    process::{Resource, getrlimit},
+    thread::{CpuSet, sched_setaffinity},
+};
+
+/// Bit of `CAP_IPC_LOCK` in the capability sets (capability.h).
+const CAP_IPC_LOCK: u32 = 14;
+/// Stack that a node's thread touches before its first step: no page fault for it later.
+const TOUCHED_STACK: usize = 512 << 10;
+
+/// A thread's scheduling policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// The ordinary one (`SCHED_OTHER`).
+    Other,
+    /// First in, first out at a real-time priority, 1..=99 (`SCHED_FIFO`). Nodes lie well under the floor thread's 90.
+    Fifo(u8),
+}
+
+/// Something that the machine did not allow, for a person: loud, and once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Who is concerned: a node's full name, or the process.
+    pub who: String,
+    /// What was asked for and refused, and what holds instead.
+    pub what: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}\n  to mend: {}", self.who, self.what, self.mend)
+    }
+}
+
+/// How to get a real-time priority.
+pub const MEND_PRIORITY: &str = "run as root, or `setcap cap_sys_nice=ep <binary>`, or `ulimit -r 95` \
+     (limits.conf: `@realtime - rtprio 95`); in a container `--cap-add SYS_NICE --ulimit rtprio=95`; on cgroup v1 \
+     write a time to cpu.rt_runtime_us of the process's cpu cgroup";
+/// How to be allowed to lock memory.
+pub const MEND_MEMLOCK: &str = "run as root, or `setcap cap_ipc_lock=ep <binary>`, or `ulimit -l unlimited` \
+     (limits.conf: `@realtime - memlock unlimited`); in a container `--cap-add IPC_LOCK --ulimit memlock=-1`";
+
+/// Sets the calling thread's policy.
+///
+/// # Errors
+/// `EPERM` without the right, `EINVAL` for a priority outside 1..=99.
+pub fn set_policy(policy: Policy) -> io::Result<()> {
+    match policy {
+        Policy::Other => raw::set_policy(0),
+        Policy::Fifo(0) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        Policy::Fifo(priority) => raw::set_policy(priority),
+    }
+}
+
+/// Lets the calling thread run on these cores only.
+///
+/// # Errors
+/// `EINVAL` when none of them exists or is allowed.
+pub fn set_cores(cores: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    for core in cores {
+        if *core >= CpuSet::MAX_CPU {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        set.set(*core);
+    }
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Locks the process's memory, as far as that is sound here.
+///
+/// With the right to lock without bound: all pages, present and future, as they are touched (`MCL_ONFAULT`, so that thread
+/// stacks and pools are not pinned whole). Without it, only what is there now: `MCL_FUTURE` under a limit would make a
+/// later allocation or thread start fail.
+///
+/// # Errors
+/// The notice that says what holds instead.
+pub fn lock_memory() -> Result<(), Notice> {
+    raw::keep_heap();
+    let limit = getrlimit(Resource::Memlock).current; // None: no limit
+    let flags = MlockAllFlags::CURRENT | MlockAllFlags::ONFAULT;
+    let unbounded = limit.is_none() || has_capability(CAP_IPC_LOCK);
+    let result = mlockall(if unbounded { flags | MlockAllFlags::FUTURE } else { flags });
+    match result {
+        Ok(()) if unbounded => Ok(()),
+        Ok(()) => Err(Notice {
+            who: "process".into(),
+            what: format!(
+                "only the memory present now is locked: the limit is {} KiB",
+                limit.unwrap_or(0) >> 10
+            ),
+            mend: MEND_MEMLOCK.into(),
+        }),
+        Err(why) => Err(Notice {
+            who: "process".into(),
+            what: format!(
+                "memory is not locked ({why}; the limit is {}): a page that was swapped out or never read delays a step",
+                limit.map_or("none".into(), |bytes| format!("{} KiB", bytes >> 10))
+            ),
+            mend: MEND_MEMLOCK.into(),
+        }),
+    }
+}
+
+/// Readies the calling thread for a node: touches its stack, sets cores, then the policy. True if it is real-time now.
+pub(crate) fn ready_thread(
+    who: &str,
+    policy: Policy,
+    cores: Option<&[usize]>,
+    notices: &mut Vec<Notice>,
+) -> bool {
+    touch_stack();
+    if let Some(cores) = cores
+        && let Err(why) = set_cores(cores)
+    {
+        notices.push(Notice {
+            who: who.into(),
+            what: format!("cannot run on cores {cores:?} ({why}): runs on any core"),
+            mend: format!(
+                "name cores that exist and that the process may use (it has {})",
+                std::thread::available_parallelism().map_or(0, usize::from)
+            ),
+        });
+    }
+    let Policy::Fifo(priority) = policy else { return false };
+    match set_policy(policy) {
+        Ok(()) => true,
+        Err(why) => {
+            notices.push(Notice {
+                who: who.into(),
+                what: format!(
+                    "NO REAL-TIME PRIORITY: SCHED_FIFO {priority} refused ({why}): runs at normal priority, its deadlines are not held under load"
+                ),
+                mend: MEND_PRIORITY.into(),
+            });
+            false
+        }
+    }
+}
+
+#[inline(never)]
+fn touch_stack() {
+    let mut stack = [0_u8; TOUCHED_STACK];
+    for page in stack.chunks_mut(4096) {
+        page[0] = 1;
+    }
+    black_box(&mut stack);
+}
+
+/// True if the process holds this capability; false where the kernel does not say.
+pub(crate) fn has_capability(bit: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .is_some_and(|set| set & (1 << bit) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impossible_priority_and_an_impossible_core_are_notices_and_the_thread_runs_on() {
+        let notices = std::thread::spawn(|| {
+            let mut notices = Vec::new();
+            let real_time = ready_thread("/dms", Policy::Fifo(100), Some(&[100_000]), &mut notices);
+            assert!(!real_time);
+            notices
+        })
+        .join()
+        .expect("the thread ran on");
+        assert_eq!(notices.len(), 2);
+        assert!(notices.iter().all(|notice| notice.who == "/dms" && !notice.mend.is_empty()));
+        assert!(notices[1].what.contains("NO REAL-TIME PRIORITY"), "{}", notices[1]);
+    }
+}

@@ -1,0 +1,40 @@
+//! SIGINT and SIGTERM as a request to stop; a second one ends the process at once, for when the first was of no use.
+
+use std::{
+    io,
+    sync::{Arc, atomic},
+    thread,
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+    iterator::Signals,
+};
+
+use crate::sync::StopToken;
+
+/// A token that SIGINT or SIGTERM stops. The second signal ends the process with 128 + its number. Call it once, from main.
+///
+/// # Errors
+/// When the handlers or their thread cannot be installed.
+#[expect(clippy::disallowed_types, reason = "signal-hook's interface")]
+pub fn stop_on_signals() -> io::Result<StopToken> {
+    let stop = StopToken::new();
+    let once = Arc::new(atomic::AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds `once` unset, and sets it.
+        flag::register_conditional_shutdown(signal, 128 + signal, once.clone())?;
+        flag::register(signal, once.clone())?;
+    }
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("troika-signals".into()).spawn({
+        let stop = stop.clone();
+        move || {
+            if signals.forever().next().is_some() {
+                stop.stop();
+            }
+        }
+    })?;
+    Ok(stop)
+}
