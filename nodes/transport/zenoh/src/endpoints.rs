@@ -1,0 +1,160 @@
+//! Publishers and subscriptions: bytes to and from zenoh's buffers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use troika_kit::Time;
+use troika_transport::{Meta, Publisher, Subscription, TransportError};
+use zenoh::{
+    Session, Wait,
+    bytes::Encoding,
+    liveliness::LivelinessToken,
+    pubsub::Subscriber,
+    qos::{CongestionControl, Priority, Reliability},
+    sample::{Sample, SampleKind},
+};
+
+use crate::{
+    transport::Shared,
+    wire::{self, Attachment, Gid, QosProfile},
+};
+
+/// A declared publisher. Fields are dropped in their order: the token first, so that nobody counts on what is gone.
+pub(crate) struct ZenohPublisher {
+    token: Option<LivelinessToken>,
+    publisher: zenoh::pubsub::Publisher<'static>,
+    sequence: i64,
+    gid: Gid,
+    shared: Option<Arc<Shared>>,
+}
+
+impl ZenohPublisher {
+    pub(crate) fn declare(
+        session: &Session,
+        key: String,
+        qos: &QosProfile,
+        priority: Priority,
+        gid: Gid,
+    ) -> zenoh::Result<ZenohPublisher> {
+        let congestion =
+            if qos.blocks_when_congested() { CongestionControl::Block } else { CongestionControl::Drop };
+        let reliability = match qos.reliability {
+            wire::Reliability::BestEffort => Reliability::BestEffort,
+            _ => Reliability::Reliable,
+        };
+        let publisher = session
+            .declare_publisher(key)
+            .encoding(Encoding::APPLICATION_CDR)
+            .congestion_control(congestion)
+            .reliability(reliability)
+            .priority(priority)
+            .wait()?;
+        Ok(ZenohPublisher { token: None, publisher, sequence: 0, gid, shared: None })
+    }
+
+    /// With its token on the graph; keeps the session open.
+    pub(crate) fn announced(mut self, token: LivelinessToken, shared: Arc<Shared>) -> ZenohPublisher {
+        self.token = Some(token);
+        self.shared = Some(shared);
+        self
+    }
+}
+
+impl Publisher for ZenohPublisher {
+    /// Copies the bytes once, into the buffer that zenoh keeps until they have left.
+    fn put(&mut self, cdr: &[u8], stamp: Time) -> Result<(), TransportError> {
+        let source_time_ns = i64::try_from(stamp.as_nanos()).unwrap_or(i64::MAX);
+        let attachment = Attachment { sequence: self.sequence, source_time_ns, gid: self.gid };
+        self.publisher.put(cdr).attachment(attachment.encode()).wait().map_err(|_| TransportError::Closed)?;
+        self.sequence += 1;
+        Ok(())
+    }
+}
+
+/// What a subscription does with a sample before its owner sees it. One call at a time: zenoh may deliver from several
+/// threads.
+pub(crate) struct Callback<F>(Mutex<CallbackState<F>>);
+
+struct CallbackState<F> {
+    on_message: F,
+    /// Messages that came in pieces are put together here, so that a stream of large ones allocates once.
+    joined: Vec<u8>,
+    warned: bool,
+}
+
+impl<F: FnMut(&[u8], &Meta, &str)> Callback<F> {
+    /// `on_message` gets bytes, origin and key.
+    pub(crate) fn new(on_message: F) -> Callback<F> {
+        Callback(Mutex::new(CallbackState { on_message, joined: Vec::new(), warned: false }))
+    }
+
+    pub(crate) fn call(&self, sample: &Sample) {
+        if sample.kind() == SampleKind::Put {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).call(sample);
+        }
+    }
+}
+
+impl<F: FnMut(&[u8], &Meta, &str)> CallbackState<F> {
+    fn call(&mut self, sample: &Sample) {
+        let meta = self.meta(sample);
+        let key = sample.key_expr().as_str();
+        let payload = sample.payload();
+        let mut slices = payload.slices();
+        match (slices.next(), slices.next()) {
+            (None, _) => (self.on_message)(&[], &meta, key),
+            (Some(whole), None) => (self.on_message)(whole, &meta, key),
+            (Some(_), Some(_)) => {
+                self.joined.clear();
+                self.joined.reserve(payload.len());
+                payload.slices().for_each(|slice| self.joined.extend_from_slice(slice));
+                (self.on_message)(&self.joined, &meta, key);
+            }
+        }
+    }
+
+    /// A publisher that is no ROS node attaches nothing. Its messages are passed on with the epoch as their time, so that
+    /// whoever minds age takes them for old.
+    fn meta(&mut self, sample: &Sample) -> Meta {
+        let read = sample.attachment().map(|bytes| Attachment::decode(&bytes.to_bytes()));
+        if let Some(Ok(a)) = read {
+            let source_time = Time::from_nanos(u64::try_from(a.source_time_ns).unwrap_or(0));
+            return Meta { source_time, sequence: a.sequence, gid: a.gid };
+        }
+        if !self.warned {
+            self.warned = true;
+            tracing::warn!(key = %sample.key_expr(), "a publisher sends no readable ROS attachment");
+        }
+        Meta { source_time: Time::ZERO, sequence: 0, gid: [0; 16] }
+    }
+}
+
+/// A declared subscription.
+pub(crate) struct ZenohSubscription {
+    token: Option<LivelinessToken>,
+    subscriber: Option<Subscriber<()>>,
+    _shared: Arc<Shared>,
+}
+
+impl ZenohSubscription {
+    pub(crate) fn new(
+        subscriber: Subscriber<()>,
+        token: Option<LivelinessToken>,
+        shared: Arc<Shared>,
+    ) -> ZenohSubscription {
+        ZenohSubscription { token, subscriber: Some(subscriber), _shared: shared }
+    }
+}
+
+impl Subscription for ZenohSubscription {}
+
+impl Drop for ZenohSubscription {
+    /// Waits for a call that is under way; so never drop a subscription inside its own call.
+    fn drop(&mut self) {
+        drop(self.token.take());
+        if let Some(subscriber) = self.subscriber.take()
+            && let Err(error) = subscriber.undeclare().wait_callbacks().wait()
+        {
+            tracing::debug!(%error, "undeclaring a subscription");
+        }
+    }
+}

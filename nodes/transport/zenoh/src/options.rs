@@ -1,0 +1,244 @@
+//! What a session is opened with, from the environment or by hand, and the zenoh configurations that come of it.
+
+use std::path::{Path, PathBuf};
+
+use zenoh::Config;
+
+/// Where rmw_zenoh's router listens and its sessions look for it.
+pub const DEFAULT_ENDPOINT: &str = "tcp/localhost:7447";
+
+/// What to do about the router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RouterPolicy {
+    /// Join the router at the endpoint; start one in this process when there is none.
+    #[default]
+    Ensure,
+    /// Join it if it is there, now or later; never start one (for tools that only look).
+    Join,
+}
+
+/// What a session is opened with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZenohOptions {
+    /// ROS's domain: peers of other domains are not seen.
+    pub domain: u32,
+    /// The router's endpoint.
+    pub endpoint: String,
+    /// What to do about the router.
+    pub router: RouterPolicy,
+    /// A zenoh configuration file (JSON5) in place of ours for the session; it names its own endpoints.
+    pub session_config: Option<PathBuf>,
+    /// A zenoh configuration file (JSON5) in place of ours for a router that we start.
+    pub router_config: Option<PathBuf>,
+    /// Single settings (path, JSON5 value) laid over the session's configuration.
+    pub overrides: Vec<(String, String)>,
+    /// Topics whose messages go before others on a crowded link (zenoh's data-high priority).
+    pub high_priority: Vec<String>,
+    /// Carry large messages between processes of this machine through shared memory. Off as in rmw_zenoh: a process that
+    /// is killed leaves its segments in `/dev/shm`.
+    pub shared_memory: bool,
+}
+
+impl Default for ZenohOptions {
+    fn default() -> ZenohOptions {
+        ZenohOptions {
+            domain: 0,
+            endpoint: DEFAULT_ENDPOINT.to_owned(),
+            router: RouterPolicy::default(),
+            session_config: None,
+            router_config: None,
+            overrides: Vec::new(),
+            high_priority: Vec::new(),
+            shared_memory: false,
+        }
+    }
+}
+
+/// An environment that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// Not a number.
+    #[error("ROS_DOMAIN_ID is '{0}': set it to a number from 0 to 4294967295, or unset it")]
+    Domain(String),
+    /// Not `path=value` pairs.
+    #[error("ZENOH_CONFIG_OVERRIDE has '{0}': write path=value pairs with ';' between them")]
+    Override(String),
+    /// Neither `0` nor `1`.
+    #[error("TROIKA_ZENOH_SHM is '{0}': set it to 0 or 1, or unset it")]
+    SharedMemory(String),
+}
+
+impl ZenohOptions {
+    /// From `ROS_DOMAIN_ID`, `ZENOH_SESSION_CONFIG_URI`, `ZENOH_ROUTER_CONFIG_URI` and `ZENOH_CONFIG_OVERRIDE`, as
+    /// rmw_zenoh reads them, and our own `TROIKA_ZENOH_ENDPOINT` and `TROIKA_ZENOH_SHM`.
+    pub fn from_env() -> Result<ZenohOptions, OptionsError> {
+        ZenohOptions::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// The same from any table of variables. An empty variable counts as unset.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<ZenohOptions, OptionsError> {
+        let get = |name: &str| lookup(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+        let mut options = ZenohOptions::default();
+        if let Some(text) = get("ROS_DOMAIN_ID") {
+            options.domain = text.parse().map_err(|_| OptionsError::Domain(text))?;
+        }
+        if let Some(endpoint) = get("TROIKA_ZENOH_ENDPOINT") {
+            options.endpoint = endpoint;
+        }
+        options.session_config = get("ZENOH_SESSION_CONFIG_URI").map(PathBuf::from);
+        options.router_config = get("ZENOH_ROUTER_CONFIG_URI").map(PathBuf::from);
+        if let Some(text) = get("ZENOH_CONFIG_OVERRIDE") {
+            for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
+                let (path, value) =
+                    pair.split_once('=').ok_or_else(|| OptionsError::Override(pair.to_owned()))?;
+                options.overrides.push((path.trim().to_owned(), value.trim().to_owned()));
+            }
+        }
+        options.shared_memory = match get("TROIKA_ZENOH_SHM").as_deref() {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(other) => return Err(OptionsError::SharedMemory(other.to_owned())),
+        };
+        Ok(options)
+    }
+
+    /// The session's configuration: rmw_zenoh's, less what only very large ROS launches need.
+    pub(crate) fn session_config(&self) -> zenoh::Result<Config> {
+        let mut config = match &self.session_config {
+            Some(path) => Config::from_file(path)?,
+            None => {
+                let mut config = Config::default();
+                let endpoint = json(&self.endpoint);
+                for (path, value) in [
+                    ("mode", "\"peer\""),
+                    ("connect/endpoints", &format!("[{endpoint}]")),
+                    // Go on without the router and connect when it comes, for as long as the session lasts.
+                    ("connect/timeout_ms", "-1"),
+                    ("connect/exit_on_failure", "false"),
+                    (
+                        "connect/retry",
+                        "{ period_init_ms: 250, period_max_ms: 2000, period_increase_factor: 2 }",
+                    ),
+                    ("listen/endpoints", "[\"tcp/localhost:0\"]"),
+                    ("scouting/multicast/enabled", "false"),
+                    ("scouting/gossip/enabled", "true"),
+                    // Wait this long (ms) for the router's answer before going on without it.
+                    ("scouting/delay", "2000"),
+                    // ROS peers tell replays from news by zenoh's own time stamps.
+                    ("timestamping/enabled", "true"),
+                    // Wait for a free buffer up to these times (us) before a message is dropped: rmw_zenoh's 1 ms loses
+                    // whole camera frames when two cores are busy. Puts come from threads that may wait.
+                    ("transport/link/tx/queue/congestion_control/drop/wait_before_drop", "10000"),
+                    (
+                        "transport/link/tx/queue/congestion_control/drop/max_wait_before_drop_fragments",
+                        "100000",
+                    ),
+                    ("transport/shared_memory/enabled", if self.shared_memory { "true" } else { "false" }),
+                ] {
+                    config.insert_json5(path, value)?;
+                }
+                config
+            }
+        };
+        for (path, value) in &self.overrides {
+            config.insert_json5(path, value)?;
+        }
+        Ok(config)
+    }
+}
+
+/// A router's configuration: listens on `listen`, routes, looks for nobody.
+pub(crate) fn router_config(listen: &str, file: Option<&Path>) -> zenoh::Result<Config> {
+    if let Some(path) = file {
+        return Config::from_file(path);
+    }
+    let mut config = Config::default();
+    for (path, value) in [
+        ("mode", "\"router\""),
+        ("listen/endpoints", format!("[{}]", json(listen)).as_str()),
+        ("connect/endpoints", "[]"),
+        ("scouting/multicast/enabled", "false"),
+        ("scouting/gossip/enabled", "true"),
+        ("timestamping/enabled", "true"),
+        ("transport/shared_memory/enabled", "false"),
+    ] {
+        config.insert_json5(path, value)?;
+    }
+    Ok(config)
+}
+
+/// A client that connects once, to see who answers.
+pub(crate) fn probe_config(endpoint: &str) -> zenoh::Result<Config> {
+    let mut config = Config::default();
+    for (path, value) in [
+        ("mode", "\"client\""),
+        ("connect/endpoints", format!("[{}]", json(endpoint)).as_str()),
+        ("connect/timeout_ms", "0"),
+        ("connect/exit_on_failure", "true"),
+        ("scouting/multicast/enabled", "false"),
+        ("scouting/gossip/enabled", "false"),
+        // Whoever accepts and then says nothing for this long (ms) is no router.
+        ("transport/unicast/open_timeout", "2000"),
+        ("transport/shared_memory/enabled", "false"),
+    ] {
+        config.insert_json5(path, value)?;
+    }
+    Ok(config)
+}
+
+/// A JSON string.
+fn json(text: &str) -> String {
+    let escaped: String =
+        text.chars().flat_map(|c| if c == '"' || c == '\\' { vec!['\\', c] } else { vec![c] }).collect();
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(vars: &[(&str, &str)]) -> Result<ZenohOptions, OptionsError> {
+        ZenohOptions::from_lookup(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn an_empty_environment_means_ros_defaults() {
+        let options = from(&[("ROS_DOMAIN_ID", "")]).expect("empty is unset");
+        assert_eq!(options, ZenohOptions::default());
+        assert_eq!((options.domain, options.endpoint.as_str()), (0, "tcp/localhost:7447"));
+    }
+
+    #[test]
+    fn the_environment_is_honoured() {
+        let options = from(&[
+            ("ROS_DOMAIN_ID", "42"),
+            ("TROIKA_ZENOH_ENDPOINT", "tcp/10.0.0.1:7447"),
+            ("ZENOH_ROUTER_CONFIG_URI", "/etc/router.json5"),
+            ("ZENOH_CONFIG_OVERRIDE", "mode=\"client\"; scouting/delay=7;"),
+            ("TROIKA_ZENOH_SHM", "1"),
+        ])
+        .expect("well formed");
+        assert_eq!(options.domain, 42);
+        assert_eq!(options.endpoint, "tcp/10.0.0.1:7447");
+        assert_eq!(options.router_config.as_deref(), Some(Path::new("/etc/router.json5")));
+        assert!(options.shared_memory);
+        let config = options.session_config().expect("a configuration");
+        assert_eq!(config.get_json("mode").ok().as_deref(), Some("\"client\""));
+        assert_eq!(config.get_json("scouting/delay").ok().as_deref(), Some("7"));
+        assert_eq!(config.get_json("connect/endpoints").ok().as_deref(), Some("[\"tcp/10.0.0.1:7447\"]"));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        assert_eq!(from(&[("ROS_DOMAIN_ID", "-1")]), Err(OptionsError::Domain("-1".into())));
+        assert_eq!(from(&[("ZENOH_CONFIG_OVERRIDE", "mode")]), Err(OptionsError::Override("mode".into())));
+        assert_eq!(from(&[("TROIKA_ZENOH_SHM", "yes")]), Err(OptionsError::SharedMemory("yes".into())));
+    }
+
+    #[test]
+    fn our_configurations_are_ones_that_zenoh_takes() {
+        ZenohOptions::default().session_config().expect("session");
+        router_config("tcp/127.0.0.1:0", None).expect("router");
+        probe_config("tcp/localhost:7447").expect("probe");
+    }
+}

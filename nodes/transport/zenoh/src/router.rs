@@ -1,0 +1,196 @@
+//! The router that ROS peers expect at `localhost:7447`: joined when it is there, started in this process when not.
+//!
+//! Without a router two processes of a machine do not find each other (multicast is off). Once they have, they talk
+//! directly, so the end of the process that holds the router does not part them; who comes next starts a new one and the
+//! others connect to it again.
+
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    path::Path,
+};
+
+use zenoh::{Session, Wait};
+
+use crate::options::{probe_config, router_config};
+
+/// A router that lives in this process until this is dropped.
+#[derive(Debug)]
+pub struct RouterGuard {
+    session: Session,
+    endpoint: String,
+}
+
+/// What [`RouterGuard::ensure`] found or did.
+#[derive(Debug)]
+pub enum RouterRole {
+    /// There was a router.
+    Joined,
+    /// There was none: this is it.
+    Started(RouterGuard),
+}
+
+/// Why there is no router to be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouterError {
+    /// The endpoint is no address.
+    #[error(
+        "'{endpoint}' is no endpoint ({reason}): write tcp/<host>:<port>, for example tcp/localhost:7447"
+    )]
+    Endpoint {
+        /// As it was given.
+        endpoint: String,
+        /// Why.
+        reason: String,
+    },
+    /// Something else holds the port.
+    #[error(
+        "{endpoint} is taken by something that is no zenoh router ({reason}): see who with `ss -ltnp`, stop it, or choose \
+         another port for all with TROIKA_ZENOH_ENDPOINT=tcp/localhost:<port>"
+    )]
+    Busy {
+        /// Where.
+        endpoint: String,
+        /// What it answered.
+        reason: String,
+    },
+    /// The endpoint is on another machine and no router answers there.
+    #[error(
+        "no zenoh router answers at {endpoint} ({reason}): start one there, or leave the endpoint at tcp/localhost:7447"
+    )]
+    Unreachable {
+        /// Where.
+        endpoint: String,
+        /// What came back.
+        reason: String,
+    },
+    /// The router cannot be started.
+    #[error("cannot start a zenoh router at {endpoint}: {reason}")]
+    Start {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Who listens at an endpoint, told by whether its addresses can be bound.
+enum Place {
+    /// Nobody: the address to listen on. One address, always the same one for the same name, so that of two processes that
+    /// start together only one gets it.
+    Free(SocketAddr),
+    /// Somebody.
+    Taken,
+    /// It is not on this machine.
+    Elsewhere,
+}
+
+impl RouterGuard {
+    /// Joins the router at `endpoint`, or starts one there with the given configuration file or ours.
+    pub fn ensure(endpoint: &str, config: Option<&Path>) -> Result<RouterRole, RouterError> {
+        let addresses = resolve(endpoint)?;
+        // Twice: the place may be taken between the look and the start, by a process that starts at the same time.
+        let mut last = String::new();
+        for _ in 0..2 {
+            match look(endpoint, &addresses)? {
+                Place::Taken => match probe(endpoint) {
+                    Ok(()) => return Ok(RouterRole::Joined),
+                    Err(reason) => return Err(RouterError::Busy { endpoint: endpoint.to_owned(), reason }),
+                },
+                Place::Elsewhere => match probe(endpoint) {
+                    Ok(()) => return Ok(RouterRole::Joined),
+                    Err(reason) => {
+                        return Err(RouterError::Unreachable { endpoint: endpoint.to_owned(), reason });
+                    }
+                },
+                Place::Free(address) => match start(&format!("tcp/{address}"), config) {
+                    Ok(session) => {
+                        tracing::info!(endpoint, "started a zenoh router in this process");
+                        return Ok(RouterRole::Started(RouterGuard {
+                            session,
+                            endpoint: endpoint.to_owned(),
+                        }));
+                    }
+                    Err(reason) => last = reason,
+                },
+            }
+        }
+        Err(RouterError::Start { endpoint: endpoint.to_owned(), reason: last })
+    }
+
+    /// Where it listens, as it was asked for.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+}
+
+impl Drop for RouterGuard {
+    fn drop(&mut self) {
+        if let Err(error) = self.session.close().wait() {
+            tracing::warn!(%error, "the zenoh router did not close cleanly");
+        }
+    }
+}
+
+fn start(listen: &str, config: Option<&Path>) -> Result<Session, String> {
+    let config = router_config(listen, config).map_err(|error| error.to_string())?;
+    zenoh::open(config).wait().map_err(|error| error.to_string())
+}
+
+/// Whether a zenoh router answers; why not, for a person.
+fn probe(endpoint: &str) -> Result<(), String> {
+    let config = probe_config(endpoint).map_err(|error| error.to_string())?;
+    let session = zenoh::open(config).wait().map_err(|_| "it does not speak zenoh".to_owned())?;
+    let routers = session.info().routers_zid().wait().count();
+    if let Err(error) = session.close().wait() {
+        tracing::debug!(%error, "closing the probe");
+    }
+    if routers > 0 { Ok(()) } else { Err("a zenoh peer answers that is no router".to_owned()) }
+}
+
+/// The addresses of a TCP endpoint, IPv4 first: where `localhost` has both, everyone tries the same one first.
+fn resolve(endpoint: &str) -> Result<Vec<SocketAddr>, RouterError> {
+    let bad =
+        |reason: &str| RouterError::Endpoint { endpoint: endpoint.to_owned(), reason: reason.to_owned() };
+    let address = endpoint.strip_prefix("tcp/").ok_or_else(|| bad("it does not start with tcp/"))?;
+    let address = address.split(['?', '#']).next().unwrap_or(address);
+    let mut found: Vec<SocketAddr> =
+        address.to_socket_addrs().map_err(|error| bad(&error.to_string()))?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    if found.is_empty() { Err(bad("the name has no address")) } else { Ok(found) }
+}
+
+fn look(endpoint: &str, addresses: &[SocketAddr]) -> Result<Place, RouterError> {
+    let mut free = None;
+    for address in addresses {
+        match TcpListener::bind(address) {
+            Ok(_) => free = free.or(Some(*address)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => return Ok(Place::Taken),
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {}
+            Err(error) => {
+                return Err(RouterError::Start { endpoint: endpoint.to_owned(), reason: error.to_string() });
+            }
+        }
+    }
+    Ok(free.map_or(Place::Elsewhere, Place::Free))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_none_is_refused_with_an_example() {
+        for endpoint in ["localhost:7447", "tcp/", "tcp/localhost", "tcp/localhost:port"] {
+            let error = RouterGuard::ensure(endpoint, None).expect_err("no endpoint");
+            assert!(matches!(error, RouterError::Endpoint { .. }), "{error}");
+            assert!(error.to_string().contains("tcp/localhost:7447"));
+        }
+    }
+
+    #[test]
+    fn localhost_is_tried_over_ipv4_first() {
+        let addresses = resolve("tcp/localhost:7447").expect("every machine has a localhost");
+        assert_eq!(addresses[0], SocketAddr::from(([127, 0, 0, 1], 7447)));
+    }
+}

@@ -1,0 +1,276 @@
+//! The session behind [`troika_transport::Transport`].
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use troika_kit::{Qos, TypeInfo};
+use troika_transport::{
+    Endpoint, Graph, Meta, NodeHandle, OnMessage, Publisher, Subscription, Transport, TransportError,
+};
+use zenoh::{Session, Wait, liveliness::LivelinessToken, qos::Priority};
+
+use crate::{
+    endpoints::{Callback, ZenohPublisher, ZenohSubscription},
+    options::{RouterPolicy, ZenohOptions},
+    router::{RouterGuard, RouterRole},
+    wire::{self, EndpointKind, Entity, QosProfile, Token, TopicKey},
+};
+
+/// How long a look at the graph waits for answers; a router answers within milliseconds.
+const GRAPH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Called with each message of a topic whatever its type: bytes, origin, and the key that names type and hash. The same
+/// rules as for [`OnMessage`].
+pub type OnRawMessage = Box<dyn FnMut(&[u8], &Meta, &TopicKey) + Send>;
+
+/// A zenoh session as a transport. Dropping it, and all nodes and endpoints made from it, closes the session.
+#[derive(Debug)]
+pub struct ZenohTransport {
+    shared: Arc<Shared>,
+}
+
+/// What nodes and endpoints hold on to. The router is dropped after the session.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    session: Session,
+    options: ZenohOptions,
+    zid: String,
+    next_entity: Mutex<u64>,
+    router: Option<RouterGuard>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Err(error) = self.session.close().wait() {
+            tracing::warn!(%error, "the zenoh session did not close cleanly");
+        }
+    }
+}
+
+impl Shared {
+    /// Numbers for nodes and endpoints, unique in the session.
+    fn next_entity(&self) -> u64 {
+        let mut next = self.next_entity.lock().unwrap_or_else(PoisonError::into_inner);
+        *next += 1;
+        *next - 1
+    }
+}
+
+impl ZenohTransport {
+    /// Opens a session; finds or starts the router first, as the options say. Blocks for up to some seconds.
+    pub fn open(options: ZenohOptions) -> Result<ZenohTransport, TransportError> {
+        let open_error = |reason: String| TransportError::Open { transport: "zenoh", reason };
+        let router = match options.router {
+            RouterPolicy::Join => None,
+            RouterPolicy::Ensure => {
+                let config = options.router_config.as_deref();
+                match RouterGuard::ensure(&options.endpoint, config).map_err(|e| open_error(e.to_string()))? {
+                    RouterRole::Joined => None,
+                    RouterRole::Started(guard) => Some(guard),
+                }
+            }
+        };
+        let config = options.session_config().map_err(|error| {
+            let file = options.session_config.as_deref().map(Path::display);
+            open_error(match file {
+                Some(file) => format!("the configuration {file}: {error}"),
+                None => error.to_string(),
+            })
+        })?;
+        let session = zenoh::open(config).wait().map_err(|error| open_error(error.to_string()))?;
+        let zid = session.zid().to_string();
+        Ok(ZenohTransport {
+            shared: Arc::new(Shared { session, options, zid, next_entity: Mutex::new(0), router }),
+        })
+    }
+
+    /// Whether the router runs in this process.
+    pub fn is_router(&self) -> bool {
+        self.shared.router.is_some()
+    }
+
+    /// Whether the session is connected to a router now.
+    pub fn has_router(&self) -> bool {
+        self.shared.session.info().routers_zid().wait().next().is_some()
+    }
+
+    /// Subscribes to a topic whatever its type and hash are, without showing on the graph: for tools that look.
+    pub fn subscribe_raw(
+        &self,
+        topic: &str,
+        mut on_message: OnRawMessage,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        let key = wire::any_type_key(self.shared.options.domain, topic)
+            .map_err(|_| TransportError::Name(topic.to_owned()))?;
+        let callback = Callback::new(move |cdr: &[u8], meta: &Meta, key: &str| match TopicKey::parse(key) {
+            Ok(key) => on_message(cdr, meta, &key),
+            Err(error) => tracing::debug!(%error, key, "not a ROS topic's key"),
+        });
+        let subscriber = self
+            .shared
+            .session
+            .declare_subscriber(key)
+            .callback(move |sample| callback.call(&sample))
+            .wait()
+            .map_err(|error| declare_error(topic, &error))?;
+        Ok(Box::new(ZenohSubscription::new(subscriber, None, self.shared.clone())))
+    }
+}
+
+impl Transport for ZenohTransport {
+    fn kind(&self) -> &'static str {
+        "zenoh"
+    }
+
+    fn node(&self, namespace: &str, name: &str) -> Result<Box<dyn NodeHandle>, TransportError> {
+        wire::check_namespace(namespace).map_err(|_| TransportError::Name(namespace.to_owned()))?;
+        wire::check_node_name(name).map_err(|_| TransportError::Name(name.to_owned()))?;
+        let id = self.shared.next_entity();
+        let token = Token {
+            domain: self.shared.options.domain,
+            zid: self.shared.zid.clone(),
+            node_id: id,
+            entity_id: id,
+            enclave: "/".to_owned(),
+            namespace: namespace.to_owned(),
+            node: name.to_owned(),
+            entity: Entity::Node,
+        };
+        let declared = declare_token(&self.shared, &token, name)?;
+        Ok(Box::new(Node { shared: self.shared.clone(), token, _declared: declared }))
+    }
+
+    fn graph(&self) -> Result<Graph, TransportError> {
+        let replies = self
+            .shared
+            .session
+            .liveliness()
+            .get(wire::graph_key(self.shared.options.domain))
+            .timeout(GRAPH_TIMEOUT)
+            .wait()
+            .map_err(|_| TransportError::Closed)?;
+        let mut nodes = BTreeSet::new();
+        let mut endpoints = BTreeSet::new();
+        while let Ok(reply) = replies.recv() {
+            let Ok(sample) = reply.result() else { continue };
+            let token = match Token::parse(sample.key_expr().as_str()) {
+                Ok(token) => token,
+                Err(error) => {
+                    tracing::debug!(%error, key = %sample.key_expr(), "a token that is none");
+                    continue;
+                }
+            };
+            let node = token.full_node_name();
+            match token.entity {
+                Entity::Node => drop(nodes.insert(node)),
+                Entity::Endpoint(endpoint) => {
+                    let publishes = match endpoint.kind {
+                        EndpointKind::Publisher => true,
+                        EndpointKind::Subscription => false,
+                        EndpointKind::Service | EndpointKind::Client => continue,
+                    };
+                    endpoints.insert(Endpoint {
+                        node,
+                        type_name: endpoint.type_name(),
+                        topic: endpoint.name,
+                        type_hash: endpoint.type_hash,
+                        publishes,
+                    });
+                }
+            }
+        }
+        Ok(Graph { nodes: nodes.into_iter().collect(), endpoints: endpoints.into_iter().collect() })
+    }
+}
+
+/// A node: its token, and what its endpoints' tokens have in common with it.
+struct Node {
+    shared: Arc<Shared>,
+    token: Token,
+    _declared: LivelinessToken,
+}
+
+impl Node {
+    /// The data key of a topic and the token of an endpoint on it.
+    fn endpoint(
+        &self,
+        topic: &str,
+        ty: TypeInfo,
+        qos: Qos,
+        kind: EndpointKind,
+    ) -> Result<(String, Token), TransportError> {
+        wire::check_topic(topic).map_err(|_| TransportError::Name(topic.to_owned()))?;
+        let key = TopicKey {
+            domain: self.token.domain,
+            topic: topic.to_owned(),
+            type_name: ty.name.to_owned(),
+            type_hash: ty.hash.to_owned(),
+        };
+        let declare = |reason: String| TransportError::Declare { what: topic.to_owned(), reason };
+        let dds_type =
+            wire::type_to_dds(ty.name).map_err(|error| declare(format!("'{}': {error}", ty.name)))?;
+        let token = Token {
+            entity_id: self.shared.next_entity(),
+            entity: Entity::Endpoint(wire::Endpoint {
+                kind,
+                name: topic.to_owned(),
+                dds_type,
+                type_hash: ty.hash.to_owned(),
+                qos: QosProfile::from(qos),
+            }),
+            ..self.token.clone()
+        };
+        Ok((key.encode().map_err(|error| declare(error.to_string()))?, token))
+    }
+}
+
+// In both: the token comes after what it announces, on the same link, so who sees the token can count on the rest.
+impl NodeHandle for Node {
+    fn publisher(&self, topic: &str, ty: TypeInfo, qos: Qos) -> Result<Box<dyn Publisher>, TransportError> {
+        let (key, token) = self.endpoint(topic, ty, qos, EndpointKind::Publisher)?;
+        let high = self.shared.options.high_priority.iter().any(|name| name == topic);
+        let priority = if high { Priority::DataHigh } else { Priority::Data };
+        let publisher =
+            ZenohPublisher::declare(&self.shared.session, key, &QosProfile::from(qos), priority, token.gid())
+                .map_err(|error| declare_error(topic, &error))?;
+        let declared = declare_token(&self.shared, &token, topic)?;
+        Ok(Box::new(publisher.announced(declared, self.shared.clone())))
+    }
+
+    fn subscribe(
+        &self,
+        topic: &str,
+        ty: TypeInfo,
+        qos: Qos,
+        mut on_message: OnMessage,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        let (key, token) = self.endpoint(topic, ty, qos, EndpointKind::Subscription)?;
+        let callback = Callback::new(move |cdr: &[u8], meta: &Meta, _: &str| on_message(cdr, meta));
+        let subscriber = self
+            .shared
+            .session
+            .declare_subscriber(key)
+            .callback(move |sample| callback.call(&sample))
+            .wait()
+            .map_err(|error| declare_error(topic, &error))?;
+        let declared = declare_token(&self.shared, &token, topic)?;
+        Ok(Box::new(ZenohSubscription::new(subscriber, Some(declared), self.shared.clone())))
+    }
+}
+
+fn declare_token(shared: &Shared, token: &Token, what: &str) -> Result<LivelinessToken, TransportError> {
+    shared
+        .session
+        .liveliness()
+        .declare_token(token.encode())
+        .wait()
+        .map_err(|error| declare_error(what, &error))
+}
+
+fn declare_error(what: &str, error: &zenoh::Error) -> TransportError {
+    TransportError::Declare { what: what.to_owned(), reason: error.to_string() }
+}

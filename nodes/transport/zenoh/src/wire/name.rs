@@ -1,0 +1,170 @@
+//! ROS 2 names (the rules of `rmw_validate_full_topic_name`, `rmw_validate_namespace`, `rmw_validate_node_name`) and the
+//! two spellings of a type's name.
+
+/// The longest topic name and namespace that rmw takes, in bytes (255 less the room for a prefix).
+const TOPIC_MAX: usize = 247;
+/// The longest node name that rmw takes, in bytes.
+const NODE_MAX: usize = 255;
+
+/// Why a name is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Topics and namespaces are absolute here.
+    #[error("it does not start with '/'")]
+    NotAbsolute,
+    /// Nothing between two slashes, or at the end.
+    #[error("it has an empty part")]
+    EmptyPart,
+    /// Only letters, digits and '_' are allowed.
+    #[error("it has a character other than letters, digits and '_'")]
+    Character,
+    /// A part starts with a digit.
+    #[error("a part of it starts with a digit")]
+    LeadingDigit,
+    /// Longer than rmw allows.
+    #[error("it is too long")]
+    TooLong,
+    /// Not `package/msg/Name`, nor `package::msg::dds_::Name_`.
+    #[error("it is no type name")]
+    Type,
+}
+
+fn check_part(part: &str) -> Result<(), NameError> {
+    match part.as_bytes() {
+        [] => Err(NameError::EmptyPart),
+        [first, ..] if first.is_ascii_digit() => Err(NameError::LeadingDigit),
+        bytes if bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') => Ok(()),
+        _ => Err(NameError::Character),
+    }
+}
+
+/// An absolute topic name, `/cabin/driver_state`.
+pub fn check_topic(name: &str) -> Result<(), NameError> {
+    let rest = name.strip_prefix('/').ok_or(NameError::NotAbsolute)?;
+    if name.len() > TOPIC_MAX {
+        return Err(NameError::TooLong);
+    }
+    rest.split('/').try_for_each(check_part)
+}
+
+/// A namespace, `/` or `/car/front`.
+pub fn check_namespace(name: &str) -> Result<(), NameError> {
+    if name == "/" { Ok(()) } else { check_topic(name) }
+}
+
+/// A node's own name, without its namespace.
+pub fn check_node_name(name: &str) -> Result<(), NameError> {
+    if name.len() > NODE_MAX {
+        return Err(NameError::TooLong);
+    }
+    check_part(name)
+}
+
+/// `/name` or `/ns/name`.
+pub fn full_node_name(namespace: &str, name: &str) -> String {
+    if namespace == "/" { format!("/{name}") } else { format!("{namespace}/{name}") }
+}
+
+/// `package/msg/Name` to `package::msg::dds_::Name_` (also `srv` and `action`).
+pub fn type_to_dds(name: &str) -> Result<String, NameError> {
+    let mut parts = name.split('/');
+    let (Some(package), Some(kind), Some(name), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(NameError::Type);
+    };
+    check_type(package, kind, name)?;
+    Ok(format!("{package}::{kind}::dds_::{name}_"))
+}
+
+/// `package::msg::dds_::Name_` to `package/msg/Name`.
+pub fn type_from_dds(dds: &str) -> Result<String, NameError> {
+    let mut parts = dds.split("::");
+    let (Some(package), Some(kind), Some("dds_"), Some(name), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(NameError::Type);
+    };
+    let name = name.strip_suffix('_').ok_or(NameError::Type)?;
+    check_type(package, kind, name)?;
+    Ok(format!("{package}/{kind}/{name}"))
+}
+
+fn check_type(package: &str, kind: &str, name: &str) -> Result<(), NameError> {
+    if !matches!(kind, "msg" | "srv" | "action") {
+        return Err(NameError::Type);
+    }
+    check_part(package).and(check_part(name)).map_err(|_| NameError::Type)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_that_ros_takes_are_taken() {
+        for ok in ["/chatter", "/cabin/camera/image_raw", "/_hidden/x1", "/a__b"] {
+            assert_eq!(check_topic(ok), Ok(()), "{ok}");
+        }
+        assert_eq!(check_namespace("/"), Ok(()));
+        assert_eq!(check_namespace("/car/front"), Ok(()));
+        assert_eq!(check_node_name("driver_state"), Ok(()));
+    }
+
+    #[test]
+    fn names_that_ros_refuses_are_refused_with_the_reason() {
+        for (bad, why) in [
+            ("", NameError::NotAbsolute),
+            ("chatter", NameError::NotAbsolute),
+            ("/", NameError::EmptyPart),
+            ("/a//b", NameError::EmptyPart),
+            ("/a/", NameError::EmptyPart),
+            ("/a b", NameError::Character),
+            ("/a/*", NameError::Character),
+            ("/a/$*", NameError::Character),
+            ("/%a", NameError::Character),
+            ("/caf\u{e9}", NameError::Character),
+            ("/a/1b", NameError::LeadingDigit),
+        ] {
+            assert_eq!(check_topic(bad), Err(why), "{bad:?}");
+        }
+        assert_eq!(check_topic(&format!("/{}", "x".repeat(247))), Err(NameError::TooLong));
+        assert_eq!(check_node_name("a/b"), Err(NameError::Character));
+        assert_eq!(check_node_name(""), Err(NameError::EmptyPart));
+        assert_eq!(check_node_name(&"x".repeat(256)), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn a_type_has_two_spellings() {
+        assert_eq!(type_to_dds("std_msgs/msg/String").as_deref(), Ok("std_msgs::msg::dds_::String_"));
+        assert_eq!(type_from_dds("std_msgs::msg::dds_::String_").as_deref(), Ok("std_msgs/msg/String"));
+        assert_eq!(
+            type_from_dds("example_interfaces::srv::dds_::AddTwoInts_").as_deref(),
+            Ok("example_interfaces/srv/AddTwoInts")
+        );
+        for bad in ["", "String", "std_msgs/String", "a/b/c", "a/msg/B/c", "a/msg/", "a/msg/B*"] {
+            assert_eq!(type_to_dds(bad), Err(NameError::Type), "{bad}");
+        }
+        for bad in ["", "std_msgs::msg::String_", "std_msgs::msg::dds_::String", "a::b::dds_::C_"] {
+            assert_eq!(type_from_dds(bad), Err(NameError::Type), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_spellings_say_the_same(name in "[a-z][a-z0-9_]{0,12}/(msg|srv|action)/[A-Z][A-Za-z0-9]{0,12}") {
+            let dds = type_to_dds(&name).expect("well formed");
+            prop_assert_eq!(type_from_dds(&dds), Ok(name));
+        }
+
+        #[test]
+        fn garbage_is_refused_or_has_only_plain_characters(name in "\\PC{0,40}") {
+            if check_topic(&name).is_ok() {
+                prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_/".contains(&b)));
+            }
+            let _ = (check_namespace(&name), check_node_name(&name), type_to_dds(&name), type_from_dds(&name));
+        }
+    }
+}
