@@ -1,14 +1,16 @@
-//! Makes the Rust types from `msg/*.msg` (package `troika_msgs`) and `ros/PKG/msg/*.msg`.
+//! Makes the Rust types from `msg/*.msg` (package `troika_msgs`) and `ros/PKG/msg/*.msg`; and, for the tests alone, those
+//! of `tests/fixtures/msg`, which have a field of every kind.
 
 use std::{env, error::Error, fs, path::Path};
 
 use troika_msgs_codegen::{Interfaces, MsgFile, parse, rust};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=msg");
-    println!("cargo:rerun-if-changed=ros");
+    for folder in ["msg", "ros", "tests/fixtures"] {
+        println!("cargo:rerun-if-changed={folder}");
+    }
+    let out = env::var("OUT_DIR")?;
     let mut files = Vec::new();
-    read_package("troika_msgs", Path::new("msg"), &mut files)?;
     for package in fs::read_dir("ros")? {
         let package = package?;
         if package.file_type()?.is_dir() {
@@ -16,8 +18,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             read_package(&name, &package.path().join("msg"), &mut files)?;
         }
     }
-    let source = rust::source(&Interfaces::new(files)?)?;
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("types.rs"), source)?;
+    let mut fixtures = files.clone();
+    read_package("troika_msgs", Path::new("msg"), &mut files)?;
+    fs::write(Path::new(&out).join("types.rs"), rust::source(&Interfaces::new(files)?, &[])?)?;
+
+    let known: Vec<String> = fixtures.iter().map(|f| f.package.clone()).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    read_package("fixture_msgs", Path::new("tests/fixtures/msg"), &mut fixtures)?;
+    fs::write(Path::new(&out).join("fixtures.rs"), rust::source(&Interfaces::new(fixtures)?, &known)?)?;
     Ok(())
 }
 

@@ -17,3 +17,13 @@ mod types {
 }
 
 pub use types::*;
+
+#[cfg(test)]
+#[allow(clippy::all, dead_code, unreachable_pub, reason = "made at build, for the tests")]
+mod fixtures {
+    include!(concat!(env!("OUT_DIR"), "/fixtures.rs"));
+}
+#[cfg(test)]
+use fixtures::fixture_msgs;
+#[cfg(test)]
+mod tests;

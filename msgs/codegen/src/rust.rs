@@ -7,7 +7,7 @@ use crate::{Array, Base, Field, Interfaces, MsgFile, Primitive, Type, hash::rihs
 
 /// Something that the Rust types do not carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}.{field}: {what}")]
+#[error("{message} {field}: {what}")]
 pub struct Unsupported {
     /// The message.
     pub message: String,
@@ -20,10 +20,12 @@ pub struct Unsupported {
 /// Arrays up to this length have `Default` and serde in the standard library and in serde.
 const LONGEST_ARRAY: u32 = 32;
 
-/// The Rust source of a set. Package `troika_msgs` becomes module `troika`; every other keeps its name.
-pub fn source(set: &Interfaces) -> Result<String, Unsupported> {
+/// The Rust source of a set. Package `troika_msgs` becomes module `troika`; every other keeps its name. Packages in
+/// `elsewhere` are referred to but not made.
+pub fn source(set: &Interfaces, elsewhere: &[&str]) -> Result<String, Unsupported> {
     let mut out = String::from("// Made from the .msg files by troika-msgs-codegen.\n");
-    let mut packages: Vec<&str> = set.iter().map(|f| f.package.as_str()).collect();
+    let here = || set.iter().filter(|f| !elsewhere.contains(&f.package.as_str()));
+    let mut packages: Vec<&str> = here().map(|f| f.package.as_str()).collect();
     packages.dedup();
     for package in packages {
         let _ = writeln!(out, "/// Messages of `{package}`.\npub mod {} {{", module(package));
@@ -33,7 +35,7 @@ pub fn source(set: &Interfaces) -> Result<String, Unsupported> {
         out.push_str("}\n");
     }
     out.push_str("pub(crate) static TYPES: &[crate::dynamic::TypeEntry] = &[\n");
-    for file in set.iter() {
+    for file in here() {
         let _ = writeln!(out, "crate::dynamic::TypeEntry::of::<{}>(),", path(&file.package, &file.name));
     }
     out.push_str("];\n");
@@ -42,6 +44,10 @@ pub fn source(set: &Interfaces) -> Result<String, Unsupported> {
 
 fn message(set: &Interfaces, file: &MsgFile, out: &mut String) -> Result<(), Unsupported> {
     let name = &file.name;
+    if name == "Self" {
+        let what = "a message cannot be called Self in Rust";
+        return Err(Unsupported { message: file.full_name(), field: String::new(), what });
+    }
     docs(&file.docs, &format!("`{}`.", file.full_name()), out);
     let by_hand = file.fields.iter().any(|f| f.default.is_some());
     let default = if by_hand { "" } else { "Default, " };

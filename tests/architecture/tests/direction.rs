@@ -9,6 +9,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-safety", &[]),
     ("troika-kit", &["troika-safety"]),
+    ("troika-msgs-codegen", &[]),
     ("troika-msgs", &["troika-kit"]),
     ("troika-tflite", &[]),
     ("troika-models", &["troika-tflite"]),
