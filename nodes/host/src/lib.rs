@@ -5,7 +5,9 @@
 
 mod bind;
 pub mod clock;
+pub mod doctor;
 pub mod edge;
+pub mod floor;
 pub mod heartbeat;
 mod host;
 mod options;

@@ -12,7 +12,7 @@ use rustix::{
 };
 
 /// Bit of `CAP_IPC_LOCK` in the capability sets (capability.h).
-const CAP_IPC_LOCK: u32 = 14;
+pub(crate) const CAP_IPC_LOCK: u32 = 14;
 /// Stack that a node's thread touches before its first step: no page fault for it later.
 const TOUCHED_STACK: usize = 512 << 10;
 
