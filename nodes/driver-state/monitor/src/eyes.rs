@@ -1,0 +1,49 @@
+//! When a closure began. `EYES_CLOSED` is said only once the eyes have been closed for longer than a blink, and the rules
+//! count from the lids' fall: the openness of the frames before tells, else the state's own definition.
+
+use core::time::Duration;
+
+use troika_kit::Time;
+
+use crate::{Observation, State, timer::Is};
+
+/// A blink is shorter than this; `DriverState.EYES_CLOSED` begins after it.
+const BLINK: Duration = Duration::from_millis(400);
+/// An openness below this is a lid that falls; only looked at around a closure, so the value is not critical.
+const FALLING: f32 = 0.5;
+/// A lid that has hung low for longer than this before `EYES_CLOSED` was drooping, not closed: a blink and three frames.
+const AT_MOST: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Eyes {
+    low_since: Option<Time>,
+    closed_since: Option<Time>,
+    last_closed: Option<Time>,
+}
+
+impl Eyes {
+    /// Whether the eyes are closed, and since when.
+    pub(crate) fn update(&mut self, now: Time, seen: Option<&Observation>) -> (Is, Time) {
+        let (state, openness) = seen.map_or((State::Unknown, None), |seen| (seen.state, seen.openness));
+        let low = state != State::Unknown && openness.is_some_and(|openness| openness < FALLING);
+        self.low_since = if low { self.low_since.or(Some(now)) } else { None };
+        if state != State::EyesClosed {
+            self.closed_since = None;
+            return (if state == State::Unknown { Is::Unknown } else { Is::No }, now);
+        }
+        let since = self.closed_since.unwrap_or_else(|| {
+            let fell = match self.low_since {
+                Some(fell) => fell.max(now - AT_MOST),
+                None => now - BLINK,
+            };
+            fell.max(self.last_closed.unwrap_or(Time::ZERO))
+        });
+        self.closed_since = Some(since);
+        self.last_closed = Some(now);
+        (Is::Yes, since)
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Eyes::default();
+    }
+}

@@ -1,0 +1,412 @@
+//! Closed eyes, no reaction, no sight, drowsiness: as people's situations. 50 ms a frame.
+
+mod drive;
+
+use drive::{at, drive};
+use troika_kit::Duration;
+use troika_monitor::{Kind::*, Observation, State, Vehicle, Zone};
+use troika_safety as sr;
+
+// Carla falls asleep.
+
+#[test]
+fn carla_closes_her_eyes_and_each_alert_comes_on_its_frame() {
+    for (kind, limit) in [(Microsleep, 1500), (Sleep, 3000), (Unresponsive, 6000)] {
+        let mut carla = drive(&["euro_ncap"], 80.0);
+        carla.road(1000).eyes_closed(limit);
+        assert_eq!(carla.raised(kind), [], "{kind:?}: the last frame is 50 ms short of the limit");
+        carla.eyes_closed(50);
+        assert_eq!(carla.raised(kind), [1000 + limit], "{kind:?}");
+        let alert = carla.alerts.iter().find(|alert| alert.kind == kind).expect("raised");
+        assert_eq!(alert.requirement, sr::SR_DMS_006);
+        assert_eq!(alert.limit, Duration::from_millis(limit));
+    }
+}
+
+#[test]
+fn carla_wakes_one_frame_before_the_limit_and_no_alert_comes() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.road(1000).eyes_closed(1500).road(2000);
+    assert_eq!(carla.alerts, []);
+}
+
+#[test]
+fn a_closure_counts_from_the_lids_fall_although_the_state_says_it_a_blink_later() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.road(1000);
+    // Lids fall at 1000; the state follows at 1400, as it is defined.
+    for ms in (1000..2600).step_by(50) {
+        let state = if ms < 1400 { State::Attentive } else { State::EyesClosed };
+        carla.give(&seen(ms, state, Some(0.1)));
+    }
+    assert_eq!(carla.raised(Microsleep), [2500]);
+}
+
+#[test]
+fn without_an_openness_the_states_own_definition_tells_when_the_closure_began() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    for ms in (0..3000).step_by(50) {
+        let state = if ms < 1400 { State::Attentive } else { State::EyesClosed };
+        carla.give(&seen(ms, state, None));
+    }
+    assert_eq!(carla.raised(Microsleep), [2500], "closed since 1000: 0.4 s before the state");
+}
+
+#[test]
+fn drooping_lids_are_no_closure_and_do_not_make_one_older() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    for ms in (0..20_000).step_by(50) {
+        carla.give(&seen(ms, State::Attentive, Some(0.3)));
+    }
+    assert_eq!(carla.alerts, []);
+    for ms in (20_000..22_000).step_by(50) {
+        carla.give(&seen(ms, State::EyesClosed, Some(0.1)));
+    }
+    assert_eq!(carla.raised(Microsleep), [21_000], "at most 0.5 s is taken from before the state");
+    assert_eq!(carla.raised(Sleep), []);
+}
+
+#[test]
+fn a_flutter_of_100_ms_does_not_wake_carla_and_150_ms_do() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(1000).road(100).eyes_closed(500);
+    assert_eq!(carla.raised(Microsleep), [1500]);
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(1000).road(150).eyes_closed(1500).road(1000);
+    assert_eq!(carla.alerts, []);
+}
+
+#[test]
+fn blinking_is_not_sleeping() {
+    let mut carla = drive(&["euro_ncap", "perclos", "eu_ddaw"], 120.0);
+    for _ in 0..100 {
+        carla.road(2700).eyes_closed(300);
+    }
+    assert_eq!(carla.alerts, []);
+}
+
+#[test]
+fn in_a_standing_vehicle_carla_may_sleep() {
+    let mut carla = drive(&["euro_ncap", "perclos", "eu_ddaw"], 0.0);
+    assert_eq!(carla.eyes_closed(120_000).alerts, []);
+}
+
+#[test]
+fn carla_asleep_when_the_vehicle_creeps_off_is_timed_from_there() {
+    let mut carla = drive(&["euro_ncap"], 0.0);
+    carla.eyes_closed(10_000).speed(0.5).eyes_closed(1550);
+    assert_eq!(carla.raised(Microsleep), [11_500]);
+}
+
+#[test]
+fn waking_clears_microsleep_and_sleep_but_never_unresponsive() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(6500).road(10_000);
+    assert_eq!(carla.cleared(Microsleep), [6650]);
+    assert_eq!(carla.cleared(Sleep), [6650]);
+    assert_eq!(carla.cleared(Unresponsive), [], "{}: not by a twitch", sr::SR_DMS_009.id());
+    carla.speed(0.0).road(5000);
+    assert_eq!(carla.cleared(Unresponsive), [], "not by standing either");
+    carla.acts().road(50);
+    assert_eq!(carla.cleared(Unresponsive), [21_500]);
+}
+
+#[test]
+fn an_act_before_the_alert_does_not_count_for_it() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(6000).acts().eyes_closed(500);
+    assert_eq!(carla.raised(Unresponsive), [6000]);
+    assert_eq!(carla.cleared(Unresponsive), []);
+}
+
+#[test]
+fn after_an_act_with_eyes_still_closed_six_seconds_raise_it_again() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(7000).acts().eyes_closed(6050);
+    assert_eq!(carla.raised(Unresponsive), [6000, 13_000]);
+    assert_eq!(carla.cleared(Unresponsive), [7000]);
+}
+
+// Dora does not answer a warning.
+
+#[test]
+fn dora_does_not_look_back_within_3_seconds_of_the_warning() {
+    let mut dora = drive(&["euro_ncap"], 80.0);
+    dora.looks(Zone::Other, 6000);
+    assert_eq!(dora.raised(LongDistraction), [3000]);
+    assert_eq!(dora.raised(Unresponsive), []);
+    dora.looks(Zone::Other, 50);
+    assert_eq!(dora.raised(Unresponsive), [6000]);
+    let alert = dora.alerts.last().expect("raised");
+    assert_eq!((alert.requirement, alert.limit), (sr::SR_DMS_010, Duration::from_secs(3)));
+}
+
+#[test]
+fn dora_looks_back_in_time_and_is_not_unresponsive() {
+    let mut dora = drive(&["euro_ncap"], 80.0);
+    dora.looks(Zone::Other, 5900).road(1000).looks(Zone::Other, 2000).road(3000);
+    assert_eq!(dora.raised(Unresponsive), []);
+}
+
+#[test]
+fn one_misread_frame_of_road_is_no_answer() {
+    let mut dora = drive(&["euro_ncap"], 80.0);
+    dora.looks(Zone::Other, 4000).road(50).looks(Zone::Other, 2100);
+    assert_eq!(dora.raised(Unresponsive), [6050], "the misread frame's time is not counted either");
+}
+
+#[test]
+fn a_face_lost_after_the_warning_is_no_evidence_of_anything_but_blindness() {
+    let mut dora = drive(&["euro_ncap"], 80.0);
+    dora.looks(Zone::Other, 4000).unseen(10_000);
+    assert_eq!(dora.raised(Unresponsive), []);
+    assert_eq!(dora.raised(MonitoringUnavailable), [9000]);
+    assert_eq!(dora.cleared(LongDistraction), [], "nobody saw her look back");
+    dora.looks(Zone::Other, 2050);
+    assert_eq!(dora.raised(Unresponsive), [16_000], "1 s seen before, 2 s after");
+}
+
+// Emil is not seen.
+
+#[test]
+fn emil_leans_out_of_sight_for_5_seconds() {
+    let mut emil = drive(&[], 30.0);
+    emil.road(1000).unseen(5000);
+    assert_eq!(emil.alerts, []);
+    emil.unseen(50);
+    assert_eq!(emil.raised(MonitoringUnavailable), [6000]);
+    assert_eq!((&*emil.alerts[0].profile, emil.alerts[0].requirement), ("troika", sr::SR_DMS_007));
+    emil.unseen(1000).road(300);
+    assert_eq!(emil.cleared(MonitoringUnavailable), []);
+    assert_eq!(emil.road(100).cleared(MonitoringUnavailable), [7050 + 350]);
+}
+
+#[test]
+fn a_face_that_flashes_up_does_not_make_the_monitor_available() {
+    let mut emil = drive(&[], 30.0);
+    for _ in 0..6 {
+        emil.unseen(900).road(100);
+    }
+    assert_eq!(emil.raised(MonitoringUnavailable), [5000]);
+}
+
+#[test]
+fn in_a_standing_vehicle_nobody_has_to_be_seen() {
+    let mut emil = drive(&[], 0.0);
+    emil.unseen(60_000);
+    assert_eq!(emil.alerts, []);
+    emil.speed(1.0).unseen(5050);
+    assert_eq!(emil.raised(MonitoringUnavailable), [65_000]);
+}
+
+#[test]
+fn eyes_not_seen_are_never_closed_eyes() {
+    let mut emil = drive(&["euro_ncap", "perclos", "eu_ddaw"], 120.0);
+    emil.eyes_closed(1400).unseen(120_000);
+    let kinds: Vec<_> = emil.alerts.iter().map(|alert| alert.kind).collect();
+    assert_eq!(kinds, [MonitoringUnavailable]);
+}
+
+#[test]
+fn a_sleep_alert_stays_while_nothing_is_seen() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(3500).unseen(10_000);
+    assert_eq!(carla.cleared(Sleep), []);
+    assert_eq!(carla.road(200).cleared(Sleep).len(), 1);
+}
+
+#[test]
+fn up_to_300_ms_without_sight_are_bridged_in_a_closure() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(1000).unseen(300).eyes_closed(300);
+    assert_eq!(carla.raised(Microsleep), [1500]);
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(1000).unseen(350).eyes_closed(1500);
+    assert_eq!(carla.raised(Microsleep), []);
+}
+
+#[test]
+fn a_camera_that_stops_is_blindness_from_its_last_frame() {
+    let mut emil = drive(&["euro_ncap"], 30.0);
+    emil.road(1000).silent(5000);
+    // The last frame was at 950.
+    assert_eq!(emil.raised(MonitoringUnavailable), [5950]);
+}
+
+#[test]
+fn a_camera_that_never_starts_is_blindness_from_the_first_look() {
+    let mut emil = drive(&["euro_ncap"], 30.0);
+    emil.silent(5050);
+    assert_eq!(emil.raised(MonitoringUnavailable), [5000]);
+}
+
+#[test]
+fn frames_missing_for_longer_than_the_gap_are_unknown_time() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(1000).no_frames(250).eyes_closed(300);
+    assert_eq!(carla.raised(Microsleep), [1500], "250 ms and a frame are within the gap");
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(1000).no_frames(300).eyes_closed(1500);
+    assert_eq!((carla.raised(Microsleep), carla.monitor().counts().gaps), (vec![], 1));
+    let mut emil = drive(&["euro_ncap"], 30.0);
+    emil.road(1000).no_frames(6000).unseen(50);
+    assert_eq!(emil.raised(MonitoringUnavailable), [7000]);
+}
+
+#[test]
+fn duplicates_and_late_frames_change_nothing_but_an_act_that_they_carry_is_heard() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    carla.eyes_closed(6050);
+    let before = carla.alerts.len();
+    let acted = Vehicle { speed_kmh: Some(80.0), driver_acted: true, parked: false };
+    carla.give(&seen(6000, State::Attentive, Some(0.9)));
+    carla.give(&Observation { vehicle: acted, ..seen(5900, State::Attentive, Some(0.9)) });
+    assert_eq!(carla.alerts.len(), before);
+    let counts = carla.monitor().counts();
+    assert_eq!((counts.duplicates, counts.out_of_order), (1, 1));
+    carla.eyes_closed(50);
+    assert_eq!(carla.cleared(Unresponsive), [6050]);
+}
+
+#[test]
+fn a_clock_that_jumps_back_starts_a_new_time_line_and_keeps_what_is_raised() {
+    let mut carla = drive(&["euro_ncap"], 80.0);
+    for ms in (100_000..106_100).step_by(50) {
+        carla.give(&seen(ms, State::EyesClosed, Some(0.0)));
+    }
+    assert_eq!(carla.raised(Unresponsive), [106_000]);
+    for ms in (0..1_000).step_by(50) {
+        carla.give(&seen(ms, State::Attentive, Some(0.9)));
+    }
+    assert_eq!(carla.monitor().counts().time_lines, 1);
+    assert_eq!(carla.cleared(Sleep).len(), 1);
+    assert_eq!(carla.cleared(Unresponsive), []);
+}
+
+// Fritz is drowsy.
+
+#[test]
+fn fritz_over_15_percent_for_a_minute_is_drowsy_and_at_15_percent_is_not() {
+    // 600 ms closed in 4000 is 15 %; the window's end at 60,000 is a whole number of both cycles.
+    let mut fritz = drive(&["perclos"], 50.0);
+    (0..40).for_each(|_| {
+        fritz.eyes_closed(600).road(3400);
+    });
+    assert_eq!(fritz.raised(Drowsiness), []);
+    let mut fritz = drive(&["perclos"], 50.0);
+    (0..40).for_each(|_| {
+        fritz.eyes_closed(650).road(3350);
+    });
+    assert_eq!(fritz.raised(Drowsiness), [60_000], "at the end of the first window");
+    let alert = &fritz.alerts[0];
+    assert_eq!((alert.requirement, alert.limit), (sr::SR_DMS_008, Duration::from_secs(9)));
+    assert_eq!(alert.elapsed, Duration::from_millis(650 * 15));
+}
+
+#[test]
+fn between_10_and_15_percent_nothing_changes_and_below_10_fritz_is_awake() {
+    let mut fritz = drive(&["perclos"], 50.0);
+    (0..15).for_each(|_| {
+        fritz.eyes_closed(800).road(3200);
+    });
+    fritz.road(50);
+    assert_eq!(fritz.raised(Drowsiness), [60_000]);
+    (0..30).for_each(|_| {
+        fritz.eyes_closed(500).road(3500);
+    });
+    assert_eq!(fritz.cleared(Drowsiness), [], "12.5 %");
+    (0..30).for_each(|_| {
+        fritz.road(4000);
+    });
+    let cleared = fritz.cleared(Drowsiness);
+    // 12.5 % is 15 closures of 500 ms in the window; below 10 % once fewer than 12 are left.
+    assert_eq!(cleared.len(), 1);
+    assert!((180_050..=240_050).contains(&cleared[0]), "{cleared:?}");
+    assert_eq!(fritz.raised(Drowsiness).len(), 1);
+}
+
+#[test]
+fn unseen_time_is_in_no_part_of_the_share_and_too_much_of_it_gives_no_verdict() {
+    // 20 % of what is seen, 3/4 of the time seen.
+    let mut fritz = drive(&["perclos"], 50.0);
+    (0..16).for_each(|_| {
+        fritz.eyes_closed(600).road(2400).unseen(1000);
+    });
+    assert_eq!(fritz.raised(Drowsiness).len(), 1);
+    let mut fritz = drive(&["perclos"], 50.0);
+    (0..40).for_each(|_| {
+        fritz.eyes_closed(600).road(2300).unseen(1100);
+    });
+    assert_eq!(fritz.raised(Drowsiness), []);
+}
+
+#[test]
+fn gerda_is_warned_above_70_kmh_again_and_again_until_she_acknowledges() {
+    for (speed, warned) in [(70.0, false), (70.5, true)] {
+        let mut gerda = drive(&["eu_ddaw"], speed);
+        (0..25).for_each(|_| {
+            gerda.eyes_closed(800).road(3200);
+        });
+        let raised = gerda.raised(Drowsiness);
+        assert_eq!(
+            raised,
+            if warned { vec![60_000, 75_000, 90_000] } else { vec![] },
+            "{}",
+            sr::SR_DMS_011.id()
+        );
+        if !warned {
+            continue;
+        }
+        gerda.acts().road(50);
+        assert_eq!(gerda.cleared(Drowsiness), [100_000]);
+        (0..14).for_each(|_| {
+            gerda.eyes_closed(800).road(3200);
+        });
+        assert_eq!(gerda.raised(Drowsiness).len(), 3, "a new warning needs a full minute of new evidence");
+        (0..2).for_each(|_| {
+            gerda.eyes_closed(800).road(3200);
+        });
+        assert_eq!(gerda.raised(Drowsiness).len(), 4);
+    }
+}
+
+#[test]
+fn six_long_blinks_in_a_minute_are_drowsiness_too_and_five_are_not() {
+    for (blinks, warned) in [(5, 0), (6, 1)] {
+        let mut gerda = drive(&["eu_ddaw"], 100.0);
+        (0..blinks).for_each(|_| {
+            gerda.road(9000).eyes_closed(600);
+        });
+        gerda.road(70_000 - gerda.now());
+        assert_eq!(gerda.raised(Drowsiness).len(), warned, "{blinks} long blinks");
+        if let Some(alert) = gerda.alerts.first() {
+            assert_eq!((alert.elapsed, alert.limit), (Duration::from_secs(3), Duration::from_secs(3)));
+        }
+    }
+}
+
+#[test]
+fn hanna_drives_attentively_for_an_hour_and_hears_nothing() {
+    let mut hanna = drive(&["euro_ncap", "eu_addw", "eu_ddaw", "perclos"], 100.0);
+    let glances = [Zone::RearMirror, Zone::Cluster, Zone::LeftMirror, Zone::RightMirror, Zone::Other];
+    for minute in 0..60 {
+        for second in 0..12 {
+            hanna.road(1900).eyes_closed(150).road(2050);
+            hanna.looks(glances[(minute + second) % glances.len()], 900);
+        }
+        hanna.unseen(200);
+    }
+    assert!(hanna.now() > 3_600_000);
+    assert_eq!(hanna.alerts, []);
+}
+
+fn seen(ms: u64, state: State, openness: Option<f32>) -> Observation {
+    Observation {
+        stamp: at(ms),
+        state,
+        zone: Zone::Unknown,
+        openness,
+        nominal: true,
+        vehicle: Vehicle { speed_kmh: Some(80.0), driver_acted: false, parked: false },
+    }
+}
