@@ -19,6 +19,6 @@ mod router;
 mod transport;
 pub mod wire;
 
-pub use options::{DEFAULT_ENDPOINT, OptionsError, RouterPolicy, ZenohOptions};
-pub use router::{RouterError, RouterGuard, RouterRole};
+pub use options::{DEFAULT_ENDPOINT, OptionsError, ZenohOptions};
+pub use router::{RouterError, RouterGuard};
 pub use transport::{OnRawMessage, ZenohTransport};

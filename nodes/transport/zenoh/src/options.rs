@@ -7,25 +7,14 @@ use zenoh::Config;
 /// Where rmw_zenoh's router listens and its sessions look for it.
 pub const DEFAULT_ENDPOINT: &str = "tcp/localhost:7447";
 
-/// What to do about the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RouterPolicy {
-    /// Join the router at the endpoint; start one in this process when there is none.
-    #[default]
-    Ensure,
-    /// Join it if it is there, now or later; never start one (for tools that only look).
-    Join,
-}
-
 /// What a session is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZenohOptions {
     /// ROS's domain: peers of other domains are not seen.
     pub domain: u32,
-    /// The router's endpoint.
-    pub endpoint: String,
-    /// What to do about the router.
-    pub router: RouterPolicy,
+    /// The router's endpoint. A session joins the router when it is there, now or later; it never starts one (that is
+    /// [`crate::RouterGuard::ensure`]).
+    pub router: String,
     /// A zenoh configuration file (JSON5) in place of ours for the session; it names its own endpoints.
     pub session_config: Option<PathBuf>,
     /// A zenoh configuration file (JSON5) in place of ours for a router that we start.
@@ -43,8 +32,7 @@ impl Default for ZenohOptions {
     fn default() -> ZenohOptions {
         ZenohOptions {
             domain: 0,
-            endpoint: DEFAULT_ENDPOINT.to_owned(),
-            router: RouterPolicy::default(),
+            router: DEFAULT_ENDPOINT.to_owned(),
             session_config: None,
             router_config: None,
             overrides: Vec::new(),
@@ -83,7 +71,7 @@ impl ZenohOptions {
             options.domain = text.parse().map_err(|_| OptionsError::Domain(text))?;
         }
         if let Some(endpoint) = get("TROIKA_ZENOH_ENDPOINT") {
-            options.endpoint = endpoint;
+            options.router = endpoint;
         }
         options.session_config = get("ZENOH_SESSION_CONFIG_URI").map(PathBuf::from);
         options.router_config = get("ZENOH_ROUTER_CONFIG_URI").map(PathBuf::from);
@@ -108,7 +96,7 @@ impl ZenohOptions {
             Some(path) => Config::from_file(path)?,
             None => {
                 let mut config = Config::default();
-                let endpoint = json(&self.endpoint);
+                let endpoint = json(&self.router);
                 for (path, value) in [
                     ("mode", "\"peer\""),
                     ("connect/endpoints", &format!("[{endpoint}]")),
@@ -205,7 +193,7 @@ mod tests {
     fn an_empty_environment_means_ros_defaults() {
         let options = from(&[("ROS_DOMAIN_ID", "")]).expect("empty is unset");
         assert_eq!(options, ZenohOptions::default());
-        assert_eq!((options.domain, options.endpoint.as_str()), (0, "tcp/localhost:7447"));
+        assert_eq!((options.domain, options.router.as_str()), (0, "tcp/localhost:7447"));
     }
 
     #[test]
@@ -219,7 +207,7 @@ mod tests {
         ])
         .expect("well formed");
         assert_eq!(options.domain, 42);
-        assert_eq!(options.endpoint, "tcp/10.0.0.1:7447");
+        assert_eq!(options.router, "tcp/10.0.0.1:7447");
         assert_eq!(options.router_config.as_deref(), Some(Path::new("/etc/router.json5")));
         assert!(options.shared_memory);
         let config = options.session_config().expect("a configuration");

@@ -12,22 +12,13 @@ use std::{
 
 use zenoh::{Session, Wait};
 
-use crate::options::{probe_config, router_config};
+use crate::options::{ZenohOptions, probe_config, router_config};
 
-/// A router that lives in this process until this is dropped.
+/// The certainty that there is a router: one that was there, or one that lives in this process until this is dropped.
 #[derive(Debug)]
+#[must_use = "a router that was started ends when this is dropped"]
 pub struct RouterGuard {
-    session: Session,
-    endpoint: String,
-}
-
-/// What [`RouterGuard::ensure`] found or did.
-#[derive(Debug)]
-pub enum RouterRole {
-    /// There was a router.
-    Joined,
-    /// There was none: this is it.
-    Started(RouterGuard),
+    started: Option<Session>,
 }
 
 /// Why there is no router to be had.
@@ -86,50 +77,63 @@ enum Place {
 }
 
 impl RouterGuard {
-    /// Joins the router at `endpoint`, or starts one there with the given configuration file or ours.
-    pub fn ensure(endpoint: &str, config: Option<&Path>) -> Result<RouterRole, RouterError> {
-        let addresses = resolve(endpoint)?;
-        // Twice: the place may be taken between the look and the start, by a process that starts at the same time.
-        let mut last = String::new();
-        for _ in 0..2 {
-            match look(endpoint, &addresses)? {
-                Place::Taken => match probe(endpoint) {
-                    Ok(()) => return Ok(RouterRole::Joined),
-                    Err(reason) => return Err(RouterError::Busy { endpoint: endpoint.to_owned(), reason }),
-                },
-                Place::Elsewhere => match probe(endpoint) {
-                    Ok(()) => return Ok(RouterRole::Joined),
-                    Err(reason) => {
-                        return Err(RouterError::Unreachable { endpoint: endpoint.to_owned(), reason });
-                    }
-                },
-                Place::Free(address) => match start(&format!("tcp/{address}"), config) {
-                    Ok(session) => {
-                        tracing::info!(endpoint, "started a zenoh router in this process");
-                        return Ok(RouterRole::Started(RouterGuard {
-                            session,
-                            endpoint: endpoint.to_owned(),
-                        }));
-                    }
-                    Err(reason) => last = reason,
-                },
-            }
-        }
-        Err(RouterError::Start { endpoint: endpoint.to_owned(), reason: last })
+    /// Joins the router at `endpoint`, or starts one there.
+    pub fn ensure(endpoint: &str) -> Result<RouterGuard, RouterError> {
+        ensure(endpoint, None)
     }
 
-    /// Where it listens, as it was asked for.
-    pub fn endpoint(&self) -> &str {
-        &self.endpoint
+    /// The same as the options say, with their configuration file for a router that is started.
+    pub fn ensure_for(options: &ZenohOptions) -> Result<RouterGuard, RouterError> {
+        ensure(&options.router, options.router_config.as_deref())
+    }
+
+    /// Whether the router lives in this process.
+    pub fn is_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// What happened, to stand before the endpoint in a line for a person.
+    pub fn describe(&self) -> &'static str {
+        if self.is_started() { "router started at" } else { "router joined at" }
     }
 }
 
 impl Drop for RouterGuard {
     fn drop(&mut self) {
-        if let Err(error) = self.session.close().wait() {
+        if let Some(session) = self.started.take()
+            && let Err(error) = session.close().wait()
+        {
             tracing::warn!(%error, "the zenoh router did not close cleanly");
         }
     }
+}
+
+fn ensure(endpoint: &str, config: Option<&Path>) -> Result<RouterGuard, RouterError> {
+    let addresses = resolve(endpoint)?;
+    let joined = |probed: Result<(), String>, error: fn(String, String) -> RouterError| match probed {
+        Ok(()) => Ok(RouterGuard { started: None }),
+        Err(reason) => Err(error(endpoint.to_owned(), reason)),
+    };
+    // Twice: the place may be taken between the look and the start, by a process that starts at the same time.
+    let mut last = String::new();
+    for _ in 0..2 {
+        match look(endpoint, &addresses)? {
+            Place::Taken => {
+                return joined(probe(endpoint), |endpoint, reason| RouterError::Busy { endpoint, reason });
+            }
+            Place::Elsewhere => {
+                return joined(probe(endpoint), |endpoint, reason| RouterError::Unreachable {
+                    endpoint,
+                    reason,
+                });
+            }
+            Place::Free(address) => match start(&format!("tcp/{address}"), config) {
+                Ok(session) => return Ok(RouterGuard { started: Some(session) }),
+                Err(reason) => last = reason,
+            },
+        }
+    }
+    Err(RouterError::Start { endpoint: endpoint.to_owned(), reason: last })
 }
 
 fn start(listen: &str, config: Option<&Path>) -> Result<Session, String> {
@@ -182,7 +186,7 @@ mod tests {
     #[test]
     fn an_endpoint_that_is_none_is_refused_with_an_example() {
         for endpoint in ["localhost:7447", "tcp/", "tcp/localhost", "tcp/localhost:port"] {
-            let error = RouterGuard::ensure(endpoint, None).expect_err("no endpoint");
+            let error = RouterGuard::ensure(endpoint).expect_err("no endpoint");
             assert!(matches!(error, RouterError::Endpoint { .. }), "{error}");
             assert!(error.to_string().contains("tcp/localhost:7447"));
         }

@@ -15,17 +15,16 @@ use zenoh::{Session, Wait, liveliness::LivelinessToken, qos::Priority};
 
 use crate::{
     endpoints::{Callback, ZenohPublisher, ZenohSubscription},
-    options::{RouterPolicy, ZenohOptions},
-    router::{RouterGuard, RouterRole},
+    options::ZenohOptions,
     wire::{self, EndpointKind, Entity, QosProfile, Token, TopicKey},
 };
 
 /// How long a look at the graph waits for answers; a router answers within milliseconds.
 const GRAPH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Called with each message of a topic whatever its type: bytes, origin, and the key that names type and hash. The same
-/// rules as for [`OnMessage`].
-pub type OnRawMessage = Box<dyn FnMut(&[u8], &Meta, &TopicKey) + Send>;
+/// Called with each message of a topic whatever its type: the type's name (`package/msg/Name`) and the bytes. The same rules
+/// as for [`OnMessage`].
+pub type OnRawMessage = Box<dyn FnMut(&str, &[u8]) + Send>;
 
 /// A zenoh session as a transport. Dropping it, and all nodes and endpoints made from it, closes the session.
 #[derive(Debug)]
@@ -33,14 +32,13 @@ pub struct ZenohTransport {
     shared: Arc<Shared>,
 }
 
-/// What nodes and endpoints hold on to. The router is dropped after the session.
+/// What nodes and endpoints hold on to.
 #[derive(Debug)]
 pub(crate) struct Shared {
     session: Session,
     options: ZenohOptions,
     zid: String,
     next_entity: Mutex<u64>,
-    router: Option<RouterGuard>,
 }
 
 impl Drop for Shared {
@@ -61,19 +59,10 @@ impl Shared {
 }
 
 impl ZenohTransport {
-    /// Opens a session; finds or starts the router first, as the options say. Blocks for up to some seconds.
+    /// Opens a session and joins the router when it is there. Returns within some seconds whether it is or not; a router
+    /// that comes later is joined then.
     pub fn open(options: ZenohOptions) -> Result<ZenohTransport, TransportError> {
         let open_error = |reason: String| TransportError::Open { transport: "zenoh", reason };
-        let router = match options.router {
-            RouterPolicy::Join => None,
-            RouterPolicy::Ensure => {
-                let config = options.router_config.as_deref();
-                match RouterGuard::ensure(&options.endpoint, config).map_err(|e| open_error(e.to_string()))? {
-                    RouterRole::Joined => None,
-                    RouterRole::Started(guard) => Some(guard),
-                }
-            }
-        };
         let config = options.session_config().map_err(|error| {
             let file = options.session_config.as_deref().map(Path::display);
             open_error(match file {
@@ -83,14 +72,7 @@ impl ZenohTransport {
         })?;
         let session = zenoh::open(config).wait().map_err(|error| open_error(error.to_string()))?;
         let zid = session.zid().to_string();
-        Ok(ZenohTransport {
-            shared: Arc::new(Shared { session, options, zid, next_entity: Mutex::new(0), router }),
-        })
-    }
-
-    /// Whether the router runs in this process.
-    pub fn is_router(&self) -> bool {
-        self.shared.router.is_some()
+        Ok(ZenohTransport { shared: Arc::new(Shared { session, options, zid, next_entity: Mutex::new(0) }) })
     }
 
     /// Whether the session is connected to a router now.
@@ -106,8 +88,8 @@ impl ZenohTransport {
     ) -> Result<Box<dyn Subscription>, TransportError> {
         let key = wire::any_type_key(self.shared.options.domain, topic)
             .map_err(|_| TransportError::Name(topic.to_owned()))?;
-        let callback = Callback::new(move |cdr: &[u8], meta: &Meta, key: &str| match TopicKey::parse(key) {
-            Ok(key) => on_message(cdr, meta, &key),
+        let callback = Callback::new(move |cdr: &[u8], _: &Meta, key: &str| match TopicKey::parse(key) {
+            Ok(key) => on_message(&key.type_name, cdr),
             Err(error) => tracing::debug!(%error, key, "not a ROS topic's key"),
         });
         let subscriber = self

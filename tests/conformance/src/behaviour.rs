@@ -1,0 +1,285 @@
+//! The behaviours, one function each. `suite!` names them all.
+
+use std::sync::mpsc::channel;
+
+use troika_kit::{Qos, TypeInfo};
+use troika_transport::TransportError;
+
+use crate::{Inbox, Network, Pair, STRING, keep, stamp, until, until_endpoint};
+
+const OTHER: TypeInfo = TypeInfo {
+    name: "std_msgs/msg/Bool",
+    hash: "RIHS01_feb91e995ff9ebd09c0cb3d2aed18b11077585839fb5db80193b62d74528f6c9",
+};
+
+/// `hello` as a `std_msgs/String`.
+const HELLO: &[u8] = b"\x00\x01\x00\x00\x06\x00\x00\x00hello\x00";
+
+/// Two participants, a topic in each direction.
+pub fn messages_pass_both_ways(network: &Network) {
+    let (a, b) = (network(), network());
+    let (node_a, node_b) = (a.node("/", "a").expect("node"), b.node("/car", "b").expect("node"));
+    let in_a = Inbox::open(&*node_a, "/to_a", STRING, Qos::DEFAULT);
+    let in_b = Inbox::open(&*node_b, "/to/b", STRING, Qos::DEFAULT);
+    let mut to_a = node_b.publisher("/to_a", STRING, Qos::DEFAULT).expect("publisher");
+    let mut to_b = node_a.publisher("/to/b", STRING, Qos::DEFAULT).expect("publisher");
+    until_endpoint(&*a, "/to/b", false);
+    until_endpoint(&*b, "/to_a", false);
+    to_b.put(HELLO, stamp(1)).expect("put");
+    to_a.put(b"\x00\x01\x00\x00\x01\x00\x00\x00\x00", stamp(2)).expect("put");
+    let at_b = in_b.next();
+    assert_eq!((at_b.cdr.as_slice(), at_b.meta.source_time), (HELLO, stamp(1)));
+    let at_a = in_a.next();
+    assert_eq!((at_a.cdr.len(), at_a.meta.source_time), (9, stamp(2)));
+}
+
+/// A burst, none lost, with the publisher's own count.
+pub fn messages_of_one_publisher_arrive_in_order(network: &Network) {
+    const COUNT: u64 = 300;
+    let mut pair = Pair::open(network, "/burst", Qos::DEFAULT);
+    for i in 0..COUNT {
+        pair.publisher.put(&i.to_le_bytes(), stamp(i)).expect("put");
+    }
+    let first = pair.inbox.next();
+    assert_eq!(first.cdr, 0_u64.to_le_bytes());
+    for i in 1..COUNT {
+        let message = pair.inbox.next();
+        assert_eq!(message.cdr, i.to_le_bytes());
+        assert_eq!(message.meta.sequence, first.meta.sequence + i as i64);
+        assert_eq!((message.meta.source_time, message.meta.gid), (stamp(i), first.meta.gid));
+    }
+}
+
+/// A camera picture's size: larger than any transport's packet.
+pub fn a_message_of_a_mebibyte_arrives_whole(network: &Network) {
+    let mut pair = Pair::open(network, "/cam/image", Qos::DEFAULT);
+    for round in 0..5_u32 {
+        let sent: Vec<u8> =
+            (0..1_u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8 ^ round as u8).collect();
+        pair.publisher.put(&sent, stamp(u64::from(round))).expect("put");
+        let got = pair.inbox.next();
+        assert!(got.cdr == sent, "round {round}: {} bytes of {}", got.cdr.len(), sent.len());
+    }
+}
+
+/// Volatile: what was sent before is gone, what follows comes.
+pub fn a_late_joiner_sees_who_is_there_and_gets_what_follows(network: &Network) {
+    let here = network();
+    let talker = here.node("/", "talker").expect("node");
+    let mut publisher = talker.publisher("/news", STRING, Qos::DEFAULT).expect("publisher");
+    publisher.put(b"early", stamp(0)).expect("a put that nobody hears");
+    let there = network();
+    let seen = until_endpoint(&*there, "/news", true);
+    assert_eq!(
+        (seen.node.as_str(), seen.type_name.as_str(), seen.type_hash.as_str()),
+        ("/talker", STRING.name, STRING.hash)
+    );
+    let listener = there.node("/", "late").expect("node");
+    let inbox = Inbox::open(&*listener, "/news", STRING, Qos::DEFAULT);
+    until_endpoint(&*here, "/news", false);
+    publisher.put(b"late", stamp(1)).expect("put");
+    assert_eq!(inbox.next().cdr, b"late");
+}
+
+/// Own and others' nodes, with their namespaces.
+pub fn a_node_is_on_the_graph_while_it_lives(network: &Network) {
+    let (here, there) = (network(), network());
+    let node = here.node("/car/front", "camera").expect("node");
+    for participant in [&here, &there] {
+        until("the node", || participant.graph().expect("graph").nodes == ["/car/front/camera"]);
+    }
+    let second = there.node("/", "brake").expect("node");
+    for participant in [&here, &there] {
+        until("both", || participant.graph().expect("graph").nodes == ["/brake", "/car/front/camera"]);
+    }
+    drop(node);
+    for participant in [&here, &there] {
+        until("its end", || participant.graph().expect("graph").nodes == ["/brake"]);
+    }
+    drop(second);
+}
+
+/// Publishers and subscriptions, from both sides.
+pub fn an_endpoint_is_on_the_graph_while_it_lives(network: &Network) {
+    let (here, there) = (network(), network());
+    let node = here.node("/car", "driver").expect("node");
+    let publisher = node.publisher("/cabin/state", STRING, Qos::SENSOR).expect("publisher");
+    let inbox = Inbox::open(&*node, "/cabin/light", OTHER, Qos::DEFAULT);
+    for participant in [&here, &there] {
+        let out = until_endpoint(&**participant, "/cabin/state", true);
+        assert_eq!((out.node.as_str(), out.type_name.as_str()), ("/car/driver", STRING.name));
+        let into = until_endpoint(&**participant, "/cabin/light", false);
+        assert_eq!((into.type_name.as_str(), into.type_hash.as_str()), (OTHER.name, OTHER.hash));
+        let endpoints = participant.graph().expect("graph").endpoints;
+        assert!(endpoints.is_sorted() && endpoints.len() == 2, "{endpoints:?}");
+    }
+    drop(publisher);
+    drop(inbox);
+    for participant in [&here, &there] {
+        until("their end", || participant.graph().expect("graph").endpoints.is_empty());
+        assert_eq!(participant.graph().expect("graph").nodes, ["/car/driver"]);
+    }
+}
+
+/// Two nodes of a process.
+pub fn nodes_of_one_participant_hear_each_other(network: &Network) {
+    let here = network();
+    let (talker, listener) =
+        (here.node("/", "talker").expect("node"), here.node("/", "listener").expect("node"));
+    let inbox = Inbox::open(&*listener, "/loop", STRING, Qos::DEFAULT);
+    let mut publisher = talker.publisher("/loop", STRING, Qos::DEFAULT).expect("publisher");
+    publisher.put(HELLO, stamp(0)).expect("put");
+    assert_eq!(inbox.next().cdr, HELLO);
+    publisher.put(b"second", stamp(1)).expect("put");
+    assert_eq!(inbox.next().cdr, b"second", "each message comes once");
+}
+
+/// Two in one process, one in another.
+pub fn every_subscription_gets_its_own_copy(network: &Network) {
+    let mut pair = Pair::open(network, "/all", Qos::DEFAULT);
+    let third = network();
+    let node = third.node("/", "third").expect("node");
+    let inboxes = [(); 2].map(|()| Inbox::open(&*node, "/all", STRING, Qos::DEFAULT));
+    let (sender, _unused) = channel();
+    let gone = node.subscribe("/all", STRING, Qos::DEFAULT, keep(sender)).expect("subscribe");
+    drop(gone);
+    // The third participant may be a moment away from being reached: repeat until each has heard.
+    let mut heard = [false; 2];
+    until("both inboxes of the third participant", || {
+        pair.publisher.put(HELLO, stamp(0)).expect("put");
+        for (heard, inbox) in heard.iter_mut().zip(&inboxes) {
+            *heard |= inbox.waiting().is_some_and(|m| m.cdr == HELLO);
+        }
+        heard == [true; 2]
+    });
+    assert_eq!(pair.inbox.next().cdr, HELLO);
+}
+
+/// A transport never looks into the bytes.
+pub fn garbage_is_delivered_as_it_is(network: &Network) {
+    let mut pair = Pair::open(network, "/garbage", Qos::DEFAULT);
+    let noise: Vec<u8> = (0..4099_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let samples: [&[u8]; 5] = [b"", b"\x00", b"\xff\xff\xff\xff", b"no CDR at all", &noise];
+    for sample in samples {
+        pair.publisher.put(sample, stamp(0)).expect("put");
+        assert_eq!(pair.inbox.next().cdr, sample);
+    }
+}
+
+/// A sensor's profile on both sides.
+pub fn best_effort_delivers_on_an_idle_network(network: &Network) {
+    let mut pair = Pair::open(network, "/sensor", Qos::SENSOR);
+    pair.publisher.put(HELLO, stamp(0)).expect("put");
+    assert_eq!(pair.inbox.next().cdr, HELLO);
+}
+
+/// Same topic, other type or hash: not delivered, and both are on the graph.
+pub fn another_type_on_the_same_topic_stays_apart(network: &Network) {
+    let mut pair = Pair::open(network, "/mixed", Qos::DEFAULT);
+    let here = network();
+    let node = here.node("/", "stranger").expect("node");
+    let mut other = node.publisher("/mixed", OTHER, Qos::DEFAULT).expect("publisher");
+    let changed = TypeInfo { hash: OTHER.hash, ..STRING };
+    let mut newer = node.publisher("/mixed", changed, Qos::DEFAULT).expect("publisher");
+    let mut same = node.publisher("/mixed", STRING, Qos::DEFAULT).expect("publisher");
+    until_endpoint(&*here, "/mixed", false);
+    other.put(b"another type", stamp(0)).expect("put");
+    newer.put(b"another hash", stamp(0)).expect("put");
+    same.put(b"the type", stamp(0)).expect("put");
+    assert_eq!(pair.inbox.next().cdr, b"the type");
+    pair.publisher.put(HELLO, stamp(1)).expect("put");
+    assert_eq!(pair.inbox.next().cdr, HELLO);
+    let of_topic = |e: &&troika_transport::Endpoint| e.topic == "/mixed" && e.publishes;
+    assert_eq!(here.graph().expect("graph").endpoints.iter().filter(of_topic).count(), 4);
+}
+
+/// While the publisher goes on in another thread.
+pub fn no_call_comes_after_a_subscription_is_dropped(network: &Network) {
+    let (here, there) = (network(), network());
+    let (talker, listener) =
+        (here.node("/", "talker").expect("node"), there.node("/", "listener").expect("node"));
+    let mut publisher = talker.publisher("/stream", STRING, Qos::DEFAULT).expect("publisher");
+    let (stop, stopped) = channel::<()>();
+    let stream = std::thread::spawn(move || {
+        let mut count = 0_u64;
+        while stopped.try_recv().is_err() {
+            publisher.put(&count.to_le_bytes(), stamp(count)).expect("put");
+            count += 1;
+            std::thread::yield_now();
+        }
+    });
+    for _ in 0..10 {
+        let (sender, messages) = channel();
+        let subscription =
+            listener.subscribe("/stream", STRING, Qos::DEFAULT, keep(sender)).expect("subscribe");
+        messages.recv_timeout(crate::PATIENCE).expect("the stream");
+        drop(subscription);
+        while messages.try_recv().is_ok() {}
+        // The callback is gone and its sender with it, or at least it is called no more.
+        for _ in 0..50 {
+            std::thread::yield_now();
+            assert!(messages.try_recv().is_err(), "a call after the drop");
+        }
+    }
+    stop.send(()).expect("the stream listens");
+    stream.join().expect("the stream ends");
+}
+
+/// Putting with nobody there is no error, and a new subscriber is served.
+pub fn a_publisher_outlives_its_subscribers(network: &Network) {
+    let Pair { mut publisher, inbox, _nodes, _participants } = Pair::open(network, "/lasting", Qos::DEFAULT);
+    publisher.put(HELLO, stamp(0)).expect("put");
+    assert_eq!(inbox.next().cdr, HELLO);
+    drop(inbox);
+    until("the subscription's end", || {
+        let graph = _participants[0].graph().expect("graph");
+        graph.endpoints.iter().all(|e| e.topic != "/lasting" || e.publishes)
+    });
+    publisher.put(b"unheard", stamp(1)).expect("a put with nobody there");
+    let again = Inbox::open(&*_nodes[1], "/lasting", STRING, Qos::DEFAULT);
+    until_endpoint(&*_participants[0], "/lasting", false);
+    publisher.put(b"again", stamp(2)).expect("put");
+    assert_eq!(again.next().cdr, b"again");
+}
+
+/// By their ids, which do not change from message to message.
+pub fn publishers_are_told_apart(network: &Network) {
+    let mut pair = Pair::open(network, "/many", Qos::DEFAULT);
+    let mut second = pair._nodes[0].publisher("/many", STRING, Qos::DEFAULT).expect("publisher");
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        pair.publisher.put(b"first", stamp(0)).expect("put");
+        second.put(b"second", stamp(0)).expect("put");
+        for _ in 0..2 {
+            let message = pair.inbox.next();
+            ids.push((message.cdr, message.meta.gid));
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 2, "one id for each publisher: {ids:?}");
+    assert_ne!(ids[0].1, ids[1].1);
+    assert!(ids.iter().all(|(_, gid)| *gid != [0; 16]));
+}
+
+/// With the name in the error.
+pub fn names_that_ros_refuses_are_refused(network: &Network) {
+    let here = network();
+    let refused = |error: Option<TransportError>, name: &str| match error {
+        Some(TransportError::Name(told)) => assert!(told.contains(name), "{name:?} is told as {told:?}"),
+        other => panic!("{name:?}: {other:?}"),
+    };
+    for name in ["", "a/b", "1st", "with space", "caf\u{e9}", "a*"] {
+        refused(here.node("/", name).err(), name);
+    }
+    for namespace in ["", "car", "/car/", "//", "/1"] {
+        refused(here.node(namespace, "node").err(), namespace);
+    }
+    let node = here.node("/", "node").expect("node");
+    for topic in ["", "/", "relative", "/a//b", "/a/", "/a b", "/a/*", "/1a", "/a/$*", "/%"] {
+        refused(node.publisher(topic, STRING, Qos::DEFAULT).err(), topic);
+        let (sender, _receiver) = channel();
+        refused(node.subscribe(topic, STRING, Qos::DEFAULT, keep(sender)).err(), topic);
+    }
+    assert_eq!(here.graph().expect("graph").endpoints, []);
+}

@@ -1,0 +1,157 @@
+//! What every transport must do, over `dyn Transport` alone. [`suite!`] makes one test of each behaviour for a transport.
+//!
+//! Tests wait for what they expect with a bound that only a broken transport meets; nothing is timed.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for other threads and processes: they need a clock and a sleep"
+)]
+
+pub mod behaviour;
+
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    time::{Duration, Instant},
+};
+
+use troika_kit::{Qos, Time, TypeInfo};
+use troika_transport::{Endpoint, Meta, NodeHandle, OnMessage, Publisher, Subscription, Transport};
+
+/// How long a test waits for what must come. Far over what any transport needs, so that a busy machine fails nothing.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Opens one more participant on a network of the test's own.
+pub type Network = Box<dyn Fn() -> Box<dyn Transport>>;
+
+/// A type to publish; the suite never looks into the bytes.
+pub const STRING: TypeInfo = TypeInfo {
+    name: "std_msgs/msg/String",
+    hash: "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18",
+};
+
+/// Makes the tests. The argument is an expression that makes a [`Network`].
+#[macro_export]
+macro_rules! suite {
+    ($network:expr) => {
+        $crate::suite! { @each $network;
+            messages_pass_both_ways
+            messages_of_one_publisher_arrive_in_order
+            a_message_of_a_mebibyte_arrives_whole
+            a_late_joiner_sees_who_is_there_and_gets_what_follows
+            a_node_is_on_the_graph_while_it_lives
+            an_endpoint_is_on_the_graph_while_it_lives
+            nodes_of_one_participant_hear_each_other
+            every_subscription_gets_its_own_copy
+            garbage_is_delivered_as_it_is
+            best_effort_delivers_on_an_idle_network
+            another_type_on_the_same_topic_stays_apart
+            no_call_comes_after_a_subscription_is_dropped
+            a_publisher_outlives_its_subscribers
+            publishers_are_told_apart
+            names_that_ros_refuses_are_refused
+        }
+    };
+    (@each $network:expr; $($name:ident)*) => {
+        $(#[test] fn $name() { $crate::behaviour::$name(&{ $network }()); })*
+    };
+}
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until `transport` shows a publisher (or subscription) on `topic`.
+pub fn until_endpoint(transport: &dyn Transport, topic: &str, publishes: bool) -> Endpoint {
+    let mut found = None;
+    until(&format!("{} on {topic}", if publishes { "a publisher" } else { "a subscription" }), || {
+        let graph = transport.graph().expect("graph");
+        found = graph.endpoints.into_iter().find(|e| e.topic == topic && e.publishes == publishes);
+        found.is_some()
+    });
+    found.expect("just found")
+}
+
+/// A received message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The bytes.
+    pub cdr: Vec<u8>,
+    /// Where they came from.
+    pub meta: Meta,
+}
+
+/// A subscription that keeps what it gets.
+pub struct Inbox {
+    messages: Receiver<Received>,
+    _subscription: Box<dyn Subscription>,
+}
+
+impl Inbox {
+    /// Subscribes.
+    pub fn open(node: &dyn NodeHandle, topic: &str, ty: TypeInfo, qos: Qos) -> Inbox {
+        let (sender, messages) = channel();
+        let subscription = node.subscribe(topic, ty, qos, keep(sender)).expect("subscribe");
+        Inbox { messages, _subscription: subscription }
+    }
+
+    /// The next message.
+    ///
+    /// # Panics
+    /// When none comes within [`PATIENCE`].
+    pub fn next(&self) -> Received {
+        match self.messages.recv_timeout(PATIENCE) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => panic!("waited {PATIENCE:?} for a message"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the transport dropped the callback"),
+        }
+    }
+
+    /// A message that has already come.
+    pub fn waiting(&self) -> Option<Received> {
+        self.messages.try_recv().ok()
+    }
+}
+
+/// A callback that sends on what it gets.
+pub fn keep(sender: Sender<Received>) -> OnMessage {
+    Box::new(move |cdr, meta| {
+        // The receiver may be gone already when a test ends.
+        let _ = sender.send(Received { cdr: cdr.to_vec(), meta: *meta });
+    })
+}
+
+/// A publisher on one participant and an inbox on another, known to each other.
+pub struct Pair {
+    /// Sends.
+    pub publisher: Box<dyn Publisher>,
+    /// Gets.
+    pub inbox: Inbox,
+    _nodes: [Box<dyn NodeHandle>; 2],
+    _participants: [Box<dyn Transport>; 2],
+}
+
+impl Pair {
+    /// Two new participants of `network`.
+    pub fn open(network: &Network, topic: &str, qos: Qos) -> Pair {
+        let (here, there) = (network(), network());
+        let talker = here.node("/", "talker").expect("node");
+        let listener = there.node("/", "listener").expect("node");
+        let inbox = Inbox::open(&*listener, topic, STRING, qos);
+        let publisher = talker.publisher(topic, STRING, qos).expect("publisher");
+        until_endpoint(&*here, topic, false);
+        until_endpoint(&*there, topic, true);
+        Pair { publisher, inbox, _nodes: [talker, listener], _participants: [here, there] }
+    }
+}
+
+/// Some time; the suite reads no clock for its stamps.
+pub const fn stamp(millis: u64) -> Time {
+    Time::from_nanos(1_700_000_000_000_000_000 + millis * 1_000_000)
+}
