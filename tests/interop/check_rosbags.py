@@ -10,7 +10,6 @@ every type: equal to the one that rosbags makes. Exit 0 when all of it holds for
 does not.
 """
 
-import dataclasses
 import json
 import math
 import pathlib
@@ -33,14 +32,15 @@ def typestore():
     return store, sorted(types)
 
 
-def plain(value):
+def plain(store, value):
     """A decoded value as JSON has it; a float that is not finite is null."""
-    if dataclasses.is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if hasattr(value, "__msgtype__"):
+        names = [name for name, _ in store.get_msgdef(value.__msgtype__).fields]
+        return {name: plain(store, getattr(value, name)) for name in names}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(store, one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -56,8 +56,8 @@ def wrong(folder, store, name):
     except Exception as error:  # whatever it raises, our bytes were not readable
         return [f"{name}: rosbags cannot read it: {error!r}"]
     found = []
-    if plain(made) != expected:
-        found.append(f"{name}: rosbags reads {plain(made)}, not {expected}")
+    if plain(store, made) != expected:
+        found.append(f"{name}: rosbags reads {plain(store, made)}, not {expected}")
     if bytes(store.serialize_cdr(made, name)) != cdr:
         found.append(f"{name}: rosbags writes other bytes")
     return found
