@@ -255,7 +255,7 @@ fn two_seconds_of_road_view_forget_the_glances_and_1950_ms_do_not() {
 
 #[test]
 fn glances_older_than_30_seconds_do_not_count() {
-    // 1 s in every 2.9 s: never more than 10.4 s … of 30 s of glances at 1.0 + 1.9; so slower: 0.9 s in 2.8 s is 9.6 s.
+    // 850 ms in every 2750 ms are at most 9.35 s of any 30 s, however long it goes on; 1050 ms in 2950 ms are 10.95 s.
     let mut bodo = drive(&["euro_ncap"], 80.0);
     for _ in 0..60 {
         bodo.looks(Zone::Other, 850).road(1900);
@@ -265,7 +265,7 @@ fn glances_older_than_30_seconds_do_not_count() {
     for _ in 0..60 {
         bodo.looks(Zone::Other, 1050).road(1900);
     }
-    assert_eq!(bodo.raised(RepeatedGlances).len(), 1, "10.7 s in 30 s");
+    assert_eq!(bodo.raised(RepeatedGlances).len(), 1);
 }
 
 #[test]
