@@ -77,8 +77,7 @@ impl Decoder {
             self.anchors.iter().zip(regressors.chunks_exact(COORDINATES)).zip(scores)
         {
             let score = 1.0 / (1.0 + (-logit.clamp(-100.0, 100.0)).exp());
-            // A logit that is no number fails this comparison and is left out.
-            if !(score >= MIN_SCORE) || !raw.iter().all(|n| n.is_finite()) {
+            if score.is_nan() || score < MIN_SCORE || !raw.iter().all(|n| n.is_finite()) {
                 continue;
             }
             let mut numbers = [0.0; COORDINATES];

@@ -2,12 +2,15 @@
 pub mod canonical;
 pub mod config;
 pub mod detect;
+pub mod eyes;
 pub mod gaze;
 pub mod image;
 pub mod iris;
 pub mod math;
 pub mod mesh;
 pub mod perclos;
+pub mod node;
+pub mod perception;
 pub mod pose;
 pub mod roi;
 pub mod temporal;

@@ -93,10 +93,8 @@ pub fn solve<const N: usize>(a: &[[f32; N]; N], b: &[f32; N]) -> Option<[f32; N]
     let mut l = [[0.0_f32; N]; N];
     for i in 0..N {
         for j in 0..=i {
-            let mut sum = a[i][j];
-            for k in 0..j {
-                sum -= l[i][k] * l[j][k];
-            }
+            let known: f32 = l[i].iter().zip(&l[j]).take(j).map(|(x, y)| x * y).sum();
+            let sum = a[i][j] - known;
             if i == j {
                 if sum.is_nan() || sum <= 0.0 {
                     return None;

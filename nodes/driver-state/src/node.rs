@@ -1,0 +1,291 @@
+//! The node: a camera frame in, a `DriverState` out, on every frame, whatever happens.
+//!
+//! A frame that cannot be used, a network that fails and a camera that is silent are faults; the fall-back then says
+//! UNKNOWN. So does a node whose models could not be had, with the reason in `model` (SR-DAT-002).
+
+use troika_kit::{
+    Class, Contract, ContractSpec, Done, Duration, Fault, Latest, Out, Step, Tick, Time, Wake, ports, requirements,
+};
+use troika_msgs::{sensor_msgs::Image, std_msgs::Header, troika::DriverState};
+
+use crate::{
+    config::{Config, ConfigError, Zone},
+    image::ImageView,
+    perception::{Look, Networks, Perception, Stage},
+    temporal::{Seen, State, Temporal, Verdict},
+};
+
+ports! {
+    /// What the node reads.
+    pub struct Inputs {
+        /// Frames of the driver's face, about 30 a second.
+        image: Latest<Image> = "/cabin/camera/image_raw",
+    }
+}
+
+ports! {
+    /// What the node says.
+    pub struct Outputs {
+        /// One for each frame.
+        state: Out<DriverState> = "/cabin/driver_state",
+    }
+}
+
+enum Mind {
+    Ready(Box<Perception>),
+    Unavailable,
+}
+
+/// Frame to driver state.
+pub struct DriverStateNode {
+    mind: Mind,
+    temporal: Temporal,
+    landmarks: bool,
+    model: String,
+}
+
+impl DriverStateNode {
+    /// A node with its networks; `model` names them in each message.
+    ///
+    /// # Errors
+    /// A setting that is out of its bounds.
+    pub fn new(config: &Config, networks: Networks, model: &str) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(DriverStateNode {
+            mind: Mind::Ready(Box::new(Perception::new(config, networks))),
+            temporal: Temporal::new(config),
+            landmarks: config.landmarks,
+            model: model.to_owned(),
+        })
+    }
+
+    /// A node that has no networks and says so on every frame.
+    pub fn unavailable(config: &Config, reason: &str) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(DriverStateNode {
+            mind: Mind::Unavailable,
+            temporal: Temporal::new(config),
+            landmarks: false,
+            model: format!("unavailable: {reason}"),
+        })
+    }
+
+    /// Looks at one frame and says what it shows. `done` is told as each stage of the perception ends.
+    ///
+    /// # Errors
+    /// [`Fault::BadInput`] for a frame that cannot be used, [`Fault::Model`] for a failed network, [`Fault::Unavailable`]
+    /// without networks.
+    pub fn look(
+        &mut self,
+        image: &Image,
+        received: Time,
+        done: &mut dyn FnMut(Stage),
+    ) -> Result<DriverState, Fault> {
+        let Mind::Ready(perception) = &mut self.mind else {
+            return Err(Fault::Unavailable("the driver-state models"));
+        };
+        let view = ImageView::new(&image.encoding, image.width, image.height, image.step, &image.data)?;
+        let look = perception.look(&view, done)?;
+        // A camera without a clock leaves the stamp zero.
+        let stamped = Time::from(image.header.stamp.clone());
+        let taken = if stamped == Time::ZERO { received } else { stamped };
+        let seen = look.map(|look| Seen { gaze: look.gaze, openness: look.openness, presence: look.presence });
+        let verdict = self.temporal.observe(taken, seen.as_ref());
+        let header = Header { stamp: taken.into(), frame_id: image.header.frame_id.clone() };
+        let mut state = message(header, &self.model, look.as_ref(), &verdict, &view);
+        if self.landmarks && look.is_some() {
+            let (w, h) = (view.width() as f32, view.height() as f32);
+            state.landmarks = perception.points().flat_map(|[x, y]| [x / w, y / h]).collect();
+        }
+        Ok(state)
+    }
+}
+
+fn message(
+    header: Header,
+    model: &str,
+    look: Option<&Look>,
+    verdict: &Verdict,
+    view: &ImageView<'_>,
+) -> DriverState {
+    let mut out = DriverState {
+        header,
+        state: state_number(verdict.state),
+        confidence: verdict.confidence,
+        gaze_zone: zone_number(verdict.zone),
+        perclos: verdict.perclos.unwrap_or(f32::NAN),
+        ..unknown(model)
+    };
+    let (Some(look), Some(gaze)) = (look, verdict.gaze) else { return out };
+    let (w, h) = (view.width() as f32, view.height() as f32);
+    out.face_detected = true;
+    out.face_box = [look.rect[0] / w, look.rect[1] / h, look.rect[2] / w, look.rect[3] / h];
+    out.head_yaw_deg = look.head.yaw;
+    out.head_pitch_deg = look.head.pitch;
+    out.head_roll_deg = look.roll;
+    out.gaze_yaw_deg = gaze.yaw;
+    out.gaze_pitch_deg = gaze.pitch;
+    out.eye_openness_right = verdict.openness[0].unwrap_or(f32::NAN);
+    out.eye_openness_left = verdict.openness[1].unwrap_or(f32::NAN);
+    out.mouth_opening = look.mouth;
+    out
+}
+
+/// Nothing is known: angles that are not measured are no numbers, so that none is taken for "straight ahead".
+fn unknown(model: &str) -> DriverState {
+    DriverState {
+        state: DriverState::UNKNOWN,
+        head_yaw_deg: f32::NAN,
+        head_pitch_deg: f32::NAN,
+        head_roll_deg: f32::NAN,
+        gaze_yaw_deg: f32::NAN,
+        gaze_pitch_deg: f32::NAN,
+        gaze_zone: DriverState::ZONE_UNKNOWN,
+        eye_openness_left: f32::NAN,
+        eye_openness_right: f32::NAN,
+        mouth_opening: f32::NAN,
+        perclos: f32::NAN,
+        model: model.to_owned(),
+        ..DriverState::default()
+    }
+}
+
+fn state_number(state: State) -> u8 {
+    match state {
+        State::Unknown => DriverState::UNKNOWN,
+        State::Attentive => DriverState::ATTENTIVE,
+        State::LookingAway => DriverState::LOOKING_AWAY,
+        State::EyesClosed => DriverState::EYES_CLOSED,
+    }
+}
+
+fn zone_number(zone: Option<Zone>) -> u8 {
+    match zone {
+        None => DriverState::ZONE_UNKNOWN,
+        Some(Zone::Forward) => DriverState::ZONE_FORWARD,
+        Some(Zone::LeftMirror) => DriverState::ZONE_LEFT_MIRROR,
+        Some(Zone::RightMirror) => DriverState::ZONE_RIGHT_MIRROR,
+        Some(Zone::RearMirror) => DriverState::ZONE_REAR_MIRROR,
+        Some(Zone::Cluster) => DriverState::ZONE_CLUSTER,
+        Some(Zone::Area3) => DriverState::ZONE_AREA_3,
+        Some(Zone::Area1) => DriverState::ZONE_AREA_1,
+        Some(Zone::Other) => DriverState::ZONE_OTHER,
+    }
+}
+
+impl Step for DriverStateNode {
+    type Inputs = Inputs;
+    type Outputs = Outputs;
+
+    const CONTRACT: Contract = Contract::new(ContractSpec {
+        node: "driver_state",
+        wake: Wake::Input("image"),
+        period: Duration::from_millis(33),
+        deadline: Duration::from_millis(33),
+        budget: Duration::from_millis(28),
+        class: Class::Hard,
+        requirements: &[
+            requirements::SR_TIM_001,
+            requirements::SR_TIM_002,
+            requirements::SR_TIM_003,
+            requirements::SR_DMS_007,
+            requirements::SR_DAT_002,
+        ],
+    });
+
+    fn step(&mut self, _: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
+        if matches!(self.mind, Mind::Unavailable) {
+            return Err(Fault::Unavailable("the driver-state models"));
+        }
+        let sample = inputs.image.fresh().ok_or(Fault::StaleInput { port: "image" })?;
+        let state = self.look(&sample.value, sample.received, &mut |_| {})?;
+        outputs.state.send(state);
+        Ok(Done::Worked)
+    }
+
+    fn fall_back(&mut self, tick: &Tick, _: &Fault, outputs: &mut Outputs) {
+        let header = Header { stamp: tick.release.into(), frame_id: String::new() };
+        outputs.state.send(DriverState { header, ..unknown(&self.model) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perception::Network;
+
+    /// Networks that see no face, or fail.
+    struct Blind {
+        fails: bool,
+    }
+    impl Network for Blind {
+        fn run(&mut self, _: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), Fault> {
+            if self.fails {
+                return Err(Fault::Model("a test"));
+            }
+            outputs.iter_mut().for_each(|output| output.fill(-100.0));
+            Ok(())
+        }
+    }
+
+    fn node(fails: bool) -> DriverStateNode {
+        let blind = || Box::new(Blind { fails });
+        let networks = Networks { detector: blind(), mesh: blind(), iris: blind(), eyes: blind() };
+        DriverStateNode::new(&Config::default(), networks, "blind").expect("a sound configuration")
+    }
+
+    fn frame() -> Image {
+        Image { width: 64, height: 48, step: 64, encoding: "mono8".into(), data: vec![9; 64 * 48], ..Image::default() }
+    }
+
+    fn run(node: &mut DriverStateNode, image: Option<Image>) -> (Result<Done, Fault>, DriverState) {
+        let now = Time::from_nanos(5_000_000_000);
+        let tick = Tick { seq: 0, release: now, now };
+        let image = image.map_or_else(Latest::default, |image| Latest::holding(image, now));
+        let mut outputs = Outputs::default();
+        let done = node.step(&tick, &Inputs { image }, &mut outputs);
+        if let Err(fault) = done {
+            outputs.state.clear();
+            node.fall_back(&tick, &fault, &mut outputs);
+        }
+        assert_eq!(outputs.state.sent().len(), 1, "one message a tick");
+        (done, outputs.state.sent()[0].clone())
+    }
+
+    #[test]
+    fn a_frame_without_a_face_is_unknown_on_its_own_stamp() {
+        let mut image = frame();
+        image.header.stamp = Time::from_nanos(7_000_000_000).into();
+        let (done, state) = run(&mut node(false), Some(image));
+        assert_eq!((done, state.state, state.face_detected), (Ok(Done::Worked), DriverState::UNKNOWN, false));
+        assert_eq!(Time::from(state.header.stamp), Time::from_nanos(7_000_000_000));
+        assert!(state.eye_openness_left.is_nan() && state.gaze_yaw_deg.is_nan());
+    }
+
+    #[test]
+    fn a_frame_without_a_stamp_takes_its_arrival() {
+        let (_, state) = run(&mut node(false), Some(frame()));
+        assert_eq!(Time::from(state.header.stamp), Time::from_nanos(5_000_000_000));
+    }
+
+    #[test]
+    fn a_malformed_frame_a_failed_network_and_a_silent_camera_are_faults_that_say_unknown() {
+        let mut cut = frame();
+        cut.data.truncate(10);
+        for (fails, image) in [(false, Some(cut)), (true, Some(frame())), (false, None)] {
+            let (done, state) = run(&mut node(fails), image);
+            assert!(done.is_err());
+            assert_eq!((state.state, state.model.as_str()), (DriverState::UNKNOWN, "blind"));
+        }
+    }
+
+    #[test]
+    fn a_node_without_models_says_so_on_every_frame_sr_dat_002() {
+        let mut node = DriverStateNode::unavailable(&Config::default(), "wrong sha256").expect("sound");
+        for _ in 0..2 {
+            let (done, state) = run(&mut node, Some(frame()));
+            assert!(matches!(done, Err(Fault::Unavailable(_))));
+            assert_eq!((state.state, state.model.as_str()), (DriverState::UNKNOWN, "unavailable: wrong sha256"));
+        }
+    }
+}
