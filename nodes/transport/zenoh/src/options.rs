@@ -161,7 +161,8 @@ pub(crate) fn probe_config(endpoint: &str) -> zenoh::Result<Config> {
     for (path, value) in [
         ("mode", "\"client\""),
         ("connect/endpoints", format!("[{}]", json(endpoint)).as_str()),
-        ("connect/timeout_ms", "0"),
+        // The bound (ms) for all of it: an address that swallows packets answers never.
+        ("connect/timeout_ms", "4000"),
         ("connect/exit_on_failure", "true"),
         ("scouting/multicast/enabled", "false"),
         ("scouting/gossip/enabled", "false"),
