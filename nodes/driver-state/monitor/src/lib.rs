@@ -14,6 +14,7 @@
 pub mod alert;
 mod eyes;
 mod monitor;
+mod node;
 pub mod observation;
 pub mod profile;
 mod rules;
@@ -22,6 +23,7 @@ pub mod vehicle;
 
 pub use alert::{Alert, Kind, Phase};
 pub use monitor::{Counts, GAP, Monitor, NEW_TIME_LINE};
+pub use node::{Config, ConfigError, Inputs, MonitorNode, Outputs};
 pub use observation::{Observation, State, Zone};
 pub use profile::{Profile, ProfileError};
 pub use vehicle::{Signals, Vehicle, VehicleView};

@@ -70,19 +70,18 @@ impl Monitor {
     pub fn observe(&mut self, seen: &Observation) -> &[Alert] {
         self.alerts.clear();
         self.acted |= seen.vehicle.driver_acted;
-        if let Some(last) = self.last_frame.filter(|last| seen.stamp <= *last) {
-            if seen.stamp == last {
-                self.counts.duplicates += 1;
-                return &self.alerts;
-            }
-            if last.since(seen.stamp) <= NEW_TIME_LINE {
-                self.counts.out_of_order += 1;
-                return &self.alerts;
-            }
+        // A frame may also lie behind a silence that was told. Far behind, waiting for it to catch up would stop the clocks.
+        if self.clock.is_some_and(|clock| clock.since(seen.stamp) > NEW_TIME_LINE) {
             self.counts.time_lines += 1;
             self.eyes.reset();
             (self.clock, self.was) = (None, Gaze::Unknown);
             self.profiles.iter_mut().for_each(|active| active.forget(seen.stamp));
+        } else if self.last_frame == Some(seen.stamp) {
+            self.counts.duplicates += 1;
+            return &self.alerts;
+        } else if self.last_frame.is_some_and(|last| seen.stamp < last) {
+            self.counts.out_of_order += 1;
+            return &self.alerts;
         }
         self.last_frame = Some(seen.stamp);
         // A silence may have been told up to a later time than this frame's.

@@ -2,7 +2,7 @@
 
 mod drive;
 
-use drive::{at, drive};
+use drive::{NEVER, at, drive};
 use troika_kit::Duration;
 use troika_monitor::{Kind::*, Observation, State, Vehicle, Zone};
 use troika_safety as sr;
@@ -14,7 +14,7 @@ fn carla_closes_her_eyes_and_each_alert_comes_on_its_frame() {
     for (kind, limit) in [(Microsleep, 1500), (Sleep, 3000), (Unresponsive, 6000)] {
         let mut carla = drive(&["euro_ncap"], 80.0);
         carla.road(1000).eyes_closed(limit);
-        assert_eq!(carla.raised(kind), [], "{kind:?}: the last frame is 50 ms short of the limit");
+        assert_eq!(carla.raised(kind), NEVER, "{kind:?}: the last frame is 50 ms short of the limit");
         carla.eyes_closed(50);
         assert_eq!(carla.raised(kind), [1000 + limit], "{kind:?}");
         let alert = carla.alerts.iter().find(|alert| alert.kind == kind).expect("raised");
@@ -63,7 +63,7 @@ fn drooping_lids_are_no_closure_and_do_not_make_one_older() {
         carla.give(&seen(ms, State::EyesClosed, Some(0.1)));
     }
     assert_eq!(carla.raised(Microsleep), [21_000], "at most 0.5 s is taken from before the state");
-    assert_eq!(carla.raised(Sleep), []);
+    assert_eq!(carla.raised(Sleep), NEVER);
 }
 
 #[test]
@@ -104,9 +104,9 @@ fn waking_clears_microsleep_and_sleep_but_never_unresponsive() {
     carla.eyes_closed(6500).road(10_000);
     assert_eq!(carla.cleared(Microsleep), [6650]);
     assert_eq!(carla.cleared(Sleep), [6650]);
-    assert_eq!(carla.cleared(Unresponsive), [], "{}: not by a twitch", sr::SR_DMS_009.id());
+    assert_eq!(carla.cleared(Unresponsive), NEVER, "{}: not by a twitch", sr::SR_DMS_009.id());
     carla.speed(0.0).road(5000);
-    assert_eq!(carla.cleared(Unresponsive), [], "not by standing either");
+    assert_eq!(carla.cleared(Unresponsive), NEVER, "not by standing either");
     carla.acts().road(50);
     assert_eq!(carla.cleared(Unresponsive), [21_500]);
 }
@@ -116,7 +116,7 @@ fn an_act_before_the_alert_does_not_count_for_it() {
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(6000).acts().eyes_closed(500);
     assert_eq!(carla.raised(Unresponsive), [6000]);
-    assert_eq!(carla.cleared(Unresponsive), []);
+    assert_eq!(carla.cleared(Unresponsive), NEVER);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn dora_does_not_look_back_within_3_seconds_of_the_warning() {
     let mut dora = drive(&["euro_ncap"], 80.0);
     dora.looks(Zone::Other, 6000);
     assert_eq!(dora.raised(LongDistraction), [3000]);
-    assert_eq!(dora.raised(Unresponsive), []);
+    assert_eq!(dora.raised(Unresponsive), NEVER);
     dora.looks(Zone::Other, 50);
     assert_eq!(dora.raised(Unresponsive), [6000]);
     let alert = dora.alerts.last().expect("raised");
@@ -145,7 +145,7 @@ fn dora_does_not_look_back_within_3_seconds_of_the_warning() {
 fn dora_looks_back_in_time_and_is_not_unresponsive() {
     let mut dora = drive(&["euro_ncap"], 80.0);
     dora.looks(Zone::Other, 5900).road(1000).looks(Zone::Other, 2000).road(3000);
-    assert_eq!(dora.raised(Unresponsive), []);
+    assert_eq!(dora.raised(Unresponsive), NEVER);
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn one_misread_frame_of_road_is_no_answer() {
 fn a_face_lost_after_the_warning_is_no_evidence_of_anything_but_blindness() {
     let mut dora = drive(&["euro_ncap"], 80.0);
     dora.looks(Zone::Other, 4000).unseen(10_000);
-    assert_eq!(dora.raised(Unresponsive), []);
+    assert_eq!(dora.raised(Unresponsive), NEVER);
     assert_eq!(dora.raised(MonitoringUnavailable), [9000]);
-    assert_eq!(dora.cleared(LongDistraction), [], "nobody saw her look back");
+    assert_eq!(dora.cleared(LongDistraction), NEVER, "nobody saw her look back");
     dora.looks(Zone::Other, 2050);
     assert_eq!(dora.raised(Unresponsive), [16_000], "1 s seen before, 2 s after");
 }
@@ -177,7 +177,7 @@ fn emil_leans_out_of_sight_for_5_seconds() {
     assert_eq!(emil.raised(MonitoringUnavailable), [6000]);
     assert_eq!((&*emil.alerts[0].profile, emil.alerts[0].requirement), ("troika", sr::SR_DMS_007));
     emil.unseen(1000).road(300);
-    assert_eq!(emil.cleared(MonitoringUnavailable), []);
+    assert_eq!(emil.cleared(MonitoringUnavailable), NEVER);
     assert_eq!(emil.road(100).cleared(MonitoringUnavailable), [7050 + 350]);
 }
 
@@ -211,7 +211,7 @@ fn eyes_not_seen_are_never_closed_eyes() {
 fn a_sleep_alert_stays_while_nothing_is_seen() {
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(3500).unseen(10_000);
-    assert_eq!(carla.cleared(Sleep), []);
+    assert_eq!(carla.cleared(Sleep), NEVER);
     assert_eq!(carla.road(200).cleared(Sleep).len(), 1);
 }
 
@@ -222,7 +222,7 @@ fn up_to_300_ms_without_sight_are_bridged_in_a_closure() {
     assert_eq!(carla.raised(Microsleep), [1500]);
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(1000).unseen(350).eyes_closed(1500);
-    assert_eq!(carla.raised(Microsleep), []);
+    assert_eq!(carla.raised(Microsleep), NEVER);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn frames_missing_for_longer_than_the_gap_are_unknown_time() {
     assert_eq!(carla.raised(Microsleep), [1500], "250 ms and a frame are within the gap");
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(1000).no_frames(300).eyes_closed(1500);
-    assert_eq!((carla.raised(Microsleep), carla.monitor().counts().gaps), (vec![], 1));
+    assert_eq!((carla.raised(Microsleep), carla.monitor().counts().gaps), (NEVER.to_vec(), 1));
     let mut emil = drive(&["euro_ncap"], 30.0);
     emil.road(1000).no_frames(6000).unseen(50);
     assert_eq!(emil.raised(MonitoringUnavailable), [7000]);
@@ -280,7 +280,7 @@ fn a_clock_that_jumps_back_starts_a_new_time_line_and_keeps_what_is_raised() {
     }
     assert_eq!(carla.monitor().counts().time_lines, 1);
     assert_eq!(carla.cleared(Sleep).len(), 1);
-    assert_eq!(carla.cleared(Unresponsive), []);
+    assert_eq!(carla.cleared(Unresponsive), NEVER);
 }
 
 // Fritz is drowsy.
@@ -292,7 +292,7 @@ fn fritz_over_15_percent_for_a_minute_is_drowsy_and_at_15_percent_is_not() {
     (0..40).for_each(|_| {
         fritz.eyes_closed(600).road(3400);
     });
-    assert_eq!(fritz.raised(Drowsiness), []);
+    assert_eq!(fritz.raised(Drowsiness), NEVER);
     let mut fritz = drive(&["perclos"], 50.0);
     (0..40).for_each(|_| {
         fritz.eyes_closed(650).road(3350);
@@ -314,7 +314,7 @@ fn between_10_and_15_percent_nothing_changes_and_below_10_fritz_is_awake() {
     (0..30).for_each(|_| {
         fritz.eyes_closed(500).road(3500);
     });
-    assert_eq!(fritz.cleared(Drowsiness), [], "12.5 %");
+    assert_eq!(fritz.cleared(Drowsiness), NEVER, "12.5 %");
     (0..30).for_each(|_| {
         fritz.road(4000);
     });
@@ -337,7 +337,7 @@ fn unseen_time_is_in_no_part_of_the_share_and_too_much_of_it_gives_no_verdict() 
     (0..40).for_each(|_| {
         fritz.eyes_closed(600).road(2300).unseen(1100);
     });
-    assert_eq!(fritz.raised(Drowsiness), []);
+    assert_eq!(fritz.raised(Drowsiness), NEVER);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod drive;
 
-use drive::drive;
+use drive::{NEVER, drive};
 use troika_kit::Duration;
 use troika_monitor::{Kind::*, Phase, Zone};
 use troika_safety as sr;
@@ -16,7 +16,7 @@ fn anna_reads_for_3450_ms_at_50_kmh_and_hears_nothing_then_one_frame_more_and_is
     let mut anna = drive(&["eu_addw"], 50.0);
     anna.road(1000).looks(Zone::Area3, 3500);
     // The first frame on the lap is at 1000; the one at 4450 is 3450 ms into the glance.
-    assert_eq!(anna.raised(LongDistraction), []);
+    assert_eq!(anna.raised(LongDistraction), NEVER);
     anna.looks(Zone::Area3, 50);
     assert_eq!(anna.raised(LongDistraction), [4500]);
     let alert = &anna.alerts[0];
@@ -32,7 +32,7 @@ fn anna_has_6_seconds_just_below_50_kmh_and_from_20_kmh() {
     for speed in [20.0, 49.9] {
         let mut anna = drive(&["eu_addw"], speed);
         anna.road(1000).looks(Zone::Area3, 6000);
-        assert_eq!(anna.raised(LongDistraction), []);
+        assert_eq!(anna.raised(LongDistraction), NEVER);
         assert_eq!(anna.looks(Zone::Area3, 50).raised(LongDistraction), [7000]);
     }
 }
@@ -149,7 +149,7 @@ fn mirrors_and_cluster_are_no_matter_of_eu_addw() {
 fn bodo_looks_at_the_screen_for_3_seconds_from_20_kmh() {
     let mut bodo = drive(&["euro_ncap"], 20.0);
     bodo.road(1000).looks(Zone::Other, 3000);
-    assert_eq!(bodo.raised(LongDistraction), []);
+    assert_eq!(bodo.raised(LongDistraction), NEVER);
     assert_eq!(bodo.looks(Zone::Other, 50).raised(LongDistraction), [4000]);
     assert_eq!((bodo.alerts[0].requirement, bodo.alerts[0].limit), (sr::SR_DMS_004, Duration::from_secs(3)));
 }
@@ -159,7 +159,7 @@ fn bodo_has_4_seconds_in_each_mirror_and_the_cluster() {
     for zone in [Zone::LeftMirror, Zone::RightMirror, Zone::RearMirror, Zone::Cluster] {
         let mut bodo = drive(&["euro_ncap"], 100.0);
         bodo.road(1000).looks(zone, 4000);
-        assert_eq!(bodo.raised(LongDistraction), [], "{zone:?}");
+        assert_eq!(bodo.raised(LongDistraction), NEVER, "{zone:?}");
         assert_eq!(bodo.looks(zone, 50).raised(LongDistraction), [5000], "{zone:?}");
         assert_eq!(bodo.alerts[0].limit, Duration::from_secs(4));
     }
@@ -182,7 +182,7 @@ fn bodo_passes_over_the_road_for_100_ms_and_it_is_still_one_glance() {
     assert_eq!(bodo.raised(LongDistraction), [3000]);
     let mut bodo = drive(&["euro_ncap"], 100.0);
     bodo.looks(Zone::Other, 1500).road(150).looks(Zone::Other, 3000).road(1000);
-    assert_eq!(bodo.raised(LongDistraction), []);
+    assert_eq!(bodo.raised(LongDistraction), NEVER);
 }
 
 #[test]
@@ -225,9 +225,9 @@ fn bodo_glances_5_times_2_seconds_with_1_second_of_road_between() {
     // The tenth second away ends at 14,000.
     assert_eq!(bodo.raised(RepeatedGlances), [14_000]);
     assert_eq!(bodo.alerts[0].requirement, sr::SR_DMS_005);
-    assert_eq!(bodo.raised(LongDistraction), []);
+    assert_eq!(bodo.raised(LongDistraction), NEVER);
     bodo.road(900);
-    assert_eq!(bodo.cleared(RepeatedGlances), []);
+    assert_eq!(bodo.cleared(RepeatedGlances), NEVER);
     assert_eq!(bodo.road(200).cleared(RepeatedGlances), [16_000], "2 s of road view");
 }
 

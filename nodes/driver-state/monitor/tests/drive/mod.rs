@@ -5,6 +5,8 @@
 use troika_kit::Time;
 use troika_monitor::{Alert, Kind, Monitor, Observation, Phase, Profile, State, Vehicle, Zone};
 
+/// No alert at any time.
+pub(crate) const NEVER: [u64; 0] = [];
 pub(crate) const FRAME_MS: u64 = 50;
 /// A drive begins here: no real stamp is near zero.
 pub(crate) const START: u64 = 1_700_000_000_000;

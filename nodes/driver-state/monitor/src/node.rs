@@ -1,0 +1,270 @@
+//! The monitor as a step: driver states and vehicle signals in, alerts out on change.
+//!
+//! Hard, and nothing is allocated but the two strings of an alert that leaves. It never faults by itself: a driver that is
+//! not seen is its subject, not its failure. When the host replaces a step by the fall-back, the time is unknown time, so a
+//! monitor that cannot run says *monitoring unavailable* after the same 5 s.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use troika_kit::{
+    Class, Contract, ContractSpec, Done, Duration, Events, Fault, Latest, Out, Sample, Step, Tick, Time,
+    Wake, ports, requirements as sr,
+};
+use troika_msgs::{
+    std_msgs::Header,
+    troika::{DriverAlert, DriverState, VehicleSignals},
+};
+
+use crate::{Alert, Monitor, Observation, Profile, ProfileError, Signals, State, VehicleView, Zone};
+
+/// Parameters: a `[nodes.<name>.params]` table in a system file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The rule sets that are active: built-in names, or files that end in `.toml`.
+    pub profiles: Vec<String>,
+    /// `DriverState` has no field for sensing that is not nominal (eyewear, light, occlusion): a known state with less
+    /// confidence than this is taken for it. 0 switches it off.
+    pub nominal_confidence: f32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        // A face that is surely one, at the border between two states, has 0.5.
+        Config { profiles: Profile::names().map(str::to_owned).collect(), nominal_confidence: 0.35 }
+    }
+}
+
+/// Parameters that make no monitor.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A profile that is neither built in nor a file's name.
+    #[error("there is no profile '{name}'; built in are {built_in}; a file's name ends in .toml", built_in = built_in())]
+    Unknown {
+        /// As given.
+        name: String,
+    },
+    /// Two profiles of one name: their alerts could not be told apart.
+    #[error("the profile '{0}' is there twice")]
+    Twice(String),
+    /// A profile file that cannot be read.
+    #[error("cannot read the profile {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A profile file with a fault in it.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// No number from 0 to 1.
+    #[error("nominal_confidence is {0}; it is 0 to 1")]
+    Confidence(f32),
+}
+
+fn built_in() -> String {
+    Profile::names().collect::<Vec<_>>().join(", ")
+}
+
+impl Config {
+    /// Reads the profiles. `read` gives the text of a file.
+    ///
+    /// # Errors
+    /// The first parameter that makes no monitor.
+    pub fn profiles(&self, read: impl Fn(&Path) -> io::Result<String>) -> Result<Vec<Profile>, ConfigError> {
+        if !(0.0..=1.0).contains(&self.nominal_confidence) {
+            return Err(ConfigError::Confidence(self.nominal_confidence));
+        }
+        let mut profiles: Vec<Profile> = Vec::new();
+        for name in &self.profiles {
+            let profile = if name.ends_with(".toml") {
+                let path = PathBuf::from(name);
+                let text = read(&path).map_err(|source| ConfigError::Read { path, source })?;
+                Profile::parse(name, &text)?
+            } else {
+                Profile::built_in(name).ok_or_else(|| ConfigError::Unknown { name: name.clone() })?
+            };
+            if profiles.iter().any(|other| other.name() == profile.name()) {
+                return Err(ConfigError::Twice(profile.name().to_owned()));
+            }
+            profiles.push(profile);
+        }
+        Ok(profiles)
+    }
+}
+
+ports! {
+    /// What the node reads.
+    pub struct Inputs {
+        /// The driver, a message a frame.
+        state: Latest<DriverState> = "/cabin/driver_state",
+        /// The vehicle; each message, since an act of the driver is told in one only. 32: 0.6 s at 50 Hz.
+        signals: Events<VehicleSignals, 32> = "/vehicle/signals",
+    }
+}
+
+ports! {
+    /// What the node says.
+    pub struct Outputs {
+        /// Alerts raised and cleared. What is over the bound leaves with the next step.
+        alert: Out<DriverAlert, 8> = "/cabin/driver_alert",
+    }
+}
+
+/// Alerts that leave with one step.
+const A_STEP: usize = 8;
+
+/// Driver states to alerts.
+pub struct MonitorNode {
+    monitor: Monitor,
+    vehicle: VehicleView,
+    nominal_confidence: f32,
+    /// Stamp and arrival of the newest frame: what relates the host's time to the stamps' when frames stay away.
+    last: Option<(Time, Time)>,
+    waiting: VecDeque<Alert>,
+    sequence: u32,
+}
+
+impl MonitorNode {
+    /// A monitor. `read` gives the text of a profile file ([`std::fs::read_to_string`] on a real machine).
+    ///
+    /// # Errors
+    /// See [`Config::profiles`].
+    pub fn new(config: &Config, read: impl Fn(&Path) -> io::Result<String>) -> Result<Self, ConfigError> {
+        Ok(MonitorNode {
+            monitor: Monitor::new(config.profiles(read)?),
+            vehicle: VehicleView::default(),
+            nominal_confidence: config.nominal_confidence,
+            last: None,
+            waiting: VecDeque::with_capacity(256),
+            sequence: 0,
+        })
+    }
+
+    /// The timers, for a look at what is raised.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    fn silent(&mut self, now: Time) {
+        // On the stamps' own time line, which another machine's camera may keep apart from ours.
+        let line = self.last.map_or(now, |(stamp, received)| stamp + now.since(received));
+        let vehicle = self.vehicle.at(now);
+        self.waiting.extend(self.monitor.silent(line, &vehicle).iter().cloned());
+    }
+
+    fn send(&mut self, outputs: &mut Outputs) -> bool {
+        let count = self.waiting.len().min(A_STEP);
+        for alert in self.waiting.drain(..count) {
+            outputs.alert.send(message(&alert, self.sequence));
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+        count > 0
+    }
+}
+
+impl Step for MonitorNode {
+    type Inputs = Inputs;
+    type Outputs = Outputs;
+
+    const CONTRACT: Contract = Contract::new(ContractSpec {
+        node: "driver_monitor",
+        wake: Wake::Input("state"),
+        period: Duration::from_millis(33),
+        deadline: Duration::from_millis(10),
+        budget: Duration::from_millis(2),
+        class: Class::Hard,
+        requirements: &[
+            sr::SR_DMS_001,
+            sr::SR_DMS_002,
+            sr::SR_DMS_003,
+            sr::SR_DMS_004,
+            sr::SR_DMS_005,
+            sr::SR_DMS_006,
+            sr::SR_DMS_007,
+            sr::SR_DMS_008,
+            sr::SR_DMS_009,
+            sr::SR_DMS_010,
+            sr::SR_DMS_011,
+        ],
+    });
+
+    fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
+        inputs.signals.iter().for_each(|sample| self.vehicle.take(signals(sample)));
+        let fresh = inputs.state.fresh();
+        match fresh {
+            Some(sample) => {
+                let stamped = sample.value.header.time();
+                // A camera without a clock leaves the stamp zero.
+                let stamp = if stamped == Time::ZERO { sample.received } else { stamped };
+                self.last = Some((stamp, sample.received));
+                let seen = Observation {
+                    stamp,
+                    vehicle: self.vehicle.at(tick.now),
+                    ..observation(&sample.value, self.nominal_confidence)
+                };
+                self.waiting.extend(self.monitor.observe(&seen).iter().cloned());
+            }
+            None => self.silent(tick.now),
+        }
+        let sent = self.send(outputs);
+        Ok(if sent || fresh.is_some() { Done::Worked } else { Done::Idle })
+    }
+
+    fn fall_back(&mut self, tick: &Tick, _why: &Fault, outputs: &mut Outputs) {
+        self.silent(tick.now);
+        self.send(outputs);
+    }
+}
+
+fn signals(sample: &Sample<VehicleSignals>) -> Signals {
+    Signals {
+        received: sample.received,
+        stamp: sample.value.header.time(),
+        speed_kmh: sample.value.speed_kmh,
+        ignition_on: sample.value.ignition_on,
+        driver_acted: sample.value.driver_acted,
+    }
+}
+
+fn observation(state: &DriverState, nominal_confidence: f32) -> Observation {
+    let seen = |openness: f32| openness.is_finite().then_some(openness);
+    let openness = match (seen(state.eye_openness_left), seen(state.eye_openness_right)) {
+        (Some(left), Some(right)) => Some((left + right) / 2.0),
+        (one, other) => one.or(other),
+    };
+    Observation {
+        stamp: Time::ZERO,
+        state: State::from_message(state.state),
+        zone: Zone::from_message(state.gaze_zone),
+        openness,
+        // A confidence that is no number says nothing good.
+        nominal: state.confidence >= nominal_confidence,
+        vehicle: crate::Vehicle::default(),
+    }
+}
+
+fn message(alert: &Alert, sequence: u32) -> DriverAlert {
+    DriverAlert {
+        header: Header::at(alert.at),
+        sequence,
+        e2e: Vec::new(),
+        profile: alert.profile.as_ref().to_owned(),
+        kind: alert.kind as u8,
+        phase: alert.phase as u8,
+        gaze_zone: alert.zone as u8,
+        elapsed_s: alert.elapsed.as_secs_f32(),
+        limit_s: alert.limit.as_secs_f32(),
+        speed_kmh: alert.speed_kmh.unwrap_or(f32::NAN),
+        requirement: alert.requirement.id().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! The node: what it makes of messages, of none, and of garbage in them.
+
+use troika_kit::{LatestSource, Ports as _};
+
+use super::*;
+
+struct Cabin {
+    node: MonitorNode,
+    ms: u64,
+    seq: u64,
+    signals: Vec<Sample<VehicleSignals>>,
+    alerts: Vec<DriverAlert>,
+}
+
+struct Once<T>(Option<Sample<T>>, Option<Sample<T>>);
+
+impl<T: Send> LatestSource<T> for Once<T> {
+    fn refresh(&mut self) -> bool {
+        self.1 = self.0.take().or(self.1.take());
+        self.1.is_some()
+    }
+    fn current(&self) -> Option<&Sample<T>> {
+        self.1.as_ref()
+    }
+}
+
+/// The camera's clock is not the host's.
+const CAMERA_AHEAD_MS: u64 = 7_000_000;
+const HOST_MS: u64 = 1_700_000_000_000;
+
+fn host(ms: u64) -> Time {
+    Time::from_nanos((HOST_MS + ms) * 1_000_000)
+}
+
+fn state(state: u8, ms: u64) -> DriverState {
+    DriverState {
+        header: Header::at(host(ms + CAMERA_AHEAD_MS)),
+        state,
+        confidence: 0.9,
+        eye_openness_left: if state == DriverState::EYES_CLOSED { 0.0 } else { 0.9 },
+        eye_openness_right: f32::NAN,
+        ..DriverState::default()
+    }
+}
+
+impl Cabin {
+    fn new(profiles: &[&str]) -> Cabin {
+        let config = Config {
+            profiles: profiles.iter().map(|name| (*name).to_owned()).collect(),
+            ..Config::default()
+        };
+        let node = MonitorNode::new(&config, |_| unreachable!("no file is named")).expect("a monitor");
+        Cabin { node, ms: 0, seq: 0, signals: Vec::new(), alerts: Vec::new() }
+    }
+
+    fn vehicle(&mut self, speed_kmh: f32, driver_acted: bool) {
+        let value = VehicleSignals {
+            header: Header::at(host(self.ms)),
+            speed_kmh,
+            ignition_on: true,
+            driver_acted,
+            ..VehicleSignals::default()
+        };
+        self.signals.push(Sample { value, received: host(self.ms) });
+    }
+
+    fn step(&mut self, state: Option<DriverState>) -> Done {
+        let mut inputs = Inputs::default();
+        if let Some(value) = state {
+            inputs.state.bind(Box::new(Once(Some(Sample { value, received: host(self.ms) }), None)));
+            inputs.state.freeze();
+        }
+        inputs.signals = Events::holding(self.signals.drain(..));
+        let tick = Tick { seq: self.seq, release: host(self.ms), now: host(self.ms) };
+        let mut outputs = Outputs::default();
+        let done = self.node.step(&tick, &inputs, &mut outputs).expect("the monitor never faults");
+        self.alerts.extend_from_slice(outputs.alert.sent());
+        assert_eq!(outputs.alert.dropped(), 0);
+        self.ms += 50;
+        self.seq += 1;
+        done
+    }
+}
+
+#[test]
+fn an_alert_carries_its_profile_rule_limit_and_place_in_the_sequence() {
+    let mut cabin = Cabin::new(&["euro_ncap"]);
+    for _ in 0..70 {
+        cabin.vehicle(80.0, false);
+        let ms = cabin.ms;
+        assert_eq!(cabin.step(Some(state(DriverState::EYES_CLOSED, ms))), Done::Worked);
+    }
+    let said: Vec<_> =
+        cabin.alerts.iter().map(|a| (a.sequence, a.kind, a.phase, a.limit_s, &*a.requirement)).collect();
+    assert_eq!(
+        said,
+        [
+            (0, DriverAlert::MICROSLEEP, DriverAlert::RAISED, 1.5, "SR-DMS-006"),
+            (1, DriverAlert::SLEEP, DriverAlert::RAISED, 3.0, "SR-DMS-006")
+        ]
+    );
+    let alert = &cabin.alerts[0];
+    assert_eq!((&*alert.profile, alert.speed_kmh, alert.elapsed_s), ("euro_ncap", 80.0, 1.5));
+    assert_eq!(alert.header.time(), host(1500 + CAMERA_AHEAD_MS), "the frame's stamp");
+}
+
+#[test]
+fn a_frame_without_a_stamp_is_timed_by_its_arrival() {
+    let mut cabin = Cabin::new(&["euro_ncap"]);
+    for _ in 0..31 {
+        cabin.vehicle(80.0, false);
+        let seen = DriverState { header: Header::default(), ..state(DriverState::EYES_CLOSED, 0) };
+        cabin.step(Some(seen));
+    }
+    assert_eq!(cabin.alerts.len(), 1);
+    assert_eq!(cabin.alerts[0].header.time(), host(1500));
+}
+
+#[test]
+fn silence_is_told_5_seconds_after_the_last_frame_on_the_cameras_own_time_line() {
+    let mut cabin = Cabin::new(&[]);
+    cabin.vehicle(30.0, false);
+    cabin.step(Some(state(DriverState::ATTENTIVE, 0)));
+    for _ in 0..110 {
+        cabin.vehicle(30.0, false);
+        cabin.step(None);
+    }
+    assert_eq!(cabin.alerts.len(), 1);
+    let alert = &cabin.alerts[0];
+    assert_eq!((alert.kind, &*alert.profile), (DriverAlert::MONITORING_UNAVAILABLE, "troika"));
+    assert_eq!(alert.header.time(), host(5000 + CAMERA_AHEAD_MS));
+}
+
+#[test]
+fn silence_before_the_first_frame_does_not_stop_the_clocks_of_a_camera_that_lags_behind() {
+    let mut cabin = Cabin::new(&["euro_ncap"]);
+    cabin.step(None);
+    for _ in 0..31 {
+        cabin.vehicle(80.0, false);
+        let lagging = Header::at(host(cabin.ms) - Duration::from_secs(3600));
+        cabin.step(Some(DriverState { header: lagging, ..state(DriverState::EYES_CLOSED, 0) }));
+    }
+    assert_eq!(cabin.alerts.iter().map(|alert| alert.kind).collect::<Vec<_>>(), [DriverAlert::MICROSLEEP]);
+}
+
+#[test]
+fn a_monitor_that_always_falls_back_says_that_it_is_unavailable() {
+    let mut cabin = Cabin::new(&[]);
+    let mut outputs = Outputs::default();
+    for n in 0..=100u64 {
+        let tick = Tick { seq: n, release: host(n * 50), now: host(n * 50) };
+        cabin.node.fall_back(&tick, &Fault::TooLate { by: Duration::from_millis(60) }, &mut outputs);
+        assert_eq!(outputs.alert.sent().len(), usize::from(n == 100), "{n}");
+    }
+    assert_eq!(outputs.alert.sent()[0].kind, DriverAlert::MONITORING_UNAVAILABLE);
+    assert!(outputs.alert.sent()[0].speed_kmh.is_nan(), "the speed was never known");
+}
+
+#[test]
+fn without_vehicle_signals_the_vehicle_is_taken_to_move() {
+    let mut cabin = Cabin::new(&["euro_ncap"]);
+    for _ in 0..31 {
+        let ms = cabin.ms;
+        cabin.step(Some(state(DriverState::EYES_CLOSED, ms)));
+    }
+    assert_eq!(cabin.alerts.len(), 1);
+}
+
+#[test]
+fn numbers_without_a_meaning_are_unknown_and_nothing_panics() {
+    let mut cabin = Cabin::new(&["euro_ncap", "eu_addw", "perclos", "eu_ddaw"]);
+    for n in 0..200u64 {
+        cabin.vehicle([f32::NAN, f32::INFINITY, -1e30, 1e30][n as usize % 4], n % 7 == 0);
+        let mut seen = state(200, cabin.ms);
+        (seen.gaze_zone, seen.confidence, seen.eye_openness_left) = (99, f32::NAN, f32::NEG_INFINITY);
+        cabin.step(Some(seen));
+    }
+    let kinds: Vec<_> = cabin.alerts.iter().map(|alert| alert.kind).collect();
+    assert_eq!(kinds, [DriverAlert::MONITORING_UNAVAILABLE]);
+}
+
+#[test]
+fn an_act_in_the_middle_of_a_burst_of_signals_unlatches() {
+    let mut cabin = Cabin::new(&["euro_ncap"]);
+    for _ in 0..122 {
+        cabin.vehicle(80.0, false);
+        let ms = cabin.ms;
+        cabin.step(Some(state(DriverState::EYES_CLOSED, ms)));
+    }
+    assert_eq!(cabin.alerts.last().map(|alert| alert.kind), Some(DriverAlert::UNRESPONSIVE));
+    (0..5).for_each(|n| cabin.vehicle(80.0, n == 2));
+    let ms = cabin.ms;
+    cabin.step(Some(state(DriverState::ATTENTIVE, ms)));
+    let last = cabin.alerts.last().expect("an alert");
+    assert_eq!((last.kind, last.phase), (DriverAlert::UNRESPONSIVE, DriverAlert::CLEARED));
+}
+
+#[test]
+fn alerts_over_the_bound_of_a_step_leave_with_the_next_ones_in_order() {
+    let mut cabin = Cabin::new(&[]);
+    let alert = Alert {
+        at: host(0),
+        profile: "troika".into(),
+        kind: crate::Kind::Sleep,
+        phase: crate::Phase::Raised,
+        zone: Zone::Unknown,
+        elapsed: Duration::ZERO,
+        limit: Duration::ZERO,
+        speed_kmh: None,
+        requirement: sr::SR_DMS_006,
+    };
+    cabin.node.waiting.extend(std::iter::repeat_n(alert, 11));
+    cabin.step(None);
+    assert_eq!(cabin.alerts.len(), 8);
+    cabin.step(None);
+    let sequence: Vec<_> = cabin.alerts.iter().map(|alert| alert.sequence).collect();
+    assert_eq!(sequence, (0..11).collect::<Vec<_>>());
+}
+
+#[test]
+fn parameters_that_make_no_monitor_say_what_to_do() {
+    let error = |profiles: &[&str]| {
+        let config = Config {
+            profiles: profiles.iter().map(|name| (*name).to_owned()).collect(),
+            ..Config::default()
+        };
+        let read = |path: &Path| match path.to_str() {
+            Some("bad.toml") => Ok("profile = 1\n".to_owned()),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        MonitorNode::new(&config, read).err().expect("no monitor").to_string()
+    };
+    assert!(error(&["euroncap"]).contains("built in are euro_ncap, eu_addw, eu_ddaw, perclos, troika"));
+    assert!(error(&["eu_addw", "eu_addw"]).contains("'eu_addw' is there twice"));
+    assert!(error(&["none.toml"]).contains("cannot read the profile none.toml"));
+    assert!(error(&["bad.toml"]).starts_with("bad.toml, line 1: "));
+    assert!(toml::from_str::<Config>("profile = []").is_err(), "an unknown key is refused");
+}
+
+#[test]
+fn the_default_is_every_built_in_profile() {
+    let node = MonitorNode::new(&Config::default(), |_| unreachable!("no file is named")).expect("a monitor");
+    assert_eq!(node.monitor.raised().count(), 0);
+    assert_eq!(Config::default().profiles.len(), 5);
+    assert_eq!(Inputs::SPECS[0].topic, "/cabin/driver_state");
+    assert_eq!(Outputs::SPECS[0].capacity, A_STEP);
+}
