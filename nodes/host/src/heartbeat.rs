@@ -7,7 +7,10 @@ use troika_kit::{Message, Qos, Time};
 use troika_msgs::{std_msgs::Header, troika::Heartbeat};
 use troika_transport::{NodeHandle, Publisher, TransportError};
 
-use crate::stats::{Record, Status};
+use crate::{
+    stats::{Record, Status},
+    sync::Snapshot,
+};
 
 /// Where heartbeats are published.
 pub const TOPIC: &str = "/troika/heartbeat";
@@ -67,8 +70,17 @@ fn message(record: &Record, sequence: u32, now: Time) -> Heartbeat {
         latency_p50_us: micros(beat.latency.quantile(0.5)),
         latency_p99_us: micros(beat.latency.quantile(0.99)),
         latency_max_us: micros(beat.latency.max()),
+        latency_counts: latency_counts(&beat.latency),
         real_time: cells.real_time.get(),
     }
+}
+
+/// The edges between the ranges of `latency_counts`, milliseconds.
+pub const LATENCY_EDGES_MS: [u64; 11] = [1, 2, 3, 5, 8, 12, 17, 25, 33, 50, 100];
+
+fn latency_counts(latency: &Snapshot) -> [u32; 12] {
+    let ranges = latency.ranges(&LATENCY_EDGES_MS.map(Duration::from_millis));
+    std::array::from_fn(|index| ranges.get(index).map_or(0, |count| (*count).min(u64::from(u32::MAX)) as u32))
 }
 
 /// Microseconds, at most what the field holds (71 minutes).

@@ -343,9 +343,7 @@ impl<S: Step> NodeLoop<S> {
                 schedule.heard(release);
                 self.runner.run(release, || clock.now())
             } else if let Some(due) = schedule.take(clock.now()) {
-                if due.passed > 0 {
-                    let missed = due.release - self.runner.contract().spec().period;
-                    let ran = self.runner.pass_over(due.passed, missed, clock.now());
+                if let Some(ran) = self.runner.pass_over(&due, clock.now()) {
                     self.runner.leave(ran, || clock.now(), &mut self.outbox);
                 }
                 self.runner.run(due.release, || clock.now())

@@ -9,7 +9,10 @@ use troika_kit::{
     Step, Tick, Time, Wake,
 };
 
-use crate::stats::{NodeEvent, Recorder};
+use crate::{
+    schedule::Due,
+    stats::{NodeEvent, Recorder},
+};
 
 /// Panics in a row after which a step is not called any more: its state cannot be trusted, and a restart is the
 /// supervisor's to decide.
@@ -68,17 +71,21 @@ impl<S: Step> Runner<S> {
         wake.arrival
     }
 
-    /// Counts `releases` that passed before the node looked: the next one had come by then, so each was too late. The
-    /// fall-back is published once for all of them; [`Runner::leave`] must follow.
-    pub(crate) fn pass_over(&mut self, releases: u64, newest: Time, now: Time) -> Ran {
+    /// Counts the releases that passed before the node looked, if any: the next one had come by then, so each was too late.
+    /// The fall-back is published once for all of them; [`Runner::leave`] must follow what is returned.
+    pub(crate) fn pass_over(&mut self, due: &Due, now: Time) -> Option<Ran> {
+        if due.passed == 0 {
+            return None;
+        }
+        let best = self.contract.spec().class == Class::Best; // has no fall-back for lateness
+        let uncounted = if best { due.passed } else { due.passed - 1 };
         let cells = &self.book.cells;
-        let others = releases - 1;
-        cells.steps.add(others);
-        cells.late.add(others);
-        cells.too_late.add(others);
-        cells.missed.add(others);
-        self.seq += others;
-        self.too_late(newest, now)
+        cells.steps.add(uncounted);
+        cells.late.add(uncounted);
+        cells.too_late.add(uncounted);
+        cells.missed.add(uncounted);
+        self.seq += uncounted;
+        if best { None } else { Some(self.too_late(due.before, now)) }
     }
 
     /// Handles one release: the step, or the fall-back when it is too late. [`Runner::leave`] must follow.

@@ -22,6 +22,8 @@ pub(crate) struct Due {
     pub(crate) release: Time,
     /// Older ones that nobody looked at in time: the next release had come by then.
     pub(crate) passed: u64,
+    /// The newest of those.
+    pub(crate) before: Time,
 }
 
 impl Schedule {
@@ -50,7 +52,7 @@ impl Schedule {
         let passed = now.since(self.due).as_nanos() as u64 / every;
         let release = self.due + Duration::from_nanos(passed * every);
         self.due = release + self.every;
-        Some(Due { release, passed })
+        Some(Due { release, passed, before: release - self.every })
     }
 
     /// A message came: silence counts from there.
@@ -85,9 +87,9 @@ mod tests {
     fn releases_stay_on_their_grid_however_late_the_node_looks() {
         let mut schedule = Schedule::new(&contract(Wake::Period), at(0));
         assert_eq!(schedule.take(at(9)), None);
-        assert_eq!(schedule.take(at(14)), Some(Due { release: at(10), passed: 0 }));
+        assert_eq!(schedule.take(at(14)), Some(Due { release: at(10), passed: 0, before: at(0) }));
         assert_eq!(schedule.due(), at(20));
-        assert_eq!(schedule.take(at(57)), Some(Due { release: at(50), passed: 3 }));
+        assert_eq!(schedule.take(at(57)), Some(Due { release: at(50), passed: 3, before: at(40) }));
         assert_eq!(schedule.due(), at(60));
     }
 
@@ -97,6 +99,6 @@ mod tests {
         assert_eq!(schedule.due(), at(30));
         schedule.heard(at(7));
         assert_eq!(schedule.due(), at(37));
-        assert_eq!(schedule.take(at(38)), Some(Due { release: at(37), passed: 0 }));
+        assert_eq!(schedule.take(at(38)), Some(Due { release: at(37), passed: 0, before: at(7) }));
     }
 }

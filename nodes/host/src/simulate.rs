@@ -392,9 +392,7 @@ impl<S: Step> Actor for SimNode<S> {
             self.schedule.heard(arrival);
             arrival
         } else if let Some(due) = self.schedule.take(now) {
-            if due.passed > 0 {
-                let missed = due.release - self.runner.contract().spec().period;
-                let ran = self.runner.pass_over(due.passed, missed, now);
+            if let Some(ran) = self.runner.pass_over(&due, now) {
                 self.runner.leave(ran, || now, &mut self.sink);
             }
             due.release
