@@ -1,0 +1,124 @@
+//! Convolution of each channel by itself.
+//!
+//! Channels lie side by side in NHWC, so a block of them is one vector and no shuffling is needed; `TILE` neighbouring outputs
+//! share each weight that is loaded. Taps outside the image are left out, not multiplied by zero: no padded copy is made.
+
+use std::ops::Range;
+
+use super::{Activation, Floats, Window, fma};
+
+/// Neighbouring outputs computed together, where no tap leaves the image.
+const TILE: usize = 4;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Depthwise {
+    window: Window,
+    channels: usize,
+    /// `[row][column][channel]`, as in the file.
+    weights: Floats,
+    bias: Floats,
+    pub(crate) activation: Activation,
+}
+
+impl Depthwise {
+    pub(crate) fn new(
+        window: Window,
+        channels: usize,
+        weights: Floats,
+        bias: Floats,
+        activation: Activation,
+    ) -> Self {
+        Depthwise { window, channels, weights, bias, activation }
+    }
+
+    /// `y = activation(conv(x) + bias + residual)`.
+    pub(crate) fn run(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
+        let w = &self.window;
+        let c = self.channels;
+        let [out_h, out_w] = w.output;
+        let interior = w.interior();
+        for n in 0..w.batch {
+            let image = &x[n * w.input[0] * w.input[1] * c..][..w.input[0] * w.input[1] * c];
+            for oy in 0..out_h {
+                let rows = w.taps(0, oy);
+                let start = (n * out_h + oy) * out_w * c;
+                let out = &mut y[start..start + out_w * c];
+                let mut ox = 0;
+                while ox < out_w {
+                    if interior.contains(&ox) && ox + TILE <= interior.end {
+                        self.pixels::<TILE>(image, oy, ox, rows.clone(), out);
+                        ox += TILE;
+                    } else {
+                        self.pixels::<1>(image, oy, ox, rows.clone(), out);
+                        ox += 1;
+                    }
+                }
+                if let Some(residual) = residual {
+                    out.iter_mut().zip(&residual[start..start + out_w * c]).for_each(|(v, r)| *v += r);
+                }
+                out.chunks_exact_mut(c).for_each(|pixel| self.activation.apply(pixel, 0));
+            }
+        }
+    }
+
+    /// `P` outputs of row `oy` from column `ox` on.
+    #[inline(always)]
+    fn pixels<const P: usize>(
+        &self,
+        image: &[f32],
+        oy: usize,
+        ox: usize,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) {
+        let mut channel = 0;
+        while self.channels - channel >= 16 {
+            self.block::<P, 16>(image, oy, ox, rows.clone(), channel, out);
+            channel += 16;
+        }
+        while self.channels - channel >= 4 {
+            self.block::<P, 4>(image, oy, ox, rows.clone(), channel, out);
+            channel += 4;
+        }
+        while self.channels - channel >= 1 {
+            self.block::<P, 1>(image, oy, ox, rows.clone(), channel, out);
+            channel += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn block<const P: usize, const N: usize>(
+        &self,
+        image: &[f32],
+        oy: usize,
+        ox: usize,
+        rows: Range<usize>,
+        channel: usize,
+        out: &mut [f32],
+    ) {
+        let (w, c) = (&self.window, self.channels);
+        let columns = w.taps(1, ox);
+        let step = w.stride[1] * c;
+        let mut sums = [[0.0f32; N]; P];
+        for sum in &mut sums {
+            sum.copy_from_slice(&self.bias.0[channel..channel + N]);
+        }
+        for ky in rows {
+            let row = w.under(0, oy, ky) * w.input[1];
+            for kx in columns.clone() {
+                let taps = &self.weights.0[(ky * w.kernel[1] + kx) * c + channel..][..N];
+                let first = (row + w.under(1, ox, kx)) * c + channel;
+                let inputs = &image[first..first + (P - 1) * step + N];
+                for p in 0..P {
+                    let input = &inputs[p * step..][..N];
+                    for lane in 0..N {
+                        sums[p][lane] = fma(input[lane], taps[lane], sums[p][lane]);
+                    }
+                }
+            }
+        }
+        for (p, sum) in sums.iter().enumerate() {
+            out[(ox + p) * c + channel..][..N].copy_from_slice(sum);
+        }
+    }
+}

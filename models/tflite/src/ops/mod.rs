@@ -1,0 +1,195 @@
+//! The operators that we bring to tract: dense `f32`, NHWC, shapes fixed when the file is read.
+//!
+//! Each kernel is a plain function over slices, with its bias, residual addition and activation applied while the result is
+//! still in registers. That is where the time goes in these small networks: a separate pass for each PReLU, addition and
+//! padding costs more than the multiplications.
+
+mod conv;
+mod depthwise;
+mod simple;
+
+use std::sync::Arc;
+
+use tract_core::internal::*;
+
+pub(crate) use conv::Conv;
+pub(crate) use depthwise::Depthwise;
+pub(crate) use simple::{Pad, Pool, PoolKind, Resize};
+
+/// Weights, shared between copies of an operator, and equal when they are the same bits.
+#[derive(Clone, Debug)]
+pub(crate) struct Floats(pub(crate) Arc<[f32]>);
+
+impl PartialEq for Floats {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.iter().zip(other.0.iter()).all(|(a, b)| a.to_bits() == b.to_bits())
+    }
+}
+impl Eq for Floats {}
+
+/// What happens to a value on its way out of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    None,
+    Relu,
+    Relu6,
+    ReluN1To1,
+    /// Slope of the negative side, one a channel.
+    PRelu(Floats),
+}
+
+impl Activation {
+    /// Applies it to `values`, which start at channel `channel`.
+    #[inline(always)]
+    pub(crate) fn apply(&self, values: &mut [f32], channel: usize) {
+        match self {
+            Activation::None => {}
+            Activation::Relu => values.iter_mut().for_each(|v| *v = v.max(0.0)),
+            Activation::Relu6 => values.iter_mut().for_each(|v| *v = v.clamp(0.0, 6.0)),
+            Activation::ReluN1To1 => values.iter_mut().for_each(|v| *v = v.clamp(-1.0, 1.0)),
+            Activation::PRelu(slopes) => {
+                for (v, s) in values.iter_mut().zip(&slopes.0[channel..]) {
+                    *v = v.max(0.0) + v.min(0.0) * s;
+                }
+            }
+        }
+    }
+}
+
+/// Where a window slides: shapes, steps and padding of the two image axes (rows first).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) batch: usize,
+    /// Height and width of the input.
+    pub(crate) input: [usize; 2],
+    /// Height and width of the output.
+    pub(crate) output: [usize; 2],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) dilation: [usize; 2],
+    /// Rows above and columns left that the input does not have.
+    pub(crate) before: [usize; 2],
+}
+
+impl Window {
+    /// The geometry of TensorFlow's `SAME` (the input is padded, more after than before) or `VALID` (it is not); `None` when
+    /// a `VALID` window is larger than the input.
+    pub(crate) fn new(
+        batch: usize,
+        input: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        dilation: [usize; 2],
+        same: bool,
+    ) -> Option<Self> {
+        let (mut output, mut before) = ([0; 2], [0; 2]);
+        for axis in 0..2 {
+            let span = (kernel[axis] - 1) * dilation[axis] + 1;
+            if same {
+                output[axis] = input[axis].div_ceil(stride[axis]);
+                before[axis] = ((output[axis] - 1) * stride[axis] + span).saturating_sub(input[axis]) / 2;
+            } else {
+                output[axis] = input[axis].checked_sub(span)? / stride[axis] + 1;
+            }
+        }
+        Some(Window { batch, input, output, kernel, stride, dilation, before })
+    }
+    /// The taps of one axis that fall inside the input, for output position `at`.
+    #[inline(always)]
+    fn taps(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
+        let start = at * self.stride[axis];
+        let (d, before) = (self.dilation[axis], self.before[axis]);
+        let first = before.saturating_sub(start).div_ceil(d).min(self.kernel[axis]);
+        let last = (self.input[axis] + before).saturating_sub(start).div_ceil(d).min(self.kernel[axis]);
+        first..last
+    }
+    /// Output columns whose taps all fall inside the input.
+    fn interior(&self) -> std::ops::Range<usize> {
+        let whole = 0..self.kernel[1];
+        let inside = |x: &usize| self.taps(1, *x) == whole;
+        match (0..self.output[1]).find(inside) {
+            Some(first) => first..(first..self.output[1]).take_while(inside).last().map_or(first, |x| x + 1),
+            None => 0..0,
+        }
+    }
+    /// Input position under tap `tap` of output position `at`; the tap must be one of [`Self::taps`].
+    #[inline(always)]
+    fn under(&self, axis: usize, at: usize, tap: usize) -> usize {
+        at * self.stride[axis] + tap * self.dilation[axis] - self.before[axis]
+    }
+}
+
+/// `a * b + c`, in one instruction where the target has one (else in two: never a library call).
+#[inline(always)]
+fn fma(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Which kernel an operator runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    Conv(Conv),
+    Depthwise(Depthwise),
+    Pool(Pool),
+    Pad(Pad),
+    Resize(Resize),
+    /// An activation that could not be fused; the channel count is that of the last axis.
+    Activate(Activation, usize),
+}
+
+/// A kernel as a tract operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Nhwc {
+    pub(crate) kernel: Kernel,
+    pub(crate) output: TVec<usize>,
+}
+
+impl Op for Nhwc {
+    fn name(&self) -> StaticName {
+        match self.kernel {
+            Kernel::Conv(_) => "NhwcConv".into(),
+            Kernel::Depthwise(_) => "NhwcDepthwise".into(),
+            Kernel::Pool(_) => "NhwcPool".into(),
+            Kernel::Pad(_) => "NhwcPad".into(),
+            Kernel::Resize(_) => "NhwcResize".into(),
+            Kernel::Activate(..) => "NhwcActivate".into(),
+        }
+    }
+    op_as_typed_op!();
+}
+
+impl EvalOp for Nhwc {
+    op_out_of_plan!();
+
+    fn eval(&self, _ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let views = inputs.iter().map(|t| t.try_as_plain_ram()).collect::<TractResult<TVec<_>>>()?;
+        let slices = views.iter().map(|v| v.as_slice::<f32>()).collect::<TractResult<TVec<_>>>()?;
+        let Some(&x) = slices.first() else { bail!("an operator without input") };
+        // SAFETY: each kernel writes every element of its output before anything reads it.
+        let mut out = unsafe { Tensor::uninitialized_aligned::<f32>(&self.output, 64)? };
+        {
+            let mut view = out.try_as_plain_ram_mut()?;
+            let y = view.as_slice_mut::<f32>()?;
+            match &self.kernel {
+                Kernel::Conv(k) => k.run(x, slices.get(1).copied(), y),
+                Kernel::Depthwise(k) => k.run(x, slices.get(1).copied(), y),
+                Kernel::Pool(k) => k.run(x, y),
+                Kernel::Pad(k) => k.run(x, y),
+                Kernel::Resize(k) => k.run(x, y),
+                Kernel::Activate(activation, channels) => {
+                    y.copy_from_slice(x);
+                    y.chunks_exact_mut(*channels).for_each(|pixel| activation.apply(pixel, 0));
+                }
+            }
+        }
+        Ok(tvec!(out.into_tvalue()))
+    }
+}
+
+impl TypedOp for Nhwc {
+    fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(f32::fact(&self.output)))
+    }
+    as_op!();
+}

@@ -1,0 +1,125 @@
+//! Pooling, padding and resizing.
+
+use super::{Activation, Window};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolKind {
+    Max,
+    /// The mean of the taps that lie inside the image.
+    Average,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pool {
+    pub(crate) window: Window,
+    pub(crate) channels: usize,
+    pub(crate) kind: PoolKind,
+    pub(crate) activation: Activation,
+}
+
+impl Pool {
+    pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
+        let (w, c) = (&self.window, self.channels);
+        let mut outputs = y.chunks_exact_mut(c);
+        for n in 0..w.batch {
+            for oy in 0..w.output[0] {
+                let rows = w.taps(0, oy);
+                for ox in 0..w.output[1] {
+                    let Some(out) = outputs.next() else { return };
+                    let columns = w.taps(1, ox);
+                    out.fill(if self.kind == PoolKind::Max { f32::NEG_INFINITY } else { 0.0 });
+                    for ky in rows.clone() {
+                        let row = (n * w.input[0] + w.under(0, oy, ky)) * w.input[1];
+                        for kx in columns.clone() {
+                            let pixel = &x[(row + w.under(1, ox, kx)) * c..][..c];
+                            match self.kind {
+                                PoolKind::Max => out.iter_mut().zip(pixel).for_each(|(o, v)| *o = o.max(*v)),
+                                PoolKind::Average => out.iter_mut().zip(pixel).for_each(|(o, v)| *o += v),
+                            }
+                        }
+                    }
+                    if self.kind == PoolKind::Average {
+                        let taps = (rows.len() * columns.len()) as f32;
+                        out.iter_mut().for_each(|o| *o /= taps);
+                    }
+                    self.activation.apply(out, 0);
+                }
+            }
+        }
+    }
+}
+
+/// Zeros around a tensor of up to four axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pad {
+    pub(crate) input: [usize; 4],
+    /// Before and after, for each axis.
+    pub(crate) pads: [(usize, usize); 4],
+}
+
+impl Pad {
+    pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
+        y.fill(0.0);
+        let out: [usize; 4] = std::array::from_fn(|a| self.input[a] + self.pads[a].0 + self.pads[a].1);
+        let mut rows = x.chunks_exact(self.input[3]);
+        for n in 0..self.input[0] {
+            for h in 0..self.input[1] {
+                for w in 0..self.input[2] {
+                    let Some(row) = rows.next() else { return };
+                    let at =
+                        ((n + self.pads[0].0) * out[1] + h + self.pads[1].0) * out[2] + w + self.pads[2].0;
+                    y[at * out[3] + self.pads[3].0..][..row.len()].copy_from_slice(row);
+                }
+            }
+        }
+    }
+}
+
+/// Bilinear interpolation to another height and width.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resize {
+    pub(crate) batch: usize,
+    pub(crate) channels: usize,
+    pub(crate) input: [usize; 2],
+    pub(crate) output: [usize; 2],
+    pub(crate) align_corners: bool,
+    pub(crate) half_pixel_centers: bool,
+}
+
+impl Resize {
+    /// The two source positions of output `at`, and the share of the second.
+    fn source(&self, axis: usize, at: usize) -> (usize, usize, f32) {
+        let (from, to) = (self.input[axis], self.output[axis]);
+        let scale = if self.align_corners && to > 1 {
+            (from - 1) as f32 / (to - 1) as f32
+        } else {
+            from as f32 / to as f32
+        };
+        let centre =
+            if self.half_pixel_centers { (at as f32 + 0.5) * scale - 0.5 } else { at as f32 * scale };
+        let low = centre.floor().max(0.0) as usize;
+        let low = low.min(from - 1);
+        (low, (low + 1).min(from - 1), (centre - low as f32).max(0.0))
+    }
+
+    pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
+        let c = self.channels;
+        let mut outputs = y.chunks_exact_mut(c);
+        for n in 0..self.batch {
+            let image = &x[n * self.input[0] * self.input[1] * c..];
+            for oy in 0..self.output[0] {
+                let (y0, y1, fy) = self.source(0, oy);
+                for ox in 0..self.output[1] {
+                    let Some(out) = outputs.next() else { return };
+                    let (x0, x1, fx) = self.source(1, ox);
+                    let pixel = |row: usize, column: usize| &image[(row * self.input[1] + column) * c..][..c];
+                    let corners = [pixel(y0, x0), pixel(y0, x1), pixel(y1, x0), pixel(y1, x1)];
+                    let share = [(1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx];
+                    for (i, o) in out.iter_mut().enumerate() {
+                        *o = corners.iter().zip(share).map(|(corner, s)| corner[i] * s).sum();
+                    }
+                }
+            }
+        }
+    }
+}
