@@ -66,7 +66,7 @@ pub struct Field {
     pub ty: Type,
     /// Its name.
     pub name: String,
-    /// Its default as written, unquoted if a string.
+    /// Its default: checked, and unquoted if a string, when it is a single one; that of an array as it is written.
     pub default: Option<String>,
     /// Its comments.
     pub docs: Vec<String>,
@@ -144,8 +144,8 @@ pub enum ParseErrorKind {
     /// A value that its type cannot hold.
     #[error("'{0}' is no value of its type")]
     Value(String),
-    /// Defaults of arrays and messages are not read here.
-    #[error("a default is only read for a single primitive or string")]
+    /// A message has its own defaults.
+    #[error("a field that is a message cannot have a default")]
     DefaultType,
     /// Said twice.
     #[error("'{0}' is declared twice")]
@@ -248,8 +248,9 @@ fn declaration(code: &str, docs: Vec<String>, file: &mut MsgFile) -> Result<Last
     }
     let default = match default {
         None => None,
+        Some(_) if matches!(ty.base, Base::Message { .. }) => return Err(ParseErrorKind::DefaultType),
         Some(text) if ty.array == Array::One => Some(parse_value(&ty.base, text)?),
-        Some(_) => return Err(ParseErrorKind::DefaultType),
+        Some(text) => Some(text.to_owned()),
     };
     file.fields.push(Field { ty, name: name.to_owned(), default, docs });
     Ok(Last::Field)
@@ -337,20 +338,31 @@ fn parse_value(base: &Base, text: &str) -> Result<String, ParseErrorKind> {
             Primitive::Float32 | Primitive::Float64 => float(),
         },
         Base::String(bound) => {
-            let inner = ['"', '\'']
-                .iter()
-                .find_map(|q| text.strip_prefix(*q).and_then(|t| t.strip_suffix(*q)))
-                .unwrap_or(text);
-            // Escapes are not read: a backslash is refused rather than misread. A NUL has no CDR form.
-            let too_long = bound.is_some_and(|b| inner.len() > b as usize);
-            if too_long || inner.contains(['\\', '\0', '"', '\'']) {
-                Err(wrong())
-            } else {
-                Ok(inner.to_owned())
-            }
+            let value = unquote(text).ok_or_else(wrong)?;
+            let too_long = bound.is_some_and(|b| value.len() > b as usize);
+            if too_long || value.contains('\0') { Err(wrong()) } else { Ok(value) }
         }
-        Base::WString(_) | Base::Message { .. } => Err(ParseErrorKind::DefaultType),
+        Base::WString(_) => unquote(text).ok_or_else(wrong),
+        Base::Message { .. } => Err(ParseErrorKind::DefaultType),
     }
+}
+
+/// A string's value. Within quotes, the quote itself is written with a backslash; any other escape is refused rather than
+/// misread, as is a quote that ends nothing.
+fn unquote(text: &str) -> Option<String> {
+    let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        return if text.contains(['"', '\'', '\\']) { None } else { Some(text.to_owned()) };
+    };
+    let mut value = String::new();
+    let mut rest = text[1..].chars();
+    loop {
+        match rest.next()? {
+            c if c == quote => break,
+            '\\' => value.push(rest.next().filter(|c| *c == quote)?),
+            c => value.push(c),
+        }
+    }
+    if rest.next().is_none() { Some(value) } else { None }
 }
 
 fn is_lower_name(text: &str) -> bool {

@@ -195,6 +195,9 @@ fn field_type(file: &MsgFile, f: &Field) -> Result<String, Unsupported> {
     if matches!(f.ty.base, Base::WString(_)) {
         return Err(unsupported("wstring has no Rust type here; use string"));
     }
+    if f.default.is_some() && f.ty.array != Array::One {
+        return Err(unsupported("the default of an array is not made in Rust"));
+    }
     let element = element_type(&f.ty.base);
     match f.ty.array {
         Array::One => Ok(element),

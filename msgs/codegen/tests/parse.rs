@@ -53,19 +53,22 @@ fn comments_go_to_what_they_describe() {
 
 #[test]
 fn constants_and_defaults_must_fit_their_type() {
-    let file =
-        read("uint8 TOP=255\nstring WORD = \"two words\"\nint8 low -128\nbool on True\nstring s 'x y'\n");
+    let file = read(
+        "uint8 TOP=255\nstring WORD = \"two words\"\nint8 low -128\nbool on True\nstring s 'x \\'y\"'\n",
+    );
     assert_eq!(file.constants[0].value, "255");
     assert_eq!(file.constants[1].value, "two words");
     let defaults: Vec<_> = file.fields.iter().map(|f| f.default.as_deref()).collect();
-    assert_eq!(defaults, [Some("-128"), Some("true"), Some("x y")]);
+    assert_eq!(defaults, [Some("-128"), Some("true"), Some("x 'y\"")]);
 
     for line in ["uint8 A=256", "uint8 A=-1", "int8 a 128", "bool a yes", "float32 A=inf", "string A=\"\\n\""]
     {
         assert!(matches!(refused(line), (1, ParseErrorKind::Value(_))), "{line}");
     }
     assert_eq!(refused("uint8[] A=1").1, ParseErrorKind::ConstantType);
-    assert_eq!(refused("uint8[] a [1, 2]").1, ParseErrorKind::DefaultType);
+    for line in ["string A=\"a\" b", "string A=\"", "string A='a'b'", "string A=it's"] {
+        assert!(matches!(refused(line), (1, ParseErrorKind::Value(_))), "{line}");
+    }
     assert_eq!(refused("Other a 1").1, ParseErrorKind::DefaultType);
 }
 
@@ -98,7 +101,9 @@ fn a_set_holds_together_or_says_what_is_amiss() {
 
 #[test]
 fn what_the_rust_types_do_not_carry_is_refused_by_name() {
-    for (text, field) in [("wstring w", "w"), ("float64[36] covariance", "covariance")] {
+    for (text, field) in
+        [("wstring w", "w"), ("float64[36] covariance", "covariance"), ("uint8[] a [1, 2]", "a")]
+    {
         let set = Interfaces::new([read(text)]).expect("it holds together");
         assert_eq!(rust::source(&set, &[]).expect_err("it is refused").field, field);
     }
