@@ -42,6 +42,9 @@ pub(crate) const LOOKS: [Look; 12] = [
     Look { skin: [0.60, 0.40, 0.32], lip: [0.45, 0.20, 0.18], hair: [0.42, 0.36, 0.26], iris: [0.12, 0.22, 0.30], cloth: [0.25, 0.25, 0.35], hair_depth: 0.16, receding: 0.02, brow: 0.030, brow_strength: 0.6, stubble: 0.0 },
 ];
 
+/// Cotton in the near infrared.
+pub(crate) const CLOTH_INFRARED: f32 = 0.22;
+
 /// What lies on one point of the head.
 struct Paint {
     colour: V3,
@@ -120,6 +123,9 @@ fn paint(look: &Look, shape: &Shape, p: V3, [lip, mouth, ear, lash]: [f32; 4]) -
     let strand = 0.65 + 0.7 * noise([p[0] * 26.0, p[1] * 5.0, p[2] * 14.0]);
     over(scale(look.hair, strand), (0.16 + 0.5 * look.hair[0]) * strand, hair);
     over([0.16, 0.035, 0.03], 0.20, smoothstep(0.3, 0.7, mouth));
+    if below_collar(p) {
+        over(look.cloth, CLOTH_INFRARED, 1.0);
+    }
     Paint { colour, infrared }
 }
 
@@ -176,7 +182,7 @@ impl Texture {
     pub(crate) fn paint(head: &Head, shape: &Shape, look: &Look) -> Texture {
         let on_head: Vec<_> = head.triangles[head.groups[0].clone()]
             .iter()
-            .filter(|t| t.iter().any(|(v, _)| shape.vertices[usize::from(*v)][1] > COLLAR - 0.35))
+            .filter(|t| t.iter().any(|(v, _)| shape.vertices[usize::from(*v)][1] > COLLAR - 0.8))
             .collect();
         let (mut low, mut high) = ([1.0f32; 2], [0.0f32; 2]);
         for (_, t) in on_head.iter().flat_map(|t| t.iter()) {
@@ -233,5 +239,10 @@ impl Texture {
     }
 }
 
-/// Height of the collar relative to the eyes, dm: cloth below it, at the neck's side; it dips in front.
-pub(crate) const COLLAR: f32 = -1.95;
+/// Height of the collar relative to the eyes, dm, at the neck's side.
+const COLLAR: f32 = -1.62;
+
+/// A crew neck: lower in front than behind.
+pub(crate) fn below_collar(p: V3) -> bool {
+    p[1] < COLLAR + 0.12 * smoothstep(-1.1, -1.8, p[2]) - 0.22 * smoothstep(-1.1, -0.4, p[2])
+}

@@ -3,8 +3,6 @@
 pub(crate) type V3 = [f32; 3];
 pub(crate) type M3 = [[f32; 3]; 3];
 
-pub(crate) const IDENTITY: M3 = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-
 pub(crate) fn add(a: V3, b: V3) -> V3 {
     [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
 }

@@ -6,7 +6,7 @@ use crate::{
     eye::{self, Eye},
     head::{EYEBALL, Face, Head, LANDMARKS, Landmark, Shape, turn_share, unit},
     light::{Light, Rig},
-    look::{COLLAR, LOOKS, Texture, hair_share},
+    look::{CLOTH_INFRARED, LOOKS, Texture, below_collar, hair_share},
     math::{M3, V3, add, apply, bearing, cross, direction, dot, length, lerp, mul, rotation, scale, smoothstep, sub, unit as unit_of},
     raster::{Canvas, Corner, Fill, Tone},
     sensor,
@@ -179,7 +179,8 @@ struct Kept {
     texels: Vec<[f32; 2]>,
     hair: Vec<f32>,
     share: Vec<f32>,
-    cloth: Vec<bool>,
+    /// Cloth, and no triangle of it is painted: its light carries the colour.
+    inner_cloth: Vec<bool>,
 }
 
 /// What belongs to a light.
@@ -191,6 +192,9 @@ struct Lit {
 }
 
 const TURNS: usize = 32;
+/// The share of the way to closed at which lids rest: the mesh's own lids are wide open, those of a calm driver cover the
+/// top of the iris.
+const REST: f32 = 0.17;
 
 impl Renderer {
     /// A renderer for this camera.
@@ -273,7 +277,7 @@ impl Renderer {
         for (group, range) in self.head.groups.iter().enumerate() {
             for triangle in &self.head.triangles[range.clone()] {
                 let index = triangle.map(|(v, _)| usize::from(v));
-                let flat = group > 0 || index.iter().any(|v| kept.cloth[*v]);
+                let flat = group > 0 || index.iter().all(|v| kept.inner_cloth[*v]);
                 if flat {
                     let [a, b, c] = index.map(|v| &self.corners[v]);
                     self.canvas.draw([a, b, c], &Fill::Flat, &lit.tone);
@@ -347,21 +351,24 @@ impl Renderer {
                 .iter()
                 .zip(&self.head.masks)
                 .map(|(p, masks)| {
-                    let deep = smoothstep(0.0, 0.5, hair_share(look, add(*p, [0.0, -0.06, 0.0]), masks.ear));
+                    let deep = smoothstep(0.2, 0.9, hair_share(look, add(*p, [0.0, -0.09, 0.0]), masks.ear));
                     let crown = 0.55 + 0.45 * smoothstep(0.2, 1.0, p[1]);
                     look.hair_depth * crown * deep * (1.0 - masks.mouth)
                 })
                 .collect();
             let share = shape.vertices.iter().map(|p| turn_share(*p, shape.pivot)).collect();
-            let cloth = shape
+            let cloth: Vec<bool> = shape
                 .vertices
                 .iter()
-                .map(|p| {
-                    // A crew neck: lower in front than behind.
-                    p[1] < COLLAR + 0.25 * smoothstep(-0.6, -1.7, p[2]) - 0.25 * smoothstep(-1.1, -0.5, p[2])
-                })
+                .map(|p| below_collar(*p))
                 .collect();
-            self.kept = Some(Kept { face: Face::new(&self.head, identity), texture, texels, hair, share, cloth });
+            let mut inner_cloth = cloth.clone();
+            for triangle in &self.head.triangles[self.head.groups[0].clone()] {
+                if triangle.iter().any(|(v, _)| !cloth[usize::from(*v)]) {
+                    triangle.iter().for_each(|(v, _)| inner_cloth[usize::from(*v)] = false);
+                }
+            }
+            self.kept = Some(Kept { face: Face::new(&self.head, identity), texture, texels, hair, share, inner_cloth });
         }
         if self.lit.as_ref().is_none_or(|lit| lit.light != light) {
             let rig = light.rig();
@@ -382,7 +389,7 @@ fn weights(pose: &Pose, face: &Face) -> [f32; unit::COUNT] {
         w[unit::LOOK_OUT + side] = out.clamp(0.0, 1.0);
         w[unit::LOOK_IN + side] = (-out).clamp(0.0, 1.0);
         // A little past the meeting of the lids' middles, so that the corners close too.
-        w[unit::BLINK + side] = (1.0 - openness.clamp(0.0, 1.0)) * face.closing[side] * 1.06;
+        w[unit::BLINK + side] = lerp(1.06, REST, openness.clamp(0.0, 1.0)) * face.closing[side];
         w[unit::WIDE + side] = (openness - 1.0).clamp(0.0, 1.0);
         w[unit::BROW_OUTER_UP + side] = 0.8 * pose.brows.max(0.0);
         w[unit::BROW_DOWN + side] = (-pose.brows).max(0.0);
@@ -476,8 +483,8 @@ fn light_up(this: &Renderer, kept: &Kept, lit: &Lit, identity: usize, corners: &
             light = core::array::from_fn(|k| light[k] * [0.35, 0.10, 0.09][k] * 0.5);
         } else if v >= teeth_from {
             light = core::array::from_fn(|k| light[k] * [0.62, 0.60, 0.52][k] * 0.55);
-        } else if kept.cloth[v] {
-            let weave = if infrared { [0.22; 3] } else { look.cloth };
+        } else if kept.inner_cloth[v] {
+            let weave = if infrared { [CLOTH_INFRARED; 3] } else { look.cloth };
             light = core::array::from_fn(|k| light[k] * weave[k]);
         }
         Corner { x, y, inverse_depth, light, sheen, texel: [0.0; 2] }
