@@ -1,0 +1,279 @@
+//! What belongs here: our nodes beside independent peers. This file starts a peer's process, tells it what to do and waits for
+//! what it sees; the tests are in `tests/`, the peers' side in `peers/`.
+//!
+//! A peer that cannot be started is a failed test, never a skipped one.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests wait for other processes: they need a clock and a sleep"
+)]
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use troika_conformance::{Inbox, until, until_endpoint};
+use troika_kit::{Message, Qos, Time};
+use troika_transport::{NodeHandle, Transport};
+use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport};
+
+pub use troika_conformance::PATIENCE;
+
+/// A ROS domain that a stray ROS system on this machine is not likely to use.
+pub const DOMAIN: u32 = 87;
+
+/// The Python that has the peers.
+///
+/// # Panics
+/// When there is none, with the way out.
+pub fn python() -> PathBuf {
+    let Some(path) = env::var_os("TROIKA_INTEROP_PYTHON").map(PathBuf::from) else {
+        panic!(
+            "TROIKA_INTEROP_PYTHON is not set: run `cargo xtask test interop`, or see tests/interop/README.md for the three \
+             commands that install the peers"
+        );
+    };
+    assert!(
+        path.is_file(),
+        "TROIKA_INTEROP_PYTHON is {}, which is no file: see tests/interop/README.md",
+        path.display()
+    );
+    path
+}
+
+/// One line of the result.
+pub fn verdict(peer: &str, capability: &str) {
+    println!("interop  {peer:<15} {capability:<60} ok");
+}
+
+/// A peer's process.
+pub struct Peer {
+    name: &'static str,
+    child: Child,
+    orders: Option<ChildStdin>,
+    events: Receiver<Value>,
+    /// Events that came while another was waited for.
+    kept: Vec<Value>,
+}
+
+impl Peer {
+    /// Starts `peers/<name>.py` at the router's port and waits until it is ready.
+    pub fn start(name: &'static str, port: u16) -> Peer {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers").join(format!("{name}.py"));
+        let mut child = Command::new(python())
+            .arg("-uB")
+            .arg(script)
+            .arg(port.to_string())
+            .env("ROS_DOMAIN_ID", DOMAIN.to_string())
+            .env_remove("ZENOH_SESSION_CONFIG_URI")
+            .env_remove("ZENOH_CONFIG_OVERRIDE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("start the peer");
+        let orders = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, events) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                match serde_json::from_str(&line) {
+                    Ok(event) => {
+                        if sender.send(event).is_err() {
+                            return;
+                        }
+                    }
+                    // Peers' libraries print too.
+                    Err(_) => println!("{name}: {line}"),
+                }
+            }
+        });
+        let mut peer = Peer { name, child, orders, events, kept: Vec::new() };
+        peer.wait("ready", |e| e["event"] == "ready");
+        peer
+    }
+
+    /// Gives it an order.
+    pub fn tell(&mut self, order: &Value) {
+        let orders = self.orders.as_mut().expect("open until the drop");
+        writeln!(orders, "{order}").and_then(|()| orders.flush()).expect("the peer listens");
+    }
+
+    /// The next event that is wanted; others are kept for later.
+    ///
+    /// # Panics
+    /// When it does not come within [`PATIENCE`], or the peer has ended.
+    pub fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(event) = self.poll(Duration::from_millis(100), &wanted) {
+                return event;
+            }
+            assert!(
+                Instant::now() < end,
+                "{}: waited {PATIENCE:?} for: {what}; came: {:?}",
+                self.name,
+                self.kept
+            );
+        }
+    }
+
+    /// The same, once, for `patience`.
+    pub fn poll(&mut self, patience: Duration, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+        if let Some(at) = self.kept.iter().position(&wanted) {
+            return Some(self.kept.remove(at));
+        }
+        let end = Instant::now() + patience;
+        loop {
+            match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(event) if wanted(&event) => return Some(event),
+                Ok(event) => self.kept.push(event),
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("{} has ended: {:?}", self.name, self.child.wait())
+                }
+            }
+        }
+    }
+
+    /// Waits for an event of a topic.
+    pub fn wait_for(&mut self, event: &str, topic: &str) -> Value {
+        self.wait(&format!("{event} {topic}"), |e| e["event"] == event && e["topic"] == topic)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        println!("{} does not end: killed", self.name);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback").port()
+}
+
+/// Our session at a router of the test's own (or at somebody's, when one listens on the port already), with one node.
+pub struct Ours {
+    /// Our node, `/car/ours`.
+    pub node: Box<dyn NodeHandle>,
+    /// Our session.
+    pub transport: ZenohTransport,
+    /// Whether we started the router.
+    pub router: RouterGuard,
+}
+
+impl Ours {
+    /// Opens them.
+    pub fn open(port: u16) -> Ours {
+        let endpoint = format!("tcp/127.0.0.1:{port}");
+        let router = RouterGuard::ensure(&endpoint).expect("a router");
+        let options = ZenohOptions { domain: DOMAIN, router: endpoint, ..ZenohOptions::default() };
+        let transport = ZenohTransport::open(options).expect("a session");
+        let node = transport.node("/car", "ours").expect("a node");
+        Ours { node, transport, router }
+    }
+}
+
+/// We publish `message` on `topic`; the peer gets it, value by value, as a type whose hash it computed itself.
+pub fn peer_hears<M: Message>(peer: &mut Peer, ours: &Ours, topic: &str, message: &M) {
+    peer.tell(&json!({ "do": "listen", "topic": topic, "type": M::TYPE.name }));
+    let listening = peer.wait_for("listening", topic);
+    assert_eq!(listening["hash"], M::TYPE.hash, "the peer's own hash of {}", M::TYPE.name);
+    let mut publisher = ours.node.publisher(topic, M::TYPE, Qos::DEFAULT).expect("publisher");
+    until_endpoint(&ours.transport, topic, false);
+    let mut cdr = Vec::new();
+    message.encode(&mut cdr).expect("a CDR form");
+    let mut got = None;
+    // Repeated: what is sent while the two sessions still connect may be lost.
+    until(&format!("{} to get {topic}", peer.name), || {
+        publisher.put(&cdr, Time::from_nanos(1_700_000_000_123_456_789)).expect("put");
+        got = peer.poll(Duration::from_millis(50), |e| e["event"] == "got" && e["topic"] == topic);
+        got.is_some()
+    });
+    let got = got.expect("just got");
+    let expected = told(message);
+    assert!(same(&got["data"], &expected), "{topic}\n  sent {expected}\n  got  {}", got["data"]);
+    verdict(peer.name, &format!("receives our {} and computes its hash", M::TYPE.name));
+}
+
+/// The peer publishes `data` on `topic`; we get it, value by value. Gives the publisher's id as the peer told it and as we
+/// received it.
+pub fn we_hear<M: Message>(
+    peer: &mut Peer,
+    ours: &Ours,
+    topic: &str,
+    data: &Value,
+    expected: &M,
+) -> (String, String) {
+    let inbox = Inbox::open(&*ours.node, topic, M::TYPE, Qos::DEFAULT);
+    peer.tell(&json!({ "do": "talk", "topic": topic, "type": M::TYPE.name, "data": data }));
+    let talking = peer.wait_for("talking", topic);
+    assert_eq!(talking["hash"], M::TYPE.hash, "the peer's own hash of {}", M::TYPE.name);
+    let seen = until_endpoint(&ours.transport, topic, true);
+    assert_eq!((seen.type_name.as_str(), seen.type_hash.as_str()), (M::TYPE.name, M::TYPE.hash));
+    let (first, second) = (inbox.next(), inbox.next());
+    peer.tell(&json!({ "do": "hush", "topic": topic }));
+    for message in [&first, &second] {
+        assert_eq!(&M::decode(&message.cdr).expect("the peer's CDR"), expected, "{topic}");
+        // Some time after the start of 2020: the peers stamp with the wall clock.
+        assert!(message.meta.source_time > Time::from_nanos(1_577_836_800_000_000_000));
+    }
+    assert_eq!(second.meta.sequence, first.meta.sequence + 1);
+    verdict(peer.name, &format!("sends {}, which we receive", M::TYPE.name));
+    let told = talking["gid"].as_str().unwrap_or_default().to_owned();
+    let received = first.meta.gid.iter().map(|b| format!("{b:02x}")).collect();
+    (told, received)
+}
+
+/// A message as the peers tell it: what our own tools show, long arrays told by length and sum.
+pub fn told<M: Message>(message: &M) -> Value {
+    let mut cdr = Vec::new();
+    message.encode(&mut cdr).expect("a CDR form");
+    let entry = troika_msgs::dynamic::lookup(M::TYPE.name).expect("one of ours");
+    shorten(entry.to_json(&cdr).expect("readable"))
+}
+
+/// Arrays of more elements than this are told by length and sum (the peers have the same figure).
+const LONG: usize = 4096;
+
+fn shorten(value: Value) -> Value {
+    match value {
+        Value::Array(items) if items.len() > LONG => {
+            json!({ "length": items.len(), "sum": items.iter().filter_map(Value::as_i64).sum::<i64>() })
+        }
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, shorten(value))).collect(),
+        other => other,
+    }
+}
+
+/// Whether two values are the same, numbers compared as 32-bit floats unless both are integers: Python tells a float32 in full
+/// length, we in the shortest form.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) if x.is_f64() || y.is_f64() => {
+            matches!((x.as_f64(), y.as_f64()), (Some(x), Some(y)) if x as f32 == y as f32)
+        }
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same(x, y)),
+        (Value::Object(x), Value::Object(y)) => {
+            x.len() == y.len() && x.iter().all(|(name, x)| y.get(name).is_some_and(|y| same(x, y)))
+        }
+        _ => a == b,
+    }
+}
