@@ -29,8 +29,10 @@ struct Parcel {
 pub(crate) struct Outbox {
     full: Producer<Parcel>,
     free: Vec<Consumer<Vec<u8>>>,
-    wake: Wake,
     cells: Arc<Cells>,
+    /// Below `full`, since fields are dropped in this order: when the courier is woken for the last time, it finds the ring
+    /// abandoned, and ends after its last parcel.
+    wake: Farewell,
 }
 
 /// The ordinary thread's end.
@@ -71,7 +73,7 @@ pub(crate) fn outbox(
     let wake = Wake::default();
     let cells = record.cells.clone();
     (
-        Outbox { full: full_in, free, wake: wake.clone(), cells },
+        Outbox { full: full_in, free, cells, wake: Farewell(wake.clone()) },
         Courier { full: full_out, ports, wake, clock, contract: record.contract, record, put },
     )
 }
@@ -97,14 +99,16 @@ impl Sink for Outbox {
     }
 
     fn flush(&mut self) {
-        self.wake.announce();
+        self.wake.0.announce();
     }
 }
 
-impl Drop for Outbox {
+/// Announces when it is dropped.
+struct Farewell(Wake);
+
+impl Drop for Farewell {
     fn drop(&mut self) {
-        // The courier looks again, finds the ring abandoned after its last parcel, and ends.
-        self.wake.announce();
+        self.0.announce();
     }
 }
 
