@@ -1,0 +1,227 @@
+//! The matcher and the gates measured against lines of `utterance TAB expected [TAB gate]`, as the catalogue's header
+//! defines them. Pure: the lines come as text, the counts go back.
+
+use troika_vehicle::catalogue::{Call, Catalogue, Situation, Source, Verdict};
+
+use crate::matcher::{Matcher, Understood, text::bare};
+
+/// One line of a file of utterances.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Its line, from 1.
+    pub line: usize,
+    /// What is said.
+    pub utterance: String,
+    /// What it means.
+    pub expected: Expected,
+    /// The vehicle's speed in km/h.
+    pub speed_kmh: f32,
+    /// What the gate is to say, where the line tells.
+    pub gate: Option<Outcome>,
+}
+
+/// What an utterance means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// These functions.
+    Commands(Vec<Call>),
+    /// No vehicle function.
+    Dialogue,
+    /// Not speech to us.
+    Reject,
+    /// Something is missing.
+    Ask,
+}
+
+/// What becomes of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Carried out at once.
+    Executed,
+    /// Asked back for.
+    Confirm,
+    /// Refused.
+    Refused,
+}
+
+/// A line that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct CaseError {
+    /// Where, from 1.
+    pub line: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// The counts of a file of utterances.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Score {
+    /// Lines.
+    pub total: usize,
+    /// Understood exactly.
+    pub exact: usize,
+    /// Lines that tell what the gate is to say.
+    pub gates: usize,
+    /// Of those, as told.
+    pub gates_right: usize,
+    /// Functions executed where their gate says confirm or refuse.
+    pub gated_breaches: usize,
+    /// What was not exact, for a person: line, utterance, expected, understood.
+    pub wrong: Vec<String>,
+}
+
+/// Reads lines; empty ones and those that begin with `#` are passed over.
+///
+/// # Errors
+/// The first line that cannot be read.
+pub fn cases(text: &str) -> Result<Vec<Case>, CaseError> {
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
+        .map(|(index, line)| case(index + 1, line))
+        .collect()
+}
+
+fn case(line: usize, text: &str) -> Result<Case, CaseError> {
+    let fault = |reason: &str| CaseError { line, reason: reason.to_owned() };
+    let mut columns = text.split('\t');
+    let utterance = columns.next().unwrap_or_default().to_owned();
+    let expected = expected(columns.next().ok_or_else(|| fault("no expected meaning"))?)
+        .map_err(|reason| CaseError { line, reason })?;
+    let (mut speed_kmh, mut gate) = (0.0, None);
+    if let Some(column) = columns.next().map(str::trim).filter(|column| !column.is_empty()) {
+        let (speed, outcome) = column
+            .split_once("->")
+            .ok_or_else(|| fault("a gate is 'speed=N -> executed|confirm|refused'"))?;
+        let number = speed.trim().strip_prefix("speed=").and_then(|number| number.trim().parse().ok());
+        speed_kmh = number.ok_or_else(|| fault("no speed"))?;
+        gate = Some(match outcome.trim() {
+            "executed" => Outcome::Executed,
+            "confirm" => Outcome::Confirm,
+            "refused" => Outcome::Refused,
+            _ => return Err(fault("a gate is executed, confirm or refused")),
+        });
+    }
+    Ok(Case { line, utterance, expected, speed_kmh, gate })
+}
+
+fn expected(text: &str) -> Result<Expected, String> {
+    match text.trim() {
+        "dialogue" => Ok(Expected::Dialogue),
+        "reject" => Ok(Expected::Reject),
+        "ask" => Ok(Expected::Ask),
+        commands => commands.split(" ; ").map(call).collect::<Result<Vec<_>, _>>().map(Expected::Commands),
+    }
+}
+
+/// `name slot=value slot="two words"`.
+fn call(text: &str) -> Result<Call, String> {
+    let (name, mut rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    let mut call = Call { function: name.to_owned(), slots: Vec::new() };
+    while !rest.trim().is_empty() {
+        let (slot, value) =
+            rest.trim_start().split_once('=').ok_or_else(|| format!("'{rest}' is no slot=value"))?;
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').ok_or("a quote is not closed")?,
+            None => value.split_once(' ').unwrap_or((value, "")),
+        };
+        call.slots.push((slot.to_owned(), value.to_owned()));
+        rest = after;
+    }
+    // What the line leaves unsaid is as in the catalogue.
+    Catalogue::built_in().validate(&call).map_err(|error| error.to_string())
+}
+
+/// Whether two calls are the same: slots in any order, free text without case, punctuation and leading article.
+pub fn same(a: &Call, b: &Call) -> bool {
+    a.function == b.function
+        && a.slots.len() == b.slots.len()
+        && a.slots.iter().all(|(slot, value)| {
+            b.slot(slot).is_some_and(|other| match (value.parse::<f64>(), other.parse::<f64>()) {
+                (Ok(a), Ok(b)) => (a - b).abs() < 1e-9,
+                _ => bare(value) == bare(other),
+            })
+        })
+}
+
+/// Whether an utterance was understood as expected.
+pub fn exact(expected: &Expected, understood: &Understood) -> bool {
+    match (expected, understood) {
+        (Expected::Commands(a), Understood::Commands(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Expected::Dialogue, Understood::Dialogue) | (Expected::Reject, Understood::Reject) => true,
+        (Expected::Ask, Understood::Ask(_)) => true,
+        _ => false,
+    }
+}
+
+/// What the gates make of commands at a speed that is known and fresh: the strictest.
+pub fn outcome(calls: &[Call], speed_kmh: f32) -> Outcome {
+    let situation = Situation { speed_kmh: Some(speed_kmh), source: Source::Voice, confirmed: false };
+    let verdicts = || calls.iter().map(|call| Catalogue::built_in().gate(call, &situation));
+    if verdicts().any(|verdict| matches!(verdict, Verdict::Refuse(_))) {
+        Outcome::Refused
+    } else if verdicts().any(|verdict| verdict == Verdict::Confirm) {
+        Outcome::Confirm
+    } else {
+        Outcome::Executed
+    }
+}
+
+/// Scores a file of utterances on the matcher, and on `heard`: what a recogniser made of each utterance (or the same words).
+pub fn score(matcher: &Matcher, cases: &[Case], heard: impl Fn(&Case) -> String) -> Score {
+    let mut score = Score { total: cases.len(), ..Score::default() };
+    for case in cases {
+        let words = heard(case);
+        let understood = matcher.understand(&words);
+        if exact(&case.expected, &understood) {
+            score.exact += 1;
+        } else {
+            score.wrong.push(format!(
+                "line {}: '{words}': expected {}, understood {}",
+                case.line,
+                told_expected(&case.expected),
+                told(&understood)
+            ));
+        }
+        let Some(gate) = case.gate else { continue };
+        score.gates += 1;
+        if let Understood::Commands(calls) = &understood {
+            let outcome = outcome(calls, case.speed_kmh);
+            score.gates_right += usize::from(outcome == gate);
+            score.gated_breaches += usize::from(outcome == Outcome::Executed && gate != Outcome::Executed);
+        }
+    }
+    score
+}
+
+fn told_expected(expected: &Expected) -> String {
+    match expected {
+        Expected::Commands(calls) => told(&Understood::Commands(calls.clone())),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// An answer in the form of the lines.
+pub fn told(understood: &Understood) -> String {
+    match understood {
+        Understood::Dialogue => "dialogue".to_owned(),
+        Understood::Reject => "reject".to_owned(),
+        Understood::Ask(_) => "ask".to_owned(),
+        Understood::Commands(calls) => calls
+            .iter()
+            .map(|call| {
+                call.slots.iter().fold(call.function.clone(), |line, (slot, value)| {
+                    if value.contains(' ') {
+                        format!("{line} {slot}=\"{value}\"")
+                    } else {
+                        format!("{line} {slot}={value}")
+                    }
+                })
+            })
+            .collect::<Vec<_>>()
+            .join(" ; "),
+    }
+}
