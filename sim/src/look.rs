@@ -111,7 +111,7 @@ fn paint(look: &Look, shape: &Shape, p: V3, [lip, mouth, ear, lash]: [f32; 4]) -
         if (-0.1..1.1).contains(&t) && p[2] > eye.0[2] {
             let arc = eye.0[1] + 0.205 + 0.075 * libm::sinf(2.5 * t.clamp(0.0, 1.0)) - 0.035 * t;
             let half = look.brow * (1.05 - 0.55 * t);
-            let stroke = 0.75 + 0.5 * (noise([p[0] * 70.0 + p[1] * 40.0 * side, p[1] * 18.0, 0.0]) - 0.5);
+            let stroke = 0.75 + 0.5 * (noise([p[0] * 70.0 + p[1] * 40.0 * side, p[1] * 18.0, 0.5]) - 0.5);
             let share = (1.0 - smoothstep(half * 0.65, half * 1.15, (p[1] - arc).abs()))
                 * smoothstep(-0.02, 0.08, t)
                 * (1.0 - smoothstep(0.88, 1.02, t));

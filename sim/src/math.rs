@@ -94,9 +94,6 @@ impl Random {
     pub(crate) fn unit(&mut self) -> f32 {
         (self.next() >> 8) as f32 / 16_777_216.0
     }
-    pub(crate) fn range(&mut self, low: f32, high: f32) -> f32 {
-        lerp(low, high, self.unit())
-    }
     /// Near-normal with deviation 1 (sum of uniform numbers).
     pub(crate) fn normal(&mut self) -> f32 {
         let sum: f32 = (0..6).map(|_| self.unit()).sum();

@@ -194,7 +194,7 @@ struct Lit {
 const TURNS: usize = 32;
 /// The share of the way to closed at which lids rest: the mesh's own lids are wide open, those of a calm driver cover the
 /// top of the iris.
-const REST: f32 = 0.17;
+const REST: f32 = 0.10;
 
 impl Renderer {
     /// A renderer for this camera.

@@ -77,7 +77,7 @@ impl Source {
 
     fn bounds(&self, group: &str, shape: &[[f32; 3]]) -> ([f32; 3], [f32; 3]) {
         let (mut low, mut high) = ([f32::MAX; 3], [f32::MIN; 3]);
-        for v in self.group_vertices(group) {
+        for v in self.faces.iter().filter(|f| f.group == group).flat_map(|f| f.corners.map(|c| c.0)) {
             for n in 0..3 {
                 low[n] = low[n].min(shape[v as usize][n]);
                 high[n] = high[n].max(shape[v as usize][n]);
