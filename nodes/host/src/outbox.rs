@@ -35,10 +35,13 @@ pub(crate) struct Outbox {
     wake: Farewell,
 }
 
+/// A publisher, and the way back for its buffers.
+type PortEnd = (Box<dyn Publisher>, Producer<Vec<u8>>);
+
 /// The ordinary thread's end.
 pub(crate) struct Courier {
     full: Consumer<Parcel>,
-    ports: Vec<(Box<dyn Publisher>, Producer<Vec<u8>>)>,
+    ports: Vec<PortEnd>,
     wake: Wake,
     clock: HostClock,
     contract: Contract,

@@ -46,8 +46,11 @@ pub struct Simulation {
     beaters: Vec<Beater>,
     next_beat: Time,
     taps: Vec<TypedSubscription>,
-    living: Vec<(Vec<Box<dyn Subscription>>, Box<dyn NodeHandle>)>,
+    /// Nodes and their subscriptions, which last as long as the simulation.
+    living: Vec<Presence>,
 }
+
+type Presence = (Vec<Box<dyn Subscription>>, Box<dyn NodeHandle>);
 
 /// What [`Simulation::collect`] gathers.
 #[derive(Debug, Clone)]

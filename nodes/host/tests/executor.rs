@@ -1,5 +1,6 @@
 //! Nodes on threads of their own, over the mem transport. Nothing here depends on how fast the machine is: conditions are
 //! waited for.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
@@ -19,13 +20,14 @@ use troika_transport::Transport;
 use troika_transport_mem::MemTransport;
 
 type Heard<T> = Arc<Mutex<Vec<T>>>;
+type Hearing<T> = (Heard<T>, troika_host::edge::TypedSubscription);
 
 fn host() -> (Arc<MemTransport>, Host) {
     let mem = Arc::new(MemTransport::new());
     (mem.clone(), Host::new(HostOptions { mlock: false, ..HostOptions::default() }, mem))
 }
 
-fn hear<T: Message>(edge: &Edge, topic: &str) -> (Heard<T>, troika_host::edge::TypedSubscription) {
+fn hear<T: Message>(edge: &Edge, topic: &str) -> Hearing<T> {
     let heard = Heard::default();
     let into = heard.clone();
     let subscription = edge
@@ -93,7 +95,6 @@ fn a_message_of_a_megabyte_goes_in_and_out_whole() {
     let stats = &host.stop().stats[0];
     assert_eq!((stats.received, stats.worked, stats.overwritten, stats.dropped), (5, 5, 0, 0));
     assert_eq!(stats.put.count(), 5);
-    assert!(stats.put.max() >= stats.latency.max(), "the put returns after the hand-over");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! SR-TIM-005, by an allocator that counts what a marked thread does: from a node's tenth step to its last, nothing on its
 //! thread allocates or frees: neither the wait, nor freezing, stepping, falling back, encoding and handing over, nor the
 //! counts.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Nodes under the virtual clock: lateness, faults and fall-backs exactly when they are due, and the same run twice.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
