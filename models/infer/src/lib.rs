@@ -1,1 +1,16 @@
 //! Model passports and inference. No network.
+//!
+//! A [`Store`] knows every model by its [`Passport`] and gives bytes only after their sha256 was found right;
+//! [`Store::network`] compiles them with tract and holds inputs and outputs against the passport; [`golden::verify`] compares
+//! what the network computes with the values of another runtime. `troika-models-pull` fills the store.
+
+pub mod golden;
+mod network;
+mod passport;
+mod store;
+
+pub use network::{Network, NetworkError, Outputs, RunError};
+pub use passport::{
+    Dtype, Format, Golden, Latency, Passport, PassportError, Registry, Sha256, Source, TensorSpec,
+};
+pub use store::{Store, StoreError};

@@ -1,0 +1,183 @@
+//! A network that is ready to run: compiled for this machine, its shapes held against the passport.
+
+use thiserror::Error;
+use tract_onnx::prelude::*;
+
+use crate::passport::{Format, Passport, TensorSpec};
+
+/// Why bytes do not make the network that the passport describes.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The `.tflite` file is damaged or needs what we do not have.
+    #[error("the .tflite file is refused: {0}")]
+    Tflite(#[from] troika_tflite::ReadError),
+    /// tract does not accept the ONNX file, or cannot compile the network.
+    #[error("tract refuses it: {0}")]
+    Tract(String),
+    /// It is not a network.
+    #[error("its format is {0:?}, which is not run by tract")]
+    Format(Format),
+    /// It has another number of inputs or outputs.
+    #[error("it has {found} {what}, the passport says {expected}")]
+    Count {
+        /// Inputs or outputs.
+        what: &'static str,
+        /// In the file.
+        found: usize,
+        /// In the passport.
+        expected: usize,
+    },
+    /// A tensor has another shape.
+    #[error("{what} `{name}` has the shape {found}, the passport says {expected:?}")]
+    Shape {
+        /// Input or output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// In the file.
+        found: String,
+        /// In the passport.
+        expected: Vec<usize>,
+    },
+}
+
+/// Why a run failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Another number of inputs.
+    #[error("{found} inputs for {expected}")]
+    Count {
+        /// Given.
+        found: usize,
+        /// Expected.
+        expected: usize,
+    },
+    /// An input of another length.
+    #[error("input {index} has {found} numbers, {expected} are expected")]
+    Length {
+        /// Which input.
+        index: usize,
+        /// Given.
+        found: usize,
+        /// Expected.
+        expected: usize,
+    },
+    /// tract failed.
+    #[error("tract: {0}")]
+    Tract(String),
+}
+
+/// A compiled network with its working state. One thread runs it at a time; it starts no thread.
+pub struct Network {
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
+    state: TypedSimpleState,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("inputs", &self.inputs).field("outputs", &self.outputs).finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// Compiles `bytes`, and refuses a network whose inputs and outputs are not those of the passport.
+    pub fn load(passport: &Passport, bytes: &[u8]) -> Result<Self, NetworkError> {
+        let tract = |e: TractError| NetworkError::Tract(format!("{e:#}"));
+        let model = match passport.format {
+            Format::Tflite => troika_tflite::read(bytes)?,
+            Format::Onnx => onnx(passport, bytes)?,
+            other => return Err(NetworkError::Format(other)),
+        };
+        count("inputs", model.inputs.len(), passport.inputs.len())?;
+        count("outputs", model.outputs.len(), passport.outputs.len())?;
+        for (i, spec) in passport.inputs.iter().enumerate() {
+            shape("input", spec, model.input_fact(i).map_err(tract)?)?;
+        }
+        for (i, spec) in passport.outputs.iter().enumerate() {
+            shape("output", spec, model.output_fact(i).map_err(tract)?)?;
+        }
+        let plan = model.into_optimized().and_then(|m| m.into_runnable()).map_err(tract)?;
+        let state = plan.spawn().map_err(tract)?;
+        Ok(Network { inputs: passport.inputs.clone(), outputs: passport.outputs.clone(), state })
+    }
+
+    /// The inputs, in order.
+    pub fn inputs(&self) -> &[TensorSpec] {
+        &self.inputs
+    }
+
+    /// The outputs, in order.
+    pub fn outputs(&self) -> &[TensorSpec] {
+        &self.outputs
+    }
+
+    /// Runs once. Each input is flat, in the order and of the length of its passport.
+    pub fn run(&mut self, inputs: &[&[f32]]) -> Result<Outputs, RunError> {
+        let tract = |e: TractError| RunError::Tract(format!("{e:#}"));
+        if inputs.len() != self.inputs.len() {
+            return Err(RunError::Count { found: inputs.len(), expected: self.inputs.len() });
+        }
+        let mut values = tvec!();
+        for (index, (data, spec)) in inputs.iter().zip(&self.inputs).enumerate() {
+            if data.len() != spec.len() {
+                return Err(RunError::Length { index, found: data.len(), expected: spec.len() });
+            }
+            values.push(Tensor::from_shape(&spec.shape, data).map_err(tract)?.into());
+        }
+        let made = self.state.run(values).map_err(tract)?;
+        for (index, (value, spec)) in made.iter().zip(&self.outputs).enumerate() {
+            let found = value.try_as_plain_ram().and_then(|v| Ok(v.as_slice::<f32>()?.len())).map_err(tract)?;
+            if found != spec.len() {
+                return Err(RunError::Length { index, found, expected: spec.len() });
+            }
+        }
+        Ok(Outputs(made))
+    }
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Outputs(TVec<TValue>);
+
+impl Outputs {
+    /// Output `index`, flat; empty when there is no such output.
+    pub fn get(&self, index: usize) -> &[f32] {
+        let value = self.0.get(index).and_then(|v| v.as_plain_ram());
+        value.and_then(|v| v.as_slice::<f32>().ok()).unwrap_or_default()
+    }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The typed model of an ONNX file, its inputs fixed to the passport's shapes.
+fn onnx(passport: &Passport, bytes: &[u8]) -> Result<TypedModel, NetworkError> {
+    let tract = |e: TractError| NetworkError::Tract(format!("{e:#}"));
+    let mut model = tract_onnx::onnx().model_for_read(&mut &bytes[..]).map_err(tract)?;
+    count("inputs", model.inputs.len(), passport.inputs.len())?;
+    for (i, spec) in passport.inputs.iter().enumerate() {
+        model.set_input_fact(i, f32::fact(&spec.shape).into()).map_err(tract)?;
+    }
+    model.into_typed().map_err(tract)
+}
+
+fn count(what: &'static str, found: usize, expected: usize) -> Result<(), NetworkError> {
+    if found == expected { Ok(()) } else { Err(NetworkError::Count { what, found, expected }) }
+}
+
+fn shape(what: &'static str, spec: &TensorSpec, fact: &TypedFact) -> Result<(), NetworkError> {
+    let same = fact.shape.as_concrete() == Some(spec.shape.as_slice()) && fact.datum_type == f32::datum_type();
+    if same {
+        return Ok(());
+    }
+    let (name, found) = (spec.name.clone(), format!("{fact:?}"));
+    Err(NetworkError::Shape { what, name, found, expected: spec.shape.clone() })
+}
