@@ -110,14 +110,19 @@ pub fn an_endpoint_is_on_the_graph_while_it_lives(network: &Network) {
         assert_eq!((out.node.as_str(), out.type_name.as_str()), ("/car/driver", STRING.name));
         let into = until_endpoint(&**participant, "/cabin/light", false);
         assert_eq!((into.type_name.as_str(), into.type_hash.as_str()), (OTHER.name, OTHER.hash));
-        let endpoints = participant.graph().expect("graph").endpoints;
-        assert!(endpoints.is_sorted() && endpoints.len() == 2, "{endpoints:?}");
+        until("both, in order", || {
+            let endpoints = participant.graph().expect("graph").endpoints;
+            assert!(endpoints.is_sorted(), "{endpoints:?}");
+            endpoints.len() == 2
+        });
     }
     drop(publisher);
     drop(inbox);
     for participant in [&here, &there] {
-        until("their end", || participant.graph().expect("graph").endpoints.is_empty());
-        assert_eq!(participant.graph().expect("graph").nodes, ["/car/driver"]);
+        until("their end", || {
+            let graph = participant.graph().expect("graph");
+            graph.endpoints.is_empty() && graph.nodes == ["/car/driver"]
+        });
     }
 }
 
@@ -190,7 +195,9 @@ pub fn another_type_on_the_same_topic_stays_apart(network: &Network) {
     pair.publisher.put(HELLO, stamp(1)).expect("put");
     assert_eq!(pair.inbox.next().cdr, HELLO);
     let of_topic = |e: &&troika_transport::Endpoint| e.topic == "/mixed" && e.publishes;
-    assert_eq!(here.graph().expect("graph").endpoints.iter().filter(of_topic).count(), 4);
+    until("all four publishers", || {
+        here.graph().expect("graph").endpoints.iter().filter(of_topic).count() == 4
+    });
 }
 
 /// While the publisher goes on in another thread.

@@ -2,6 +2,7 @@
 that its hash is computed from a second source."""
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -47,6 +48,9 @@ class DriverState(IdlStruct):
     )
     model: types.string = b""
 
+
+# It tells each message that nobody has waited for yet.
+logging.disable(logging.WARNING)
 
 TYPES = {kind.get_type_name(): kind for kind in (String, Image, DriverState)}
 DOMAIN = int(os.environ["ROS_DOMAIN_ID"])

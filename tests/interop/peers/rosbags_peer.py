@@ -18,7 +18,6 @@ for file in sorted(MSGS.glob("*.msg")):
     ours.update(get_types_from_msg(file.read_text(), f"troika_msgs/msg/{file.stem}"))
 store.register(ours)
 
-INTEGER = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {"octet", "char", "byte"}
 
 
 class Filler:
@@ -37,7 +36,10 @@ class Filler:
         if kind == "string":
             text = "" if self.round == 0 else f"wört {self.count} \u2713"
             return text[:bound] if bound else text
-        info = np.iinfo(np.dtype({"octet": "uint8", "char": "uint8", "byte": "uint8"}.get(kind, kind)))
+        if kind in ("byte", "char", "octet"):
+            # Signed or not is told differently by different tools: what both can hold.
+            return self.count % 128
+        info = np.iinfo(np.dtype(kind))
         return [info.min, info.max, self.count % info.max][self.count % 3]
 
     def value(self, node):

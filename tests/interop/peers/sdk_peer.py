@@ -92,6 +92,9 @@ def main(port):
             told = []
             for found, kinds in topics:
                 info = get_topic_info(found, DOMAIN, router_port=port, timeout=5.0, verbose=True)
+                if info is None:
+                    # Gone between the two questions: the test asks again.
+                    continue
                 for publishes, side in ((True, info.publishers), (False, info.subscribers)):
                     told += [
                         {

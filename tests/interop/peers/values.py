@@ -26,9 +26,9 @@ def plain(value):
     if hasattr(value, "__struct_fields__"):
         return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if dataclasses.is_dataclass(value):
-        # Constants are class variables, which are no fields.
-        names = [field.name for field in dataclasses.fields(value)]
-        return {name: plain(getattr(value, name)) for name in names if not name.startswith("__")}
+        # rosbags keeps a message's constants as fields with a default; the others have none.
+        names = [field.name for field in dataclasses.fields(value) if field.default is dataclasses.MISSING]
+        return {name: plain(getattr(value, name)) for name in names}
     return value
 
 

@@ -209,7 +209,7 @@ pub fn peer_hears<M: Message>(peer: &mut Peer, ours: &Ours, topic: &str, message
     });
     let got = got.expect("just got");
     let expected = told(message);
-    assert!(same(&got["data"], &expected), "{topic}\n  sent {expected}\n  got  {}", got["data"]);
+    assert!(same(&got["data"], &expected), "{topic}\n  sent {expected:.2000}\n  got  {:.2000}", got["data"]);
     verdict(peer.name, &format!("receives our {} and computes its hash", M::TYPE.name));
 }
 
