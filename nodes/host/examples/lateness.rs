@@ -1,5 +1,6 @@
 //! How late nodes run on this machine: a 5 ms timer node and a node woken by it, beside the floor, for some seconds.
-//! `cargo run -p troika-host --example lateness -- [SECONDS] [other]`; `other` asks for no real-time priority.
+//! `cargo run -p troika-host --example lateness -- [SECONDS] [other | couriers]`; `other` asks for no real-time priority,
+//! `couriers` for a low one for the threads that put outputs on the transport, too.
 #![allow(missing_docs, reason = "an example")]
 
 use std::{env, sync::Arc, time::Duration};
@@ -88,8 +89,11 @@ fn show(what: &str, of: &Snapshot) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds = env::args().nth(1).map_or(Ok(5), |text| text.parse())?;
-    let real_time = env::args().nth(2).is_none_or(|word| word != "other");
-    let mut host = Host::new(HostOptions::default(), Arc::new(MemTransport::new()));
+    let how = env::args().nth(2).unwrap_or_default();
+    let real_time = how != "other";
+    let courier = if how == "couriers" { Policy::Fifo(1) } else { Policy::Other };
+    let options = HostOptions { courier, ..HostOptions::default() };
+    let mut host = Host::new(options, Arc::new(MemTransport::new()));
     let policy = |priority| if real_time { Policy::Fifo(priority) } else { Policy::Other };
     host.spawn(Timer, NodeOptions::new("timer").sched(policy(80)))?;
     host.spawn(Woken, NodeOptions::new("woken").sched(policy(81)))?;

@@ -138,8 +138,14 @@ impl<S: Step> Runner<S> {
 
     /// Hands the outputs to the sink, and judges whether they left in time.
     pub(crate) fn leave(&mut self, ran: Ran, now: impl FnOnce() -> Time, sink: &mut impl Sink) {
-        let mut sender =
-            Send { sink, port: 0, stamp: ran.tick.now, release: ran.tick.release, sent: false, dropped: 0 };
+        let mut sender = SendAll {
+            sink,
+            port: 0,
+            stamp: ran.tick.now,
+            release: ran.tick.release,
+            sent: false,
+            dropped: 0,
+        };
         self.outputs.visit(&mut sender);
         let (sent, mut dropped) = (sender.sent, sender.dropped);
         if sent {
@@ -256,7 +262,7 @@ impl PortVisitor for CountDropped {
     fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Out<T, N>) {}
 }
 
-struct Send<'a, K> {
+struct SendAll<'a, K> {
     sink: &'a mut K,
     port: usize,
     stamp: Time,
@@ -265,7 +271,7 @@ struct Send<'a, K> {
     dropped: u64,
 }
 
-impl<K: Sink> PortVisitor for Send<'_, K> {
+impl<K: Sink> PortVisitor for SendAll<'_, K> {
     fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
     fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Events<T, N>) {}
     fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Out<T, N>) {
