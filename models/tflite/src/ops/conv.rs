@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use super::{Activation, Floats, Window, fma};
+use super::lanes::{self, Lanes};
+use super::{Activation, Floats, Window};
 
 /// Output channels in one block: two AVX2 vectors.
-const LANES: usize = 16;
+const LANES: usize = 2 * lanes::LANES;
 /// Output pixels in one tile: 6 x 2 accumulators, 2 weights and 1 input fill the 16 vector registers of AVX2.
 const PIXELS: usize = 6;
 
@@ -114,13 +115,17 @@ impl Conv {
         let block_len = runs * run * LANES;
         for (b, block) in self.weights.0.chunks_exact(block_len).enumerate() {
             let channel = b * LANES;
-            let mut sums = [[0.0f32; LANES]; P];
-            for sum in &mut sums {
-                sum.copy_from_slice(&self.bias.0[channel..channel + LANES]);
-            }
+            let bias = pair(&self.bias.0[channel..channel + LANES]);
+            let mut acc = [bias; P];
             for (r, taps) in block.chunks_exact(run * LANES).enumerate() {
                 let inputs: [&[f32]; P] = std::array::from_fn(|p| &image[offset(p, r)..][..run]);
-                multiply(&mut sums, &inputs, taps);
+                multiply(&mut acc, &inputs, taps);
+            }
+            let mut sums = [[0.0f32; LANES]; P];
+            for (sum, acc) in sums.iter_mut().zip(acc) {
+                for (to, lanes) in sum.as_chunks_mut().0.iter_mut().zip(acc) {
+                    lanes.store(to);
+                }
             }
             let width = LANES.min(co - channel);
             for (p, sum) in sums.iter_mut().enumerate() {
@@ -150,21 +155,25 @@ impl Conv {
     }
 }
 
-/// `sums[p] += inputs[p][k] * taps[k]` over all `k`.
+/// Two vectors of neighbouring output channels; `from` holds [`LANES`] numbers.
 #[inline(always)]
-fn multiply<const P: usize>(sums: &mut [[f32; LANES]; P], inputs: &[&[f32]; P], taps: &[f32]) {
-    let (taps, _) = taps.as_chunks::<LANES>();
-    let len = taps.len();
-    let inputs: [&[f32]; P] = std::array::from_fn(|p| &inputs[p][..len]);
-    let mut acc = *sums;
-    for k in 0..len {
-        let tap = &taps[k];
+fn pair(from: &[f32]) -> [Lanes; 2] {
+    let from = from.as_chunks::<{ lanes::LANES }>().0;
+    [Lanes::load(&from[0]), Lanes::load(&from[1])]
+}
+
+/// `acc[p] += inputs[p][k] * taps[k]` over all `k`.
+#[inline(always)]
+fn multiply<const P: usize>(acc: &mut [[Lanes; 2]; P], inputs: &[&[f32]; P], taps: &[f32]) {
+    let taps = taps.as_chunks::<LANES>().0;
+    let inputs: [&[f32]; P] = std::array::from_fn(|p| &inputs[p][..taps.len()]);
+    let mut sums = *acc;
+    for (k, tap) in taps.iter().enumerate() {
+        let [low, high] = pair(tap);
         for p in 0..P {
-            let v = inputs[p][k];
-            for lane in 0..LANES {
-                acc[p][lane] = fma(v, tap[lane], acc[p][lane]);
-            }
+            let value = Lanes::splat(inputs[p][k]);
+            sums[p] = [sums[p][0].plus(value, low), sums[p][1].plus(value, high)];
         }
     }
-    *sums = acc;
+    *acc = sums;
 }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::lanes::{LANES, Lanes};
 use super::{Activation, Floats, Window, fma};
 
 /// Neighbouring outputs computed together, where no tap leaves the image.
@@ -72,22 +73,23 @@ impl Depthwise {
         out: &mut [f32],
     ) {
         let mut channel = 0;
-        while self.channels - channel >= 16 {
-            self.block::<P, 16>(image, oy, ox, rows.clone(), channel, out);
-            channel += 16;
+        while self.channels - channel >= 2 * LANES {
+            self.vectors::<P, 2>(image, oy, ox, rows.clone(), channel, out);
+            channel += 2 * LANES;
         }
-        while self.channels - channel >= 4 {
-            self.block::<P, 4>(image, oy, ox, rows.clone(), channel, out);
-            channel += 4;
+        while self.channels - channel >= LANES {
+            self.vectors::<P, 1>(image, oy, ox, rows.clone(), channel, out);
+            channel += LANES;
         }
-        while self.channels - channel >= 1 {
-            self.block::<P, 1>(image, oy, ox, rows.clone(), channel, out);
+        while self.channels > channel {
+            self.single::<P>(image, oy, ox, rows.clone(), channel, out);
             channel += 1;
         }
     }
 
+    /// `V` vectors of channels.
     #[inline(always)]
-    fn block<const P: usize, const N: usize>(
+    fn vectors<const P: usize, const V: usize>(
         &self,
         image: &[f32],
         oy: usize,
@@ -99,26 +101,60 @@ impl Depthwise {
         let (w, c) = (&self.window, self.channels);
         let columns = w.taps(1, ox);
         let step = w.stride[1] * c;
-        let mut sums = [[0.0f32; N]; P];
-        for sum in &mut sums {
-            sum.copy_from_slice(&self.bias.0[channel..channel + N]);
-        }
+        let load = |from: &[f32]| -> [Lanes; V] {
+            let from = from[..V * LANES].as_chunks::<LANES>().0;
+            std::array::from_fn(|v| Lanes::load(&from[v]))
+        };
+        let mut sums = [load(&self.bias.0[channel..]); P];
         for ky in rows {
             let row = w.under(0, oy, ky) * w.input[1];
             for kx in columns.clone() {
-                let taps = &self.weights.0[(ky * w.kernel[1] + kx) * c + channel..][..N];
+                let taps = load(&self.weights.0[(ky * w.kernel[1] + kx) * c + channel..]);
                 let first = (row + w.under(1, ox, kx)) * c + channel;
-                let inputs = &image[first..first + (P - 1) * step + N];
+                let inputs = &image[first..first + (P - 1) * step + V * LANES];
                 for p in 0..P {
-                    let input = &inputs[p * step..][..N];
-                    for lane in 0..N {
-                        sums[p][lane] = fma(input[lane], taps[lane], sums[p][lane]);
+                    let input = load(&inputs[p * step..]);
+                    for v in 0..V {
+                        sums[p][v] = sums[p][v].plus(input[v], taps[v]);
                     }
                 }
             }
         }
         for (p, sum) in sums.iter().enumerate() {
-            out[(ox + p) * c + channel..][..N].copy_from_slice(sum);
+            let to = &mut out[(ox + p) * c + channel..][..V * LANES];
+            for (to, lanes) in to.as_chunks_mut().0.iter_mut().zip(sum) {
+                lanes.store(to);
+            }
+        }
+    }
+
+    /// One channel: the last few, where they are no multiple of a vector.
+    #[inline(always)]
+    fn single<const P: usize>(
+        &self,
+        image: &[f32],
+        oy: usize,
+        ox: usize,
+        rows: Range<usize>,
+        channel: usize,
+        out: &mut [f32],
+    ) {
+        let (w, c) = (&self.window, self.channels);
+        let columns = w.taps(1, ox);
+        let step = w.stride[1] * c;
+        let mut sums = [self.bias.0[channel]; P];
+        for ky in rows {
+            let row = w.under(0, oy, ky) * w.input[1];
+            for kx in columns.clone() {
+                let tap = self.weights.0[(ky * w.kernel[1] + kx) * c + channel];
+                let first = (row + w.under(1, ox, kx)) * c + channel;
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    *sum = fma(image[first + p * step], tap, *sum);
+                }
+            }
+        }
+        for (p, sum) in sums.iter().enumerate() {
+            out[(ox + p) * c + channel] = *sum;
         }
     }
 }

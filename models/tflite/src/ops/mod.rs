@@ -6,6 +6,7 @@
 
 mod conv;
 mod depthwise;
+mod lanes;
 mod simple;
 
 use std::sync::Arc;
