@@ -48,6 +48,13 @@ pub fn python() -> PathBuf {
     path
 }
 
+/// A folder in the peers' environment.
+fn beside_python(name: &str) -> PathBuf {
+    let python = python();
+    let environment = python.ancestors().nth(2).expect("a Python lies in the bin folder of its environment");
+    environment.join(name)
+}
+
 /// One line of the result.
 pub fn verdict(peer: &str, capability: &str) {
     println!("interop  {peer:<15} {capability:<60} ok");
@@ -72,6 +79,8 @@ impl Peer {
             .arg(script)
             .arg(port.to_string())
             .env("ROS_DOMAIN_ID", DOMAIN.to_string())
+            // pyzeros compiles its codecs at the first use; they belong with the peers, not in the working tree.
+            .env("CYDR_CACHE_DIR", beside_python("cydr-cache"))
             .env_remove("ZENOH_SESSION_CONFIG_URI")
             .env_remove("ZENOH_CONFIG_OVERRIDE")
             .stdin(Stdio::piped())
