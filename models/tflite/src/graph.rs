@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use crate::error::ReadError;
 use crate::file::{File, OperatorInfo, Type};
-use crate::flat::Table;
+use crate::flat::{Table, check_limit};
 use crate::ops::{Activation, Conv, Depthwise, Floats, Kernel, Pad, Pool, PoolKind, Resize, Window};
 
 /// Bytes of constants after folding, for each byte of the file: fp16 doubles, and kernels are filled up to whole vectors. Many
 /// tensors may name one buffer, so the file's length alone bounds nothing.
 const MAX_GROWTH: usize = 64;
+
+/// Multiplications of one run. Our largest network does 0.4 thousand million; a damaged file must not hang its caller.
+const MAX_WORK: usize = 1 << 33;
+/// Numbers in a picture with its border of zeros, which is made at each run.
+const MAX_PADDED: usize = 1 << 24;
 
 /// One step of the network.
 #[derive(Debug)]
@@ -37,6 +42,7 @@ pub(crate) struct Graph<'f, 'a> {
     /// Constants that a DEQUANTIZE made, by tensor.
     folded: Vec<Option<Floats>>,
     budget: usize,
+    work: usize,
 }
 
 /// The operator that is being read; makes its errors.
@@ -100,7 +106,7 @@ impl<'a> Reading<'_, 'a> {
 pub(crate) fn interpret<'f, 'a>(file: &'f File<'a>, file_len: usize) -> Result<Graph<'f, 'a>, ReadError> {
     let folded = vec![None; file.tensors.len()];
     let budget = file_len.saturating_mul(MAX_GROWTH);
-    let mut graph = Graph { file, nodes: Vec::new(), folded, budget };
+    let mut graph = Graph { file, nodes: Vec::new(), folded, budget, work: MAX_WORK };
     for (index, op) in file.operators.iter().enumerate() {
         let reading = Reading { index, op };
         if let Some((work, inputs)) = graph.operator(&reading)? {
@@ -132,6 +138,16 @@ impl Graph<'_, '_> {
             .budget
             .checked_sub(bytes)
             .ok_or_else(|| r.inconsistent("the constants are far larger than the file"))?;
+        Ok(())
+    }
+
+    /// Counts `each` multiplications for each number of tensor `y`.
+    fn work(&mut self, r: &Reading, y: usize, each: usize) -> Result<(), ReadError> {
+        let spent = self.file.tensors[y].len().saturating_mul(each);
+        self.work = self
+            .work
+            .checked_sub(spent)
+            .ok_or_else(|| r.inconsistent("far more work than any known network"))?;
         Ok(())
     }
 
@@ -185,6 +201,7 @@ impl Graph<'_, '_> {
 
     fn operator(&mut self, r: &Reading) -> Result<Option<(Work, Vec<usize>)>, ReadError> {
         let (x, y) = (r.input(0)?, r.output()?);
+        self.work(r, y, 1)?;
         let one = |kernel| Ok(Some((Work::Kernel(kernel), vec![x])));
         match r.op.code {
             DEQUANTIZE => {
@@ -256,6 +273,8 @@ impl Graph<'_, '_> {
             return Err(r.unsupported("grouped convolution"));
         }
         self.expect_shape(r, y, &[image[0], window.output[0], window.output[1], co])?;
+        check_limit("padded picture", window.padded().saturating_mul(ci), MAX_PADDED)?;
+        self.work(r, y, (kh * kw).saturating_mul(ci))?;
         let (weights, bias) = (self.weights(r, 1)?, self.bias(r, 2, co)?);
         // The packed copy fills up to 16 output channels.
         self.spend(r, (co.next_multiple_of(16) * kh * kw).saturating_mul(ci * 4))?;
@@ -270,6 +289,7 @@ impl Graph<'_, '_> {
             return Err(r.unsupported("a depth multiplier above 1"));
         }
         self.expect_shape(r, y, &[image[0], window.output[0], window.output[1], co])?;
+        self.work(r, y, kh * kw)?;
         let (weights, bias) = (self.weights(r, 1)?, self.bias(r, 2, co)?);
         Ok(Kernel::Depthwise(Depthwise::new(window, co, weights, bias, r.activation(12)?)))
     }
@@ -283,6 +303,7 @@ impl Graph<'_, '_> {
             return Err(r.unsupported("this shape, or a packed weight format"));
         }
         self.expect_shape(r, y, &[len / inputs, outputs])?;
+        self.work(r, y, inputs)?;
         let (weights, bias) = (self.weights(r, 1)?, self.bias(r, 2, outputs)?);
         self.spend(r, outputs.next_multiple_of(16).saturating_mul(inputs * 4))?;
         // A row of pixels, one for each vector of the batch.
@@ -304,6 +325,7 @@ impl Graph<'_, '_> {
         let kernel = [r.size(12, 0, "filter height")?, r.size(10, 0, "filter width")?];
         let window = self.window(r, image, kernel, [1, 1])?;
         let channels = image[3];
+        self.work(r, y, kernel[0] * kernel[1])?;
         self.expect_shape(r, y, &[image[0], window.output[0], window.output[1], channels])?;
         Ok(Kernel::Pool(Pool { window, channels, kind, activation: r.activation(14)? }))
     }

@@ -57,13 +57,11 @@ impl Conv {
         let ci = self.channels_in;
         let padded;
         // Rows and columns of the image that the loop walks: the input itself where no tap leaves it, else a padded copy.
-        let span =
-            |axis: usize| (w.output[axis] - 1) * w.stride[axis] + (w.kernel[axis] - 1) * w.dilation[axis] + 1;
-        let inside = (0..2).all(|a| w.before[a] == 0 && span(a) <= w.input[a]);
+        let inside = (0..2).all(|a| w.before[a] == 0 && w.span(a) <= w.input[a]);
         let (image, height, width) = if inside {
             (x, w.input[0], w.input[1])
         } else {
-            let (height, width) = (span(0), span(1));
+            let (height, width) = (w.span(0), w.span(1));
             padded = self.padded(x, height, width);
             (padded.as_slice(), height, width)
         };

@@ -96,6 +96,14 @@ impl Window {
         }
         Some(Window { batch, input, output, kernel, stride, dilation, before })
     }
+    /// Extent of one axis that the taps of all outputs cover.
+    fn span(&self, axis: usize) -> usize {
+        (self.output[axis] - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis] + 1
+    }
+    /// Pixels of the input with its border.
+    pub(crate) fn padded(&self) -> usize {
+        self.batch.saturating_mul(self.span(0)).saturating_mul(self.span(1))
+    }
     /// The taps of one axis that fall inside the input, for output position `at`.
     #[inline(always)]
     fn taps(&self, axis: usize, at: usize) -> std::ops::Range<usize> {

@@ -1,0 +1,50 @@
+//! What a passport must say, and where its errors point.
+
+use troika_models::{Passport, Store};
+
+const GOOD: &str = include_str!("../../face_landmark/model.toml");
+
+fn refusal(text: &str) -> String {
+    Passport::parse(text, "models/x/model.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn every_passport_of_this_repository_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Store::open(folder.path()).unwrap().passports().len() >= 7);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    let text = GOOD.replace("size =", "sise =");
+    let line = text.lines().position(|l| l.starts_with("sise")).unwrap() + 1;
+    let why = refusal(&text);
+    assert!(why.starts_with(&format!("models/x/model.toml:{line}: ")) && why.contains("sise"), "{why}");
+}
+
+#[test]
+fn a_model_without_a_licence_is_refused() {
+    let why = refusal(&GOOD.replace("licence = \"Apache-2.0\"", "licence = \"\""));
+    assert!(why.contains("licence is missing"), "{why}");
+    let why = refusal(&GOOD.replace("licence = \"Apache-2.0\"\n", ""));
+    assert!(why.contains("licence"), "{why}");
+}
+
+#[test]
+fn a_digest_that_is_none_is_refused() {
+    let why = refusal(&GOOD.replacen("sha256 = \"1055", "sha256 = \"xyz5", 1));
+    assert!(why.contains("not a sha256"), "{why}");
+}
+
+#[test]
+fn a_file_name_that_leaves_the_cache_is_refused() {
+    let why = refusal(&GOOD.replace("file = \"face_landmark.tflite\"", "file = \"../face_landmark.tflite\""));
+    assert!(why.contains("plain file name"), "{why}");
+}
+
+#[test]
+fn an_unknown_model_is_answered_with_those_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let why = Store::open(folder.path()).unwrap().passport("face_landmrk").unwrap_err().to_string();
+    assert!(why.contains("face_landmark"), "{why}");
+}
