@@ -65,7 +65,9 @@ pub struct Camera {
 
 impl Default for Camera {
     fn default() -> Self {
-        Camera { fov_deg: 50.0, yaw_deg: 0.0, pitch_deg: 0.0, roll_deg: 0.0 }
+        // The simulator's camera: on the steering column, 640 pixels at 620 pixels of focal length, 5.5 degrees towards the
+        // middle of the car and 10 degrees below the eyes.
+        Camera { fov_deg: 54.6, yaw_deg: -5.5, pitch_deg: -10.0, roll_deg: 0.0 }
     }
 }
 
@@ -96,6 +98,8 @@ pub struct Config {
     pub min_presence: f32,
     /// Which irises are looked at in each frame.
     pub iris: IrisPlan,
+    /// How much the iris counts for an eye's direction beside our own network, 0 to 1.
+    pub iris_weight: f32,
     /// Learn the driver's own forward gaze and eye opening (bounded, slow).
     pub calibrate: bool,
     /// Fill `DriverState.landmarks` (for a preview).
@@ -123,6 +127,7 @@ impl Default for Config {
             blink_s: 0.4,
             min_presence: 0.5,
             iris: IrisPlan::Alternate,
+            iris_weight: 0.15,
             calibrate: true,
             landmarks: false,
         }
@@ -172,6 +177,7 @@ impl Config {
             (within(self.closed_below, 0.05, 0.6), "closed_below", "0.05 to 0.6"),
             (within(self.open_above, self.closed_below, 0.9), "open_above", "closed_below to 0.9"),
             (within(self.blink_s, 0.1, 1.0), "blink_s", "0.1 to 1"),
+            (within(self.iris_weight, 0.0, 1.0), "iris_weight", "0 to 1"),
             (within(self.min_presence, 0.1, 0.99), "min_presence", "0.1 to 0.99"),
         ];
         match rules.into_iter().find(|(holds, _, _)| !holds) {

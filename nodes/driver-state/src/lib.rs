@@ -1,4 +1,5 @@
 //! Frame to driver state: face, mesh, iris, head pose, gaze, eyes, mouth.
+pub mod calibration;
 pub mod canonical;
 pub mod config;
 pub mod detect;
@@ -13,4 +14,5 @@ pub mod node;
 pub mod perception;
 pub mod pose;
 pub mod roi;
+pub mod store;
 pub mod temporal;

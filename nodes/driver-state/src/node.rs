@@ -12,6 +12,7 @@ use crate::{
     config::{Config, ConfigError, Zone},
     image::ImageView,
     perception::{Look, Networks, Perception, Stage},
+    store,
     temporal::{Seen, State, Temporal, Verdict},
 };
 
@@ -59,7 +60,27 @@ impl DriverStateNode {
         })
     }
 
+    /// A node with the networks of the model store. A network that cannot be had makes a node that says so on every frame
+    /// (SR-DAT-002), not an error; ask [`DriverStateNode::model`].
+    ///
+    /// # Errors
+    /// A setting that is out of its bounds.
+    pub fn open(config: &Config, models: &troika_models::Store) -> Result<Self, ConfigError> {
+        match store::open_all(models) {
+            Ok(networks) => DriverStateNode::new(config, networks, store::MODEL),
+            Err(why) => DriverStateNode::unavailable(config, &why.to_string()),
+        }
+    }
+
+    /// The networks in use, or `unavailable: ` and the reason.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
     /// A node that has no networks and says so on every frame.
+    ///
+    /// # Errors
+    /// A setting that is out of its bounds.
     pub fn unavailable(config: &Config, reason: &str) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(DriverStateNode {

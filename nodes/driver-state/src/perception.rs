@@ -36,7 +36,8 @@ pub enum Part {
     Mesh,
     /// 64 x 64 x 3 in 0..1 to 71 x 3 contour points and 5 x 3 iris points.
     Iris,
-    /// 32 x 48 luma of mean 0 and deviation 1 to the openness, 0..1.
+    /// 32 x 48 luma of mean 0 and deviation 1 to the openness, 0..1, and the eye's yaw and pitch in the head, in units of
+    /// [`eyes::GAZE_UNIT_DEG`].
     Eyes,
 }
 
@@ -90,9 +91,26 @@ pub struct Look {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Eye {
-    /// Where it looks in the head, the last time that it was open.
-    direction: Option<Vec3>,
+    /// Where it looks in the head by our own network, the last time that it was open.
+    learnt: Option<Vec3>,
+    /// The same by the iris and the eyeball.
+    measured: Option<Vec3>,
     iris: [[f32; 2]; iris::POINTS],
+}
+
+/// An iris that disagrees with our own network by more than this (cosine of 20 degrees) was not found: it counts for nothing.
+const AGREE: f32 = 0.94;
+
+impl Eye {
+    fn direction(&self, iris_weight: f32) -> Option<Vec3> {
+        match (self.learnt, self.measured) {
+            (Some(learnt), Some(measured)) if math::dot(learnt, measured) > AGREE => math::unit(math::add(
+                math::scale(learnt, 1.0 - iris_weight),
+                math::scale(measured, iris_weight),
+            )),
+            (learnt, measured) => learnt.or(measured),
+        }
+    }
 }
 
 /// Eyes less open than this hide too much of the iris for its direction to be read.
@@ -197,6 +215,16 @@ impl Perception {
         self.mesh.points().iter().chain(irises).copied()
     }
 
+    /// The mesh of the last face.
+    pub fn mesh(&self) -> &Mesh {
+        &self.mesh
+    }
+
+    /// Where the right and the left eye look in the head (canonical axes), as last read.
+    pub fn eye_directions(&self) -> [Option<Vec3>; 2] {
+        self.eyes.map(|eye| eye.direction(self.config.iris_weight))
+    }
+
     /// Forgets the face.
     pub fn reset(&mut self) {
         self.track = None;
@@ -238,9 +266,12 @@ impl Perception {
             }
             let picture = &mut self.picture[..eyes::WIDTH * eyes::HEIGHT];
             eyes::crop(view, eye, self.mesh.eye(eye), picture);
-            let mut out = [0.0];
-            self.networks.eyes.run(picture, &mut [&mut out])?;
+            let (mut out, mut gaze) = ([0.0], [0.0; 2]);
+            self.networks.eyes.run(picture, &mut [&mut out, &mut gaze])?;
             *open = out[0].is_finite().then(|| out[0].clamp(0.0, 1.0));
+            if open.is_some_and(|open| open >= IRIS_SEEN) {
+                self.eyes[eye].learnt = eyes::direction(eye, gaze);
+            }
         }
         Ok(openness)
     }
@@ -277,7 +308,7 @@ impl Perception {
             self.networks.iris.run(picture, &mut [&mut self.contour, &mut raw])?;
             let Some(points) = iris::decode(&raw, &map) else { continue };
             self.eyes[eye].iris = points;
-            self.eyes[eye].direction = iris::direction(eye, corners, points[0], pose, camera);
+            self.eyes[eye].measured = iris::direction(eye, corners, points[0], pose, camera);
         }
         Ok(())
     }
@@ -286,7 +317,7 @@ impl Perception {
     fn eye_direction(&self, visible: [f32; 2]) -> Option<Vec3> {
         let mut sum = [0.0; 3];
         for (eye, weight) in self.eyes.iter().zip(visible) {
-            if let Some(direction) = eye.direction {
+            if let Some(direction) = eye.direction(self.config.iris_weight) {
                 sum = math::add(sum, math::scale(direction, weight.max(0.01)));
             }
         }

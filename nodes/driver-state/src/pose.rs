@@ -2,7 +2,8 @@
 //! Gauss-Newton on the reprojection error with weights that fade for points far off (an open jaw, a hand).
 //!
 //! Camera frame: x right, y down, z along the view, centimetres. Angles are those of `DriverState`: yaw positive to the
-//! driver's left (right in the picture), pitch positive up, roll positive when the head leans to the driver's left shoulder.
+//! driver's left (right in the picture), pitch positive up, roll positive when the head's top leans to the
+//! driver's right.
 
 use crate::{
     canonical::BASIS,
@@ -54,7 +55,7 @@ pub struct Angles {
     pub yaw: f32,
     /// Positive: up.
     pub pitch: f32,
-    /// Positive: towards the driver's left shoulder.
+    /// Positive: the head's top leans to the driver's right.
     pub roll: f32,
 }
 
@@ -87,7 +88,7 @@ impl Pose {
         let left = math::mul(&self.rotation, [1.0, 0.0, 0.0]);
         let level = math::unit(math::cross(forward, [0.0, 1.0, 0.0])).unwrap_or([1.0, 0.0, 0.0]);
         let down = math::cross(level, forward);
-        let roll = math::dot(left, down).atan2(math::dot(left, level)).to_degrees();
+        let roll = (-math::dot(left, down)).atan2(math::dot(left, level)).to_degrees();
         Angles { yaw, pitch, roll }
     }
 }
@@ -242,9 +243,9 @@ mod tests {
     }
 
     #[test]
-    fn a_lean_to_the_left_shoulder_is_a_positive_roll_and_no_yaw() {
-        // The driver's left is right in the picture: leaning there is clockwise.
-        let lean = math::mat_mul(&math::rotation([0.0, 0.0, 20_f32.to_radians()]), &FACING);
+    fn a_lean_to_the_right_shoulder_is_a_positive_roll_and_no_yaw() {
+        // The driver's right is left in the picture: leaning there is anticlockwise.
+        let lean = math::mat_mul(&math::rotation([0.0, 0.0, -20_f32.to_radians()]), &FACING);
         let angles = Pose::fit(&seen(lean, [0.0, 0.0, 60.0]), &CAMERA).expect("a face").angles();
         assert!((angles.roll - 20.0).abs() < 0.1 && angles.yaw.abs() < 0.1, "{angles:?}");
     }

@@ -7,6 +7,7 @@
 use troika_kit::{Duration, Time};
 
 use crate::{
+    calibration::Forward,
     config::{Config, Zone},
     gaze::{self, Direction},
     perclos::Perclos,
@@ -57,11 +58,8 @@ pub struct Verdict {
 const FORGET_S: f32 = 0.3;
 /// Bounds of the learnt opening of this driver's eyes: a driver whose open eyes read 0.55 is read as open, no more.
 const OPENING: [f32; 2] = [0.55, 1.0];
-/// Bound of the learnt forward gaze, degrees: more is a misplaced camera, which the configuration must say.
-const MAX_OFFSET_DEG: f32 = 6.0;
-/// Time constants of both, seconds; the forward gaze is learnt faster at first.
+/// Its time constant, seconds.
 const OPENING_S: f32 = 10.0;
-const OFFSET_S: f32 = 20.0;
 /// The share of frames with open eyes in which the eyes are at most as open as the learnt opening.
 const OPENING_QUANTILE: f32 = 0.75;
 
@@ -98,8 +96,7 @@ pub struct Temporal {
     closed_since: Option<Time>,
     zone: Option<Zone>,
     opening: f32,
-    offset: Direction,
-    forward_s: f32,
+    forward: Forward,
     perclos: Perclos,
 }
 
@@ -115,8 +112,7 @@ impl Temporal {
             closed_since: None,
             zone: None,
             opening: 1.0,
-            offset: Direction::default(),
-            forward_s: 0.0,
+            forward: Forward::default(),
             perclos: Perclos::new(),
         }
     }
@@ -144,16 +140,15 @@ impl Temporal {
         };
 
         let eyes_closed = closed_s.is_some();
-        let raw = Direction {
-            yaw: self.gaze[0].push(seen.gaze.yaw - self.offset.yaw),
-            pitch: self.gaze[1].push(seen.gaze.pitch - self.offset.pitch),
-        };
+        let smooth = Direction { yaw: self.gaze[0].push(seen.gaze.yaw), pitch: self.gaze[1].push(seen.gaze.pitch) };
+        if self.config.calibrate && !eyes_closed {
+            self.forward.learn(smooth, step);
+        }
+        let offset = self.forward.offset();
+        let raw = Direction { yaw: smooth.yaw - offset.yaw, pitch: smooth.pitch - offset.pitch };
         // While the lids are down the iris is not seen: the zone before holds.
         if !eyes_closed || self.zone.is_none() {
             self.zone = Some(gaze::zone(&self.config, raw, self.zone));
-        }
-        if !eyes_closed {
-            self.learn_forward(raw, step);
         }
         let state = match (closed_s, self.zone) {
             (Some(s), _) if s > self.config.blink_s => State::EyesClosed,
@@ -210,17 +205,6 @@ impl Temporal {
             // Open, or not seen: eyes that are not seen are not closed.
             _ => self.closed_since = None,
         }
-    }
-
-    fn learn_forward(&mut self, gaze: Direction, step: f32) {
-        if !self.config.calibrate || self.zone != Some(Zone::Forward) {
-            return;
-        }
-        self.forward_s = (self.forward_s + step).min(OFFSET_S);
-        let rate = (step / self.forward_s.max(2.0)).min(1.0);
-        let bound = |offset: f32| offset.clamp(-MAX_OFFSET_DEG, MAX_OFFSET_DEG);
-        self.offset.yaw = bound(self.offset.yaw + rate * gaze.yaw);
-        self.offset.pitch = bound(self.offset.pitch + rate * gaze.pitch);
     }
 
     /// How far from the nearest other state, 0.5 at the border to 1.
