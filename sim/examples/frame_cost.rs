@@ -27,6 +27,10 @@ fn main() {
             })
             .collect();
         micros.sort_unstable();
-        println!("{quality:?}: p50 {} us, p99 {} us", micros[micros.len() / 2], micros[micros.len() * 99 / 100]);
+        println!(
+            "{quality:?}: p50 {} us, p99 {} us",
+            micros[micros.len() / 2],
+            micros[micros.len() * 99 / 100]
+        );
     }
 }

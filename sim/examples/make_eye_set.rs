@@ -132,7 +132,11 @@ fn cut(frame: &Frame, eye: &EyeTruth, side: usize, span: f32, random: &mut Rando
     for y in 0..HEIGHT {
         for x in 0..WIDTH {
             let (dx, dy) = (x as f32 - WIDTH as f32 / 4.0, y as f32 - HEIGHT as f32 / 2.0);
-            out.push(grey(frame, inner[0] + dx * step[0] + dy * down[0], inner[1] + dx * step[1] + dy * down[1]));
+            out.push(grey(
+                frame,
+                inner[0] + dx * step[0] + dy * down[0],
+                inner[1] + dx * step[1] + dy * down[1],
+            ));
         }
     }
 }
@@ -144,7 +148,11 @@ fn grey(frame: &Frame, x: f32, y: f32) -> u8 {
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
     let at = |x: usize, y: usize| {
         let p = &frame.data[(y * frame.width + x) * frame.channels..][..frame.channels];
-        if let [r, g, b] = p { 0.299 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b) } else { f32::from(p[0]) }
+        if let [r, g, b] = p {
+            0.299 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b)
+        } else {
+            f32::from(p[0])
+        }
     };
     let top = at(x0, y0) * (1.0 - fx) + at(x0 + 1, y0) * fx;
     let bottom = at(x0, y0 + 1) * (1.0 - fx) + at(x0 + 1, y0 + 1) * fx;

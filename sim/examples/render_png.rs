@@ -30,7 +30,10 @@ fn main() -> Result<()> {
         ("half", Pose { openness_left: 0.5, openness_right: 0.5, ..Pose::default() }),
         ("closed", Pose { openness_left: 0.0, openness_right: 0.0, ..Pose::default() }),
         ("wink", Pose { openness_left: 0.0, ..Pose::default() }),
-        ("yawn", Pose { jaw_open: 1.0, openness_left: 0.25, openness_right: 0.25, brows: 0.4, ..Pose::default() }),
+        (
+            "yawn",
+            Pose { jaw_open: 1.0, openness_left: 0.25, openness_right: 0.25, brows: 0.4, ..Pose::default() },
+        ),
         ("talk", Pose { jaw_open: 0.25, funnel: 0.3, smile: 0.2, ..Pose::default() }),
         ("smile", Pose { smile: 0.7, brows: 0.3, ..Pose::default() }),
         ("cover", Pose { cover: 1.0, ..Pose::default() }),

@@ -21,11 +21,11 @@ pub struct Camera {
 
 impl Default for Camera {
     fn default() -> Self {
-        // 640x480 and 760 px: 46 degrees across, common for driver monitoring; an eye is 35 px wide at 0.65 m.
+        // 640x480 and 620 px: 54.6 degrees across, common for driver monitoring; an eye is 28 px wide at 0.63 m.
         Camera {
             position_m: [-0.06, -0.13, 0.62],
             aim_m: [0.0, -0.02, 0.0],
-            focal_px: 760.0,
+            focal_px: 620.0,
             width: 640,
             height: 480,
         }
@@ -54,7 +54,10 @@ impl Camera {
             // The head is in decimetres.
             position: scale(self.position_m, 10.0),
             focal: self.focal_px * oversampling,
-            centre: [(self.width as f32 * oversampling - 1.0) / 2.0, (self.height as f32 * oversampling - 1.0) / 2.0],
+            centre: [
+                (self.width as f32 * oversampling - 1.0) / 2.0,
+                (self.height as f32 * oversampling - 1.0) / 2.0,
+            ],
         }
     }
 }

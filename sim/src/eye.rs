@@ -93,7 +93,8 @@ impl Eye {
                     + flash * lit(eye))
             });
             let red = 1.0 - corner_shade;
-            let white: V3 = if infrared { [0.52; 3] } else { [0.62, lerp(0.58, 0.40, red), lerp(0.55, 0.36, red)] };
+            let white: V3 =
+                if infrared { [0.52; 3] } else { [0.62, lerp(0.58, 0.40, red), lerp(0.55, 0.36, red)] };
             let iris = if infrared { [0.28; 3] } else { iris };
             // Streaks in the iris, brighter around the pupil, a dark limbus.
             let angle = libm::atan2f(local[1], local[0]);

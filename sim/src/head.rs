@@ -68,15 +68,8 @@ pub(crate) mod unit {
 }
 
 /// The units that move lids, for one side: (first of the pair).
-const LID_UNITS: [usize; 7] = [
-    unit::BLINK,
-    unit::LOOK_UP,
-    unit::LOOK_DOWN,
-    unit::LOOK_IN,
-    unit::LOOK_OUT,
-    unit::WIDE,
-    unit::SQUINT,
-];
+const LID_UNITS: [usize; 7] =
+    [unit::BLINK, unit::LOOK_UP, unit::LOOK_DOWN, unit::LOOK_IN, unit::LOOK_OUT, unit::WIDE, unit::SQUINT];
 
 pub(crate) struct Unit {
     pub(crate) moved: Vec<(u16, V3)>,
@@ -148,7 +141,8 @@ impl Head {
         let masks = (0..vertices)
             .map(|_| {
                 let m = reader.take(6)?;
-                let [lip, mouth, ear, lash, open] = [m[0], m[1], m[2], m[4], m[5]].map(|x| f32::from(x) / 255.0);
+                let [lip, mouth, ear, lash, open] =
+                    [m[0], m[1], m[2], m[4], m[5]].map(|x| f32::from(x) / 255.0);
                 Ok(Masks { lip, mouth, ear, lash, open })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -217,7 +211,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], AssetError> {
-        let taken = self.bytes.get(self.at..).and_then(|rest| rest.get(..count)).ok_or(AssetError::Truncated(self.at))?;
+        let taken = self
+            .bytes
+            .get(self.at..)
+            .and_then(|rest| rest.get(..count))
+            .ok_or(AssetError::Truncated(self.at))?;
         self.at += count;
         Ok(taken)
     }
@@ -301,7 +299,8 @@ impl Face {
         for (side, lid) in self.lids.iter().enumerate() {
             let centre = shape.eyes[side].0;
             for (n, v) in lid.vertices.iter().enumerate() {
-                let lift: f32 = LID_UNITS.iter().zip(&lid.lift).map(|(unit, lift)| weights[unit + side] * lift[n]).sum();
+                let lift: f32 =
+                    LID_UNITS.iter().zip(&lid.lift).map(|(unit, lift)| weights[unit + side] * lift[n]).sum();
                 let wanted = (lid.rest[n] + lift).max(lid.least[n]);
                 let p = &mut out[usize::from(*v)];
                 let from_centre = sub(*p, centre);
@@ -343,7 +342,10 @@ impl Lid {
         });
         // Skin outside of the ball stays outside; the pocket behind the lids stays where it is.
         let ball = radius * EYEBALL + 0.001;
-        let least = rest.iter().map(|rest| if *rest > ball { ball + 0.1 * (rest - ball).min(0.1) } else { *rest }).collect();
+        let least = rest
+            .iter()
+            .map(|rest| if *rest > ball { ball + 0.1 * (rest - ball).min(0.1) } else { *rest })
+            .collect();
         Lid { vertices, rest, lift, least }
     }
 }

@@ -1,6 +1,10 @@
 //! What belongs here: a rendered driver with ground truth, and the scenarios that he acts.
 //!
 //! - [`Renderer`]: a software rasteriser of a CC0 head: a [`Pose`] in, a [`Frame`] and its truth out.
+//! - [`Scenario`] (TOML) and [`Script`]: what the driver does, and pose and truth of each frame.
+//! - [`SimDriver`]: both as a node.
+//!
+//! Everything is deterministic, bit for bit: the same scenario gives the same frames on every machine.
 
 mod camera;
 mod eye;
@@ -8,12 +12,18 @@ mod head;
 mod light;
 mod look;
 mod math;
+mod node;
 mod raster;
 mod render;
+mod scenario;
+mod script;
 mod sensor;
 
 pub use camera::Camera;
 pub use head::{AssetError, Head, Landmark};
 pub use light::Light;
 pub use math::{bearing, direction};
+pub use node::{Config, Inputs, Outputs, SimDriver};
 pub use render::{EyeTruth, Frame, FrameTruth, Pose, Quality, Renderer};
+pub use scenario::{Act, ActKind, Scenario, ScenarioError, Segment};
+pub use script::{FORWARD_DEG, RATE, Script, Shot, Truth, zone};

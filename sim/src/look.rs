@@ -55,7 +55,8 @@ struct Paint {
 /// 0 skin .. 1 hair, by position relative to the middle of the eyes (dm).
 pub(crate) fn hair_share(look: &Look, p: V3, ear: f32) -> f32 {
     // The hairline's height over depth: forehead, temple, before the ear, behind it, nape.
-    const LINE: [(f32, f32); 6] = [(0.3, 0.78), (-0.15, 0.70), (-0.42, 0.42), (-0.72, 0.10), (-1.15, -0.12), (-1.7, -0.62)];
+    const LINE: [(f32, f32); 6] =
+        [(0.3, 0.78), (-0.15, 0.70), (-0.42, 0.42), (-0.72, 0.10), (-1.15, -0.12), (-1.7, -0.62)];
     let z = p[2];
     let mut height = LINE[5].1;
     if z >= LINE[0].0 {
@@ -230,7 +231,8 @@ impl Texture {
                     let lash = mix(&|n| masks[n].lash);
                     let paint = paint(look, shape, place, [lip, mouth, ear, lash]);
                     let [r, g, b] = paint.colour;
-                    texture.texels[at] = [r, g, b, paint.infrared].map(|x| (x.clamp(0.0, 1.0) * 65535.0) as u16);
+                    texture.texels[at] =
+                        [r, g, b, paint.infrared].map(|x| (x.clamp(0.0, 1.0) * 65535.0) as u16);
                     painted[at] |= inside;
                 }
             }

@@ -81,8 +81,12 @@ impl Canvas {
         if high_y < low_y as f32 {
             return;
         }
-        let dzx = ((b.inverse_depth - a.inverse_depth) * (c.y - a.y) - (c.inverse_depth - a.inverse_depth) * (b.y - a.y)) / area;
-        let dzy = ((c.inverse_depth - a.inverse_depth) * (b.x - a.x) - (b.inverse_depth - a.inverse_depth) * (c.x - a.x)) / area;
+        let dzx = ((b.inverse_depth - a.inverse_depth) * (c.y - a.y)
+            - (c.inverse_depth - a.inverse_depth) * (b.y - a.y))
+            / area;
+        let dzy = ((c.inverse_depth - a.inverse_depth) * (b.x - a.x)
+            - (b.inverse_depth - a.inverse_depth) * (c.x - a.x))
+            / area;
         for y in low_y..=high_y as usize {
             let fy = y as f32;
             let (mut left, mut right) = (f32::MAX, f32::MIN);
@@ -106,7 +110,8 @@ impl Canvas {
             }
             let row = y * self.width;
             let span = row + from as usize..=row + to as usize;
-            let (Some(depths), Some(colours)) = (self.depth.get_mut(span.clone()), self.colour.get_mut(span)) else {
+            let (Some(depths), Some(colours)) = (self.depth.get_mut(span.clone()), self.colour.get_mut(span))
+            else {
                 continue;
             };
             let mut x = from;
@@ -151,12 +156,14 @@ impl Canvas {
                     let texel = texture.texels[row * TEXTURE + column];
                     let shine = at(sheen, x, y);
                     if *infrared {
-                        let grey = tone.of(f32::from(texel[3]) * (1.0 / 65535.0) * at(light[0], x, y) + shine);
+                        let grey =
+                            tone.of(f32::from(texel[3]) * (1.0 / 65535.0) * at(light[0], x, y) + shine);
                         *colour = grey << 16 | grey << 8 | grey;
                     } else {
-                        *colour = tone.pack([0, 1, 2].map(|n| {
-                            f32::from(texel[n]) * (1.0 / 65535.0) * at(light[n], x, y) + shine
-                        }));
+                        *colour = tone.pack(
+                            [0, 1, 2]
+                                .map(|n| f32::from(texel[n]) * (1.0 / 65535.0) * at(light[n], x, y) + shine),
+                        );
                     }
                 });
             }

@@ -31,10 +31,14 @@ pub(crate) fn read_out(canvas: &Canvas, noise: &Noise, deviation: f32, seed: u64
     let mut line = vec![0u32; width];
     for (y, row) in frame.data.chunks_exact_mut(width * channels).enumerate() {
         if over == 2 {
-            let (a, b) = (&canvas.colour[2 * y * canvas.width..][..2 * width], &canvas.colour[(2 * y + 1) * canvas.width..][..2 * width]);
+            let (a, b) = (
+                &canvas.colour[2 * y * canvas.width..][..2 * width],
+                &canvas.colour[(2 * y + 1) * canvas.width..][..2 * width],
+            );
             for ((out, a), b) in line.iter_mut().zip(a.as_chunks::<2>().0).zip(b.as_chunks::<2>().0) {
                 // Two channels at a time: red and blue, then green.
-                let rb = (a[0] & 0xff00ff) + (a[1] & 0xff00ff) + (b[0] & 0xff00ff) + (b[1] & 0xff00ff) + 0x20002;
+                let rb =
+                    (a[0] & 0xff00ff) + (a[1] & 0xff00ff) + (b[0] & 0xff00ff) + (b[1] & 0xff00ff) + 0x20002;
                 let g = (a[0] & 0xff00) + (a[1] & 0xff00) + (b[0] & 0xff00) + (b[1] & 0xff00) + 0x200;
                 *out = (rb >> 2 & 0xff00ff) | (g >> 2 & 0xff00);
             }
@@ -48,7 +52,9 @@ pub(crate) fn read_out(canvas: &Canvas, noise: &Noise, deviation: f32, seed: u64
                 *out = ((colour & 0xff) as i32 + (i32::from(*grain) * strength >> 12)).clamp(0, 255) as u8;
             }
         } else {
-            for ((out, colour), grain) in row.as_chunks_mut::<3>().0.iter_mut().zip(&line).zip(grain.as_chunks::<3>().0) {
+            for ((out, colour), grain) in
+                row.as_chunks_mut::<3>().0.iter_mut().zip(&line).zip(grain.as_chunks::<3>().0)
+            {
                 let [r, g, b] = [colour >> 16 & 0xff, colour >> 8 & 0xff, colour & 0xff];
                 for ((out, channel), grain) in out.iter_mut().zip([r, g, b]).zip(grain) {
                     *out = (channel as i32 + (i32::from(*grain) * strength >> 12)).clamp(0, 255) as u8;
@@ -66,13 +72,16 @@ pub(crate) fn cabin(width: usize, height: usize, brightness: V3, tone: &Tone) ->
             // -1..1 across and down, by the height.
             let u = (x as f32 - width as f32 / 2.0) / (height as f32 / 2.0);
             let v = (y as f32 - height as f32 / 2.0) / (height as f32 / 2.0);
-            let edge = |low: f32, high: f32, x: f32| smoothstep(low - 0.03, low + 0.03, x) * (1.0 - smoothstep(high - 0.03, high + 0.03, x));
+            let edge = |low: f32, high: f32, x: f32| {
+                smoothstep(low - 0.03, low + 0.03, x) * (1.0 - smoothstep(high - 0.03, high + 0.03, x))
+            };
             let mut light = scale([0.30, 0.29, 0.28], 0.8 + 0.15 * noise([u * 3.0, v * 3.0, 0.0]));
             // Roof lining.
             let roof = 1.0 - smoothstep(-0.78, -0.68, v + 0.06 * u * u);
             light = mix(light, [0.52, 0.50, 0.47], roof);
             // Rear side windows: bright.
-            let glass = (edge(0.72, 1.28, u + 0.12 * v) + edge(-1.30, -0.80, u - 0.10 * v)) * edge(-0.62, 0.02, v);
+            let glass =
+                (edge(0.72, 1.28, u + 0.12 * v) + edge(-1.30, -0.80, u - 0.10 * v)) * edge(-0.62, 0.02, v);
             light = mix(light, [2.1, 2.2, 2.35], glass.min(1.0));
             // Door pillar.
             light = mix(light, [0.16, 0.16, 0.17], edge(1.0, 1.12, u + 0.25 * v));

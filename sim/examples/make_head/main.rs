@@ -95,7 +95,10 @@ fn convert(data: &Path) -> Result<Vec<u8>> {
     for groups in [&["body"][..], &["helper-upper-teeth", "helper-lower-teeth"], &["helper-tongue"]] {
         let before = quads.len();
         quads.extend(
-            source.faces.iter().filter(|f| groups.contains(&f.group.as_str()) && f.corners.iter().all(|c| keep(&c.0))),
+            source
+                .faces
+                .iter()
+                .filter(|f| groups.contains(&f.group.as_str()) && f.corners.iter().all(|c| keep(&c.0))),
         );
         quads_of_group.push(quads.len() - before);
     }
@@ -116,10 +119,10 @@ fn convert(data: &Path) -> Result<Vec<u8>> {
     for (v, t) in quads.iter().flat_map(|q| q.corners) {
         uv_at_vertex.entry(v).or_insert(t);
     }
-    let lash_points: Vec<[f32; 3]> = source.group_vertices("eyelashes").map(|v| source.vertices[v as usize]).collect();
+    let lash_points: Vec<[f32; 3]> =
+        source.group_vertices("eyelashes").map(|v| source.vertices[v as usize]).collect();
     let triangles: Vec<[u32; 3]> = quads.iter().flat_map(|q| q.triangles()).collect();
-    let eyes = ["helper-l-eye", "helper-r-eye"]
-        .map(|group| source.ball(group, &source.vertices));
+    let eyes = ["helper-l-eye", "helper-r-eye"].map(|group| source.ball(group, &source.vertices));
     let open = occlusion::ambient(&source.vertices, &triangles, &kept, &eyes);
     let body_masks: Vec<[u8; 6]> = kept
         .iter()

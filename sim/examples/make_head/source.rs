@@ -44,7 +44,8 @@ impl Source {
                 Some("f") => {
                     let mut corners = [(0, 0); 4];
                     for corner in &mut corners {
-                        let (v, t) = words.next().and_then(|w| w.split_once('/')).context("a face is no quad")?;
+                        let (v, t) =
+                            words.next().and_then(|w| w.split_once('/')).context("a face is no quad")?;
                         *corner = (v.parse::<u32>()? - 1, t.parse::<u32>()? - 1);
                     }
                     source.faces.push(Face { group: group.clone(), corners });

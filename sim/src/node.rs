@@ -1,0 +1,163 @@
+//! The simulated driver as a node: camera frames and their truth at 30 Hz, and the vehicle's speed when the scenario leads.
+//!
+//! The scenario's time is that of the releases since the first one, so a late step skips frames as a camera would. After the
+//! last frame the scenario starts anew, or with `repeat = false` the camera falls silent.
+
+use serde::Deserialize;
+use troika_kit::{
+    Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Time, Wake, ports, requirements,
+};
+use troika_msgs::{
+    sensor_msgs::Image,
+    std_msgs::Header,
+    troika::{DriverTruth, VehicleSignals},
+};
+
+use crate::{
+    render::{Frame, Quality, Renderer},
+    scenario::Scenario,
+    script::Script,
+};
+
+/// Parameters of the node.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The scenario's file.
+    pub scenario: std::path::PathBuf,
+    /// Start anew at the end.
+    #[serde(default = "yes")]
+    pub repeat: bool,
+    /// Publish VehicleSignals from the scenario's speed. The vehicle node then runs with `signals = "external"`.
+    #[serde(default)]
+    pub drives_vehicle: bool,
+    /// Four samples a pixel; false is one, at half the cost.
+    #[serde(default = "yes")]
+    pub smooth: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+ports! {
+    /// Nothing.
+    pub struct Inputs {}
+}
+
+ports! {
+    /// What the node says.
+    pub struct Outputs {
+        /// rgb8, or mono8 by infrared light.
+        image: Out<Image> = "/cabin/camera/image_raw",
+        /// What is true of the image, on its stamp.
+        truth: Out<DriverTruth> = "/sim/driver_truth",
+        /// Only with `drives_vehicle`.
+        signals: Out<VehicleSignals> = "/vehicle/signals",
+    }
+}
+
+/// The simulated driver.
+pub struct SimDriver {
+    script: Script,
+    renderer: Renderer,
+    frame: Frame,
+    repeat: bool,
+    drives_vehicle: bool,
+    started: Option<Time>,
+}
+
+impl SimDriver {
+    /// Plays the scenario out and paints its faces, so that no step has to: a second or so.
+    pub fn new(scenario: &Scenario, config: &Config) -> SimDriver {
+        let quality = if config.smooth { Quality::Smooth } else { Quality::Fast };
+        let mut renderer = Renderer::new(scenario.camera, quality);
+        for segment in &scenario.segments {
+            renderer.warm(segment.identity, segment.light);
+        }
+        SimDriver {
+            script: Script::new(scenario),
+            renderer,
+            frame: Frame::default(),
+            repeat: config.repeat,
+            drives_vehicle: config.drives_vehicle,
+            started: None,
+        }
+    }
+
+    /// Every frame's pose and truth: for an oracle.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// The frame that is due at `release`.
+    fn due(&mut self, release: Time) -> Option<usize> {
+        let started = *self.started.get_or_insert(release);
+        // Half a frame of room, since releases are whole nanoseconds of a third of a second.
+        let frame = ((release.since(started).as_nanos() * 30 + 500_000_000) / 1_000_000_000) as usize;
+        let frames = self.script.shots.len();
+        if self.repeat { Some(frame % frames.max(1)) } else { Some(frame) }.filter(|frame| *frame < frames)
+    }
+}
+
+/// The period of 30 frames a second, to the nanosecond.
+const PERIOD: Duration = Duration::from_nanos(33_333_333);
+
+impl Step for SimDriver {
+    type Inputs = Inputs;
+    type Outputs = Outputs;
+
+    const CONTRACT: Contract = Contract::new(ContractSpec {
+        node: "sim_driver",
+        wake: Wake::Period,
+        period: PERIOD,
+        deadline: PERIOD,
+        budget: Duration::from_millis(25),
+        class: Class::Best,
+        requirements: &[requirements::SR_TIM_001],
+    });
+
+    fn step(&mut self, tick: &Tick, _: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
+        let Some(shot) = self.due(tick.release).and_then(|frame| self.script.shots.get(frame)) else {
+            return Ok(Done::Idle);
+        };
+        self.renderer.render_into(&shot.pose, &mut self.frame);
+        let (frame, truth) = (&mut self.frame, &shot.truth);
+        let header = Header { stamp: tick.release.into(), frame_id: "driver_camera_optical_frame".into() };
+        outputs.truth.send(DriverTruth {
+            header: header.clone(),
+            state: truth.state,
+            gaze_zone: truth.gaze_zone,
+            face_visible: truth.face_visible,
+            gaze_yaw_deg: truth.gaze_yaw_deg,
+            gaze_pitch_deg: truth.gaze_pitch_deg,
+            eye_openness: truth.eye_openness,
+            speed_kmh: truth.speed_kmh,
+            driver_acted: truth.driver_acted,
+            in_transition: truth.in_transition,
+        });
+        if self.drives_vehicle {
+            outputs.signals.send(VehicleSignals {
+                header: Header { stamp: tick.release.into(), frame_id: String::new() },
+                speed_kmh: truth.speed_kmh,
+                gear: if truth.speed_kmh > 0.5 { 127 } else { 0 },
+                ignition_on: true,
+                driver_acted: truth.driver_acted,
+                ..VehicleSignals::default()
+            });
+        }
+        outputs.image.send(Image {
+            header,
+            height: frame.height as u32,
+            width: frame.width as u32,
+            encoding: if frame.channels == 1 { "mono8" } else { "rgb8" }.into(),
+            is_bigendian: 0,
+            step: (frame.width * frame.channels) as u32,
+            data: core::mem::take(&mut frame.data),
+        });
+        Ok(Done::Worked)
+    }
+
+    /// Silence: a camera that has no frame sends none.
+    fn fall_back(&mut self, _: &Tick, _: &Fault, _: &mut Outputs) {}
+}

@@ -1,0 +1,345 @@
+//! Scenarios: what the driver does, as TOML. Unknown keys and impossible acts are refused, with the line.
+//!
+//! ```toml
+//! name = "a minute on the road"
+//! seed = 7                      # blinks, fixations, sway and the sensor's noise
+//!
+//! [camera]                      # optional; metres from the driver's nominal eye point: left, up, forward
+//! position_m = [-0.06, -0.13, 0.62]
+//! aim_m = [0.0, -0.02, 0.0]
+//! focal_px = 620.0
+//!
+//! [[segment]]
+//! face = "ada"                  # one of the built-in faces
+//! light = "day"                 # day, overcast, dim, side_left, side_right, night_ir
+//! speed_kmh = [60.0, 80.0]      # from, to; one number for a steady speed
+//! acts = [
+//!     { act = "attentive", s = 10.0 },                # fixations in the forward view, blinks
+//!     { act = "glance", at = "left_mirror", s = 0.9 }, # or yaw_deg and pitch_deg in place of `at`
+//!     { act = "talk", s = 5.0 },
+//!     { act = "yawn", s = 4.0 },
+//!     { act = "head_turn", yaw_deg = 20.0, s = 2.0 },  # the head turns, the eyes stay on the road
+//!     { act = "eyes_closed", s = 2.0, droop = true },  # droop: the head sinks
+//!     { act = "face_lost", how = "lean", s = 6.0 },    # leans out of the picture, or "cover": a hand before the face
+//! ]
+//! ```
+//! Any act may say `control = true`: the driver acts on a control (steering, pedal, button) as it begins.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::{camera::Camera, head::Head, light::Light};
+
+/// A scenario that cannot be played.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {reason}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The text is not what it should be.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// 1, 2, …
+        line: usize,
+        /// What is wrong, and the way out.
+        reason: String,
+    },
+}
+
+/// A scenario as it is written.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// What all chance in it comes from.
+    pub seed: u64,
+    /// The camera and its mounting.
+    pub camera: Camera,
+    /// One after the other.
+    pub segments: Vec<Segment>,
+}
+
+/// A stretch with one face, one light and one speed (or ramp).
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// The face's number.
+    pub identity: usize,
+    /// The light.
+    pub light: Light,
+    /// At its start and at its end.
+    pub speed_kmh: [f32; 2],
+    /// One after the other.
+    pub acts: Vec<Act>,
+}
+
+/// One thing that the driver does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Act {
+    /// What.
+    pub kind: ActKind,
+    /// For how long, seconds.
+    pub seconds: f32,
+    /// The driver acts on a control as it begins.
+    pub control: bool,
+}
+
+/// What a driver does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ActKind {
+    /// Watches the road.
+    Attentive,
+    /// Watches the road and talks.
+    Talk,
+    /// Watches the road and yawns.
+    Yawn,
+    /// Looks at a place: degrees to the left, and up, from the forward view.
+    Glance {
+        /// Degrees to the driver's left.
+        yaw_deg: f32,
+        /// Degrees up.
+        pitch_deg: f32,
+    },
+    /// Turns the head, with the eyes on the road.
+    HeadTurn {
+        /// Degrees to the driver's left.
+        yaw_deg: f32,
+        /// Degrees up.
+        pitch_deg: f32,
+    },
+    /// Closes the eyes.
+    EyesClosed {
+        /// The head sinks.
+        droop: bool,
+    },
+    /// Leans out of the picture.
+    Lean,
+    /// Holds a hand before the face.
+    Cover,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileText {
+    name: String,
+    seed: u64,
+    #[serde(default)]
+    camera: Camera,
+    segment: Vec<SegmentText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SegmentText {
+    face: Spanned<String>,
+    light: Light,
+    speed_kmh: Spanned<SpeedText>,
+    acts: Vec<Spanned<ActText>>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(untagged)]
+enum SpeedText {
+    Steady(f32),
+    Ramp([f32; 2]),
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum ActName {
+    Attentive,
+    Talk,
+    Yawn,
+    Glance,
+    HeadTurn,
+    EyesClosed,
+    FaceLost,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    LeftMirror,
+    RightMirror,
+    RearMirror,
+    Cluster,
+    Console,
+    Lap,
+    Passenger,
+}
+
+impl Place {
+    /// Where it is for a left-hand driver of a middle-sized car, degrees to the left and up.
+    fn bearing(self) -> (f32, f32) {
+        match self {
+            Place::LeftMirror => (40.0, -9.0),
+            Place::RightMirror => (-54.0, -9.0),
+            Place::RearMirror => (-28.0, 11.0),
+            Place::Cluster => (0.0, -17.0),
+            Place::Console => (-24.0, -38.0),
+            Place::Lap => (-3.0, -42.0),
+            Place::Passenger => (-75.0, -2.0),
+        }
+    }
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    Lean,
+    Cover,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+struct ActText {
+    act: ActName,
+    s: f32,
+    at: Option<Place>,
+    yaw_deg: Option<f32>,
+    pitch_deg: Option<f32>,
+    droop: Option<bool>,
+    how: Option<How>,
+    #[serde(default)]
+    control: bool,
+}
+
+/// An hour: longer than any scenario, and short enough to hold every frame's pose.
+const LONGEST_S: f32 = 3600.0;
+
+impl Scenario {
+    /// Reads a scenario from a file.
+    ///
+    /// # Errors
+    /// The file's name and reason, or the line.
+    pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })?;
+        Scenario::parse(&text)
+    }
+
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// What is wrong, with its line.
+    pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
+        let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|b| *b == b'\n').count();
+        let at = |byte: usize, reason: String| ScenarioError::Line { line: line_of(byte), reason };
+        let file: FileText = toml::from_str(text)
+            .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let camera = file.camera;
+        if camera.width < 64
+            || camera.height < 48
+            || camera.width > 4096
+            || camera.height > 4096
+            || !(camera.focal_px > 10.0)
+        {
+            return Err(at(
+                0,
+                "the camera's picture is 64x48 to 4096x4096 and its focal length over 10 px".into(),
+            ));
+        }
+        let head = Head::built_in();
+        let mut segments = Vec::new();
+        let mut total = 0.0;
+        for segment in &file.segment {
+            let name = segment.face.get_ref();
+            let identity = head.identities().position(|known| known == name).ok_or_else(|| {
+                let known: Vec<_> = head.identities().collect();
+                at(
+                    segment.face.span().start,
+                    format!("no face is called '{name}'; there are {}", known.join(", ")),
+                )
+            })?;
+            let speed_kmh = match *segment.speed_kmh.get_ref() {
+                SpeedText::Steady(speed) => [speed; 2],
+                SpeedText::Ramp(ramp) => ramp,
+            };
+            if speed_kmh.iter().any(|speed| !(0.0..=300.0).contains(speed)) {
+                return Err(at(segment.speed_kmh.span().start, "a speed is 0 to 300 km/h".into()));
+            }
+            let mut acts = Vec::new();
+            for act in &segment.acts {
+                let read = read_act(act.get_ref()).map_err(|reason| at(act.span().start, reason))?;
+                total += read.seconds;
+                if total > LONGEST_S {
+                    return Err(at(act.span().start, format!("a scenario lasts at most {LONGEST_S} s")));
+                }
+                acts.push(read);
+            }
+            segments.push(Segment { identity, light: segment.light, speed_kmh, acts });
+        }
+        if total < 0.1 {
+            return Err(at(0, "the scenario has no acts".into()));
+        }
+        Ok(Scenario { name: file.name, seed: file.seed, camera, segments })
+    }
+
+    /// How long it lasts.
+    pub fn seconds(&self) -> f32 {
+        self.segments.iter().flat_map(|segment| &segment.acts).map(|act| act.seconds).sum()
+    }
+}
+
+fn read_act(text: &ActText) -> Result<Act, String> {
+    let unwanted = [
+        ("at", text.at.is_some(), text.act == ActName::Glance),
+        ("yaw_deg", text.yaw_deg.is_some(), matches!(text.act, ActName::Glance | ActName::HeadTurn)),
+        ("pitch_deg", text.pitch_deg.is_some(), matches!(text.act, ActName::Glance | ActName::HeadTurn)),
+        ("droop", text.droop.is_some(), text.act == ActName::EyesClosed),
+        ("how", text.how.is_some(), text.act == ActName::FaceLost),
+    ];
+    if let Some((key, ..)) = unwanted.iter().find(|(_, given, taken)| *given && !taken) {
+        return Err(format!("this act takes no `{key}`"));
+    }
+    let angles = (text.yaw_deg.unwrap_or(0.0), text.pitch_deg.unwrap_or(0.0));
+    let shortest = match text.act {
+        ActName::FaceLost => 2.0,
+        ActName::Yawn => 1.5,
+        ActName::EyesClosed => 0.3,
+        _ => 0.2,
+    };
+    if !(shortest..=LONGEST_S).contains(&text.s) {
+        return Err(format!("this act lasts from {shortest} to {LONGEST_S} s"));
+    }
+    if !(-80.0..=80.0).contains(&angles.0) || !(-60.0..=40.0).contains(&angles.1) {
+        return Err("a driver turns -80 to 80 degrees sideways and -60 to 40 up".into());
+    }
+    let kind = match text.act {
+        ActName::Attentive => ActKind::Attentive,
+        ActName::Talk => ActKind::Talk,
+        ActName::Yawn => ActKind::Yawn,
+        ActName::Glance => {
+            let (yaw_deg, pitch_deg) = match (text.at, text.yaw_deg.or(text.pitch_deg)) {
+                (Some(place), None) => place.bearing(),
+                (None, Some(_)) => angles,
+                _ => return Err("a glance says `at`, or `yaw_deg` and `pitch_deg`".into()),
+            };
+            ActKind::Glance { yaw_deg, pitch_deg }
+        }
+        ActName::HeadTurn => {
+            // Further than eyes turn back, the gaze would leave the road.
+            if angles.0.abs() > 34.0 || angles.1.abs() > 22.0 {
+                return Err(
+                    "with the eyes on the road, a head turns up to 34 degrees sideways and 22 up or down"
+                        .into(),
+                );
+            }
+            ActKind::HeadTurn { yaw_deg: angles.0, pitch_deg: angles.1 }
+        }
+        ActName::EyesClosed => ActKind::EyesClosed { droop: text.droop.unwrap_or(false) },
+        ActName::FaceLost => match text.how.unwrap_or(How::Lean) {
+            How::Lean => ActKind::Lean,
+            How::Cover => ActKind::Cover,
+        },
+    };
+    Ok(Act { kind, seconds: text.s, control: text.control })
+}
