@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use troika_host::{Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals, sync::StopToken};
 use troika_kit::Qos;
 use troika_transport::Transport;
-use troika_transport_zenoh::RouterGuard;
+use troika_transport_zenoh::ZenohTransport;
 
 use super::{
     RunArguments,
@@ -39,11 +39,12 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     }
     let stop = stop_on_signals()?;
     let options = arguments.zenoh_options()?;
-    let router = RouterGuard::ensure(&options.router)?;
-    let transport_shown = format!("zenoh, {} {}", router.describe(), options.router);
-    let transport = arguments.open(system.system.transport)?;
+    let endpoint = options.endpoint.clone();
+    let transport = ZenohTransport::open(options)?;
+    let role = if transport.is_router() { "with a router of our own at" } else { "joined the router at" };
+    let transport_shown = format!("zenoh, {role} {endpoint}");
     let dashboard = Arc::new(Mutex::new(Dashboard::default()));
-    let edge = Edge::new(&*transport, Clock::Host(HostClock::start()), &system.system.namespace, "troika_view")?;
+    let edge = Edge::new(&transport, Clock::Host(HostClock::start()), &system.system.namespace, "troika_view")?;
     let subscriptions = watch(&edge, system, &dashboard)?;
 
     let mut company = Company::start(arguments, source, system)?;
@@ -51,7 +52,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     if headless {
         println!("{} over {transport_shown}; {}", system.system.name, company.describe());
     }
-    company.wait_until_all_here(&*transport, system, &stop)?;
+    company.wait_until_all_here(&transport, system, &stop)?;
     let start = Instant::now();
     let duration = arguments.seconds.map(Duration::from_secs);
     let shown = if headless {
@@ -74,7 +75,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     shown?;
 
     let dashboard = lock(&dashboard);
-    let report = report(system, &dashboard, figures?, seconds, transport_shown)?;
+    let report = report(source, system, &dashboard, figures?, seconds, transport_shown)?;
     print!("{}", report.table());
     for utterance in &dashboard.utterances {
         println!("  said           {}", view::utterance_line(utterance));
@@ -299,6 +300,7 @@ fn command(
 }
 
 fn report(
+    source: &Source,
     system: &System,
     dashboard: &Dashboard,
     figures: Vec<ProcessFigures>,
@@ -310,7 +312,7 @@ fn report(
     let driver = of_kind(&["driver_state"]);
     let scores = match dashboard.record.last_truth() {
         Some(_) => {
-            let expected: Vec<Raised> = virtual_time::expected_alerts(system, dashboard.record.truths())?;
+            let expected: Vec<Raised> = virtual_time::expected_alerts(source, system, dashboard.record.truths())?;
             Some(dashboard.record.score(&expected))
         }
         None => None,
@@ -322,7 +324,7 @@ fn report(
         frames_in: of_kind(&["sim_driver", "camera"]).map_or(0, |node| node.worked),
         frames_done: driver.map_or(0, |node| node.worked),
         driver_state: driver.is_some().then(|| DriverStateFigures::new(scores.as_ref(), driver)),
-        voice: voice::figures(system, dashboard)?,
+        voice: voice::figures(source, system, dashboard)?,
         machine: Machine { floor_us: figures.iter().find_map(|process| process.floor_us), cores: crate::cores() },
         nodes,
         notices: figures.into_iter().flat_map(|process| process.notices).collect(),

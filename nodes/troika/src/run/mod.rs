@@ -72,7 +72,7 @@ impl RunArguments {
     fn zenoh_options(&self) -> anyhow::Result<ZenohOptions> {
         let mut options = ZenohOptions::from_env()?;
         if let Some(router) = &self.router {
-            options.router.clone_from(router);
+            options.endpoint.clone_from(router);
         }
         Ok(options)
     }

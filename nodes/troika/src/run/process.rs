@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
-use troika_host::{Host, HostOptions, NodeStats, floor::Floor, signal::stop_on_signals, sync::StopToken};
+use troika_host::{Host, HostOptions, NodeStats, Policy, floor::Floor, signal::stop_on_signals, sync::StopToken};
 use troika_transport::Transport;
 
 use super::{
@@ -24,7 +24,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         .map_err(|(_, problem)| anyhow::anyhow!("{}", problem.message))?;
     let settings = system.processes.get(process).map(|one| one.get_ref().clone()).unwrap_or_default();
     let transport = arguments.open(arguments.transport.unwrap_or(system.system.transport))?;
-    let options = HostOptions { mlock: settings.lock_memory, ..HostOptions::default() };
+    // Above ordinary threads, below every node: what a node sends does not wait behind a busy machine.
+    let courier = if settings.lock_memory { Policy::Fifo(1) } else { Policy::Other };
+    let options = HostOptions { mlock: settings.lock_memory, courier, ..HostOptions::default() };
     let mut host = Host::new(options, transport.clone());
     if settings.nice != 0 {
         rustix::process::nice(settings.nice).context("cannot lower the process's priority")?;

@@ -11,7 +11,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style, Stylize as _},
     text::{Line, Span},
-    widgets::{Block, Gauge, List, ListItem, Paragraph, Row, Sparkline, Table},
+    widgets::{Block, Gauge, List, ListItem, Paragraph, Row, Table},
 };
 use troika_msgs::troika::{CommandResult, DriverAlert, DriverState, Heartbeat, VoiceReply};
 
@@ -250,7 +250,6 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
     let block = Block::bordered().title("nodes: release to output");
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let [table, bars] = Layout::horizontal([Constraint::Min(60), Constraint::Length(26)]).areas(inner);
     let ms = |us: u32| format!("{:.1}", f64::from(us) / 1e3);
     let rows = dashboard.nodes.values().map(|beat| {
         let style = match beat.status {
@@ -269,14 +268,20 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
             beat.missed.to_string(),
             beat.faults.to_string(),
             if beat.real_time { "fifo" } else { "other" }.to_owned(),
+            histogram(&beat.latency_counts),
         ])
         .style(style)
     });
-    let widths = [16, 8, 7, 7, 7, 6, 9, 7, 7, 6].map(Constraint::Length);
-    let header = ["node", "steps", "p50 ms", "p99", "max", "late", "too late", "missed", "faults", "sched"];
-    frame.render_widget(Table::new(rows, widths).header(Row::new(header).bold()), table);
-    let p99: Vec<u64> = dashboard.nodes.values().map(|beat| u64::from(beat.latency_p99_us)).collect();
-    frame.render_widget(Sparkline::default().data(&p99).style(Style::new().fg(Color::Cyan)), bars);
+    let widths = [16, 8, 7, 7, 7, 6, 9, 7, 7, 6, 14].map(Constraint::Length);
+    let header = ["node", "steps", "p50 ms", "p99", "max", "late", "too late", "missed", "faults", "sched", "1 ms .. 100 ms"];
+    frame.render_widget(Table::new(rows, widths).header(Row::new(header).bold()), inner);
+}
+
+/// One bar for each range of `Heartbeat.latency_counts`; a bar that is not empty is always seen.
+fn histogram(counts: &[u32; 12]) -> String {
+    const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    counts.iter().map(|count| BARS[(u64::from(*count) * 8).div_ceil(u64::from(most)) as usize]).collect()
 }
 
 fn draw_voice(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
@@ -321,4 +326,18 @@ pub fn utterance_line(utterance: &Utterance) -> String {
         }
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rare_late_frame_is_seen_in_the_histogram() {
+        let mut counts = [0; 12];
+        counts[5] = 1_000;
+        counts[11] = 1;
+        let bars: Vec<char> = histogram(&counts).chars().collect();
+        assert_eq!((bars[4], bars[5], bars[11]), (' ', '█', '▁'));
+    }
 }

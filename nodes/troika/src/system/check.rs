@@ -314,3 +314,110 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
     }
     problems
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kinds::KINDS, system::parse};
+
+    const HEAD: &str = "[system]\nname = \"t\"\n";
+    const DETECTORS: &str = "[nodes.camera]\nkind = \"sim_driver\"\nparams = { scenario = \"s.toml\", drives_vehicle = true }\n\
+         [nodes.driver_state]\nkind = \"driver_state\"\nsched = { policy = \"fifo\", priority = 80 }\n\
+         [nodes.driver_monitor]\nkind = \"driver_monitor\"\nsched = { policy = \"fifo\", priority = 81 }\n";
+
+    fn problems(text: &str) -> Vec<Problem> {
+        let text = format!("{HEAD}{text}");
+        let system = parse(&text).unwrap_or_else(|problem| panic!("{}", problem.message));
+        check(&text, &system, KINDS, 2)
+    }
+
+    /// The one error of a text, with the text that it points at.
+    fn error(text: &str) -> (String, String) {
+        let whole = format!("{HEAD}{text}");
+        let all = problems(text);
+        let errors: Vec<&Problem> = all.iter().filter(|problem| problem.severity == Severity::Error).collect();
+        assert_eq!(errors.len(), 1, "{all:?}");
+        let at = errors[0].span.clone().map_or(String::new(), |span| whole[span].to_owned());
+        (errors[0].message.clone(), at)
+    }
+
+    #[test]
+    fn the_detectors_behind_a_simulated_driver_are_fine() {
+        let errors: Vec<_> = problems(DETECTORS).into_iter().filter(|one| one.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+
+    #[test]
+    fn an_unknown_kind_is_named_with_the_nearest_one() {
+        let all = problems("[nodes.a]\nkind = \"driver_stat\"\n");
+        assert_eq!(all[0].help.as_deref(), Some("did you mean `driver_state`?"));
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_found_at_its_own_line() {
+        let text = DETECTORS.replace("scenario =", "scenery =");
+        let (message, _) = error(&text);
+        assert!(message.contains("scenery"), "{message}");
+    }
+
+    #[test]
+    fn a_loosened_contract_is_refused_and_the_contract_shown() {
+        let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\ndeadline_ms = 50\n");
+        let (message, at) = error(&text);
+        assert!(message.contains("looser"), "{message}");
+        assert_eq!(at, "50");
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_refused() {
+        let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nbudget_ms = -1\n");
+        assert_eq!(error(&text).1, "-1");
+    }
+
+    #[test]
+    fn a_port_that_is_not_there_is_named_with_the_nearest_one() {
+        let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstat = \"/x\"\n");
+        let help = problems(&text).into_iter().find(|one| one.message.contains("no port")).and_then(|one| one.help);
+        assert_eq!(help.as_deref(), Some("did you mean `state`?"));
+    }
+
+    #[test]
+    fn two_types_on_one_topic_are_a_mismatch() {
+        let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstate = \"/vehicle/signals\"\n");
+        let found = problems(&text);
+        assert!(found.iter().any(|one| one.message.contains("type mismatch on /vehicle/signals")), "{found:?}");
+    }
+
+    #[test]
+    fn a_hard_node_below_a_softer_one_is_an_inversion() {
+        let text = DETECTORS.replace(
+            "kind = \"sim_driver\"\n",
+            "kind = \"sim_driver\"\nsched = { policy = \"fifo\", priority = 90 }\ncores = [1]\n",
+        );
+        let found = problems(&text);
+        assert!(found.iter().any(|one| one.message.starts_with("priority inversion")), "{found:?}");
+    }
+
+    #[test]
+    fn one_core_for_all_real_time_nodes_is_an_overload() {
+        let text = DETECTORS.replace("priority = 80 }", "priority = 80 }\ncores = [0]");
+        let text = format!("{text}[nodes.more]\nkind = \"driver_state\"\nsched = {{ policy = \"fifo\", priority = 79 }}\ncores = [0]\n");
+        let found = problems(&text);
+        assert!(found.iter().any(|one| one.message.contains("core 0 is overloaded")), "{found:?}");
+    }
+
+    #[test]
+    fn a_core_that_is_not_there_is_refused() {
+        let text = DETECTORS.replace("priority = 80 }", "priority = 80 }\ncores = [7]");
+        assert!(error(&text).0.contains("no core 7"));
+    }
+
+    #[test]
+    fn mem_does_not_reach_another_process() {
+        let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nprocess = \"other\"\n");
+        let whole = format!("[system]\nname = \"t\"\ntransport = \"mem\"\n{text}");
+        let system = parse(&whole).unwrap_or_else(|problem| panic!("{}", problem.message));
+        let found = check(&whole, &system, KINDS, 2);
+        assert!(found.iter().any(|one| one.message.contains("mem transport")), "{found:?}");
+    }
+}

@@ -1,0 +1,111 @@
+//! The kinds of node that a system file can name: one line each. A kind of your own goes here.
+
+use std::{path::Path, sync::Arc};
+
+use troika_camera::CameraNode;
+use troika_driver_state::{node::DriverStateNode, store};
+use troika_host::HostClock;
+use troika_kit::{Contract, Duration, PortSpec, Ports};
+use troika_models::Store;
+use troika_monitor::MonitorNode;
+use troika_msgs::troika::Transcript;
+use troika_sim::{Scenario, SimDriver};
+use troika_vehicle::{SimulatedBody, VehicleNode};
+use troika_voice::{command, config::VoiceConfig};
+
+use crate::{
+    kind::{Kind, Making, Runtime, StepKind},
+    system::{self, Problem},
+};
+
+/// Every kind there is.
+pub const KINDS: &[&dyn Kind] = &[
+    &StepKind::<troika_camera::Config, CameraNode>::new("frames of a camera, a video file or an image folder", camera),
+    &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new("camera frame to driver state", driver_state),
+    &StepKind::<troika_monitor::Config, MonitorNode>::new("driver state to alerts, by the rule profiles", monitor),
+    &StepKind::<troika_sim::Config, SimDriver>::new("a rendered driver with ground truth, from a scenario", sim_driver),
+    &StepKind::<troika_vehicle::Config, VehicleNode<SimulatedBody>>::new("vehicle signals out, vehicle commands carried out", vehicle),
+    &Voice,
+];
+
+/// The kind of a name.
+pub fn find(name: &str) -> Option<&'static dyn Kind> {
+    KINDS.iter().copied().find(|kind| kind.name() == name)
+}
+
+fn camera(config: troika_camera::Config, making: &Making<'_>) -> anyhow::Result<CameraNode> {
+    let clock = HostClock::start();
+    Ok(CameraNode::new(&config, &making.base, Arc::new(move || clock.now()))?)
+}
+
+/// Without its models the node runs all the same and says that it is unavailable (SR-DAT-002).
+fn driver_state(config: troika_driver_state::config::Config, making: &Making<'_>) -> anyhow::Result<DriverStateNode> {
+    let networks = Store::open_default()
+        .map_err(anyhow::Error::from)
+        .and_then(|store| Ok(store::open_all(&store)?));
+    match networks {
+        Ok(networks) => Ok(DriverStateNode::new(&config, networks, store::MODEL)?),
+        Err(error) => {
+            eprintln!("notice: {} is unavailable: {error:#}; `troika models pull` fetches, `troika models verify` checks", making.node);
+            Ok(DriverStateNode::unavailable(&config, &format!("{error:#}"))?)
+        }
+    }
+}
+
+fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {
+    Ok(MonitorNode::new(&config, |path| std::fs::read_to_string(path))?)
+}
+
+fn sim_driver(config: troika_sim::Config, _: &Making<'_>) -> anyhow::Result<SimDriver> {
+    Ok(SimDriver::new(&Scenario::read(&config.scenario)?, &config))
+}
+
+fn vehicle(config: troika_vehicle::Config, _: &Making<'_>) -> anyhow::Result<VehicleNode<SimulatedBody>> {
+    Ok(VehicleNode::new(&config)?)
+}
+
+/// The simulated driver of a scenario that also drives the vehicle, and how long the scenario is.
+pub fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duration)> {
+    let scenario = Scenario::read(path)?;
+    let config = troika_sim::Config { scenario: path.to_path_buf(), repeat: false, drives_vehicle: true, smooth: true };
+    Ok((SimDriver::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))
+}
+
+/// Speech: a program of its own, because whisper.cpp and `troika` do not belong in one binary.
+struct Voice;
+
+/// What the program publishes: the step's outputs, and the transcripts that it makes itself.
+const VOICE_OUTPUTS: [PortSpec; 3] = {
+    let step = <command::Outputs as Ports>::SPECS;
+    let heard = <command::Inputs as Ports>::SPECS[0];
+    assert!(step.len() == 2, "a new output of the command node belongs here too");
+    let transcript = PortSpec { direction: troika_kit::Direction::Out, ty: <Transcript as troika_kit::Message>::TYPE, ..heard };
+    [step[0], step[1], transcript]
+};
+
+impl Kind for Voice {
+    fn name(&self) -> &'static str {
+        "voice"
+    }
+    fn summary(&self) -> &'static str {
+        "speech to vehicle commands, in a process of its own"
+    }
+    fn contract(&self) -> Option<Contract> {
+        None
+    }
+    fn inputs(&self) -> &'static [PortSpec] {
+        <command::Inputs as Ports>::SPECS
+    }
+    fn outputs(&self) -> &'static [PortSpec] {
+        &VOICE_OUTPUTS
+    }
+    fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
+        system::read_params::<VoiceConfig>(text, node).map(drop)
+    }
+    fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
+        anyhow::bail!("voice runs as a program of its own")
+    }
+    fn program(&self) -> Option<&'static str> {
+        Some("troika-voice")
+    }
+}

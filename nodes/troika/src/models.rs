@@ -1,0 +1,119 @@
+//! `troika models`: lists, fetches and verifies the models, as their passports say.
+
+use anyhow::bail;
+use clap::Subcommand;
+use troika_models::{Network, Registry, Store, golden};
+use troika_models_pull::{Outcome, Puller, Selection};
+
+/// What to do with the models.
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// Every model: what it is for, where it comes from, its licence, whether it is here.
+    List,
+    /// Fetch what is missing; each file is checked by its sha256 before it is released.
+    Pull {
+        /// Models by name.
+        names: Vec<String>,
+        /// All models of a set: demo, test.
+        #[arg(long, conflicts_with = "names")]
+        set: Option<String>,
+        /// No progress bars.
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// Hash each model that is here, build its network, run its golden input.
+    Verify {
+        /// Models by name; by default all that are here.
+        names: Vec<String>,
+    },
+}
+
+/// Runs one of the commands.
+pub fn run(command: ModelsCommand) -> anyhow::Result<()> {
+    let store = Store::open_default()?;
+    match command {
+        ModelsCommand::List => list(&store),
+        ModelsCommand::Pull { names, set, quiet } => pull(&store, &names, set.as_deref(), quiet)?,
+        ModelsCommand::Verify { names } => verify(&store, &names)?,
+    }
+    Ok(())
+}
+
+fn list(store: &Store) {
+    println!("{:<30}{:<10}{:>9}  {:<24}{:<14}{}", "model", "here", "MB", "from", "licence", "for");
+    for passport in store.passports() {
+        let from = passport.sources.first().map_or_else(String::new, |source| match source.registry {
+            Registry::Repo => "this repository".to_owned(),
+            _ => format!("{} {}", source.package, source.version),
+        });
+        println!(
+            "{:<30}{:<10}{:>9.2}  {from:<24}{:<14}{}",
+            passport.name,
+            if store.is_present(passport) { "yes" } else { "no" },
+            passport.size as f64 / 1e6,
+            passport.licence,
+            passport.job
+        );
+    }
+    println!("\nkept in {}", store.root().display());
+}
+
+fn pull(store: &Store, names: &[String], set: Option<&str>, quiet: bool) -> anyhow::Result<()> {
+    let whisper = |files: &[Vec<u8>]| -> Result<Vec<u8>, String> {
+        let [weights, vocabulary] = files else { return Err("it is made of a model and its vocabulary".to_owned()) };
+        let vocabulary = std::str::from_utf8(vocabulary).map_err(|_| "the vocabulary is no UTF-8".to_owned())?;
+        troika_voice::whisper_ggml::convert_bytes(weights, vocabulary).map_err(|error| error.to_string())
+    };
+    let mut puller = Puller::new(store).converter("whisper-ggml", Box::new(whisper));
+    if quiet {
+        puller = puller.quiet();
+    }
+    let everything: Vec<String> = store.passports().iter().map(|passport| passport.name.clone()).collect();
+    let selection = match set {
+        Some(set) => Selection::Set(set),
+        None if names.is_empty() => Selection::Names(&everything),
+        None => Selection::Names(names),
+    };
+    for (name, outcome) in puller.pull(selection)? {
+        println!("{name:<30}{}", if outcome == Outcome::Fetched { "fetched, sha256 right" } else { "here, sha256 right" });
+    }
+    Ok(())
+}
+
+fn verify(store: &Store, names: &[String]) -> anyhow::Result<()> {
+    let mut failed = 0;
+    let chosen: Vec<_> = if names.is_empty() {
+        store.passports().iter().filter(|passport| store.is_present(passport)).collect()
+    } else {
+        names.iter().map(|name| store.passport(name)).collect::<Result<_, _>>()?
+    };
+    if chosen.is_empty() {
+        bail!("no model is here: `troika models pull` fetches them");
+    }
+    for passport in chosen {
+        match verify_one(store, passport) {
+            Ok(told) => println!("{:<30}{told}", passport.name),
+            Err(error) => {
+                failed += 1;
+                println!("{:<30}REFUSED: {error:#}", passport.name);
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} models were refused: `troika models pull NAME` fetches a fresh copy");
+    }
+    Ok(())
+}
+
+fn verify_one(store: &Store, passport: &troika_models::Passport) -> anyhow::Result<String> {
+    let bytes = store.load_bytes(&passport.name)?;
+    if !passport.is_network() {
+        return Ok("sha256 right".to_owned());
+    }
+    let mut network = Network::load(passport, &bytes)?;
+    if passport.golden.is_none() {
+        return Ok("sha256 and shapes right; it has no golden outputs".to_owned());
+    }
+    let agreement = golden::verify(passport, &mut network)?;
+    Ok(format!("sha256 and shapes right; golden outputs to {:.1e} over {} numbers", agreement.max_abs_error, agreement.compared))
+}
