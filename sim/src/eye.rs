@@ -3,7 +3,7 @@
 use crate::{
     camera::View,
     light::Rig,
-    math::{M3, V3, add, apply, dot, length, lerp, scale, smoothstep, sub, unit},
+    math::{M3, V3, add, apply, dot, length, lerp, power, scale, smoothstep, sub, unit},
     raster::{Canvas, Corner, Tone},
 };
 
@@ -108,8 +108,8 @@ impl Eye {
             // The cornea is steeper than the ball: the catch-light sits on it.
             let steep = if t < 1.0 { 1.25 } else { 1.0 };
             let m = unit(apply(&turn, [local[0] * steep, local[1] * steep, local[2]]));
-            let spark = libm::powf(dot(m, half_key).max(0.0), 260.0) * key_colour[0] * 0.9 * lid_shade
-                + libm::powf(dot(m, half_flash).max(0.0), 600.0) * flash * 1.1;
+            let spark = power(dot(m, half_key).max(0.0), 8) * key_colour[0] * 0.9 * lid_shade
+                + power(dot(m, half_flash).max(0.0), 9) * flash * 1.1;
             core::array::from_fn(|k| colour[k] + spark)
         }
     }
@@ -130,6 +130,6 @@ fn fill(canvas: &mut Canvas, corners: [&Corner; 3], shade: impl Fn(V3) -> u32) {
     };
     let planes = [slope(0), slope(1), slope(2)];
     canvas.cover(corners, |colour, x, y| {
-        *colour = shade(planes.map(|(base, dx, dy)| base + dx * x + dy * y));
+        *colour = shade(planes.map(|(base, dx, dy)| (base + dy * y) + dx * x));
     });
 }

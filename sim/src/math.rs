@@ -65,6 +65,11 @@ pub fn bearing(v: V3) -> (f32, f32) {
     (libm::atan2f(v[0], v[2]).to_degrees(), libm::asinf(v[1].clamp(-1.0, 1.0)).to_degrees())
 }
 
+/// `x` to the power of two to the `doublings`.
+pub(crate) fn power(x: f32, doublings: u32) -> f32 {
+    (0..doublings).fold(x, |x, _| x * x)
+}
+
 pub(crate) fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
@@ -97,6 +102,6 @@ impl Random {
     /// Near-normal with deviation 1 (sum of uniform numbers).
     pub(crate) fn normal(&mut self) -> f32 {
         let sum: f32 = (0..6).map(|_| self.unit()).sum();
-        (sum - 3.0) * 1.414_213_6
+        (sum - 3.0) * core::f32::consts::SQRT_2
     }
 }

@@ -140,7 +140,7 @@ impl Canvas {
             (pa - a.x * dx - a.y * dy, dx, dy)
         };
         let light = [0, 1, 2].map(|n| slope(a.light[n], b.light[n], c.light[n]));
-        let at = |(base, dx, dy): (f32, f32, f32), x: f32, y: f32| base + dx * x + dy * y;
+        let at = |(base, dx, dy): (f32, f32, f32), x: f32, y: f32| (base + dy * y) + dx * x;
         match fill {
             Fill::Flat => self.cover(corners, |colour, x, y| {
                 *colour = tone.pack([0, 1, 2].map(|n| at(light[n], x, y)));

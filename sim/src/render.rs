@@ -8,8 +8,8 @@ use crate::{
     light::{Light, Rig},
     look::{CLOTH_INFRARED, LOOKS, Texture, below_collar, hair_share},
     math::{
-        M3, V3, add, apply, bearing, cross, direction, dot, length, lerp, mul, rotation, scale, smoothstep,
-        sub, unit as unit_of,
+        M3, V3, add, apply, bearing, cross, direction, dot, length, lerp, mul, power, rotation, scale,
+        smoothstep, sub, unit as unit_of,
     },
     raster::{Canvas, Corner, Fill, Tone},
     sensor,
@@ -501,9 +501,9 @@ fn light_up(this: &Renderer, kept: &Kept, lit: &Lit, identity: usize, corners: &
                 + lerp(rig.ground[k], rig.sky[k], up) * open
                 + flash
         });
-        let shine = |l: V3, power: f32| libm::powf(dot(*n, unit_of(add(l, eye))).max(0.0), power);
+        let shine = |l: V3, doublings: u32| power(dot(*n, unit_of(add(l, eye))).max(0.0), doublings);
         let mut sheen =
-            (shine(rig.key, 22.0) * rig.key_colour[0] * 0.075 + shine(eye, 30.0) * rig.flash * 0.06) * open;
+            (shine(rig.key, 4) * rig.key_colour[0] * 0.075 + shine(eye, 5) * rig.flash * 0.06) * open;
         sheen *= 1.0 - 0.5 * hair;
         if v >= tongue_from {
             light = core::array::from_fn(|k| light[k] * [0.35, 0.10, 0.09][k] * 0.5);

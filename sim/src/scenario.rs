@@ -240,7 +240,8 @@ impl Scenario {
             || camera.height < 48
             || camera.width > 4096
             || camera.height > 4096
-            || !(camera.focal_px > 10.0)
+            || !camera.focal_px.is_finite()
+            || camera.focal_px <= 10.0
         {
             return Err(at(
                 0,

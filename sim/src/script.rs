@@ -399,6 +399,6 @@ fn ease(x: f32) -> f32 {
 
 /// A slow, aperiodic movement.
 fn wave(t: f32, phase: &[f32], size: f32) -> f32 {
-    let [a, b] = [phase[0] * 6.283, phase[1] * 6.283];
+    let [a, b] = [phase[0] * core::f32::consts::TAU, phase[1] * core::f32::consts::TAU];
     size * (0.6 * libm::sinf(t * 0.83 + a) + 0.4 * libm::sinf(t * 1.91 + b))
 }

@@ -49,7 +49,7 @@ pub(crate) fn read_out(canvas: &Canvas, noise: &Noise, deviation: f32, seed: u64
         let grain = &noise.0[start..start + width * channels];
         if channels == 1 {
             for ((out, colour), grain) in row.iter_mut().zip(&line).zip(grain) {
-                *out = ((colour & 0xff) as i32 + (i32::from(*grain) * strength >> 12)).clamp(0, 255) as u8;
+                *out = ((colour & 0xff) as i32 + ((i32::from(*grain) * strength) >> 12)).clamp(0, 255) as u8;
             }
         } else {
             for ((out, colour), grain) in
@@ -57,7 +57,7 @@ pub(crate) fn read_out(canvas: &Canvas, noise: &Noise, deviation: f32, seed: u64
             {
                 let [r, g, b] = [colour >> 16 & 0xff, colour >> 8 & 0xff, colour & 0xff];
                 for ((out, channel), grain) in out.iter_mut().zip([r, g, b]).zip(grain) {
-                    *out = (channel as i32 + (i32::from(*grain) * strength >> 12)).clamp(0, 255) as u8;
+                    *out = (channel as i32 + ((i32::from(*grain) * strength) >> 12)).clamp(0, 255) as u8;
                 }
             }
         }
