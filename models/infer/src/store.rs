@@ -35,7 +35,7 @@ pub enum StoreError {
         known: String,
     },
     /// It was never fetched.
-    #[error("model `{name}` is not in {path}: fetch it with `troika models pull {name}`", path = path.display())]
+    #[error("model `{name}` is not in {path}: fetch it with `troika models pull {name}`", path = .path.display())]
     Absent {
         /// The model.
         name: String,
@@ -43,7 +43,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The bytes are not those that the passport names.
-    #[error("model `{name}` refused: its sha256 is {found}, the passport says {expected}; delete {path} and fetch it again with `troika models pull {name}`", path = path.display())]
+    #[error("model `{name}` refused: its sha256 is {found}, the passport says {expected}; delete {path} and fetch it again with `troika models pull {name}`", path = .path.display())]
     WrongHash {
         /// The model.
         name: String,
@@ -58,7 +58,7 @@ pub enum StoreError {
     #[error("no place for the models: set TROIKA_MODELS or HOME")]
     NoPlace,
     /// The file system refused.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -105,6 +105,11 @@ impl Store {
             passports.push(passport);
         }
         Ok(Store { root: root.into(), passports })
+    }
+
+    /// The cache at `root` with passports that are not in the catalogue.
+    pub fn with_passports(root: impl Into<PathBuf>, passports: Vec<Passport>) -> Self {
+        Store { root: root.into(), passports }
     }
 
     /// The cache's folder.

@@ -93,7 +93,7 @@ pub enum PullError {
         why: String,
     },
     /// The disk refused.
-    #[error("{path}: {source}{hint}", path = path.display(), hint = full_disk(source))]
+    #[error("{path}: {source}{hint}", path = .path.display(), hint = full_disk(.source))]
     Disk {
         /// The file.
         path: PathBuf,
@@ -135,18 +135,25 @@ pub struct Puller<'a> {
     store: &'a Store,
     converters: BTreeMap<String, Converter<'a>>,
     progress: bool,
+    index: Option<String>,
     agent: ureq::Agent,
 }
 
 impl<'a> Puller<'a> {
     /// A puller that draws progress bars on standard error (only where that is a terminal).
     pub fn new(store: &'a Store) -> Self {
-        Puller { store, converters: BTreeMap::new(), progress: true, agent: http::agent() }
+        Puller { store, converters: BTreeMap::new(), progress: true, index: None, agent: http::agent() }
     }
 
     /// Without progress bars.
     pub fn quiet(mut self) -> Self {
         self.progress = false;
+        self
+    }
+
+    /// Asks the index at this address and no client.
+    pub fn index(mut self, address: impl Into<String>) -> Self {
+        self.index = Some(address.into());
         self
     }
 
@@ -242,7 +249,7 @@ impl<'a> Puller<'a> {
             return Ok(whole);
         }
         let part = folder.join(format!("{expected}.part"));
-        let url = registry::locate(&self.agent, source).map_err(|source| PullError::Registry { name: name(), source })?;
+        let url = registry::locate(&self.agent, source, self.index.as_deref()).map_err(|source| PullError::Registry { name: name(), source })?;
         let bar = self.bar(&source.artifact);
         let mut progress = |have, total: Option<u64>| {
             if let Some(total) = total {

@@ -54,11 +54,11 @@ pub enum RegistryError {
     },
 }
 
-/// The address of the package file of `source`.
-pub(crate) fn locate(agent: &ureq::Agent, source: &Source) -> Result<String, RegistryError> {
+/// The address of the package file of `source`, at `index` or else at the registry that this machine's client uses.
+pub(crate) fn locate(agent: &ureq::Agent, source: &Source, index: Option<&str>) -> Result<String, RegistryError> {
     match source.registry {
-        Registry::Pypi => python(agent, source),
-        Registry::Npm => npm(agent, source),
+        Registry::Pypi => python(agent, source, index),
+        Registry::Npm => npm(agent, source, index),
         Registry::Repo => Err(absent(source)),
     }
 }
@@ -69,7 +69,7 @@ fn absent(source: &Source) -> RegistryError {
 }
 
 /// The first of these variables that is set, else what the client prints.
-fn index(
+fn ask(
     variables: &[&'static str],
     command: &'static str,
     args: &[&str],
@@ -110,8 +110,11 @@ struct SimpleFile {
     url: String,
 }
 
-fn python(agent: &ureq::Agent, source: &Source) -> Result<String, RegistryError> {
-    let index = index(&["TROIKA_PYPI_INDEX", "PIP_INDEX_URL"], "python3", &["-c", ASK_PIP], "python3-pip")?;
+fn python(agent: &ureq::Agent, source: &Source, index: Option<&str>) -> Result<String, RegistryError> {
+    let index = match index {
+        Some(index) => index.to_owned(),
+        None => ask(&["TROIKA_PYPI_INDEX", "PIP_INDEX_URL"], "python3", &["-c", ASK_PIP], "python3-pip")?,
+    };
     let page = format!("{index}/{}/", source.package);
     let accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
     let (text, json) = http::text(agent, &page, accept, MAX_INDEX)?;
@@ -174,9 +177,12 @@ struct NpmDist {
     tarball: String,
 }
 
-fn npm(agent: &ureq::Agent, source: &Source) -> Result<String, RegistryError> {
+fn npm(agent: &ureq::Agent, source: &Source, index: Option<&str>) -> Result<String, RegistryError> {
     let variables = ["TROIKA_NPM_REGISTRY", "npm_config_registry"];
-    let index = index(&variables, "npm", &["config", "get", "registry"], "npm")?;
+    let index = match index {
+        Some(index) => index.to_owned(),
+        None => ask(&variables, "npm", &["config", "get", "registry"], "npm")?,
+    };
     let package = source.package.replace('/', "%2f");
     let (text, _) = http::text(agent, &format!("{index}/{package}/{}", source.version), "application/json", MAX_INDEX)?;
     let version: NpmVersion = serde_json::from_str(&text).map_err(|e| answer(source, e.to_string()))?;

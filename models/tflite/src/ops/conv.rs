@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::lanes::{self, Lanes};
+use super::lanes::{self, Lanes, each};
 use super::{Activation, Floats, Window};
 
 /// Output channels in one block: two AVX2 vectors.
@@ -113,7 +113,7 @@ impl Conv {
         let block_len = runs * run * LANES;
         for (b, block) in self.weights.0.chunks_exact(block_len).enumerate() {
             let channel = b * LANES;
-            let bias = pair(&self.bias.0[channel..channel + LANES]);
+            let bias = pair(&self.bias.0.as_chunks::<LANES>().0[b]);
             let mut acc = [bias; P];
             for (r, taps) in block.chunks_exact(run * LANES).enumerate() {
                 let inputs: [&[f32]; P] = std::array::from_fn(|p| &image[offset(p, r)..][..run]);
@@ -132,7 +132,11 @@ impl Conv {
                     sum.iter_mut().zip(&residual[from..from + width]).for_each(|(s, r)| *s += r);
                 }
                 self.activation.apply(&mut sum[..width], channel);
-                y[from..from + width].copy_from_slice(&sum[..width]);
+                match y[from..from + width].as_chunks_mut::<LANES>().0 {
+                    // A copy of fixed length is two stores; one of any length is a call.
+                    [whole] => *whole = *sum,
+                    _ => y[from..from + width].copy_from_slice(&sum[..width]),
+                }
             }
         }
     }
@@ -153,25 +157,25 @@ impl Conv {
     }
 }
 
-/// Two vectors of neighbouring output channels; `from` holds [`LANES`] numbers.
+/// Two vectors of neighbouring output channels.
 #[inline(always)]
-fn pair(from: &[f32]) -> [Lanes; 2] {
-    let from = from.as_chunks::<{ lanes::LANES }>().0;
-    [Lanes::load(&from[0]), Lanes::load(&from[1])]
+fn pair(from: &[f32; LANES]) -> [Lanes; 2] {
+    let [a, b, c, d, e, f, g, h, high @ ..] = from;
+    [Lanes::load(&[*a, *b, *c, *d, *e, *f, *g, *h]), Lanes::load(high)]
 }
 
-/// `acc[p] += inputs[p][k] * taps[k]` over all `k`.
-#[inline(always)]
+/// `acc[p] += inputs[p][k] * taps[k]` over all `k`. A function of its own: inlined, the compiler runs out of registers.
+#[inline(never)]
 fn multiply<const P: usize>(acc: &mut [[Lanes; 2]; P], inputs: &[&[f32]; P], taps: &[f32]) {
     let taps = taps.as_chunks::<LANES>().0;
     let inputs: [&[f32]; P] = std::array::from_fn(|p| &inputs[p][..taps.len()]);
     let mut sums = *acc;
     for (k, tap) in taps.iter().enumerate() {
         let [low, high] = pair(tap);
-        for p in 0..P {
+        each!(p below P => {
             let value = Lanes::splat(inputs[p][k]);
             sums[p] = [sums[p][0].plus(value, low), sums[p][1].plus(value, high)];
-        }
+        });
     }
     *acc = sums;
 }

@@ -6,6 +6,21 @@
 /// How many.
 pub(crate) const LANES: usize = 8;
 
+/// `body` for `p` = 0, 1, … below `count` (a constant, 6 at most), written out: a loop would index the accumulators by a variable,
+/// and they would live in memory.
+macro_rules! each {
+    ($p:ident below $count:expr => $body:block) => {
+        each!(@ $p, $count, $body, 0 1 2 3 4 5)
+    };
+    (@ $p:ident, $count:expr, $body:block, $($at:literal)*) => {
+        $(if $at < $count {
+            let $p: usize = $at;
+            $body
+        })*
+    };
+}
+pub(crate) use each;
+
 #[cfg(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma"))]
 mod imp {
     use core::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps};
