@@ -17,7 +17,7 @@ use troika_kit::{Qos, Time, TypeInfo};
 use troika_transport::{Endpoint, Meta, NodeHandle, OnMessage, Publisher, Subscription, Transport};
 
 /// How long a test waits for what must come. Far over what any transport needs, so that a busy machine fails nothing.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Opens one more participant on a network of the test's own.
 pub type Network = Box<dyn Fn() -> Box<dyn Transport>>;
