@@ -147,7 +147,7 @@ fn picture(from: &mut impl BufRead) -> io::Result<Option<Frame>> {
     };
     let mut number = || word(from)?.parse::<u32>().map_err(|_| bad("a header that is no PGM or PPM"));
     let (width, height, most) = (number()?, number()?, number()?);
-    let bytes = u64::from(width) * u64::from(height) * channels;
+    let bytes = u64::from(width).saturating_mul(height.into()).saturating_mul(channels);
     if most != 255 || bytes == 0 || bytes > MOST_BYTES {
         return Err(bad("a picture of another depth, or too large"));
     }
