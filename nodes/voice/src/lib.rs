@@ -1,6 +1,16 @@
-//! Utterance to vehicle command: voice activity, matcher, gates. Pure but for its shells.
+//! What belongs here: from sound and words to vehicle commands, and nothing that runs a recogniser (that is `asr/`, in a
+//! process of its own). Pure but for reading files.
+//!
+//! - [`audio`], [`vad`]: samples to utterances.
+//! - [`matcher`]: words to vehicle functions, from `templates/en.toml`; [`eval`] measures it.
+//! - [`command`]: the step that puts them behind the catalogue's gates.
+//! - [`whisper_ggml`]: the recogniser's weights in the form that it reads.
+//! - [`config`]: what the process is started with.
 
+pub mod audio;
 pub mod command;
+pub mod config;
 pub mod eval;
 pub mod matcher;
+pub mod vad;
 pub mod whisper_ggml;

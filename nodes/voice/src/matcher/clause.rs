@@ -11,7 +11,9 @@ use super::{
 };
 
 /// Nobody speaks more commands in one breath; more cuts than this are not tried.
-const CLAUSES: usize = 6;
+const CLAUSES: usize = 4;
+/// Nor longer ones: what has more words is a conversation.
+const WORDS: usize = 48;
 /// Words that join commands.
 const JOINS: &[&str] = &["and", "then", "also", "plus", "but", "or"];
 const QUESTIONS: &[&str] = &[
@@ -73,7 +75,7 @@ pub(super) fn utterance(matcher: &Matcher, utterance: &str) -> Understood {
 impl Reader<'_> {
     /// The clauses' meanings, one after the other.
     fn whole(&self, words: &[Word]) -> Option<Meaning> {
-        if words.is_empty() {
+        if words.is_empty() || words.len() > WORDS {
             return None;
         }
         if starts_any(&self.matcher.templates.reported, words) {
@@ -182,6 +184,8 @@ impl Reader<'_> {
         while let Some(length) = address
             .iter()
             .filter(|phrase| starts(phrase, rest) && phrase.len() < rest.len())
+            // "No, open it" begins with an answer; "no highways" does not.
+            .filter(|phrase| phrase[0] != "no" || rest[phrase.len()].after_break)
             .map(Vec::len)
             .max()
         {

@@ -1,0 +1,168 @@
+//! What the voice process is started with.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The process's settings, as TOML or JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VoiceConfig {
+    /// Where the audio comes from.
+    pub source: SourceConfig,
+    /// The recogniser's model in GGML form.
+    pub whisper: Option<PathBuf>,
+    /// The voice activity model.
+    pub vad: Option<PathBuf>,
+    /// A folder that has the two as `whisper_tiny_en/ggml-tiny.en.bin` and `silero_vad/silero_vad_openvino_16k.onnx`; used
+    /// for the one that is not named.
+    pub models: Option<PathBuf>,
+    /// The recogniser's name, as transcripts tell it.
+    pub model: String,
+    /// Threads of the recogniser. On busy cores two are slower than one.
+    pub threads: u8,
+    /// `/` or `/car/front`.
+    pub namespace: String,
+    /// The node's name.
+    pub name: String,
+    /// Where the zenoh router is, if not as the environment says.
+    pub router: Option<String>,
+    /// ROS's domain, if not as the environment says.
+    pub domain: Option<u32>,
+    /// Niceness of the process.
+    pub nice: Option<i32>,
+}
+
+/// Where the audio comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceConfig {
+    /// All WAV and FLAC files of a folder by name, played at the speed of life with silence between them, once. An utterance's
+    /// id is its file's name without the ending.
+    Files {
+        /// The folder.
+        folder: PathBuf,
+        /// Silence between two files, in seconds.
+        #[serde(default = "gap")]
+        gap_s: f32,
+        /// Silence before the first, in seconds: others want to be there.
+        #[serde(default)]
+        wait_s: f32,
+    },
+    /// One WAV or FLAC file, played once.
+    Wav {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A microphone.
+    Microphone {
+        /// Its name as the operating system says it; none is the default one.
+        #[serde(default)]
+        device: Option<String>,
+    },
+}
+
+fn gap() -> f32 {
+    1.5
+}
+
+impl Default for VoiceConfig {
+    fn default() -> Self {
+        VoiceConfig {
+            source: SourceConfig::Microphone { device: None },
+            whisper: None,
+            vad: None,
+            models: None,
+            model: "whisper_tiny_en".to_owned(),
+            threads: 1,
+            namespace: "/".to_owned(),
+            name: "voice".to_owned(),
+            router: None,
+            domain: None,
+            nice: None,
+        }
+    }
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {why}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        why: std::io::Error,
+    },
+    /// It says what is not known.
+    #[error("{0}")]
+    Text(String),
+    /// A model's place is not told.
+    #[error(
+        "no {0} model: name it (`{0} = FILE`) or the folder that the models were pulled to (`models = FOLDER`)"
+    )]
+    NoModel(&'static str),
+}
+
+impl VoiceConfig {
+    /// From JSON text (it begins with `{`), or from a file: JSON when its name ends so, else TOML.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or says what is not known.
+    pub fn load(text_or_file: &str) -> Result<VoiceConfig, ConfigError> {
+        let json =
+            |text: &str| serde_json::from_str(text).map_err(|error| ConfigError::Text(error.to_string()));
+        if text_or_file.trim_start().starts_with('{') {
+            return json(text_or_file);
+        }
+        let text = std::fs::read_to_string(text_or_file)
+            .map_err(|why| ConfigError::File { path: text_or_file.to_owned(), why })?;
+        if text_or_file.ends_with(".json") {
+            return json(&text);
+        }
+        toml::from_str(&text).map_err(|error| ConfigError::Text(format!("{text_or_file}: {error}")))
+    }
+
+    /// The recogniser's file.
+    ///
+    /// # Errors
+    /// When neither it nor a models' folder is named.
+    pub fn whisper_file(&self) -> Result<PathBuf, ConfigError> {
+        self.model(&self.whisper, "whisper_tiny_en/ggml-tiny.en.bin").ok_or(ConfigError::NoModel("whisper"))
+    }
+
+    /// The voice activity model's file.
+    ///
+    /// # Errors
+    /// When neither it nor a models' folder is named.
+    pub fn vad_file(&self) -> Result<PathBuf, ConfigError> {
+        self.model(&self.vad, "silero_vad/silero_vad_openvino_16k.onnx").ok_or(ConfigError::NoModel("vad"))
+    }
+
+    fn model(&self, named: &Option<PathBuf>, inside: &str) -> Option<PathBuf> {
+        named.clone().or_else(|| self.models.as_deref().map(|folder: &Path| folder.join(inside)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_text_reads_and_what_is_unsaid_is_as_told() {
+        let config = VoiceConfig::load(r#"{"source": {"kind": "files", "folder": "speech"}, "models": "m"}"#);
+        let config = config.expect("reads");
+        assert_eq!(config.source, SourceConfig::Files { folder: "speech".into(), gap_s: 1.5, wait_s: 0.0 });
+        assert_eq!(config.threads, 1);
+        assert_eq!(config.whisper_file().ok(), Some(PathBuf::from("m/whisper_tiny_en/ggml-tiny.en.bin")));
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_told() {
+        let error = VoiceConfig::load(r#"{"sauce": 1}"#).expect_err("not known").to_string();
+        assert!(error.contains("sauce"), "{error}");
+        assert!(VoiceConfig::load("not-there.toml").is_err());
+        assert!(VoiceConfig::default().vad_file().is_err());
+    }
+}
