@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     packages::{self, succeed},
-    steps::{cargo, pull, root, say, set_up, target},
+    steps::{Build, cargo, pull, root, say, set_up, target},
 };
 
 /// A suite of tests.
@@ -32,7 +32,7 @@ const ALL: [Suite; 5] = [Suite::Format, Suite::Unit, Suite::Interop, Suite::Lint
 pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
     let suites = suite.as_ref().map_or(&ALL[..], std::slice::from_ref);
     if suites.iter().any(|suite| matches!(suite, Suite::Unit | Suite::Interop | Suite::Lint)) {
-        set_up(packages::TEST)?;
+        set_up(packages::TEST, Build::All)?;
         pull("test")?;
     }
     for suite in suites {
@@ -71,7 +71,7 @@ fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");
     let python = peers()?;
     succeed(
-        cargo(&["test", "--locked", "--package", INTEROP, "--", "--nocapture", "--test-threads=1"])
+        cargo(&["test", "--locked", "--workspace", "--test", "cdr", "--test", "peers", "--", "--nocapture", "--test-threads=1"])
             .env("TROIKA_INTEROP_PYTHON", python),
     )
 }

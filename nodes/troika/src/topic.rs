@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use troika_host::signal::stop_on_signals;
 use troika_msgs::dynamic;
 use troika_transport::Transport as _;
-use troika_transport_zenoh::{RouterPolicy, ZenohOptions, ZenohTransport};
+use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
 /// Where to look.
 #[derive(Args)]
@@ -66,11 +66,10 @@ pub enum TopicCommand {
 fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
     let mut options = ZenohOptions::from_env()?;
     if let Some(router) = &place.router {
-        options.endpoint.clone_from(router);
+        options.router.clone_from(router);
     }
+    let endpoint = options.router.clone();
     // A tool only looks: it never becomes the router that others then depend on.
-    options.router = RouterPolicy::Join;
-    let endpoint = options.endpoint.clone();
     let transport = ZenohTransport::open(options)?;
     if !transport.has_router() {
         bail!("no zenoh router at {endpoint}: start a system with `troika run`, or give another with --router");
@@ -138,9 +137,9 @@ fn echo(
     let (sender, receiver) = mpsc::sync_channel(64);
     let _subscription = transport.subscribe_raw(
         topic,
-        Box::new(move |cdr, _, key| {
+        Box::new(move |type_name, cdr| {
             // A reader slower than the topic loses messages, not memory.
-            let _ = sender.try_send((key.type_name.clone(), cdr.to_vec()));
+            let _ = sender.try_send((type_name.to_owned(), cdr.to_vec()));
         }),
     )?;
     let mut last = Instant::now();
@@ -174,7 +173,7 @@ fn hz(transport: &ZenohTransport, topic: &str, window: usize, seconds: Option<Du
     let (sender, receiver) = mpsc::sync_channel(1024);
     let _subscription = transport.subscribe_raw(
         topic,
-        Box::new(move |cdr, _, _| {
+        Box::new(move |_, cdr| {
             let _ = sender.try_send((Instant::now(), cdr.len()));
         }),
     )?;

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use troika_host::{Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals, sync::StopToken};
 use troika_kit::Qos;
 use troika_transport::Transport;
-use troika_transport_zenoh::ZenohTransport;
+use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 
 use super::{
     RunArguments,
@@ -38,11 +38,11 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         bail!("`troika run` needs a transport that reaches other processes: use zenoh, or `troika score` for virtual time");
     }
     let stop = stop_on_signals()?;
-    let options = arguments.zenoh_options()?;
-    let endpoint = options.endpoint.clone();
+    let options = arguments.zenoh_options(system)?;
+    // Held until the end: a router that we started ends with it.
+    let router = RouterGuard::ensure_for(&options)?;
+    let transport_shown = format!("zenoh, {} {}", router.describe(), options.router);
     let transport = ZenohTransport::open(options)?;
-    let role = if transport.is_router() { "with a router of our own at" } else { "joined the router at" };
-    let transport_shown = format!("zenoh, {role} {endpoint}");
     let dashboard = Arc::new(Mutex::new(Dashboard::default()));
     let edge = Edge::new(&transport, Clock::Host(HostClock::start()), &system.system.namespace, "troika_view")?;
     let subscriptions = watch(&edge, system, &dashboard)?;
@@ -75,7 +75,8 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     shown?;
 
     let dashboard = lock(&dashboard);
-    let report = report(source, system, &dashboard, figures?, seconds, transport_shown)?;
+    let mut report = report(source, system, &dashboard, figures?, seconds, transport_shown)?;
+    report.notices.append(&mut company.notices);
     print!("{}", report.table());
     for utterance in &dashboard.utterances {
         println!("  said           {}", view::utterance_line(utterance));
@@ -139,6 +140,10 @@ fn watch(edge: &Edge, system: &System, dashboard: &Arc<Mutex<Dashboard>>) -> any
 struct Company {
     members: Vec<Member>,
     folder: tempfile::TempDir,
+    /// What it does without; in the report.
+    notices: Vec<String>,
+    /// The screen belongs to the terminal view.
+    quiet: bool,
 }
 
 struct Member {
@@ -146,19 +151,29 @@ struct Member {
     child: Child,
     log: Option<PathBuf>,
     figures: PathBuf,
+    essential: bool,
+    /// The end of one that is not essential was told.
+    told: bool,
 }
 
 impl Company {
     fn start(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<Company> {
         let folder = tempfile::Builder::new().prefix("troika-run-").tempdir()?;
-        let mut company = Company { members: Vec::new(), folder };
+        let quiet = !arguments.headless && std::io::stdout().is_terminal();
+        let mut company = Company { members: Vec::new(), folder, notices: Vec::new(), quiet };
         let mut names: Vec<&String> = system.nodes.values().map(|node| &node.get_ref().process).collect();
         names.sort_unstable();
         names.dedup();
-        let quiet = !arguments.headless && std::io::stdout().is_terminal();
         for name in names {
             let figures = company.folder.path().join(format!("{name}.json"));
-            let mut command = command(arguments, source, system, name, &figures)?;
+            let mut command = match command(arguments, source, system, name, &figures) {
+                Ok(command) => command,
+                Err(error) if !system.is_essential(name) => {
+                    company.do_without(name, &format!("{error:#}"));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let log = quiet.then(|| company.folder.path().join(format!("{name}.log")));
             if let Some(log) = &log {
                 let file = File::create(log)?;
@@ -168,7 +183,8 @@ impl Company {
                 .stdin(Stdio::null())
                 .spawn()
                 .with_context(|| format!("cannot start process '{name}' ({})", command.get_program().display()))?;
-            company.members.push(Member { name: name.clone(), child, log, figures });
+            let essential = system.is_essential(name);
+            company.members.push(Member { name: name.clone(), child, log, figures, essential, told: false });
         }
         Ok(company)
     }
@@ -178,17 +194,39 @@ impl Company {
         format!("processes {}", members.join(", "))
     }
 
-    /// Whether all still run.
+    /// Tells of a process that is not essential and that the system goes on without.
+    fn do_without(&mut self, process: &str, why: &str) {
+        let notice = format!("process '{process}' {why}; the system runs on without it");
+        if !self.quiet {
+            eprintln!("notice: {notice}");
+        }
+        self.notices.push(notice);
+    }
+
+    /// Whether all that are essential still run.
     fn all_run(&mut self) -> bool {
-        self.members.iter_mut().all(|member| matches!(member.child.try_wait(), Ok(None)))
+        let mut ended = Vec::new();
+        for member in self.members.iter_mut().filter(|member| !member.essential && !member.told) {
+            if let Ok(Some(status)) = member.child.try_wait() {
+                member.told = true;
+                // A voice that plays files ends well when it has played them.
+                if !status.success() {
+                    ended.push((member.name.clone(), format!("ended by itself ({status}){}", member.tail())));
+                }
+            }
+        }
+        for (process, why) in ended {
+            self.do_without(&process, &why);
+        }
+        self.members.iter_mut().all(|member| !member.essential || matches!(member.child.try_wait(), Ok(None)))
     }
 
     fn wait_until_all_here(&mut self, transport: &dyn Transport, system: &System, stop: &StopToken) -> anyhow::Result<()> {
-        let prefix = system.system.namespace.trim_end_matches('/');
+        let wanted = system.essential_nodes();
         let start = Instant::now();
         loop {
             let here = transport.graph()?.nodes;
-            let missing: Vec<&String> = system.nodes.keys().filter(|name| !here.contains(&format!("{prefix}/{name}"))).collect();
+            let missing: Vec<&String> = wanted.iter().filter(|name| !here.contains(name)).collect();
             if missing.is_empty() || stop.is_stopped() {
                 return Ok(());
             }
@@ -210,6 +248,7 @@ impl Company {
             .members
             .iter_mut()
             .enumerate()
+            .filter(|(_, member)| member.essential)
             .filter_map(|(index, member)| member.child.try_wait().ok().flatten().map(|status| (index, status)))
             .collect();
         for member in &mut self.members {

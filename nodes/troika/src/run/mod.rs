@@ -14,6 +14,7 @@ mod voice;
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::bail;
+use troika_kit::Class;
 use troika_transport::Transport;
 use troika_transport_mem::MemTransport;
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
@@ -69,19 +70,27 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
 }
 
 impl RunArguments {
-    fn zenoh_options(&self) -> anyhow::Result<ZenohOptions> {
+    /// As the environment and the command line say; what Hard nodes send goes before the rest.
+    fn zenoh_options(&self, system: &System) -> anyhow::Result<ZenohOptions> {
         let mut options = ZenohOptions::from_env()?;
         if let Some(router) = &self.router {
-            options.endpoint.clone_from(router);
+            options.router.clone_from(router);
+        }
+        for node in system.nodes.values().map(serde_spanned::Spanned::get_ref) {
+            let Some(kind) = crate::kinds::find(node.kind.get_ref()) else { continue };
+            if kind.contract().is_some_and(|contract| contract.spec().class == Class::Hard) {
+                let topics = kind.outputs().iter().map(|spec| check::topic_of(node, spec).to_owned());
+                options.high_priority.extend(topics);
+            }
         }
         Ok(options)
     }
 
     /// Opens the system's transport.
-    fn open(&self, kind: TransportKind) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(match kind {
+    fn open(&self, system: &System) -> anyhow::Result<Arc<dyn Transport>> {
+        Ok(match self.transport.unwrap_or(system.system.transport) {
             TransportKind::Mem => Arc::new(MemTransport::new()),
-            TransportKind::Zenoh => Arc::new(ZenohTransport::open(self.zenoh_options()?)?),
+            TransportKind::Zenoh => Arc::new(ZenohTransport::open(self.zenoh_options(system)?)?),
         })
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let (source, system) = crate::system::load(&arguments.system)
         .map_err(|(_, problem)| anyhow::anyhow!("{}", problem.message))?;
     let settings = system.processes.get(process).map(|one| one.get_ref().clone()).unwrap_or_default();
-    let transport = arguments.open(arguments.transport.unwrap_or(system.system.transport))?;
+    let transport = arguments.open(&system)?;
     // Above ordinary threads, below every node: what a node sends does not wait behind a busy machine.
     let courier = if settings.lock_memory { Policy::Fifo(1) } else { Policy::Other };
     let options = HostOptions { mlock: settings.lock_memory, courier, ..HostOptions::default() };
@@ -55,10 +55,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     Ok(())
 }
 
-/// Waits until every node of the system is on the graph, so that no first frame is lost on a missing reader.
+/// Waits until every essential node of the system is on the graph, so that no first frame is lost on a missing reader.
 fn wait_for_all(transport: &dyn Transport, system: &System, stop: &StopToken) -> anyhow::Result<()> {
-    let prefix = system.system.namespace.trim_end_matches('/');
-    let wanted: Vec<String> = system.nodes.keys().map(|name| format!("{prefix}/{name}")).collect();
+    let wanted = system.essential_nodes();
     let mut waited = Duration::ZERO;
     let step = Duration::from_millis(50);
     loop {

@@ -39,7 +39,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The terminal cannot be drawn on.
-pub fn show(heading: &Heading, dashboard: &Mutex<Dashboard>, stopped: impl Fn() -> bool) -> anyhow::Result<()> {
+pub fn show(heading: &Heading, dashboard: &Mutex<Dashboard>, mut stopped: impl FnMut() -> bool) -> anyhow::Result<()> {
     let mut terminal = ratatui::try_init()?;
     let start = Instant::now();
     let result = loop {

@@ -70,18 +70,23 @@ fn default_process() -> String {
 }
 
 /// A `[processes.NAME]` table.
-#[derive(Debug, Clone, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Process {
     /// Lock the process's memory (never where speech or language models run).
-    #[serde(default)]
     pub lock_memory: bool,
     /// Measure the machine's scheduling floor beside this process's nodes.
-    #[serde(default)]
     pub floor: bool,
     /// `nice` value of the process's ordinary threads, 0 to 19.
-    #[serde(default)]
     pub nice: i32,
+    /// Whether the system ends when this process fails. One that is not essential is told and done without.
+    pub essential: bool,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Process { lock_memory: false, floor: false, nice: 0, essential: true }
+    }
 }
 
 /// A `[nodes.NAME]` table.
@@ -136,6 +141,23 @@ impl Node {
             field.as_ref().and_then(|ms| Duration::try_from_secs_f64(ms.get_ref() / 1000.0).ok())
         };
         [millis(&self.period_ms), millis(&self.deadline_ms), millis(&self.budget_ms)]
+    }
+}
+
+impl System {
+    /// Whether the system ends when this process fails.
+    pub fn is_essential(&self, process: &str) -> bool {
+        self.processes.get(process).is_none_or(|settings| settings.get_ref().essential)
+    }
+
+    /// The full names of the nodes that must be there for the system to start.
+    pub fn essential_nodes(&self) -> Vec<String> {
+        let prefix = self.system.namespace.trim_end_matches('/');
+        self.nodes
+            .iter()
+            .filter(|(_, node)| self.is_essential(&node.get_ref().process))
+            .map(|(name, _)| format!("{prefix}/{name}"))
+            .collect()
     }
 }
 
