@@ -52,6 +52,10 @@ pub trait Kind: Sync {
     fn outputs(&self) -> &'static [PortSpec];
     /// Whether its parameters can be read.
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem>;
+    /// The output ports that its parameters switch off.
+    fn silent(&self, _text: &str, _node: &str) -> &'static [&'static str] {
+        &[]
+    }
     /// Makes the node and hands it to the runtime.
     fn start(&self, making: &Making<'_>, options: NodeOptions, runtime: Runtime<'_>) -> anyhow::Result<()>;
     /// The program that runs it, when that is not `troika` itself; it stands beside `troika`.
@@ -64,13 +68,19 @@ pub trait Kind: Sync {
 pub struct StepKind<C, S> {
     summary: &'static str,
     make: fn(C, &Making<'_>) -> anyhow::Result<S>,
+    silent: fn(&C) -> &'static [&'static str],
     types: PhantomData<fn() -> (C, S)>,
 }
 
 impl<C, S> StepKind<C, S> {
     /// A kind made by `make` from its parameters.
     pub const fn new(summary: &'static str, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
-        StepKind { summary, make, types: PhantomData }
+        StepKind { summary, make, silent: |_| &[], types: PhantomData }
+    }
+
+    /// The same, with the output ports that parameters switch off.
+    pub const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
+        StepKind { silent, ..self }
     }
 }
 
@@ -92,6 +102,9 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         system::read_params::<C>(text, node).map(drop)
+    }
+    fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
+        system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))
     }
     fn start(&self, making: &Making<'_>, options: NodeOptions, mut runtime: Runtime<'_>) -> anyhow::Result<()> {
         let config = system::read_params::<C>(making.text, making.node)

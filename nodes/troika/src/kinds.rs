@@ -10,7 +10,7 @@ use troika_models::Store;
 use troika_monitor::MonitorNode;
 use troika_msgs::troika::Transcript;
 use troika_sim::{Scenario, SimDriver};
-use troika_vehicle::{SimulatedBody, VehicleNode};
+use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{command, config::VoiceConfig};
 
 use crate::{
@@ -23,8 +23,10 @@ pub const KINDS: &[&dyn Kind] = &[
     &StepKind::<troika_camera::Config, CameraNode>::new("frames of a camera, a video file or an image folder", camera),
     &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new("camera frame to driver state", driver_state),
     &StepKind::<troika_monitor::Config, MonitorNode>::new("driver state to alerts, by the rule profiles", monitor),
-    &StepKind::<troika_sim::Config, SimDriver>::new("a rendered driver with ground truth, from a scenario", sim_driver),
-    &StepKind::<troika_vehicle::Config, VehicleNode<SimulatedBody>>::new("vehicle signals out, vehicle commands carried out", vehicle),
+    &StepKind::<troika_sim::Config, SimDriver>::new("a rendered driver with ground truth, from a scenario", sim_driver)
+        .silent(|config| if config.drives_vehicle { &[] } else { &["signals"] }),
+    &StepKind::<troika_vehicle::Config, VehicleNode<SimulatedBody>>::new("vehicle signals out, vehicle commands carried out", vehicle)
+        .silent(|config| if config.signals == SignalsFrom::External { &["signals"] } else { &[] }),
     &Voice,
 ];
 

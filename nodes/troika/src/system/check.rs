@@ -39,7 +39,7 @@ pub fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], cores: us
         }
         problems.extend(placement(node.get_ref(), *kind, cores));
     }
-    problems.extend(topics(&known));
+    problems.extend(topics(text, &known));
     problems.extend(priorities(&known, &contracts));
     problems.extend(load(system, &known, &contracts, cores));
     problems.extend(processes(system, &known));
@@ -156,11 +156,12 @@ pub fn topic_of<'a>(node: &'a Node, spec: &'a PortSpec) -> &'a str {
 
 type Known<'a> = BTreeMap<&'a str, (&'a Spanned<Node>, &'static dyn Kind)>;
 
-fn topics(known: &Known<'_>) -> Vec<Problem> {
+fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut types: BTreeMap<&str, (TypeInfo, &str, &str)> = BTreeMap::new();
     let mut published: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, (node, kind)) in known {
+        let silent = kind.silent(text, name);
         for spec in kind.inputs().iter().chain(kind.outputs()) {
             let topic = topic_of(node.get_ref(), spec);
             let span = node.get_ref().remap.get(spec.name).map_or(node.get_ref().kind.span(), Spanned::span);
@@ -176,7 +177,7 @@ fn topics(known: &Known<'_>) -> Vec<Problem> {
                 Some(_) => {}
                 None => drop(types.insert(topic, (spec.ty, name, spec.name))),
             }
-            if spec.direction == Direction::Out {
+            if spec.direction == Direction::Out && !silent.contains(&spec.name) {
                 published.entry(topic).or_default().push(name);
             }
         }
