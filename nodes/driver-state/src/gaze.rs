@@ -56,6 +56,9 @@ pub fn zone(config: &Config, gaze: Direction, was: Option<Zone>) -> Zone {
 mod tests {
     use super::*;
 
+    /// A camera straight ahead of the driver.
+    const AHEAD: Camera = Camera { fov_deg: 60.0, yaw_deg: 0.0, pitch_deg: 0.0, roll_deg: 0.0 };
+
     fn at(yaw: f32, pitch: f32) -> Zone {
         zone(&Config::default(), Direction { yaw, pitch }, None)
     }
@@ -84,14 +87,14 @@ mod tests {
 
     #[test]
     fn a_driver_who_looks_into_a_low_camera_looks_down() {
-        let camera = Camera { pitch_deg: -20.0, ..Camera::default() };
+        let camera = Camera { pitch_deg: -20.0, ..AHEAD };
         let into_lens = in_vehicle(&mounting(&camera), [0.0, 0.0, -1.0]);
         assert!((into_lens.pitch + 20.0).abs() < 1e-3 && into_lens.yaw.abs() < 1e-3, "{into_lens:?}");
     }
 
     #[test]
     fn a_driver_who_looks_into_a_camera_at_the_right_looks_right() {
-        let camera = Camera { yaw_deg: -25.0, pitch_deg: 5.0, ..Camera::default() };
+        let camera = Camera { yaw_deg: -25.0, pitch_deg: 5.0, ..AHEAD };
         let into_lens = in_vehicle(&mounting(&camera), [0.0, 0.0, -1.0]);
         assert!((into_lens.yaw + 25.0).abs() < 1e-3 && (into_lens.pitch - 5.0).abs() < 1e-3, "{into_lens:?}");
     }
@@ -99,7 +102,7 @@ mod tests {
     #[test]
     fn a_leaning_camera_is_put_upright() {
         // The picture's right is 10 degrees below the vehicle's: a gaze along it is level all the same.
-        let camera = Camera { roll_deg: -10.0, ..Camera::default() };
+        let camera = Camera { roll_deg: -10.0, ..AHEAD };
         let (s, c) = 10_f32.to_radians().sin_cos();
         let level = in_vehicle(&mounting(&camera), [0.5 * c, 0.5 * s, -0.866]);
         assert!((level.yaw - 30.0).abs() < 0.1 && level.pitch.abs() < 0.1, "{level:?}");

@@ -322,7 +322,8 @@ mod tests {
     fn a_slightly_misplaced_camera_is_learnt_and_a_badly_misplaced_one_is_not() {
         let mut anna = Driver::new();
         let slight = anna.frames(60 * 30, looking(5.0, -4.0, 0.9)).gaze.expect("a face");
-        assert!(slight.yaw.abs() < 1.0 && slight.pitch.abs() < 1.0, "{slight:?}");
+        // To the map's cell.
+        assert!(slight.yaw.abs() < 1.5 && slight.pitch.abs() < 1.5, "{slight:?}");
         let mut mei = Driver::new();
         assert_eq!(mei.frames(60 * 30, looking(20.0, 0.0, 0.9)).state, State::LookingAway);
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGINT, SIGPIPE, SIGTERM},
     flag,
     iterator::Signals,
 };
@@ -37,4 +37,14 @@ pub fn stop_on_signals() -> io::Result<StopToken> {
         }
     })?;
     Ok(stop)
+}
+
+/// Ends the process quietly when the reader of its output goes away, as `tool | head` expects; Rust's own default is a panic.
+/// For programs that print and end, not for those that run nodes.
+///
+/// # Errors
+/// When the handler cannot be installed.
+#[expect(clippy::disallowed_types, reason = "signal-hook's interface")]
+pub fn end_on_closed_pipe() -> io::Result<()> {
+    flag::register_conditional_default(SIGPIPE, Arc::new(atomic::AtomicBool::new(true))).map(drop)
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// How the graph is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// One node after the other.
     Text,
     /// For a page of documentation.
@@ -21,7 +21,7 @@ pub enum Format {
 }
 
 /// The graph of a system whose kinds are all known.
-pub fn draw(system: &System, kinds: &[&'static dyn Kind], format: Format) -> String {
+pub(crate) fn draw(system: &System, kinds: &[&'static dyn Kind], format: Format) -> String {
     let mut out = String::new();
     let nodes: Vec<_> = system
         .nodes

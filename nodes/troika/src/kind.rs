@@ -11,7 +11,7 @@ use troika_kit::{Contract, PortSpec, Ports, Step};
 use crate::system::{self, Problem};
 
 /// What a node's maker may use besides its parameters.
-pub struct Making<'a> {
+pub(crate) struct Making<'a> {
     /// The text of the system file; parameters are read from it, so that errors point into it.
     pub text: &'a str,
     /// The node's name in it.
@@ -21,7 +21,7 @@ pub struct Making<'a> {
 }
 
 /// Where nodes run: on threads and the wall clock, or step by step on a virtual one.
-pub enum Runtime<'a> {
+pub(crate) enum Runtime<'a> {
     /// Threads.
     Host(&'a mut Host),
     /// Virtual clock.
@@ -39,7 +39,7 @@ impl Runtime<'_> {
 }
 
 /// A kind of node.
-pub trait Kind: Sync {
+pub(crate) trait Kind: Sync {
     /// As named in a system file.
     fn name(&self) -> &'static str;
     /// One sentence.
@@ -65,7 +65,7 @@ pub trait Kind: Sync {
 }
 
 /// A kind that is a [`Step`] with parameters of type `C`.
-pub struct StepKind<C, S> {
+pub(crate) struct StepKind<C, S> {
     summary: &'static str,
     make: fn(C, &Making<'_>) -> anyhow::Result<S>,
     silent: fn(&C) -> &'static [&'static str],
@@ -74,12 +74,12 @@ pub struct StepKind<C, S> {
 
 impl<C, S> StepKind<C, S> {
     /// A kind made by `make` from its parameters.
-    pub const fn new(summary: &'static str, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
+    pub(crate) const fn new(summary: &'static str, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
         StepKind { summary, make, silent: |_| &[], types: PhantomData }
     }
 
     /// The same, with the output ports that parameters switch off.
-    pub const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
+    pub(crate) const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
         StepKind { silent, ..self }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Every kind there is.
-pub const KINDS: &[&dyn Kind] = &[
+pub(crate) const KINDS: &[&dyn Kind] = &[
     &StepKind::<troika_camera::Config, CameraNode>::new("frames of a camera, a video file or an image folder", camera),
     &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new("camera frame to driver state", driver_state),
     &StepKind::<troika_monitor::Config, MonitorNode>::new("driver state to alerts, by the rule profiles", monitor),
@@ -31,7 +31,7 @@ pub const KINDS: &[&dyn Kind] = &[
 ];
 
 /// The kind of a name.
-pub fn find(name: &str) -> Option<&'static dyn Kind> {
+pub(crate) fn find(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
 }
 
@@ -67,7 +67,7 @@ fn vehicle(config: troika_vehicle::Config, _: &Making<'_>) -> anyhow::Result<Veh
 }
 
 /// The simulated driver of a scenario that also drives the vehicle, and how long the scenario is.
-pub fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duration)> {
+pub(crate) fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duration)> {
     let scenario = Scenario::read(path)?;
     let config = troika_sim::Config { scenario: path.to_path_buf(), repeat: false, drives_vehicle: true, smooth: true };
     Ok((SimDriver::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))

@@ -83,7 +83,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if !matches!(command, Command::Run(_))
+        && let Err(error) = troika_host::signal::end_on_closed_pipe()
+    {
+        eprintln!("notice: a closed pipe will not end this quietly: {error}");
+    }
+    let result = match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check { systems, strict } => check(&systems, strict),
         Command::Graph { kinds: true, .. } => {

@@ -7,7 +7,7 @@ use troika_models_pull::{Outcome, Puller, Selection};
 
 /// What to do with the models.
 #[derive(Subcommand)]
-pub enum ModelsCommand {
+pub(crate) enum ModelsCommand {
     /// Every model: what it is for, where it comes from, its licence, whether it is here.
     List,
     /// Fetch what is missing; each file is checked by its sha256 before it is released.
@@ -29,7 +29,7 @@ pub enum ModelsCommand {
 }
 
 /// Runs one of the commands.
-pub fn run(command: ModelsCommand) -> anyhow::Result<()> {
+pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<()> {
     let store = Store::open_default()?;
     match command {
         ModelsCommand::List => list(&store),

@@ -15,7 +15,7 @@ use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
 /// Where to look.
 #[derive(Args)]
-pub struct Where {
+pub(crate) struct Where {
     /// The router to join; by default the usual one on this machine.
     #[arg(long, value_name = "tcp/HOST:PORT")]
     router: Option<String>,
@@ -23,7 +23,7 @@ pub struct Where {
 
 /// What to do.
 #[derive(Subcommand)]
-pub enum TopicCommand {
+pub(crate) enum TopicCommand {
     /// Topics, their types, publishers and subscriptions.
     List {
         #[command(flatten)]
@@ -78,7 +78,7 @@ fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
 }
 
 /// Runs one of the commands.
-pub fn run(command: TopicCommand) -> anyhow::Result<()> {
+pub(crate) fn run(command: TopicCommand) -> anyhow::Result<()> {
     match command {
         TopicCommand::List { place, verbose } => list(&open(&place)?, verbose),
         TopicCommand::Echo { place, topic, once, truncate, timeout } => {

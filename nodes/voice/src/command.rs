@@ -29,7 +29,7 @@ pub const SIGNALS_FRESH: Duration = Duration::from_millis(500);
 /// How long a command waits for the body's first answer.
 pub const RESULT_WITHIN: Duration = Duration::from_secs(1);
 /// Words that the recogniser is less sure of than this are not acted upon: asked to be said again.
-pub const CONFIDENT_FROM: f32 = 0.4;
+pub const CONFIDENT_FROM: f32 = 0.7;
 /// Commands that are waited for at once; the oldest is told to have failed when there are more.
 const WAITING: usize = 32;
 /// Commands of one utterance.

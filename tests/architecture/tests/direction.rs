@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-models-pull", &["troika-models"]),
     // Nodes: pure logic. None knows a transport or the host.
     ("troika-template", &["troika-kit", "troika-msgs"]),
-    ("troika-monitor", &["troika-kit", "troika-msgs"]),
+    ("troika-monitor", &["troika-kit", "troika-msgs", "troika-safety"]),
     ("troika-driver-state", &["troika-kit", "troika-msgs", "troika-models"]),
     ("troika-vehicle", &["troika-kit", "troika-msgs"]),
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),

@@ -16,7 +16,7 @@ const LINES: usize = 32;
 
 /// One utterance and what became of it.
 #[derive(Debug, Clone, Default)]
-pub struct Utterance {
+pub(super) struct Utterance {
     /// Its id.
     pub id: String,
     /// The words.
@@ -36,7 +36,7 @@ pub struct Utterance {
 
 /// A small picture for the terminal: rows of grey levels.
 #[derive(Debug, Clone, Default)]
-pub struct Preview {
+pub(super) struct Preview {
     /// Columns.
     pub width: usize,
     /// Rows.
@@ -47,7 +47,7 @@ pub struct Preview {
 
 /// Everything that the view shows.
 #[derive(Debug, Default)]
-pub struct Dashboard {
+pub(super) struct Dashboard {
     /// Truth, answers and alerts, for the score.
     pub record: Record,
     /// The newest driver state.
@@ -71,7 +71,7 @@ const PREVIEW: (usize, usize) = (64, 48);
 
 impl Dashboard {
     /// A camera frame.
-    pub fn image(&mut self, image: &Image) {
+    pub(super) fn image(&mut self, image: &Image) {
         self.frames += 1;
         // The view is drawn at a third of the camera's rate; the rest is not worth the time.
         if self.frames % 3 == 0
@@ -82,20 +82,20 @@ impl Dashboard {
     }
 
     /// A driver state.
-    pub fn driver(&mut self, state: DriverState) {
+    pub(super) fn driver(&mut self, state: DriverState) {
         self.record.answer(&state);
         self.driver = Some(state);
     }
 
     /// An alert.
-    pub fn alert(&mut self, alert: DriverAlert) {
+    pub(super) fn alert(&mut self, alert: DriverAlert) {
         self.record.alerts.push(alert.clone());
         self.alerts.push_front(alert);
         self.alerts.truncate(LINES);
     }
 
     /// The words of an utterance; partial ones are not shown.
-    pub fn transcript(&mut self, transcript: &Transcript) {
+    pub(super) fn transcript(&mut self, transcript: &Transcript) {
         if !transcript.r#final {
             return;
         }
@@ -109,13 +109,13 @@ impl Dashboard {
     }
 
     /// A reply.
-    pub fn reply(&mut self, reply: VoiceReply) {
+    pub(super) fn reply(&mut self, reply: VoiceReply) {
         let id = reply.utterance_id.clone();
         self.utterance(&id, |utterance| utterance.reply = Some(reply));
     }
 
     /// A command; `id` of a voice command starts with the utterance's id and a slash.
-    pub fn command(&mut self, command: VehicleCommand) {
+    pub(super) fn command(&mut self, command: VehicleCommand) {
         let utterance_id = utterance_of(&command.id).to_owned();
         let sent = Time::from_stamp(command.header.stamp.sec, command.header.stamp.nanosec);
         self.utterance(&utterance_id, |utterance| {
@@ -127,7 +127,7 @@ impl Dashboard {
     }
 
     /// What became of a command.
-    pub fn result(&mut self, result: CommandResult) {
+    pub(super) fn result(&mut self, result: CommandResult) {
         let utterance_id = utterance_of(&result.command_id).to_owned();
         self.utterance(&utterance_id, |utterance| utterance.results.push(result));
     }

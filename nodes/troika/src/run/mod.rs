@@ -8,7 +8,7 @@ mod process;
 mod report;
 mod score;
 mod view;
-pub mod virtual_time;
+pub(crate) mod virtual_time;
 mod voice;
 
 use std::{path::PathBuf, sync::Arc};
@@ -23,7 +23,7 @@ use crate::system::{Sched, Source, System, TransportKind, check};
 
 /// `troika run`.
 #[derive(clap::Args)]
-pub struct RunArguments {
+pub(crate) struct RunArguments {
     /// The system file.
     system: PathBuf,
     /// Stop after this many seconds; by default at Ctrl-C.
@@ -53,7 +53,7 @@ pub struct RunArguments {
 ///
 /// # Errors
 /// The system cannot be used, a process of it failed, or the report cannot be written.
-pub fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     if let (Some(process), Some(figures)) = (&arguments.process, &arguments.figures) {
         return process::run(arguments, process, figures);
     }

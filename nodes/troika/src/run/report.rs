@@ -8,7 +8,7 @@ use super::score::Scores;
 
 /// Percentiles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Percentiles {
+pub(super) struct Percentiles {
     /// Median.
     pub p50: f64,
     /// 99th percentile.
@@ -21,7 +21,7 @@ pub struct Percentiles {
 
 /// One node's counts over the whole run; written by the process that ran it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct NodeFigures {
+pub(super) struct NodeFigures {
     /// The node's name.
     pub node: String,
     /// Its kind.
@@ -52,7 +52,7 @@ pub struct NodeFigures {
 
 /// What one process writes when it stops.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ProcessFigures {
+pub(super) struct ProcessFigures {
     /// Its nodes.
     pub nodes: Vec<NodeFigures>,
     /// The machine's own scheduling floor, microseconds; of one process only.
@@ -63,7 +63,7 @@ pub struct ProcessFigures {
 
 /// The report.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
+pub(super) struct Report {
     /// The system's name.
     pub system: String,
     /// Seconds it ran.
@@ -88,7 +88,7 @@ pub struct Report {
 
 /// Driver monitoring, scored where there is truth.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct DriverStateFigures {
+pub(super) struct DriverStateFigures {
     /// Mean of the per-state recalls.
     pub accuracy: Option<f64>,
     /// The same of the best constant answer.
@@ -115,7 +115,7 @@ pub struct DriverStateFigures {
 
 /// One state.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct StateFigures {
+pub(super) struct StateFigures {
     /// Its name.
     pub state: String,
     /// Frames answered right, of its true frames.
@@ -126,7 +126,7 @@ pub struct StateFigures {
 
 /// Voice.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct VoiceFigures {
+pub(super) struct VoiceFigures {
     /// Utterances heard.
     pub utterances: usize,
     /// Those with exactly the expected commands.
@@ -137,7 +137,7 @@ pub struct VoiceFigures {
 
 /// The machine.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Machine {
+pub(super) struct Machine {
     /// Scheduling floor, microseconds.
     pub floor_us: Option<Percentiles>,
     /// Cores.
@@ -146,7 +146,7 @@ pub struct Machine {
 
 impl DriverStateFigures {
     /// From the scores and the node's figures.
-    pub fn new(scores: Option<&Scores>, node: Option<&NodeFigures>) -> DriverStateFigures {
+    pub(super) fn new(scores: Option<&Scores>, node: Option<&NodeFigures>) -> DriverStateFigures {
         let mut figures = DriverStateFigures::default();
         if let Some(scores) = scores {
             figures.accuracy = scores.accuracy();
@@ -173,7 +173,7 @@ impl DriverStateFigures {
 
 impl Report {
     /// The table at the end.
-    pub fn table(&self) -> String {
+    pub(super) fn table(&self) -> String {
         let mut out = String::new();
         self.write_table(&mut out).unwrap_or_default();
         out

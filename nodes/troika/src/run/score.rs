@@ -9,15 +9,15 @@ use troika_kit::{Duration, Time};
 use troika_msgs::troika::{DriverAlert, DriverState, DriverTruth};
 
 /// The states, as numbered in `DriverState.msg`.
-pub const STATES: [&str; 4] = ["unknown", "attentive", "looking_away", "eyes_closed"];
+pub(super) const STATES: [&str; 4] = ["unknown", "attentive", "looking_away", "eyes_closed"];
 
 /// How far an alert may be from the truth's and still be the same alert. Perception adds its latency and smoothing; more
 /// than a second would be another event.
-pub const ALERT_TOLERANCE: Duration = Duration::from_millis(1_000);
+pub(super) const ALERT_TOLERANCE: Duration = Duration::from_millis(1_000);
 
 /// One raised alert, reduced to what is compared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Raised {
+pub(super) struct Raised {
     /// When its limit passed.
     pub at: Time,
     /// The profile.
@@ -28,7 +28,7 @@ pub struct Raised {
 
 impl Raised {
     /// The raised alerts among `alerts`.
-    pub fn of(alerts: &[DriverAlert]) -> Vec<Raised> {
+    pub(super) fn of(alerts: &[DriverAlert]) -> Vec<Raised> {
         alerts
             .iter()
             .filter(|alert| alert.phase == DriverAlert::RAISED)
@@ -43,7 +43,7 @@ impl Raised {
 
 /// What was seen of one run.
 #[derive(Debug, Default)]
-pub struct Record {
+pub(super) struct Record {
     truth: BTreeMap<u64, DriverTruth>,
     answers: BTreeMap<u64, u8>,
     /// Alerts in the order of their arrival.
@@ -56,27 +56,27 @@ fn key(stamp: &troika_msgs::builtin_interfaces::Time) -> u64 {
 
 impl Record {
     /// Takes the truth of one frame.
-    pub fn truth(&mut self, truth: &DriverTruth) {
+    pub(super) fn truth(&mut self, truth: &DriverTruth) {
         self.truth.insert(key(&truth.header.stamp), truth.clone());
     }
 
     /// Takes an answer, which carries the stamp of its frame.
-    pub fn answer(&mut self, state: &DriverState) {
+    pub(super) fn answer(&mut self, state: &DriverState) {
         self.answers.insert(key(&state.header.stamp), state.state);
     }
 
     /// The truth of every frame, in time's order.
-    pub fn truths(&self) -> impl Iterator<Item = &DriverTruth> {
+    pub(super) fn truths(&self) -> impl Iterator<Item = &DriverTruth> {
         self.truth.values()
     }
 
     /// The stamp of the newest true frame.
-    pub fn last_truth(&self) -> Option<Time> {
+    pub(super) fn last_truth(&self) -> Option<Time> {
         self.truth.last_key_value().map(|(nanos, _)| Time::from_nanos(*nanos))
     }
 
     /// The scores, given the alerts that the rules raise on the truth.
-    pub fn score(&self, expected: &[Raised]) -> Scores {
+    pub(super) fn score(&self, expected: &[Raised]) -> Scores {
         let mut confusion = [[0_u64; 5]; 4];
         let mut skipped = 0;
         // Frames that are still on their way at the end have no answer yet.
@@ -120,7 +120,7 @@ fn match_alerts(expected: &[Raised], raised: &[Raised]) -> (Vec<(Raised, Duratio
 
 /// The scores of one run.
 #[derive(Debug, Clone)]
-pub struct Scores {
+pub(super) struct Scores {
     /// Frames by true state and answered state; the last column holds frames without an answer.
     pub confusion: [[u64; 5]; 4],
     /// Frames left out because they are in a transition.
@@ -135,7 +135,7 @@ pub struct Scores {
 
 impl Scores {
     /// Recall of each state that occurred, with its share of the scored frames.
-    pub fn recalls(&self) -> Vec<(&'static str, f64, f64)> {
+    pub(super) fn recalls(&self) -> Vec<(&'static str, f64, f64)> {
         let total: u64 = self.confusion.iter().flatten().sum();
         STATES
             .iter()
@@ -150,19 +150,19 @@ impl Scores {
     }
 
     /// Mean of the recalls; `None` without a scored frame.
-    pub fn accuracy(&self) -> Option<f64> {
+    pub(super) fn accuracy(&self) -> Option<f64> {
         let recalls = self.recalls();
         (!recalls.is_empty()).then(|| recalls.iter().map(|(_, recall, _)| recall).sum::<f64>() / recalls.len() as f64)
     }
 
     /// The accuracy of the best constant answer.
-    pub fn constant_accuracy(&self) -> Option<f64> {
+    pub(super) fn constant_accuracy(&self) -> Option<f64> {
         let states = self.recalls().len();
         (states > 0).then(|| 1.0 / states as f64)
     }
 
     /// Expected sleep alerts (microsleep, sleep, unresponsive) that were not raised.
-    pub fn missed_sleep(&self) -> usize {
+    pub(super) fn missed_sleep(&self) -> usize {
         let sleep = [DriverAlert::MICROSLEEP, DriverAlert::SLEEP, DriverAlert::UNRESPONSIVE];
         self.missed.iter().filter(|alert| sleep.contains(&alert.kind)).count()
     }

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// What does not change during a run.
-pub struct Heading {
+pub(super) struct Heading {
     /// The system's name.
     pub system: String,
     /// What carries the messages.
@@ -39,7 +39,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The terminal cannot be drawn on.
-pub fn show(heading: &Heading, dashboard: &Mutex<Dashboard>, mut stopped: impl FnMut() -> bool) -> anyhow::Result<()> {
+pub(super) fn show(heading: &Heading, dashboard: &Mutex<Dashboard>, mut stopped: impl FnMut() -> bool) -> anyhow::Result<()> {
     let mut terminal = ratatui::try_init()?;
     let start = Instant::now();
     let result = loop {
@@ -215,7 +215,7 @@ fn zone(zone: u8) -> &'static str {
 }
 
 /// The name of an alert's kind.
-pub fn alert_kind(kind: u8) -> &'static str {
+pub(super) fn alert_kind(kind: u8) -> &'static str {
     match kind {
         DriverAlert::LONG_DISTRACTION => "long distraction",
         DriverAlert::REPEATED_GLANCES => "repeated glances",
@@ -291,7 +291,7 @@ fn draw_voice(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
 }
 
 /// One utterance as a line: its words, what it was taken for, what became of it.
-pub fn utterance_line(utterance: &Utterance) -> String {
+pub(super) fn utterance_line(utterance: &Utterance) -> String {
     let commands: Vec<String> = utterance
         .commands
         .iter()

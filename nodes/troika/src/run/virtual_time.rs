@@ -24,7 +24,7 @@ use crate::{
 
 /// `troika score`.
 #[derive(clap::Args)]
-pub struct ScoreArguments {
+pub(crate) struct ScoreArguments {
     /// Scenario files.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
@@ -54,7 +54,7 @@ struct Scored {
 ///
 /// # Errors
 /// A scenario or the system cannot be used, or the report cannot be written.
-pub fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
+pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
     let (source, system) = crate::load_checked(&arguments.system)?;
     let mut all = Vec::new();
     for scenario in &arguments.scenarios {

@@ -10,7 +10,7 @@ use super::{Node, Problem, Sched, System, TransportKind, problem::nearest};
 use crate::kind::Kind;
 
 /// Everything that is wrong, errors first. `kinds` are the kinds there are, `cores` this machine's number of cores.
-pub fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], cores: usize) -> Vec<Problem> {
+pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], cores: usize) -> Vec<Problem> {
     let mut problems = Vec::new();
     let known: BTreeMap<&str, (&Spanned<Node>, &'static dyn Kind)> = system
         .nodes
@@ -57,7 +57,7 @@ fn unknown_kind(kind: &Spanned<String>, kinds: &[&'static dyn Kind]) -> Problem 
 }
 
 /// The kind's contract, tightened as the file says.
-pub fn contract(node: &Node, kind: &dyn Kind) -> Result<Option<Contract>, Problem> {
+pub(crate) fn contract(node: &Node, kind: &dyn Kind) -> Result<Option<Contract>, Problem> {
     let Some(base) = kind.contract() else { return Ok(None) };
     for field in [&node.period_ms, &node.deadline_ms, &node.budget_ms].into_iter().flatten() {
         if !(field.get_ref().is_finite() && *field.get_ref() > 0.0) {
@@ -150,7 +150,7 @@ fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Problem> {
 }
 
 /// The topic that a port is on.
-pub fn topic_of<'a>(node: &'a Node, spec: &'a PortSpec) -> &'a str {
+pub(crate) fn topic_of<'a>(node: &'a Node, spec: &'a PortSpec) -> &'a str {
     node.remap.get(spec.name).map_or(spec.topic, |topic| topic.get_ref().as_str())
 }
 
@@ -319,6 +319,7 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Severity;
     use crate::{kinds::KINDS, system::parse};
 
     const HEAD: &str = "[system]\nname = \"t\"\n";

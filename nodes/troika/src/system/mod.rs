@@ -2,8 +2,8 @@
 //! which parameters. Reading it ([`load`]) and finding what is wrong with it ([`check`]) are pure; a [`Problem`] points at
 //! the line at fault and names the way out.
 
-pub mod check;
-pub mod problem;
+pub(crate) mod check;
+pub(crate) mod problem;
 
 use std::{collections::BTreeMap, ops::Range, path::Path, time::Duration};
 
@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use problem::{Problem, Severity};
+pub(crate) use problem::{Problem, Severity};
 
 /// A system file as written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct System {
+pub(crate) struct System {
     /// The `[system]` table.
     pub system: Head,
     /// The `[nodes.NAME]` tables.
@@ -29,7 +29,7 @@ pub struct System {
 /// The `[system]` table.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Head {
+pub(crate) struct Head {
     /// The system's name.
     pub name: String,
     /// One sentence for `troika graph` and the terminal view.
@@ -49,7 +49,7 @@ pub struct Head {
 /// What carries the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum TransportKind {
+pub(crate) enum TransportKind {
     /// Inside one process; other processes of the system are not reached.
     Mem,
     /// zenoh, as ROS 2 peers on rmw_zenoh speak it.
@@ -72,7 +72,7 @@ fn default_process() -> String {
 /// A `[processes.NAME]` table.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Process {
+pub(crate) struct Process {
     /// Lock the process's memory (never where speech or language models run).
     pub lock_memory: bool,
     /// Measure the machine's scheduling floor beside this process's nodes.
@@ -92,7 +92,7 @@ impl Default for Process {
 /// A `[nodes.NAME]` table.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Node {
+pub(crate) struct Node {
     /// Which kind of node: `troika graph --kinds` lists them.
     pub kind: Spanned<String>,
     /// The process that it runs in.
@@ -124,7 +124,7 @@ pub struct Node {
 /// Scheduling policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(tag = "policy", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Sched {
+pub(crate) enum Sched {
     /// SCHED_FIFO at a priority of 1 to 98.
     Fifo {
         /// Higher runs first.
@@ -136,7 +136,7 @@ pub enum Sched {
 
 impl Node {
     /// The contract's tightened numbers: period, deadline, budget.
-    pub fn tightened(&self) -> [Option<Duration>; 3] {
+    pub(crate) fn tightened(&self) -> [Option<Duration>; 3] {
         let millis = |field: &Option<Spanned<f64>>| {
             field.as_ref().and_then(|ms| Duration::try_from_secs_f64(ms.get_ref() / 1000.0).ok())
         };
@@ -146,12 +146,12 @@ impl Node {
 
 impl System {
     /// Whether the system ends when this process fails.
-    pub fn is_essential(&self, process: &str) -> bool {
+    pub(crate) fn is_essential(&self, process: &str) -> bool {
         self.processes.get(process).is_none_or(|settings| settings.get_ref().essential)
     }
 
     /// The full names of the nodes that must be there for the system to start.
-    pub fn essential_nodes(&self) -> Vec<String> {
+    pub(crate) fn essential_nodes(&self) -> Vec<String> {
         let prefix = self.system.namespace.trim_end_matches('/');
         self.nodes
             .iter()
@@ -163,7 +163,7 @@ impl System {
 
 /// A system file with its text, so that problems can point into it.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(crate) struct Source {
     /// As given by the user.
     pub path: String,
     /// The whole text.
@@ -174,7 +174,7 @@ pub struct Source {
 ///
 /// # Errors
 /// The file cannot be read, is no TOML, or has an unknown or missing key.
-pub fn load(path: &Path) -> Result<(Source, System), (Source, Problem)> {
+pub(crate) fn load(path: &Path) -> Result<(Source, System), (Source, Problem)> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let source = Source { path: shown.clone(), text: String::new() };
@@ -188,12 +188,12 @@ pub fn load(path: &Path) -> Result<(Source, System), (Source, Problem)> {
 }
 
 /// Reads the text of a system file.
-pub fn parse(text: &str) -> Result<System, Problem> {
+pub(crate) fn parse(text: &str) -> Result<System, Problem> {
     toml::from_str(text).map_err(|error| Problem::of_toml(&error))
 }
 
 /// The parameters of one node, with their places in the file, for the kind to read. `None` when there are none.
-pub fn params_of<'t>(text: &'t str, node: &str) -> Option<Spanned<DeValue<'t>>> {
+pub(crate) fn params_of<'t>(text: &'t str, node: &str) -> Option<Spanned<DeValue<'t>>> {
     let mut file = DeTable::parse(text).ok()?.into_inner();
     let DeValue::Table(mut nodes) = file.remove("nodes")?.into_inner() else { return None };
     let DeValue::Table(mut node) = nodes.remove(node)?.into_inner() else { return None };
@@ -204,7 +204,7 @@ pub fn params_of<'t>(text: &'t str, node: &str) -> Option<Spanned<DeValue<'t>>> 
 ///
 /// # Errors
 /// An unknown key or a value of the wrong type, with its place in the file.
-pub fn read_params<T: serde::de::DeserializeOwned>(text: &str, node: &str) -> Result<T, Problem> {
+pub(crate) fn read_params<T: serde::de::DeserializeOwned>(text: &str, node: &str) -> Result<T, Problem> {
     let result = match params_of(text, node) {
         Some(value) => T::deserialize(toml::de::ValueDeserializer::from(value)),
         None => T::deserialize(toml::Table::new()),
@@ -213,4 +213,4 @@ pub fn read_params<T: serde::de::DeserializeOwned>(text: &str, node: &str) -> Re
 }
 
 /// Where a key's table stands in the text: for problems about the node as a whole.
-pub type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;

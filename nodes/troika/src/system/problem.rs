@@ -8,7 +8,7 @@ use super::Source;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// It runs, but not as one would think.
     Warning,
     /// It must not run.
@@ -17,7 +17,7 @@ pub enum Severity {
 
 /// Something wrong with a system file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong, in one sentence.
@@ -30,29 +30,29 @@ pub struct Problem {
 
 impl Problem {
     /// An error without a place.
-    pub fn error(message: impl Into<String>) -> Problem {
+    pub(crate) fn error(message: impl Into<String>) -> Problem {
         Problem { severity: Severity::Error, message: message.into(), span: None, help: None }
     }
 
     /// A warning without a place.
-    pub fn warning(message: impl Into<String>) -> Problem {
+    pub(crate) fn warning(message: impl Into<String>) -> Problem {
         Problem { severity: Severity::Warning, ..Problem::error(message) }
     }
 
     /// The same, with its place.
-    pub fn at(mut self, span: Range<usize>) -> Problem {
+    pub(crate) fn at(mut self, span: Range<usize>) -> Problem {
         self.span = Some(span);
         self
     }
 
     /// The same, with the way out.
-    pub fn help(mut self, help: impl Into<String>) -> Problem {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Problem {
         self.help = Some(help.into());
         self
     }
 
     /// What the TOML reader says, with a near miss named when a key is unknown.
-    pub fn of_toml(error: &toml::de::Error) -> Problem {
+    pub(crate) fn of_toml(error: &toml::de::Error) -> Problem {
         let message = error.message().trim().to_owned();
         let help = near_miss(&message);
         let problem = Problem { span: error.span(), ..Problem::error(message) };
@@ -63,7 +63,7 @@ impl Problem {
     }
 
     /// As shown to a person: file, line, the text at fault, the way out.
-    pub fn render(&self, source: &Source, colour: bool) -> String {
+    pub(crate) fn render(&self, source: &Source, colour: bool) -> String {
         let level = match self.severity {
             Severity::Warning => Level::WARNING,
             Severity::Error => Level::ERROR,
@@ -96,7 +96,7 @@ fn near_miss(message: &str) -> Option<String> {
 }
 
 /// The candidate most like `word`, if any is like it at all.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))

@@ -83,6 +83,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         config.source = SourceConfig::Microphone { device: (name != "default").then_some(name) };
     }
     let prompt = !arguments.no_prompt;
+    if arguments.wav.is_some() || arguments.measure.is_some() || arguments.data.is_some() {
+        troika_host::signal::end_on_closed_pipe()?;
+    }
     if let Some(file) = arguments.wav {
         return Ears::new(&config, prompt)?.one(&file);
     }
