@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("..").canonicalize()?;
+    let root =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("..").canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut folders: Vec<PathBuf> = fs::read_dir(&root)?.filter_map(|e| Some(e.ok()?.path())).collect();
     folders.retain(|f| f.join("model.toml").is_file());
@@ -15,11 +16,17 @@ fn main() -> io::Result<()> {
     for folder in folders {
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files: Vec<PathBuf> = fs::read_dir(&folder)?.filter_map(|e| Some(e.ok()?.path())).collect();
-        files.retain(|f| ["f32", "onnx", "tflite", "bin"].iter().any(|e| f.extension().is_some_and(|x| x == *e)));
+        files.retain(|f| {
+            ["f32", "onnx", "tflite", "bin"].iter().any(|e| f.extension().is_some_and(|x| x == *e))
+        });
         files.sort();
         let passport = folder.join("model.toml");
         let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let _ = writeln!(code, "    Entry {{ folder: {:?}, passport: include_str!({passport:?}), files: &[", name(&folder));
+        let _ = writeln!(
+            code,
+            "    Entry {{ folder: {:?}, passport: include_str!({passport:?}), files: &[",
+            name(&folder)
+        );
         for file in files {
             println!("cargo::rerun-if-changed={}", file.display());
             let _ = writeln!(code, "        ({:?}, include_bytes!({file:?})),", name(&file));

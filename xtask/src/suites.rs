@@ -71,8 +71,19 @@ fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");
     let python = peers()?;
     succeed(
-        cargo(&["test", "--locked", "--workspace", "--test", "cdr", "--test", "peers", "--", "--nocapture", "--test-threads=1"])
-            .env("TROIKA_INTEROP_PYTHON", python),
+        cargo(&[
+            "test",
+            "--locked",
+            "--workspace",
+            "--test",
+            "cdr",
+            "--test",
+            "peers",
+            "--",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env("TROIKA_INTEROP_PYTHON", python),
     )
 }
 

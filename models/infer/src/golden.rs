@@ -107,7 +107,9 @@ pub fn verify(passport: &Passport, network: &mut Network) -> Result<Agreement, G
         let outputs = network.run(&inputs)?;
         for (index, spec) in passport.outputs.iter().enumerate() {
             let mut found = 0.0f32;
-            for (ours, theirs) in outputs.get(index).iter().step_by(stride(spec.len())).zip(reference.by_ref()) {
+            for (ours, theirs) in
+                outputs.get(index).iter().step_by(stride(spec.len())).zip(reference.by_ref())
+            {
                 let off = (ours - theirs).abs();
                 // A NaN compares with nothing: it must not pass as small.
                 found = if off.is_nan() { f32::INFINITY } else { found.max(off) };

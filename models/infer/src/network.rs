@@ -78,7 +78,10 @@ pub struct Network {
 
 impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Network").field("inputs", &self.inputs).field("outputs", &self.outputs).finish_non_exhaustive()
+        f.debug_struct("Network")
+            .field("inputs", &self.inputs)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,7 +132,8 @@ impl Network {
         }
         let made = self.state.run(values).map_err(tract)?;
         for (index, (value, spec)) in made.iter().zip(&self.outputs).enumerate() {
-            let found = value.try_as_plain_ram().and_then(|v| Ok(v.as_slice::<f32>()?.len())).map_err(tract)?;
+            let found =
+                value.try_as_plain_ram().and_then(|v| Ok(v.as_slice::<f32>()?.len())).map_err(tract)?;
             if found != spec.len() {
                 return Err(RunError::Length { index, found, expected: spec.len() });
             }
@@ -174,7 +178,8 @@ fn count(what: &'static str, found: usize, expected: usize) -> Result<(), Networ
 }
 
 fn shape(what: &'static str, spec: &TensorSpec, fact: &TypedFact) -> Result<(), NetworkError> {
-    let same = fact.shape.as_concrete() == Some(spec.shape.as_slice()) && fact.datum_type == f32::datum_type();
+    let same =
+        fact.shape.as_concrete() == Some(spec.shape.as_slice()) && fact.datum_type == f32::datum_type();
     if same {
         return Ok(());
     }

@@ -224,18 +224,27 @@ impl Passport {
         let error = |line, why: String| PassportError { file: file.to_owned(), line, why };
         let passport: Passport = toml::from_str(text).map_err(|e| {
             let start = e.span().map_or(0, |s| s.start).min(text.len());
-            error(text.as_bytes()[..start].iter().filter(|b| **b == b'\n').count() + 1, e.message().to_owned())
+            error(
+                text.as_bytes()[..start].iter().filter(|b| **b == b'\n').count() + 1,
+                e.message().to_owned(),
+            )
         })?;
-        let line_of = |key: &str| text.lines().position(|l| l.trim_start().starts_with(key)).map_or(1, |n| n + 1);
+        let line_of =
+            |key: &str| text.lines().position(|l| l.trim_start().starts_with(key)).map_or(1, |n| n + 1);
         if passport.licence.trim().is_empty() {
-            return Err(error(line_of("licence"), "the licence is missing: state its SPDX identifier".into()));
+            return Err(error(
+                line_of("licence"),
+                "the licence is missing: state its SPDX identifier".into(),
+            ));
         }
         if passport.sources.is_empty() {
             return Err(error(1, "no [[source]]: nothing says where the bytes come from".into()));
         }
         // The names become paths in the cache.
         let plain = |s: &str| {
-            !s.is_empty() && !s.starts_with('.') && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b))
+            !s.is_empty()
+                && !s.starts_with('.')
+                && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b))
         };
         for (key, name) in [("name", &passport.name), ("file", &passport.file)] {
             if !plain(name) {
@@ -244,12 +253,17 @@ impl Passport {
         }
         for source in &passport.sources {
             let remote = source.registry != Registry::Repo;
-            if remote && (source.artifact_sha256.is_none() || !plain(&source.artifact) || source.version.is_empty()) {
+            if remote
+                && (source.artifact_sha256.is_none() || !plain(&source.artifact) || source.version.is_empty())
+            {
                 let why = "a source needs `package`, `version`, `artifact` and `artifact_sha256`";
                 return Err(error(line_of("[[source]]"), why.into()));
             }
             if !remote && source.member.as_deref().is_none_or(|m| !plain(m)) {
-                return Err(error(line_of("[[source]]"), "a source in this repository needs a `member`".into()));
+                return Err(error(
+                    line_of("[[source]]"),
+                    "a source in this repository needs a `member`".into(),
+                ));
             }
             if source.slice.is_some_and(|[from, to]| from >= to) {
                 return Err(error(line_of("slice"), "the slice is empty".into()));

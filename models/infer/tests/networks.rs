@@ -9,8 +9,12 @@ fn every_network_gives_what_its_reference_gives() {
     let mut checked = 0;
     for passport in store.passports().iter().filter(|p| p.is_network() && p.golden.is_some()) {
         let mut network = store.network(&passport.name).unwrap_or_else(|e| panic!("{e}"));
-        let agreement = golden::verify(passport, &mut network).unwrap_or_else(|e| panic!("{}: {e}", passport.name));
-        println!("{}: {} numbers, off by at most {:e}", passport.name, agreement.compared, agreement.max_abs_error);
+        let agreement =
+            golden::verify(passport, &mut network).unwrap_or_else(|e| panic!("{}: {e}", passport.name));
+        println!(
+            "{}: {} numbers, off by at most {:e}",
+            passport.name, agreement.compared, agreement.max_abs_error
+        );
         checked += 1;
     }
     assert!(checked >= 6, "{checked} networks have reference outputs");

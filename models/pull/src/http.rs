@@ -61,10 +61,16 @@ fn request(url: &str, why: impl ToString) -> HttpError {
 }
 
 /// A short text, and whether it is JSON.
-pub(crate) fn text(agent: &ureq::Agent, url: &str, accept: &str, limit: u64) -> Result<(String, bool), HttpError> {
+pub(crate) fn text(
+    agent: &ureq::Agent,
+    url: &str,
+    accept: &str,
+    limit: u64,
+) -> Result<(String, bool), HttpError> {
     let mut response = agent.get(url).header("Accept", accept).call().map_err(|e| request(url, e))?;
     let json = response.body().mime_type().is_some_and(|m| m.ends_with("json"));
-    let text = response.body_mut().with_config().limit(limit).read_to_string().map_err(|e| request(url, e))?;
+    let text =
+        response.body_mut().with_config().limit(limit).read_to_string().map_err(|e| request(url, e))?;
     Ok((text, json))
 }
 
@@ -125,7 +131,9 @@ fn attempt(
         progress(have, total);
     }
     match total {
-        Some(expected) if expected != have => Err(HttpError::Short { url: url.to_owned(), found: have, expected }),
+        Some(expected) if expected != have => {
+            Err(HttpError::Short { url: url.to_owned(), found: have, expected })
+        }
         _ => file.sync_all().map_err(disk),
     }
 }

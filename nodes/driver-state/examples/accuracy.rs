@@ -36,8 +36,10 @@ fn main() -> Result<()> {
             "--identity" => identity = Some(value()?.parse::<usize>()?),
             "--light" => {
                 let name = value()?;
-                let known = Light::ALL.into_iter().find(|light| format!("{light:?}").eq_ignore_ascii_case(&name));
-                light = Some(known.with_context(|| format!("no light '{name}', there are {:?}", Light::ALL))?);
+                let known =
+                    Light::ALL.into_iter().find(|light| format!("{light:?}").eq_ignore_ascii_case(&name));
+                light =
+                    Some(known.with_context(|| format!("no light '{name}', there are {:?}", Light::ALL))?);
             }
             "--csv" => csv = Some(std::io::BufWriter::new(std::fs::File::create(value()?)?)),
             flag if flag.starts_with("--") => bail!("unknown option {flag}"),
@@ -98,7 +100,8 @@ fn play(scenario: &Scenario, mut node: DriverStateNode, mut csv: Option<&mut dyn
         if !truth.in_transition {
             confusion[usize::from(truth.state).min(3)][usize::from(state.state).min(3)] += 1;
             if truth.state != DriverState::UNKNOWN && state.face_detected && truth.eye_openness > 0.5 {
-                let (yaw, pitch) = (state.gaze_yaw_deg - truth.gaze_yaw_deg, state.gaze_pitch_deg - truth.gaze_pitch_deg);
+                let (yaw, pitch) =
+                    (state.gaze_yaw_deg - truth.gaze_yaw_deg, state.gaze_pitch_deg - truth.gaze_pitch_deg);
                 gaze_error.push(yaw.hypot(pitch));
                 zones += 1;
                 zones_right += u32::from(state.gaze_zone == truth.gaze_zone);
@@ -133,8 +136,13 @@ fn play(scenario: &Scenario, mut node: DriverStateNode, mut csv: Option<&mut dyn
     }
     report(&confusion);
     gaze_error.sort_by(f32::total_cmp);
-    let at = |share: f32| gaze_error.get((share * gaze_error.len() as f32) as usize).copied().unwrap_or(f32::NAN);
-    println!("gaze error: p50 {:.1}, p90 {:.1} degrees; zone right in {zones_right} of {zones}", at(0.5), at(0.9));
+    let at =
+        |share: f32| gaze_error.get((share * gaze_error.len() as f32) as usize).copied().unwrap_or(f32::NAN);
+    println!(
+        "gaze error: p50 {:.1}, p90 {:.1} degrees; zone right in {zones_right} of {zones}",
+        at(0.5),
+        at(0.9)
+    );
     for ((_, name), times) in STAGES.iter().zip(&mut stages) {
         times_of(name, times);
     }
@@ -156,7 +164,10 @@ fn fill(image: &mut Image, frame: &Frame, number: usize) {
 }
 
 fn report(confusion: &[[u32; 4]; 4]) {
-    println!("{:>14} {:>10} {:>10} {:>12} {:>12}   recall", "truth \\ said", STATES[0], STATES[1], STATES[2], STATES[3]);
+    println!(
+        "{:>14} {:>10} {:>10} {:>12} {:>12}   recall",
+        "truth \\ said", STATES[0], STATES[1], STATES[2], STATES[3]
+    );
     let (mut sum, mut present) = (0.0, 0);
     for (name, row) in STATES.iter().zip(confusion).enumerate().map(|(i, (name, row))| ((i, name), row)) {
         let total: u32 = row.iter().sum();
@@ -178,5 +189,11 @@ fn times_of(name: &str, times: &mut [Duration]) {
         let index = ((share * times.len() as f64) as usize).min(times.len().saturating_sub(1));
         times.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
     };
-    println!("{name:>8}: n {:5}, p50 {:6.2} ms, p99 {:6.2} ms, max {:6.2} ms", times.len(), at(0.5), at(0.99), at(1.0));
+    println!(
+        "{name:>8}: n {:5}, p50 {:6.2} ms, p99 {:6.2} ms, max {:6.2} ms",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
 }

@@ -53,7 +53,9 @@ impl Forward {
             let at = (angle / CELL).round() + side as f32;
             (at >= 0.0 && at <= 2.0 * side as f32).then_some(at as usize)
         };
-        let (Some(column), Some(row)) = (cell(gaze.yaw, SIDE_YAW), cell(gaze.pitch, SIDE_PITCH)) else { return };
+        let (Some(column), Some(row)) = (cell(gaze.yaw, SIDE_YAW), cell(gaze.pitch, SIDE_PITCH)) else {
+            return;
+        };
         let keep = 1.0 - step / FORGET_S;
         self.seconds.iter_mut().flatten().for_each(|cell| *cell *= keep);
         self.seconds[row][column] += step;

@@ -164,7 +164,9 @@ impl Config {
             (
                 self.zones.iter().all(|zone| {
                     let rising = |range: [f32; 2]| {
-                        range[0] < range[1] && within(range[0], -180.0, 180.0) && within(range[1], -180.0, 180.0)
+                        range[0] < range[1]
+                            && within(range[0], -180.0, 180.0)
+                            && within(range[1], -180.0, 180.0)
                     };
                     rising(zone.yaw_deg) && rising(zone.pitch_deg)
                 }),

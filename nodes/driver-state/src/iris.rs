@@ -62,8 +62,7 @@ pub fn direction(
     let model_middle = roi::middle(camera.project(placed[0]), camera.project(placed[1]));
     let seen_middle = roi::middle(corners[0], corners[1]);
     // The pose fits the face as a whole; shift the iris so that this eye's corners fit too.
-    let shifted =
-        [iris[0] - seen_middle[0] + model_middle[0], iris[1] - seen_middle[1] + model_middle[1]];
+    let shifted = [iris[0] - seen_middle[0] + model_middle[0], iris[1] - seen_middle[1] + model_middle[1]];
     let ray = math::unit(camera.ray(shifted))?;
 
     let axis_depth = mirror(math::scale(math::add(RIGHT_CORNERS[0], RIGHT_CORNERS[1]), 0.5));

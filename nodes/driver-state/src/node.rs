@@ -4,7 +4,8 @@
 //! UNKNOWN. So does a node whose models could not be had, with the reason in `model` (SR-DAT-002).
 
 use troika_kit::{
-    Class, Contract, ContractSpec, Done, Duration, Fault, Latest, Out, Step, Tick, Time, Wake, ports, requirements,
+    Class, Contract, ContractSpec, Done, Duration, Fault, Latest, Out, Step, Tick, Time, Wake, ports,
+    requirements,
 };
 use troika_msgs::{sensor_msgs::Image, std_msgs::Header, troika::DriverState};
 
@@ -110,7 +111,8 @@ impl DriverStateNode {
         // A camera without a clock leaves the stamp zero.
         let stamped = Time::from(image.header.stamp.clone());
         let taken = if stamped == Time::ZERO { received } else { stamped };
-        let seen = look.map(|look| Seen { gaze: look.gaze, openness: look.openness, presence: look.presence });
+        let seen =
+            look.map(|look| Seen { gaze: look.gaze, openness: look.openness, presence: look.presence });
         let verdict = self.temporal.observe(taken, seen.as_ref());
         let header = Header { stamp: taken.into(), frame_id: image.header.frame_id.clone() };
         let mut state = message(header, &self.model, look.as_ref(), &verdict, &view);
@@ -256,7 +258,14 @@ mod tests {
     }
 
     fn frame() -> Image {
-        Image { width: 64, height: 48, step: 64, encoding: "mono8".into(), data: vec![9; 64 * 48], ..Image::default() }
+        Image {
+            width: 64,
+            height: 48,
+            step: 64,
+            encoding: "mono8".into(),
+            data: vec![9; 64 * 48],
+            ..Image::default()
+        }
     }
 
     fn run(node: &mut DriverStateNode, image: Option<Image>) -> (Result<Done, Fault>, DriverState) {
@@ -306,7 +315,10 @@ mod tests {
         for _ in 0..2 {
             let (done, state) = run(&mut node, Some(frame()));
             assert!(matches!(done, Err(Fault::Unavailable(_))));
-            assert_eq!((state.state, state.model.as_str()), (DriverState::UNKNOWN, "unavailable: wrong sha256"));
+            assert_eq!(
+                (state.state, state.model.as_str()),
+                (DriverState::UNKNOWN, "unavailable: wrong sha256")
+            );
         }
     }
 }

@@ -161,11 +161,7 @@ impl Perception {
     ///
     /// # Errors
     /// [`Fault::Model`] when a network failed; the face is then looked for anew.
-    pub fn look(
-        &mut self,
-        view: &ImageView<'_>,
-        done: &mut dyn FnMut(Stage),
-    ) -> Result<Option<Look>, Fault> {
+    pub fn look(&mut self, view: &ImageView<'_>, done: &mut dyn FnMut(Stage)) -> Result<Option<Look>, Fault> {
         let track = self.track.take();
         let roi = match track.filter(|roi| roi.usable(view.width(), view.height())) {
             Some(roi) => Some(roi),
@@ -301,7 +297,8 @@ impl Perception {
             let corners = self.mesh.eye(eye);
             let roi = iris::roi(corners);
             let map = if eye == 0 { roi.map(side, side) } else { roi.mirrored_map(side, side) };
-            let fill = Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Nearest, taps: 1 };
+            let fill =
+                Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Nearest, taps: 1 };
             let picture = &mut self.picture[..side * side * 3];
             view.warp::<3>(&map, &fill, picture);
             let mut raw = [0.0; iris::POINTS * 3];

@@ -238,7 +238,10 @@ mod tests {
 
     #[test]
     fn left_of_the_driver_is_right_in_the_picture() {
-        assert!(Pose::fit(&seen(turned(30.0, 0.0), [0.0, 0.0, 60.0]), &CAMERA).expect("a face").angles().yaw > 29.0);
+        assert!(
+            Pose::fit(&seen(turned(30.0, 0.0), [0.0, 0.0, 60.0]), &CAMERA).expect("a face").angles().yaw
+                > 29.0
+        );
         assert!(math::mul(&turned(30.0, 0.0), [0.0, 0.0, 1.0])[0] > 0.4);
     }
 

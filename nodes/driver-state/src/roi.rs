@@ -44,11 +44,7 @@ impl Roi {
     /// The same map with left and right exchanged: the picture is a mirror image of the region.
     pub fn mirrored_map(&self, width: usize, height: usize) -> Affine {
         let map = self.map(width, height);
-        Affine {
-            right: [-map.right[0], -map.right[1]],
-            down: map.down,
-            origin: map.apply(width as f32, 0.0),
-        }
+        Affine { right: [-map.right[0], -map.right[1]], down: map.down, origin: map.apply(width as f32, 0.0) }
     }
 
     /// True when a network can make something of it: all numbers finite, of sensible size, centred inside the frame.
@@ -56,8 +52,9 @@ impl Roi {
         /// Under this a face has no eyes left to see: the mesh needs about 2 pixels an eye lid.
         const MIN_SIDE_PX: f32 = 24.0;
         let (w, h) = (width as f32, height as f32);
-        let inside =
-            (0.0..w).contains(&self.centre[0]) && (0.0..h).contains(&self.centre[1]) && self.angle.is_finite();
+        let inside = (0.0..w).contains(&self.centre[0])
+            && (0.0..h).contains(&self.centre[1])
+            && self.angle.is_finite();
         inside && self.size.iter().all(|side| (MIN_SIDE_PX..=4.0 * w.max(h)).contains(side))
     }
 }

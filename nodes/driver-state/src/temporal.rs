@@ -140,12 +140,14 @@ impl Temporal {
         };
 
         let eyes_closed = closed_s.is_some();
-        let smooth = Direction { yaw: self.gaze[0].push(seen.gaze.yaw), pitch: self.gaze[1].push(seen.gaze.pitch) };
+        let smooth =
+            Direction { yaw: self.gaze[0].push(seen.gaze.yaw), pitch: self.gaze[1].push(seen.gaze.pitch) };
         if self.config.calibrate && !eyes_closed {
             self.forward.learn(smooth, step);
         }
         let offset = self.forward.offset();
-        let raw = Direction { yaw: smooth.yaw - offset.yaw, pitch: smooth.pitch - offset.pitch };
+        let raw =
+            Direction { yaw: smooth.yaw - offset.yaw, pitch: gaze::downward(smooth.pitch - offset.pitch) };
         // While the lids are down the iris is not seen: the zone before holds.
         if !eyes_closed || self.zone.is_none() {
             self.zone = Some(gaze::zone(&self.config, raw, self.zone));

@@ -58,7 +58,8 @@ fn a_real_face_is_found_where_mediapipe_finds_it() {
     assert!(state.face_detected);
     assert_eq!(state.landmarks.len(), 2 * (468 + 10));
     for (index, [x, y]) in REFERENCE {
-        let read = [state.landmarks[2 * index] * WIDTH as f32, state.landmarks[2 * index + 1] * HEIGHT as f32];
+        let read =
+            [state.landmarks[2 * index] * WIDTH as f32, state.landmarks[2 * index + 1] * HEIGHT as f32];
         let off = (read[0] - x).hypot(read[1] - y);
         assert!(off < 4.0, "point {index} at {read:?}, {off:.1} px from {:?}", [x, y]);
     }

@@ -106,10 +106,16 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
     fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
         system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))
     }
-    fn start(&self, making: &Making<'_>, options: NodeOptions, mut runtime: Runtime<'_>) -> anyhow::Result<()> {
+    fn start(
+        &self,
+        making: &Making<'_>,
+        options: NodeOptions,
+        mut runtime: Runtime<'_>,
+    ) -> anyhow::Result<()> {
         let config = system::read_params::<C>(making.text, making.node)
             .map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
-        let step = (self.make)(config, making).with_context(|| format!("cannot start node '{}'", making.node))?;
+        let step =
+            (self.make)(config, making).with_context(|| format!("cannot start node '{}'", making.node))?;
         runtime.spawn(step, options)
     }
 }

@@ -20,13 +20,28 @@ use crate::{
 
 /// Every kind there is.
 pub(crate) const KINDS: &[&dyn Kind] = &[
-    &StepKind::<troika_camera::Config, CameraNode>::new("frames of a camera, a video file or an image folder", camera),
-    &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new("camera frame to driver state", driver_state),
-    &StepKind::<troika_monitor::Config, MonitorNode>::new("driver state to alerts, by the rule profiles", monitor),
-    &StepKind::<troika_sim::Config, SimDriver>::new("a rendered driver with ground truth, from a scenario", sim_driver)
-        .silent(|config| if config.drives_vehicle { &[] } else { &["signals"] }),
-    &StepKind::<troika_vehicle::Config, VehicleNode<SimulatedBody>>::new("vehicle signals out, vehicle commands carried out", vehicle)
-        .silent(|config| if config.signals == SignalsFrom::External { &["signals"] } else { &[] }),
+    &StepKind::<troika_camera::Config, CameraNode>::new(
+        "frames of a camera, a video file or an image folder",
+        camera,
+    ),
+    &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new(
+        "camera frame to driver state",
+        driver_state,
+    ),
+    &StepKind::<troika_monitor::Config, MonitorNode>::new(
+        "driver state to alerts, by the rule profiles",
+        monitor,
+    ),
+    &StepKind::<troika_sim::Config, SimDriver>::new(
+        "a rendered driver with ground truth, from a scenario",
+        sim_driver,
+    )
+    .silent(|config| if config.drives_vehicle { &[] } else { &["signals"] }),
+    &StepKind::<troika_vehicle::Config, VehicleNode<SimulatedBody>>::new(
+        "vehicle signals out, vehicle commands carried out",
+        vehicle,
+    )
+    .silent(|config| if config.signals == SignalsFrom::External { &["signals"] } else { &[] }),
     &Voice,
 ];
 
@@ -41,14 +56,19 @@ fn camera(config: troika_camera::Config, making: &Making<'_>) -> anyhow::Result<
 }
 
 /// Without its models the node runs all the same and says that it is unavailable (SR-DAT-002).
-fn driver_state(config: troika_driver_state::config::Config, making: &Making<'_>) -> anyhow::Result<DriverStateNode> {
-    let networks = Store::open_default()
-        .map_err(anyhow::Error::from)
-        .and_then(|store| Ok(store::open_all(&store)?));
+fn driver_state(
+    config: troika_driver_state::config::Config,
+    making: &Making<'_>,
+) -> anyhow::Result<DriverStateNode> {
+    let networks =
+        Store::open_default().map_err(anyhow::Error::from).and_then(|store| Ok(store::open_all(&store)?));
     match networks {
         Ok(networks) => Ok(DriverStateNode::new(&config, networks, store::MODEL)?),
         Err(error) => {
-            eprintln!("notice: {} is unavailable: {error:#}; `troika models pull` fetches, `troika models verify` checks", making.node);
+            eprintln!(
+                "notice: {} is unavailable: {error:#}; `troika models pull` fetches, `troika models verify` checks",
+                making.node
+            );
             Ok(DriverStateNode::unavailable(&config, &format!("{error:#}"))?)
         }
     }
@@ -69,7 +89,12 @@ fn vehicle(config: troika_vehicle::Config, _: &Making<'_>) -> anyhow::Result<Veh
 /// The simulated driver of a scenario that also drives the vehicle, and how long the scenario is.
 pub(crate) fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duration)> {
     let scenario = Scenario::read(path)?;
-    let config = troika_sim::Config { scenario: path.to_path_buf(), repeat: false, drives_vehicle: true, smooth: true };
+    let config = troika_sim::Config {
+        scenario: path.to_path_buf(),
+        repeat: false,
+        drives_vehicle: true,
+        smooth: true,
+    };
     Ok((SimDriver::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))
 }
 
@@ -81,7 +106,11 @@ const VOICE_OUTPUTS: [PortSpec; 3] = {
     let step = <command::Outputs as Ports>::SPECS;
     let heard = <command::Inputs as Ports>::SPECS[0];
     assert!(step.len() == 2, "a new output of the command node belongs here too");
-    let transcript = PortSpec { direction: troika_kit::Direction::Out, ty: <Transcript as troika_kit::Message>::TYPE, ..heard };
+    let transcript = PortSpec {
+        direction: troika_kit::Direction::Out,
+        ty: <Transcript as troika_kit::Message>::TYPE,
+        ..heard
+    };
     [step[0], step[1], transcript]
 };
 

@@ -98,9 +98,8 @@ fn main() -> ExitCode {
             }
             Ok(())
         }
-        Command::Graph { system, format, .. } => {
-            load_checked(&system.unwrap_or_default()).map(|(_, system)| print!("{}", graph::draw(&system, kinds::KINDS, format)))
-        }
+        Command::Graph { system, format, .. } => load_checked(&system.unwrap_or_default())
+            .map(|(_, system)| print!("{}", graph::draw(&system, kinds::KINDS, format))),
         Command::Score(arguments) => run::virtual_time::score(&arguments),
         Command::Models { command } => models::run(command),
         Command::Doctor { json } => doctor(json),
@@ -188,6 +187,10 @@ fn doctor(json: bool) -> anyhow::Result<()> {
         }
     }
     let lacking = findings.iter().filter(|finding| !finding.ok).count();
-    println!("\n{} of {} as it should be; Troika runs either way and says what it could not have", findings.len() - lacking, findings.len());
+    println!(
+        "\n{} of {} as it should be; Troika runs either way and says what it could not have",
+        findings.len() - lacking,
+        findings.len()
+    );
     Ok(())
 }

@@ -60,8 +60,11 @@ fn list(store: &Store) {
 
 fn pull(store: &Store, names: &[String], set: Option<&str>, quiet: bool) -> anyhow::Result<()> {
     let whisper = |files: &[Vec<u8>]| -> Result<Vec<u8>, String> {
-        let [weights, vocabulary] = files else { return Err("it is made of a model and its vocabulary".to_owned()) };
-        let vocabulary = std::str::from_utf8(vocabulary).map_err(|_| "the vocabulary is no UTF-8".to_owned())?;
+        let [weights, vocabulary] = files else {
+            return Err("it is made of a model and its vocabulary".to_owned());
+        };
+        let vocabulary =
+            std::str::from_utf8(vocabulary).map_err(|_| "the vocabulary is no UTF-8".to_owned())?;
         troika_voice::whisper_ggml::convert_bytes(weights, vocabulary).map_err(|error| error.to_string())
     };
     let mut puller = Puller::new(store).converter("whisper-ggml", Box::new(whisper));
@@ -75,7 +78,10 @@ fn pull(store: &Store, names: &[String], set: Option<&str>, quiet: bool) -> anyh
         None => Selection::Names(names),
     };
     for (name, outcome) in puller.pull(selection)? {
-        println!("{name:<30}{}", if outcome == Outcome::Fetched { "fetched, sha256 right" } else { "here, sha256 right" });
+        println!(
+            "{name:<30}{}",
+            if outcome == Outcome::Fetched { "fetched, sha256 right" } else { "here, sha256 right" }
+        );
     }
     Ok(())
 }
@@ -115,5 +121,8 @@ fn verify_one(store: &Store, passport: &troika_models::Passport) -> anyhow::Resu
         return Ok("sha256 and shapes right; it has no golden outputs".to_owned());
     }
     let agreement = golden::verify(passport, &mut network)?;
-    Ok(format!("sha256 and shapes right; golden outputs to {:.1e} over {} numbers", agreement.max_abs_error, agreement.compared))
+    Ok(format!(
+        "sha256 and shapes right; golden outputs to {:.1e} over {} numbers",
+        agreement.max_abs_error, agreement.compared
+    ))
 }

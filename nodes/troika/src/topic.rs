@@ -72,7 +72,9 @@ fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
     // A tool only looks: it never becomes the router that others then depend on.
     let transport = ZenohTransport::open(options)?;
     if !transport.has_router() {
-        bail!("no zenoh router at {endpoint}: start a system with `troika run`, or give another with --router");
+        bail!(
+            "no zenoh router at {endpoint}: start a system with `troika run`, or give another with --router"
+        );
     }
     Ok(transport)
 }
@@ -102,7 +104,11 @@ fn list(transport: &ZenohTransport, verbose: bool) -> anyhow::Result<()> {
         }
         let ends: Vec<_> = graph.endpoints.iter().filter(|endpoint| endpoint.topic == topic).collect();
         let nodes = |publishes: bool| {
-            ends.iter().filter(|end| end.publishes == publishes).map(|end| end.node.as_str()).collect::<Vec<_>>().join(" ")
+            ends.iter()
+                .filter(|end| end.publishes == publishes)
+                .map(|end| end.node.as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         println!("{topic}\n    type         {}", ends[0].type_name);
         println!("    published by {}\n    read by      {}", nodes(true), nodes(false));
@@ -152,7 +158,10 @@ fn echo(
         };
         last = Instant::now();
         let Some(entry) = dynamic::lookup(&type_name) else {
-            bail!("{topic} has type {type_name}, which this build does not know; it knows {}", dynamic::names().collect::<Vec<_>>().join(", "));
+            bail!(
+                "{topic} has type {type_name}, which this build does not know; it knows {}",
+                dynamic::names().collect::<Vec<_>>().join(", ")
+            );
         };
         match entry.to_json(&cdr) {
             Ok(mut value) => {
@@ -168,7 +177,12 @@ fn echo(
     Ok(())
 }
 
-fn hz(transport: &ZenohTransport, topic: &str, window: usize, seconds: Option<Duration>) -> anyhow::Result<()> {
+fn hz(
+    transport: &ZenohTransport,
+    topic: &str,
+    window: usize,
+    seconds: Option<Duration>,
+) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let (sender, receiver) = mpsc::sync_channel(1024);
     let _subscription = transport.subscribe_raw(

@@ -53,7 +53,11 @@ impl Depthwise {
                         }
                     }
                     let out = &mut out[ox * c..(ox + tile) * c];
-                    if tile == TILE { self.pixels::<TILE>(image, &taps, out) } else { self.pixels::<1>(image, &taps, out) }
+                    if tile == TILE {
+                        self.pixels::<TILE>(image, &taps, out)
+                    } else {
+                        self.pixels::<1>(image, &taps, out)
+                    }
                     ox += tile;
                 }
                 if let Some(residual) = residual {
@@ -79,7 +83,9 @@ impl Depthwise {
         for channel in channel..self.channels {
             for p in 0..P {
                 let shift = p * self.window.stride[1] * self.channels + channel;
-                let sum = |sum, tap: &Tap| fma(image[tap.input + shift], self.weights.0[tap.weights + channel], sum);
+                let sum = |sum, tap: &Tap| {
+                    fma(image[tap.input + shift], self.weights.0[tap.weights + channel], sum)
+                };
                 out[p * self.channels + channel] = taps.iter().fold(self.bias.0[channel], sum);
             }
         }
@@ -87,7 +93,13 @@ impl Depthwise {
 
     /// `V` vectors of channels. A function of its own: inlined, the compiler runs out of registers.
     #[inline(never)]
-    fn vectors<const P: usize, const V: usize>(&self, image: &[f32], taps: &[Tap], channel: usize, out: &mut [f32]) {
+    fn vectors<const P: usize, const V: usize>(
+        &self,
+        image: &[f32],
+        taps: &[Tap],
+        channel: usize,
+        out: &mut [f32],
+    ) {
         let step = self.window.stride[1] * self.channels;
         let starts: [usize; P] = std::array::from_fn(|p| p * step);
         let (image, weights) = (&image[channel..], &self.weights.0[channel..]);

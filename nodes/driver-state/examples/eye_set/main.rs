@@ -113,8 +113,7 @@ fn main() -> Result<()> {
             renderer.render_into(&pose, &mut frame);
             let encoding = if frame.channels == 1 { "mono8" } else { "rgb8" };
             let step = (frame.width * frame.channels) as u32;
-            let view =
-                ImageView::new(encoding, frame.width as u32, frame.height as u32, step, &frame.data)?;
+            let view = ImageView::new(encoding, frame.width as u32, frame.height as u32, step, &frame.data)?;
             perception.reset();
             let look = perception.look(&view, &mut |_| {})?;
             write!(
@@ -151,7 +150,8 @@ fn main() -> Result<()> {
                 let roi = eyes::roi(perception.mesh().eye(eye));
                 let (w, h) = (eyes::WIDTH, eyes::HEIGHT);
                 let map = if eye == 0 { roi.map(w, h) } else { roi.mirrored_map(w, h) };
-                let fill = Fill { width: w, height: h, range: (0.0, 255.0), border: Border::Nearest, taps: 1 };
+                let fill =
+                    Fill { width: w, height: h, range: (0.0, 255.0), border: Border::Nearest, taps: 1 };
                 view.warp::<1>(&map, &fill, &mut crop);
                 let bytes: Vec<u8> = crop.iter().map(|v| v.round() as u8).collect();
                 crops.write_all(&bytes)?;
@@ -161,7 +161,11 @@ fn main() -> Result<()> {
                 writeln!(
                     labels,
                     "{identity},{light:?},{eye},{},{gap},{},{},{},{}",
-                    pose.openness_left, pose.head_yaw_deg, pose.head_pitch_deg, pose.eye_yaw_deg, pose.eye_pitch_deg
+                    pose.openness_left,
+                    pose.head_yaw_deg,
+                    pose.head_pitch_deg,
+                    pose.eye_yaw_deg,
+                    pose.eye_pitch_deg
                 )?;
             }
         }

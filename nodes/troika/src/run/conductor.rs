@@ -11,7 +11,9 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use troika_host::{Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals, sync::StopToken};
+use troika_host::{
+    Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals, sync::StopToken,
+};
 use troika_kit::Qos;
 use troika_transport::Transport;
 use troika_transport_zenoh::{RouterGuard, ZenohTransport};
@@ -35,7 +37,9 @@ const GRACE: Duration = Duration::from_secs(8);
 /// Runs the whole system.
 pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<()> {
     if system.system.transport == TransportKind::Mem {
-        bail!("`troika run` needs a transport that reaches other processes: use zenoh, or `troika score` for virtual time");
+        bail!(
+            "`troika run` needs a transport that reaches other processes: use zenoh, or `troika score` for virtual time"
+        );
     }
     let stop = stop_on_signals()?;
     let options = arguments.zenoh_options(system)?;
@@ -44,7 +48,8 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     let transport_shown = format!("zenoh, {} {}", router.describe(), options.router);
     let transport = ZenohTransport::open(options)?;
     let dashboard = Arc::new(Mutex::new(Dashboard::default()));
-    let edge = Edge::new(&transport, Clock::Host(HostClock::start()), &system.system.namespace, "troika_view")?;
+    let edge =
+        Edge::new(&transport, Clock::Host(HostClock::start()), &system.system.namespace, "troika_view")?;
     let subscriptions = watch(&edge, system, &dashboard)?;
 
     let mut company = Company::start(arguments, source, system)?;
@@ -56,7 +61,10 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     let start = Instant::now();
     let duration = arguments.seconds.map(Duration::from_secs);
     let shown = if headless {
-        while !stop.is_stopped() && duration.is_none_or(|duration| start.elapsed() < duration) && company.all_run() {
+        while !stop.is_stopped()
+            && duration.is_none_or(|duration| start.elapsed() < duration)
+            && company.all_run()
+        {
             stop.wait_for(Duration::from_millis(100));
         }
         Ok(())
@@ -96,16 +104,26 @@ fn lock(dashboard: &Mutex<Dashboard>) -> MutexGuard<'_, Dashboard> {
 fn topic_by_type<'a>(system: &'a System, type_name: &str) -> Option<&'a str> {
     system.nodes.values().find_map(|node| {
         let kind = kinds::find(node.get_ref().kind.get_ref())?;
-        kind.outputs().iter().find(|spec| spec.ty.name == type_name).map(|spec| topic_of(node.get_ref(), spec))
+        kind.outputs()
+            .iter()
+            .find(|spec| spec.ty.name == type_name)
+            .map(|spec| topic_of(node.get_ref(), spec))
     })
 }
 
 /// Subscribes to all that the dashboard shows.
-fn watch(edge: &Edge, system: &System, dashboard: &Arc<Mutex<Dashboard>>) -> anyhow::Result<Vec<TypedSubscription>> {
+fn watch(
+    edge: &Edge,
+    system: &System,
+    dashboard: &Arc<Mutex<Dashboard>>,
+) -> anyhow::Result<Vec<TypedSubscription>> {
     use troika_kit::Message;
     use troika_msgs::{
         sensor_msgs::Image,
-        troika::{CommandResult, DriverAlert, DriverState, DriverTruth, Heartbeat, Transcript, VehicleCommand, VehicleSignals, VoiceReply},
+        troika::{
+            CommandResult, DriverAlert, DriverState, DriverTruth, Heartbeat, Transcript, VehicleCommand,
+            VehicleSignals, VoiceReply,
+        },
     };
     fn on<T: Message>(
         edge: &Edge,
@@ -114,11 +132,17 @@ fn watch(edge: &Edge, system: &System, dashboard: &Arc<Mutex<Dashboard>>) -> any
         into: &mut Vec<TypedSubscription>,
         take: fn(&mut Dashboard, T),
     ) -> anyhow::Result<()> {
-        let topic = if T::TYPE.name == Heartbeat::TYPE.name { Some(heartbeat::TOPIC) } else { topic_by_type(system, T::TYPE.name) };
+        let topic = if T::TYPE.name == Heartbeat::TYPE.name {
+            Some(heartbeat::TOPIC)
+        } else {
+            topic_by_type(system, T::TYPE.name)
+        };
         if let Some(topic) = topic {
             let dashboard = dashboard.clone();
             let qos = Qos { depth: 100, ..Qos::DEFAULT };
-            into.push(edge.subscribe::<T>(topic, qos, move |sample| take(&mut lock(&dashboard), sample.value))?);
+            into.push(
+                edge.subscribe::<T>(topic, qos, move |sample| take(&mut lock(&dashboard), sample.value))?,
+            );
         }
         Ok(())
     }
@@ -132,7 +156,9 @@ fn watch(edge: &Edge, system: &System, dashboard: &Arc<Mutex<Dashboard>>) -> any
     on::<VoiceReply>(edge, system, dashboard, &mut all, |to, reply| to.reply(reply))?;
     on::<VehicleCommand>(edge, system, dashboard, &mut all, |to, command| to.command(command))?;
     on::<CommandResult>(edge, system, dashboard, &mut all, |to, result| to.result(result))?;
-    on::<Heartbeat>(edge, system, dashboard, &mut all, |to, beat| drop(to.nodes.insert(beat.node.clone(), beat)))?;
+    on::<Heartbeat>(edge, system, dashboard, &mut all, |to, beat| {
+        drop(to.nodes.insert(beat.node.clone(), beat))
+    })?;
     Ok(all)
 }
 
@@ -179,10 +205,9 @@ impl Company {
                 let file = File::create(log)?;
                 command.stdout(file.try_clone()?).stderr(file);
             }
-            let child = command
-                .stdin(Stdio::null())
-                .spawn()
-                .with_context(|| format!("cannot start process '{name}' ({})", command.get_program().display()))?;
+            let child = command.stdin(Stdio::null()).spawn().with_context(|| {
+                format!("cannot start process '{name}' ({})", command.get_program().display())
+            })?;
             let essential = system.is_essential(name);
             company.members.push(Member { name: name.clone(), child, log, figures, essential, told: false });
         }
@@ -190,7 +215,8 @@ impl Company {
     }
 
     fn describe(&self) -> String {
-        let members: Vec<String> = self.members.iter().map(|member| format!("{} ({})", member.name, member.child.id())).collect();
+        let members: Vec<String> =
+            self.members.iter().map(|member| format!("{} ({})", member.name, member.child.id())).collect();
         format!("processes {}", members.join(", "))
     }
 
@@ -221,7 +247,12 @@ impl Company {
         self.members.iter_mut().all(|member| !member.essential || matches!(member.child.try_wait(), Ok(None)))
     }
 
-    fn wait_until_all_here(&mut self, transport: &dyn Transport, system: &System, stop: &StopToken) -> anyhow::Result<()> {
+    fn wait_until_all_here(
+        &mut self,
+        transport: &dyn Transport,
+        system: &System,
+        stop: &StopToken,
+    ) -> anyhow::Result<()> {
         let wanted = system.essential_nodes();
         let start = Instant::now();
         loop {
@@ -249,7 +280,9 @@ impl Company {
             .iter_mut()
             .enumerate()
             .filter(|(_, member)| member.essential)
-            .filter_map(|(index, member)| member.child.try_wait().ok().flatten().map(|status| (index, status)))
+            .filter_map(|(index, member)| {
+                member.child.try_wait().ok().flatten().map(|status| (index, status))
+            })
             .collect();
         for member in &mut self.members {
             signal(&member.child, Signal::TERM);
@@ -274,7 +307,10 @@ impl Company {
         for member in &self.members {
             // A program of its own writes none.
             if let Ok(text) = std::fs::read(&member.figures) {
-                figures.push(serde_json::from_slice(&text).with_context(|| format!("figures of process '{}'", member.name))?);
+                figures.push(
+                    serde_json::from_slice(&text)
+                        .with_context(|| format!("figures of process '{}'", member.name))?,
+                );
             }
         }
         Ok(figures)
@@ -319,13 +355,17 @@ fn command(
 ) -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
     let program = system.nodes.iter().find_map(|(name, node)| {
-        let kind = kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
+        let kind =
+            kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
         kind.program().map(|program| (name, program))
     });
     if let Some((name, program)) = program {
         let file = own.with_file_name(program);
         if !file.is_file() {
-            bail!("the program {} is not there: build it with `cargo build --package troika-asr`", file.display());
+            bail!(
+                "the program {} is not there: build it with `cargo build --package troika-asr`",
+                file.display()
+            );
         }
         let nice = system.processes.get(process).map_or(0, |settings| settings.get_ref().nice);
         return voice::command(&file, arguments, source, system, name, nice);
@@ -351,7 +391,8 @@ fn report(
     let driver = of_kind(&["driver_state"]);
     let scores = match dashboard.record.last_truth() {
         Some(_) => {
-            let expected: Vec<Raised> = virtual_time::expected_alerts(source, system, dashboard.record.truths())?;
+            let expected: Vec<Raised> =
+                virtual_time::expected_alerts(source, system, dashboard.record.truths())?;
             Some(dashboard.record.score(&expected))
         }
         None => None,
@@ -364,7 +405,10 @@ fn report(
         frames_done: driver.map_or(0, |node| node.worked),
         driver_state: driver.is_some().then(|| DriverStateFigures::new(scores.as_ref(), driver)),
         voice: voice::figures(source, system, dashboard)?,
-        machine: Machine { floor_us: figures.iter().find_map(|process| process.floor_us), cores: crate::cores() },
+        machine: Machine {
+            floor_us: figures.iter().find_map(|process| process.floor_us),
+            cores: crate::cores(),
+        },
         nodes,
         notices: figures.into_iter().flat_map(|process| process.notices).collect(),
     })

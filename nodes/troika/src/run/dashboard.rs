@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use troika_kit::Time;
 use troika_msgs::{
     sensor_msgs::Image,
-    troika::{CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, VehicleCommand, VehicleSignals, VoiceReply},
+    troika::{
+        CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, VehicleCommand, VehicleSignals,
+        VoiceReply,
+    },
 };
 
 use super::score::Record;
@@ -192,7 +195,14 @@ mod tests {
 
     #[test]
     fn a_malformed_image_gives_no_preview() {
-        let image = Image { width: 640, height: 480, step: 640, encoding: "mono8".to_owned(), data: vec![0; 10], ..Image::default() };
+        let image = Image {
+            width: 640,
+            height: 480,
+            step: 640,
+            encoding: "mono8".to_owned(),
+            data: vec![0; 10],
+            ..Image::default()
+        };
         assert!(shrink(&image).is_none());
     }
 }

@@ -134,8 +134,7 @@ fn start_nodes(
         for (port, topic) in &node.remap {
             options = options.remap(port, topic.get_ref());
         }
-        let making =
-            crate::kind::Making { text: &source.text, node: name, base: std::env::current_dir()? };
+        let making = crate::kind::Making { text: &source.text, node: name, base: std::env::current_dir()? };
         spawn(kind, &making, options)?;
     }
     Ok(())

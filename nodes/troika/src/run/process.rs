@@ -3,7 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
-use troika_host::{Host, HostOptions, NodeStats, Policy, floor::Floor, signal::stop_on_signals, sync::StopToken};
+use troika_host::{
+    Host, HostOptions, NodeStats, Policy, floor::Floor, signal::stop_on_signals, sync::StopToken,
+};
 use troika_transport::Transport;
 
 use super::{
@@ -45,7 +47,11 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let written = ProcessFigures {
         nodes: report.stats.iter().map(|stats| node_figures(stats, kinds(&stats.node))).collect(),
         floor_us: floor.map(|floor| percentiles(&floor.stop(), 1e6)),
-        notices: report.notices.iter().map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend)).collect(),
+        notices: report
+            .notices
+            .iter()
+            .map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend))
+            .collect(),
     };
     std::fs::write(figures, serde_json::to_vec(&written)?)
         .with_context(|| format!("cannot write {}", figures.display()))?;

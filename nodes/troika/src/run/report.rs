@@ -181,11 +181,15 @@ impl Report {
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{}: {:.1} s over {}", self.system, self.seconds, self.transport)?;
-        let share = if self.frames_in > 0 { self.frames_done as f64 / self.frames_in as f64 * 100.0 } else { 0.0 };
+        let share =
+            if self.frames_in > 0 { self.frames_done as f64 / self.frames_in as f64 * 100.0 } else { 0.0 };
         writeln!(out, "  frames         {} in, {} done ({share:.1} %)", self.frames_in, self.frames_done)?;
         if let Some(driver) = &self.driver_state {
             if let (Some(accuracy), Some(constant)) = (driver.accuracy, driver.constant_accuracy) {
-                writeln!(out, "  driver state   accuracy {accuracy:.3} (best constant answer {constant:.3})")?;
+                writeln!(
+                    out,
+                    "  driver state   accuracy {accuracy:.3} (best constant answer {constant:.3})"
+                )?;
                 for state in &driver.states {
                     writeln!(
                         out,
@@ -198,7 +202,10 @@ impl Report {
                 writeln!(
                     out,
                     "  alerts         {} expected, {} missed (sleep: {}), {} false",
-                    driver.expected_alerts, driver.missed_alerts, driver.missed_sleep_alerts, driver.false_alerts
+                    driver.expected_alerts,
+                    driver.missed_alerts,
+                    driver.missed_sleep_alerts,
+                    driver.false_alerts
                 )?;
             }
         }

@@ -96,7 +96,10 @@ impl Record {
 }
 
 /// Matches each expected alert to the nearest raised one of its profile and kind.
-fn match_alerts(expected: &[Raised], raised: &[Raised]) -> (Vec<(Raised, Duration)>, Vec<Raised>, Vec<Raised>) {
+fn match_alerts(
+    expected: &[Raised],
+    raised: &[Raised],
+) -> (Vec<(Raised, Duration)>, Vec<Raised>, Vec<Raised>) {
     let mut free: Vec<Option<&Raised>> = raised.iter().map(Some).collect();
     let mut matched = Vec::new();
     let mut missed = Vec::new();
@@ -152,7 +155,8 @@ impl Scores {
     /// Mean of the recalls; `None` without a scored frame.
     pub(super) fn accuracy(&self) -> Option<f64> {
         let recalls = self.recalls();
-        (!recalls.is_empty()).then(|| recalls.iter().map(|(_, recall, _)| recall).sum::<f64>() / recalls.len() as f64)
+        (!recalls.is_empty())
+            .then(|| recalls.iter().map(|(_, recall, _)| recall).sum::<f64>() / recalls.len() as f64)
     }
 
     /// The accuracy of the best constant answer.
@@ -218,7 +222,8 @@ mod tests {
 
     #[test]
     fn an_alert_too_far_from_its_time_is_both_missed_and_false() {
-        let (matched, missed, extra) = match_alerts(&[alert(10.0, 5), alert(20.0, 5)], &[alert(10.4, 5), alert(22.0, 5)]);
+        let (matched, missed, extra) =
+            match_alerts(&[alert(10.0, 5), alert(20.0, 5)], &[alert(10.4, 5), alert(22.0, 5)]);
         assert_eq!((matched.len(), missed.len(), extra.len()), (1, 1, 1));
     }
 

@@ -39,7 +39,11 @@ const REDRAW: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The terminal cannot be drawn on.
-pub(super) fn show(heading: &Heading, dashboard: &Mutex<Dashboard>, mut stopped: impl FnMut() -> bool) -> anyhow::Result<()> {
+pub(super) fn show(
+    heading: &Heading,
+    dashboard: &Mutex<Dashboard>,
+    mut stopped: impl FnMut() -> bool,
+) -> anyhow::Result<()> {
     let mut terminal = ratatui::try_init()?;
     let start = Instant::now();
     let result = loop {
@@ -99,7 +103,10 @@ fn title(heading: &Heading, elapsed: Duration, dashboard: &Dashboard) -> Line<'s
     };
     Line::from(vec![
         Span::from(format!(" troika: {} ", heading.system)).bold().reversed(),
-        Span::from(format!("  {time}  over {}  frames {}  {}", heading.transport, dashboard.frames, heading.models)),
+        Span::from(format!(
+            "  {time}  over {}  frames {}  {}",
+            heading.transport, dashboard.frames, heading.models
+        )),
         Span::from("  q ends").dim(),
     ])
 }
@@ -127,14 +134,22 @@ fn draw_camera(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
         }
     }
     let colour = |row: usize, column: usize| {
-        let level = preview.grey[row * preview.height / rows * preview.width + column * preview.width / columns];
-        if marked[row * columns + column] { Color::Rgb(0, 160 + level / 4, 80) } else { Color::Rgb(level, level, level) }
+        let level =
+            preview.grey[row * preview.height / rows * preview.width + column * preview.width / columns];
+        if marked[row * columns + column] {
+            Color::Rgb(0, 160 + level / 4, 80)
+        } else {
+            Color::Rgb(level, level, level)
+        }
     };
     let lines: Vec<Line<'_>> = (0..usize::from(inner.height))
         .map(|line| {
             (0..columns)
                 .map(|column| {
-                    Span::styled("▀", Style::new().fg(colour(line * 2, column)).bg(colour(line * 2 + 1, column)))
+                    Span::styled(
+                        "▀",
+                        Style::new().fg(colour(line * 2, column)).bg(colour(line * 2 + 1, column)),
+                    )
                 })
                 .collect()
         })
@@ -167,11 +182,20 @@ fn draw_driver(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
     ])
     .areas(inner);
     let name = STATES.get(usize::from(driver.state)).copied().unwrap_or("?");
-    let speed = dashboard.signals.as_ref().map_or("unknown".to_owned(), |signals| format!("{:.0} km/h", signals.speed_kmh));
+    let speed = dashboard
+        .signals
+        .as_ref()
+        .map_or("unknown".to_owned(), |signals| format!("{:.0} km/h", signals.speed_kmh));
     frame.render_widget(
         Paragraph::new(vec![
-            Line::from(name.to_uppercase()).style(Style::new().fg(state_colour(driver.state)).add_modifier(Modifier::BOLD)),
-            Line::from(format!("gaze {:+.0} {:+.0} deg, zone {}", driver.gaze_yaw_deg, driver.gaze_pitch_deg, zone(driver.gaze_zone))),
+            Line::from(name.to_uppercase())
+                .style(Style::new().fg(state_colour(driver.state)).add_modifier(Modifier::BOLD)),
+            Line::from(format!(
+                "gaze {:+.0} {:+.0} deg, zone {}",
+                driver.gaze_yaw_deg,
+                driver.gaze_pitch_deg,
+                zone(driver.gaze_zone)
+            )),
             Line::from(format!(
                 "head {:+.0} {:+.0} {:+.0} deg, mouth {:.2}",
                 driver.head_yaw_deg, driver.head_pitch_deg, driver.head_roll_deg, driver.mouth_opening
@@ -192,7 +216,10 @@ fn eye(frame: &mut Frame<'_>, area: Rect, label: &str, openness: f32) {
     if openness.is_finite() {
         let ratio = f64::from(openness.clamp(0.0, 1.0));
         frame.render_widget(
-            Gauge::default().ratio(ratio).label(format!("{label} {openness:.2}")).gauge_style(Style::new().fg(Color::Cyan).bg(Color::Black)),
+            Gauge::default()
+                .ratio(ratio)
+                .label(format!("{label} {openness:.2}"))
+                .gauge_style(Style::new().fg(Color::Cyan).bg(Color::Black)),
             area,
         );
     } else {
@@ -241,7 +268,11 @@ fn draw_alerts(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
             alert.limit_s,
             alert.speed_kmh
         );
-        ListItem::new(text).style(if raised { Style::new().fg(Color::Red).bold() } else { Style::new().dim() })
+        ListItem::new(text).style(if raised {
+            Style::new().fg(Color::Red).bold()
+        } else {
+            Style::new().dim()
+        })
     });
     frame.render_widget(List::new(items).block(Block::bordered().title("alerts")), area);
 }
@@ -273,7 +304,19 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
         .style(style)
     });
     let widths = [16, 8, 7, 7, 7, 6, 9, 7, 7, 6, 14].map(Constraint::Length);
-    let header = ["node", "steps", "p50 ms", "p99", "max", "late", "too late", "missed", "faults", "sched", "1 ms .. 100 ms"];
+    let header = [
+        "node",
+        "steps",
+        "p50 ms",
+        "p99",
+        "max",
+        "late",
+        "too late",
+        "missed",
+        "faults",
+        "sched",
+        "1 ms .. 100 ms",
+    ];
     frame.render_widget(Table::new(rows, widths).header(Row::new(header).bold()), inner);
 }
 
@@ -286,7 +329,12 @@ fn histogram(counts: &[u32; 12]) -> String {
 
 fn draw_voice(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
     let lines = usize::from(area.height.saturating_sub(2));
-    let items = dashboard.utterances.iter().rev().take(lines).map(|utterance| ListItem::new(utterance_line(utterance)));
+    let items = dashboard
+        .utterances
+        .iter()
+        .rev()
+        .take(lines)
+        .map(|utterance| ListItem::new(utterance_line(utterance)));
     frame.render_widget(List::new(items).block(Block::bordered().title("voice")), area);
 }
 

@@ -138,7 +138,8 @@ pub(super) fn expected_alerts<'t>(
 ) -> anyhow::Result<Vec<Raised>> {
     let monitor = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == "driver_monitor");
     let config: troika_monitor::Config = match monitor {
-        Some((name, _)) => system::read_params(&source.text, name).map_err(|problem| anyhow::anyhow!("{}", problem.message))?,
+        Some((name, _)) => system::read_params(&source.text, name)
+            .map_err(|problem| anyhow::anyhow!("{}", problem.message))?,
         None => troika_monitor::Config::default(),
     };
     let mut monitor = Monitor::new(config.profiles(|path| std::fs::read_to_string(path))?);
@@ -149,7 +150,11 @@ pub(super) fn expected_alerts<'t>(
             zone: Zone::from_message(truth.gaze_zone),
             openness: Some(truth.eye_openness),
             nominal: true,
-            vehicle: Vehicle { speed_kmh: Some(truth.speed_kmh), driver_acted: truth.driver_acted, parked: false },
+            vehicle: Vehicle {
+                speed_kmh: Some(truth.speed_kmh),
+                driver_acted: truth.driver_acted,
+                parked: false,
+            },
         })
         .collect();
     Ok(monitor
@@ -170,13 +175,25 @@ fn print(shown: &str, scores: &Scores, record: &Record, virtual_time: Duration, 
         println!("  no frame was scored");
         return;
     };
-    println!("  accuracy {accuracy:.4} (best constant answer {constant:.4}); {} frames in transitions left out", scores.skipped);
-    println!("  {:<14}{:>10}{:>10}{:>14}{:>13}{:>8}{:>9}{:>8}", "truth \\ answer", "unknown", "attentive", "looking_away", "eyes_closed", "none", "recall", "share");
+    println!(
+        "  accuracy {accuracy:.4} (best constant answer {constant:.4}); {} frames in transitions left out",
+        scores.skipped
+    );
+    println!(
+        "  {:<14}{:>10}{:>10}{:>14}{:>13}{:>8}{:>9}{:>8}",
+        "truth \\ answer", "unknown", "attentive", "looking_away", "eyes_closed", "none", "recall", "share"
+    );
     for (name, recall, share) in scores.recalls() {
-        let row = STATES.iter().position(|state| *state == name).map_or([0; 5], |index| scores.confusion[index]);
+        let row =
+            STATES.iter().position(|state| *state == name).map_or([0; 5], |index| scores.confusion[index]);
         println!(
             "  {name:<14}{:>10}{:>10}{:>14}{:>13}{:>8}{recall:>9.3}{:>7.0}%",
-            row[0], row[1], row[2], row[3], row[4], share * 100.0
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            share * 100.0
         );
     }
     println!(
@@ -186,15 +203,26 @@ fn print(shown: &str, scores: &Scores, record: &Record, virtual_time: Duration, 
         scores.missed_sleep(),
         scores.false_alerts.len()
     );
-    let start = record.truths().next().map_or(Time::ZERO, |truth| {
-        Time::from_stamp(truth.header.stamp.sec, truth.header.stamp.nanosec)
-    });
+    let start = record
+        .truths()
+        .next()
+        .map_or(Time::ZERO, |truth| Time::from_stamp(truth.header.stamp.sec, truth.header.stamp.nanosec));
     let line = |what: &str, alert: &Raised| {
-        println!("    {what:<7} {:>7.2} s  {} ({})", alert.at.since(start).as_secs_f64(), alert_kind(alert.kind), alert.profile);
+        println!(
+            "    {what:<7} {:>7.2} s  {} ({})",
+            alert.at.since(start).as_secs_f64(),
+            alert_kind(alert.kind),
+            alert.profile
+        );
     };
     scores.missed.iter().for_each(|alert| line("missed", alert));
     scores.false_alerts.iter().for_each(|alert| line("false", alert));
     if let Some((alert, apart)) = scores.matched.iter().max_by_key(|(_, apart)| *apart) {
-        println!("    furthest from its time: {} ({}), {:.0} ms", alert_kind(alert.kind), alert.profile, apart.as_secs_f64() * 1e3);
+        println!(
+            "    furthest from its time: {} ({}), {:.0} ms",
+            alert_kind(alert.kind),
+            alert.profile,
+            apart.as_secs_f64() * 1e3
+        );
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn command(
     node: &str,
     nice: i32,
 ) -> anyhow::Result<Command> {
-    let mut config: VoiceConfig = system::read_params(&source.text, node).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
+    let mut config: VoiceConfig =
+        system::read_params(&source.text, node).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
     let store = Store::open_default()?;
     let pull = "`troika models pull` fetches the models";
     if config.whisper.is_none() && config.models.is_none() {
@@ -46,21 +47,29 @@ pub(super) fn command(
 
 /// The figures, when the voice speaks from a folder that has a table of what is expected (`*.tsv`, a line for each file in
 /// order of their names).
-pub(super) fn figures(source: &Source, system: &System, dashboard: &Dashboard) -> anyhow::Result<Option<VoiceFigures>> {
-    let Some((name, _)) = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == "voice") else {
+pub(super) fn figures(
+    source: &Source,
+    system: &System,
+    dashboard: &Dashboard,
+) -> anyhow::Result<Option<VoiceFigures>> {
+    let Some((name, _)) = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == "voice")
+    else {
         return Ok(None);
     };
-    let config: VoiceConfig = system::read_params(&source.text, name).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
+    let config: VoiceConfig =
+        system::read_params(&source.text, name).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
     let cases = match &config.source {
         SourceConfig::Files { folder, .. } => expected_of(folder)?,
         _ => Vec::new(),
     };
-    let heard: Vec<&Utterance> = dashboard.utterances.iter().filter(|utterance| !utterance.text.is_empty()).collect();
+    let heard: Vec<&Utterance> =
+        dashboard.utterances.iter().filter(|utterance| !utterance.text.is_empty()).collect();
     let correct = heard
         .iter()
         .filter(|utterance| cases.iter().any(|(stem, case)| *stem == utterance.id && right(utterance, case)))
         .count();
-    let mut latencies: Vec<f64> = heard.iter().map(|utterance| utterance.command_ms.unwrap_or(utterance.recognition_ms)).collect();
+    let mut latencies: Vec<f64> =
+        heard.iter().map(|utterance| utterance.command_ms.unwrap_or(utterance.recognition_ms)).collect();
     latencies.sort_by(f64::total_cmp);
     Ok(Some(VoiceFigures { utterances: heard.len(), correct, latency_ms: percentiles(&latencies) }))
 }
@@ -82,7 +91,13 @@ fn expected_of(folder: &Path) -> anyhow::Result<Vec<(String, Case)>> {
     stems.sort_unstable();
     let text = std::fs::read_to_string(table)?;
     let cases = eval::cases(&text).with_context(|| table.display().to_string())?;
-    anyhow::ensure!(cases.len() == stems.len(), "{} has {} lines for {} files", table.display(), cases.len(), stems.len());
+    anyhow::ensure!(
+        cases.len() == stems.len(),
+        "{} has {} lines for {} files",
+        table.display(),
+        cases.len(),
+        stems.len()
+    );
     Ok(stems.into_iter().zip(cases).collect())
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
         .collect();
 
     if known.is_empty() && problems.is_empty() {
-        problems.push(Problem::error("the system has no nodes").help("add a [nodes.NAME] table with a `kind`"));
+        problems
+            .push(Problem::error("the system has no nodes").help("add a [nodes.NAME] table with a `kind`"));
     }
     let mut contracts = BTreeMap::new();
     for (name, (node, kind)) in &known {
@@ -118,7 +119,11 @@ fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(wanted) = &node.cores {
         if wanted.get_ref().is_empty() {
-            problems.push(Problem::error("`cores` names no core").at(wanted.span()).help("leave the key out for all cores"));
+            problems.push(
+                Problem::error("`cores` names no core")
+                    .at(wanted.span())
+                    .help("leave the key out for all cores"),
+            );
         }
         for core in wanted.get_ref().iter().filter(|core| **core >= cores) {
             problems.push(
@@ -140,9 +145,12 @@ fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Problem> {
         }
         if kind.program().is_some() {
             problems.push(
-                Problem::error(format!("`{}` is a program of its own and takes no scheduling policy", kind.name()))
-                    .at(sched.span())
-                    .help("set `nice` of its process instead"),
+                Problem::error(format!(
+                    "`{}` is a program of its own and takes no scheduling policy",
+                    kind.name()
+                ))
+                .at(sched.span())
+                .help("set `nice` of its process instead"),
             );
         }
     }
@@ -187,9 +195,12 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
             let topic = topic_of(node.get_ref(), spec);
             if !published.contains_key(topic) {
                 problems.push(
-                    Problem::warning(format!("nothing in this system publishes {topic}, which `{name}.{}` reads", spec.name))
-                        .at(node.get_ref().kind.span())
-                        .help("another ROS 2 node must publish it, or remap the port"),
+                    Problem::warning(format!(
+                        "nothing in this system publishes {topic}, which `{name}.{}` reads",
+                        spec.name
+                    ))
+                    .at(node.get_ref().kind.span())
+                    .help("another ROS 2 node must publish it, or remap the port"),
                 );
             }
         }
@@ -197,8 +208,12 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
     for (topic, publishers) in published {
         if let [_, second, ..] = publishers[..] {
             problems.push(
-                Problem::warning(format!("{topic} has {} publishers: {}", publishers.len(), publishers.join(", ")))
-                    .at(known[second].0.get_ref().kind.span()),
+                Problem::warning(format!(
+                    "{topic} has {} publishers: {}",
+                    publishers.len(),
+                    publishers.join(", ")
+                ))
+                .at(known[second].0.get_ref().kind.span()),
             );
         }
     }
@@ -224,7 +239,12 @@ fn priorities(known: &Known<'_>, contracts: &BTreeMap<&str, Contract>) -> Vec<Pr
                         lower.spec().class,
                         rank(other)
                     ))
-                    .at(known[name].0.get_ref().sched.as_ref().map_or(known[name].0.get_ref().kind.span(), Spanned::span))
+                    .at(known[name]
+                        .0
+                        .get_ref()
+                        .sched
+                        .as_ref()
+                        .map_or(known[name].0.get_ref().kind.span(), Spanned::span))
                     .help(format!("give `{name}` a priority of at least {}", rank(other))),
                 );
             }
@@ -241,7 +261,12 @@ fn priorities(known: &Known<'_>, contracts: &BTreeMap<&str, Contract>) -> Vec<Pr
 }
 
 /// Budget over period, summed per core; a node on several cores counts a share on each.
-fn load(system: &System, known: &Known<'_>, contracts: &BTreeMap<&str, Contract>, cores: usize) -> Vec<Problem> {
+fn load(
+    system: &System,
+    known: &Known<'_>,
+    contracts: &BTreeMap<&str, Contract>,
+    cores: usize,
+) -> Vec<Problem> {
     let mut real_time = vec![0.0; cores];
     let mut total = vec![0.0; cores];
     for (name, contract) in contracts {
@@ -298,19 +323,28 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
     names.sort_unstable();
     names.dedup();
     for (name, (node, kind)) in known {
-        let alone = known.values().filter(|(other, _)| other.get_ref().process == node.get_ref().process).count() == 1;
+        let alone =
+            known.values().filter(|(other, _)| other.get_ref().process == node.get_ref().process).count()
+                == 1;
         if kind.program().is_some() && !alone {
             problems.push(
-                Problem::error(format!("`{name}` is a program of its own and shares process `{}`", node.get_ref().process))
-                    .at(node.get_ref().kind.span())
-                    .help("give it a process of its own, for example process = \"voice\""),
+                Problem::error(format!(
+                    "`{name}` is a program of its own and shares process `{}`",
+                    node.get_ref().process
+                ))
+                .at(node.get_ref().kind.span())
+                .help("give it a process of its own, for example process = \"voice\""),
             );
         }
     }
     if system.system.transport == TransportKind::Mem && names.len() > 1 {
         problems.push(
-            Problem::error(format!("the mem transport reaches one process, the system has {}: {}", names.len(), names.join(", ")))
-                .help("use transport = \"zenoh\", or put every node in one process"),
+            Problem::error(format!(
+                "the mem transport reaches one process, the system has {}: {}",
+                names.len(),
+                names.join(", ")
+            ))
+            .help("use transport = \"zenoh\", or put every node in one process"),
         );
     }
     problems
@@ -337,7 +371,8 @@ mod tests {
     fn error(text: &str) -> (String, String) {
         let whole = format!("{HEAD}{text}");
         let all = problems(text);
-        let errors: Vec<&Problem> = all.iter().filter(|problem| problem.severity == Severity::Error).collect();
+        let errors: Vec<&Problem> =
+            all.iter().filter(|problem| problem.severity == Severity::Error).collect();
         assert_eq!(errors.len(), 1, "{all:?}");
         let at = errors[0].span.clone().map_or(String::new(), |span| whole[span].to_owned());
         (errors[0].message.clone(), at)
@@ -345,7 +380,8 @@ mod tests {
 
     #[test]
     fn the_detectors_behind_a_simulated_driver_are_fine() {
-        let errors: Vec<_> = problems(DETECTORS).into_iter().filter(|one| one.severity == Severity::Error).collect();
+        let errors: Vec<_> =
+            problems(DETECTORS).into_iter().filter(|one| one.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{errors:?}");
     }
 
@@ -364,7 +400,8 @@ mod tests {
 
     #[test]
     fn a_loosened_contract_is_refused_and_the_contract_shown() {
-        let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\ndeadline_ms = 50\n");
+        let text =
+            DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\ndeadline_ms = 50\n");
         let (message, at) = error(&text);
         assert!(message.contains("looser"), "{message}");
         assert_eq!(at, "50");
@@ -372,14 +409,16 @@ mod tests {
 
     #[test]
     fn a_time_that_is_none_is_refused() {
-        let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nbudget_ms = -1\n");
+        let text =
+            DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nbudget_ms = -1\n");
         assert_eq!(error(&text).1, "-1");
     }
 
     #[test]
     fn a_port_that_is_not_there_is_named_with_the_nearest_one() {
         let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstat = \"/x\"\n");
-        let help = problems(&text).into_iter().find(|one| one.message.contains("no port")).and_then(|one| one.help);
+        let help =
+            problems(&text).into_iter().find(|one| one.message.contains("no port")).and_then(|one| one.help);
         assert_eq!(help.as_deref(), Some("did you mean `state`?"));
     }
 
@@ -387,7 +426,10 @@ mod tests {
     fn two_types_on_one_topic_are_a_mismatch() {
         let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstate = \"/vehicle/signals\"\n");
         let found = problems(&text);
-        assert!(found.iter().any(|one| one.message.contains("type mismatch on /vehicle/signals")), "{found:?}");
+        assert!(
+            found.iter().any(|one| one.message.contains("type mismatch on /vehicle/signals")),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -403,7 +445,9 @@ mod tests {
     #[test]
     fn one_core_for_all_real_time_nodes_is_an_overload() {
         let text = DETECTORS.replace("priority = 80 }", "priority = 80 }\ncores = [0]");
-        let text = format!("{text}[nodes.more]\nkind = \"driver_state\"\nsched = {{ policy = \"fifo\", priority = 79 }}\ncores = [0]\n");
+        let text = format!(
+            "{text}[nodes.more]\nkind = \"driver_state\"\nsched = {{ policy = \"fifo\", priority = 79 }}\ncores = [0]\n"
+        );
         let found = problems(&text);
         assert!(found.iter().any(|one| one.message.contains("core 0 is overloaded")), "{found:?}");
     }
@@ -416,7 +460,8 @@ mod tests {
 
     #[test]
     fn mem_does_not_reach_another_process() {
-        let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nprocess = \"other\"\n");
+        let text =
+            DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nprocess = \"other\"\n");
         let whole = format!("[system]\nname = \"t\"\ntransport = \"mem\"\n{text}");
         let system = parse(&whole).unwrap_or_else(|problem| panic!("{}", problem.message));
         let found = check(&whole, &system, KINDS, 2);

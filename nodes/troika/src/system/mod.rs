@@ -5,7 +5,7 @@
 pub(crate) mod check;
 pub(crate) mod problem;
 
-use std::{collections::BTreeMap, ops::Range, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde::Deserialize;
 use serde_spanned::Spanned;
@@ -118,6 +118,7 @@ pub(crate) struct Node {
     pub budget_ms: Option<Spanned<f64>>,
     /// The kind's own parameters; read by the kind, see [`params_of`].
     #[serde(default)]
+    #[expect(dead_code, reason = "here so that the key is known")]
     pub params: Option<toml::Table>,
 }
 
@@ -178,7 +179,11 @@ pub(crate) fn load(path: &Path) -> Result<(Source, System), (Source, Problem)> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let source = Source { path: shown.clone(), text: String::new() };
-        (source, Problem::error(format!("cannot read {shown}: {error}")).help("give the path of a system file, for example launch/systems/cabin.toml"))
+        (
+            source,
+            Problem::error(format!("cannot read {shown}: {error}"))
+                .help("give the path of a system file, for example launch/systems/cabin.toml"),
+        )
     })?;
     let source = Source { path: shown, text };
     match parse(&source.text) {
@@ -211,6 +216,3 @@ pub(crate) fn read_params<T: serde::de::DeserializeOwned>(text: &str, node: &str
     };
     result.map_err(|error| Problem::of_toml(&error))
 }
-
-/// Where a key's table stands in the text: for problems about the node as a whole.
-pub(crate) type Span = Range<usize>;

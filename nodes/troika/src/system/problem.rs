@@ -113,8 +113,7 @@ mod tests {
     fn a_misspelt_key_is_shown_with_its_line_and_the_nearest_key() {
         let text = "[system]\nname = \"cabin\"\ntransprot = \"zenoh\"\n[nodes]\n";
         let problem = super::super::parse(text).expect_err("an unknown key");
-        let shown =
-            problem.render(&Source { path: "cabin.toml".to_owned(), text: text.to_owned() }, false);
+        let shown = problem.render(&Source { path: "cabin.toml".to_owned(), text: text.to_owned() }, false);
         assert!(shown.contains("cabin.toml:3:1"), "{shown}");
         assert!(shown.contains("did you mean `transport`?"), "{shown}");
     }
