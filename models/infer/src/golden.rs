@@ -76,7 +76,7 @@ pub fn inputs(specs: &[TensorSpec], seed: u32) -> Vec<Vec<f32>> {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             values.push(state >> 8);
         }
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             // Integer sums, so that every language makes the same bits.
             let noise = values.clone();
             for (i, value) in values.iter_mut().enumerate() {

@@ -1,4 +1,5 @@
 //! What a passport must say, and where its errors point.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use troika_models::{Passport, Store};
 

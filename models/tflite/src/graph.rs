@@ -299,7 +299,7 @@ impl Graph<'_, '_> {
             return Err(r.inconsistent("weights of two axes"));
         };
         let len = self.file.tensors[x].len();
-        if len % inputs != 0 || r.options()?.i8(6, "weights format")? != 0 {
+        if !len.is_multiple_of(inputs) || r.options()?.i8(6, "weights format")? != 0 {
             return Err(r.unsupported("this shape, or a packed weight format"));
         }
         self.expect_shape(r, y, &[len / inputs, outputs])?;

@@ -1,4 +1,5 @@
 //! The reader on a small network of every operator (`make_tiny.py` made it and LiteRT's answer), whole and damaged.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use proptest::prelude::*;
 use tract_core::prelude::*;

@@ -65,10 +65,12 @@ fn a_real_face_is_found_where_mediapipe_finds_it() {
     }
 }
 
+/// What a light does to a pixel.
+type Light = fn(u8) -> u8;
+
 #[test]
 fn real_open_eyes_are_open_in_any_light() {
-    let lights: [(&str, fn(u8) -> u8); 3] =
-        [("as it is", |p| p), ("dark", |p| p / 3), ("bright", |p| 128 + p / 2)];
+    let lights: [(&str, Light); 3] = [("as it is", |p| p), ("dark", |p| p / 3), ("bright", |p| 128 + p / 2)];
     for (name, light) in lights {
         let state = watch(&mut node(&Config::default()), &portrait(light), 5);
         assert!(

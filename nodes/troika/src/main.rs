@@ -1,7 +1,6 @@
 //! `troika`: runs, checks and looks into systems of real-time in-vehicle nodes.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "the command line is an edge: it waits for people, files and processes"
 )]
 
@@ -130,8 +129,8 @@ fn cores() -> usize {
 fn load_checked(path: &Path) -> anyhow::Result<(Source, System)> {
     let (source, system) = match system::load(path) {
         Ok(loaded) => loaded,
-        Err((source, problem)) => {
-            show(&problem, &source);
+        Err(error) => {
+            show(&error.1, &error.0);
             bail!("{} cannot be used", path.display());
         }
     };
@@ -154,7 +153,7 @@ fn check(paths: &[PathBuf], strict: bool) -> anyhow::Result<()> {
                 let problems = system::check::check(&source.text, &system, kinds::KINDS, cores());
                 (source, problems)
             }
-            Err((source, problem)) => (source, vec![problem]),
+            Err(error) => (error.0, vec![error.1]),
         };
         problems.iter().for_each(|problem| show(problem, &source));
         let fails = |problem: &Problem| strict || problem.severity == Severity::Error;

@@ -40,14 +40,14 @@ pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<()> {
 }
 
 fn list(store: &Store) {
-    println!("{:<30}{:<10}{:>9}  {:<24}{:<14}{}", "model", "here", "MB", "from", "licence", "for");
+    println!("{:<28}{:<6}{:>6}  {:<40}{:<26}for", "model", "here", "MB", "from", "licence");
     for passport in store.passports() {
         let from = passport.sources.first().map_or_else(String::new, |source| match source.registry {
             Registry::Repo => "this repository".to_owned(),
             _ => format!("{} {}", source.package, source.version),
         });
         println!(
-            "{:<30}{:<10}{:>9.2}  {from:<24}{:<14}{}",
+            "{:<28}{:<6}{:>6.2}  {from:<40}{:<26}{}",
             passport.name,
             if store.is_present(passport) { "yes" } else { "no" },
             passport.size as f64 / 1e6,

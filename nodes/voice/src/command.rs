@@ -98,7 +98,8 @@ impl CommandNode {
             return;
         }
         let asked = self.asked.take().filter(|asked| tick.now.since(asked.since) <= CONFIRM_WITHIN);
-        let unsure = !(heard.confidence >= CONFIDENT_FROM);
+        // What is no number is unsure too.
+        let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
         if let Some(asked) = asked {
             match self.matcher.yes_or_no(&heard.text) {
                 // A yes that was hardly heard is none.

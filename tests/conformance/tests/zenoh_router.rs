@@ -204,10 +204,10 @@ fn a_router_elsewhere_that_does_not_answer_is_told() {
     assert!(matches!(error, RouterError::Unreachable { .. }), "{error}");
 }
 
-fn raw(
-    transport: &ZenohTransport,
-    topic: &str,
-) -> (Receiver<(String, Vec<u8>)>, Box<dyn troika_transport::Subscription>) {
+/// A message's type and bytes.
+type Raw = (String, Vec<u8>);
+
+fn raw(transport: &ZenohTransport, topic: &str) -> (Receiver<Raw>, Box<dyn troika_transport::Subscription>) {
     let (sender, messages) = channel();
     let subscription = transport
         .subscribe_raw(

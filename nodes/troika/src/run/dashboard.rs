@@ -77,7 +77,7 @@ impl Dashboard {
     pub(super) fn image(&mut self, image: &Image) {
         self.frames += 1;
         // The view is drawn at a third of the camera's rate; the rest is not worth the time.
-        if self.frames % 3 == 0
+        if self.frames.is_multiple_of(3)
             && let Some(preview) = shrink(image)
         {
             self.preview = preview;

@@ -22,8 +22,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     // When the conductor is killed outright, its processes must not go on alone.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     let stop = stop_on_signals()?;
-    let (source, system) = crate::system::load(&arguments.system)
-        .map_err(|(_, problem)| anyhow::anyhow!("{}", problem.message))?;
+    let (source, system) =
+        crate::system::load(&arguments.system).map_err(|error| anyhow::anyhow!("{}", error.1.message))?;
     let settings = system.processes.get(process).map(|one| one.get_ref().clone()).unwrap_or_default();
     let transport = arguments.open(&system)?;
     // Above ordinary threads, below every node: what a node sends does not wait behind a busy machine.

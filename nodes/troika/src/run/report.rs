@@ -184,30 +184,24 @@ impl Report {
         let share =
             if self.frames_in > 0 { self.frames_done as f64 / self.frames_in as f64 * 100.0 } else { 0.0 };
         writeln!(out, "  frames         {} in, {} done ({share:.1} %)", self.frames_in, self.frames_done)?;
-        if let Some(driver) = &self.driver_state {
-            if let (Some(accuracy), Some(constant)) = (driver.accuracy, driver.constant_accuracy) {
+        if let Some(driver) = &self.driver_state
+            && let (Some(accuracy), Some(constant)) = (driver.accuracy, driver.constant_accuracy)
+        {
+            writeln!(out, "  driver state   accuracy {accuracy:.3} (best constant answer {constant:.3})")?;
+            for state in &driver.states {
                 writeln!(
                     out,
-                    "  driver state   accuracy {accuracy:.3} (best constant answer {constant:.3})"
-                )?;
-                for state in &driver.states {
-                    writeln!(
-                        out,
-                        "                 {:<13} recall {:.3}, {:.0} % of the frames",
-                        state.state,
-                        state.recall,
-                        state.share * 100.0
-                    )?;
-                }
-                writeln!(
-                    out,
-                    "  alerts         {} expected, {} missed (sleep: {}), {} false",
-                    driver.expected_alerts,
-                    driver.missed_alerts,
-                    driver.missed_sleep_alerts,
-                    driver.false_alerts
+                    "                 {:<13} recall {:.3}, {:.0} % of the frames",
+                    state.state,
+                    state.recall,
+                    state.share * 100.0
                 )?;
             }
+            writeln!(
+                out,
+                "  alerts         {} expected, {} missed (sleep: {}), {} false",
+                driver.expected_alerts, driver.missed_alerts, driver.missed_sleep_alerts, driver.false_alerts
+            )?;
         }
         if let Some(voice) = &self.voice {
             writeln!(

@@ -175,20 +175,20 @@ pub(crate) struct Source {
 ///
 /// # Errors
 /// The file cannot be read, is no TOML, or has an unknown or missing key.
-pub(crate) fn load(path: &Path) -> Result<(Source, System), (Source, Problem)> {
+pub(crate) fn load(path: &Path) -> Result<(Source, System), Box<(Source, Problem)>> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let source = Source { path: shown.clone(), text: String::new() };
-        (
+        Box::new((
             source,
             Problem::error(format!("cannot read {shown}: {error}"))
                 .help("give the path of a system file, for example launch/systems/cabin.toml"),
-        )
+        ))
     })?;
     let source = Source { path: shown, text };
     match parse(&source.text) {
         Ok(system) => Ok((source, system)),
-        Err(problem) => Err((source, problem)),
+        Err(problem) => Err(Box::new((source, problem))),
     }
 }
 

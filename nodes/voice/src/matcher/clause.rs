@@ -225,10 +225,10 @@ impl Reader<'_> {
             .iter()
             .enumerate()
             .any(|(at, word)| at > 0 && (word.after_break || JOINS.contains(&word.norm.as_str())));
-        if free || !joins {
-            if let Some(meaning) = self.free(rest) {
-                return Clause::Means(meaning);
-            }
+        if (free || !joins)
+            && let Some(meaning) = self.free(rest)
+        {
+            return Clause::Means(meaning);
         }
         if let Some(meaning) =
             (strays > 0).then(|| rules::meaning(templates, catalogue, &tagged, mood, strays)).flatten()

@@ -102,6 +102,9 @@ pub(super) struct Free {
     pub(super) slots: Vec<(String, String)>,
 }
 
+/// A phrase's words and what they may mean.
+type Phrase = (Vec<String>, Vec<Concept>);
+
 /// All templates of a language.
 pub(super) struct Templates {
     pub(super) filler: Vec<String>,
@@ -112,7 +115,7 @@ pub(super) struct Templates {
     pub(super) correction: Vec<Vec<String>>,
     pub(super) dialogue: Vec<String>,
     /// Phrases by their first word, longest first.
-    pub(super) phrases: HashMap<String, Vec<(Vec<String>, Vec<Concept>)>>,
+    pub(super) phrases: HashMap<String, Vec<Phrase>>,
     /// Single words that a slip may be mended to.
     pub(super) mendable: Vec<String>,
     /// Every word that some template knows: never mended.
@@ -144,7 +147,7 @@ impl Templates {
                 }
             }
         }
-        let mut phrases: HashMap<String, Vec<(Vec<String>, Vec<Concept>)>> = HashMap::new();
+        let mut phrases: HashMap<String, Vec<Phrase>> = HashMap::new();
         let (mut mendable, mut known) = (Vec::new(), file.filler.clone());
         for (words, concepts) in meanings {
             let Some(first) = words.first().cloned() else { continue };

@@ -137,7 +137,7 @@ impl<'a> Tensor<'a> {
     /// The `index`th of `count` equal slices of the rows.
     pub(super) fn part(&self, index: usize, count: usize) -> Result<Tensor<'a>, Ct2Error> {
         let rows = self.dims[0];
-        if rows % count != 0 {
+        if !rows.is_multiple_of(count) {
             return Err(Ct2Error::Shape(self.name.clone()));
         }
         let length = self.bytes.len() / count;

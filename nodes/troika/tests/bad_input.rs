@@ -1,0 +1,297 @@
+//! What a user meets when something is broken: each case runs the real programs over zenoh, on a router of its own. None may
+//! panic, none may hang, and each must say what is wrong. Needs the model store (`troika models pull --set test`).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests wait for processes"
+)]
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use support::{CABIN, Router, Run, Scratch, models, root, start, troika, troika_voice};
+use troika_kit::{Message as _, Qos, Time, TypeInfo};
+use troika_msgs::troika::{DriverAlert, DriverState};
+use troika_transport::Transport as _;
+use troika_transport_zenoh::RouterGuard;
+
+/// The detectors on the rendered driver, without speech: what most cases run.
+const DETECTORS: &str = r#"
+[system]
+name = "detectors"
+[processes.cabin]
+lock_memory = true
+[nodes.camera]
+kind = "sim_driver"
+process = "ends"
+params = { scenario = "sim/scenarios/demo-30s.toml", drives_vehicle = true, smooth = false }
+[nodes.driver_state]
+kind = "driver_state"
+process = "cabin"
+sched = { policy = "fifo", priority = 80 }
+[nodes.driver_monitor]
+kind = "driver_monitor"
+process = "cabin"
+sched = { policy = "fifo", priority = 81 }
+"#;
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_likely_one() {
+    let scratch = Scratch::new();
+    let broken = scratch.file("broken.toml", &DETECTORS.replace("lock_memory", "lock_memroy"));
+    for command in ["check", "run"] {
+        let run = troika(&[command, &broken]);
+        assert_eq!(run.code, Some(1), "{run}");
+        run.says(&["broken.toml:5", "lock_memroy", "lock_memory"]);
+    }
+    let parameter = scratch.file("parameter.toml", &DETECTORS.replace("smooth =", "smoth ="));
+    let run = troika(&["check", &parameter]);
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["parameter.toml:9", "smoth", "smooth"]);
+}
+
+#[test]
+fn a_system_that_is_no_toml_or_not_there_is_told() {
+    let scratch = Scratch::new();
+    let garbage = scratch.file("garbage.toml", "[system\nname = ");
+    let run = troika(&["run", &garbage]);
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["garbage.toml:1"]);
+    let run = troika(&["run", "not-there.toml"]);
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["cannot read not-there.toml"]);
+}
+
+#[test]
+fn a_corrupted_model_is_refused_and_the_system_runs_on_without_knowing_the_driver() {
+    let scratch = Scratch::new();
+    let store = scratch.store_with_damaged("face_landmark", |bytes| bytes[1000] ^= 1);
+    let run = Run::of(support::command(&["models", "verify"]).env("TROIKA_MODELS", &store));
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["face_landmark", "REFUSED", "its sha256 is", "the passport says", "troika models pull"]);
+
+    let system = scratch.file("detectors.toml", DETECTORS);
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let run = Run::of(router.run(&system, 4).arg("--report").arg(&report).env("TROIKA_MODELS", &store));
+    assert_eq!(run.code, Some(0), "{run}");
+    run.says(&["driver_state is unavailable", "face_landmark", "refused"]);
+    let states = support::report(&report)["driver_state"]["states"].clone();
+    let attentive = states.as_array().unwrap().iter().find(|state| state["state"] == "attentive");
+    assert_eq!(
+        attentive.expect("the demo begins so")["recall"],
+        0.0,
+        "nothing is known, so nothing is claimed"
+    );
+}
+
+#[test]
+fn a_truncated_onnx_is_refused_and_the_driver_is_watched_without_a_voice() {
+    let scratch = Scratch::new();
+    let whole = fs::read(models().load_path("silero_vad").unwrap()).unwrap();
+    let truncated = scratch.path("truncated.onnx");
+    fs::write(&truncated, &whole[..whole.len() / 2]).unwrap();
+    let mut alone = Command::new(troika_voice());
+    alone.args(["--wav", "nodes/voice/fixtures/speech/01.flac", "--vad"]).arg(&truncated);
+    alone.arg("--whisper").arg(models().load_path("whisper_tiny_en").unwrap()).current_dir(root());
+    let run = Run::of(&mut alone);
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["voice activity model", "truncated.onnx"]);
+
+    let store = scratch.store_with_damaged("silero_vad", |bytes| bytes.truncate(bytes.len() / 2));
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let run = Run::of(router.run(CABIN, 3).arg("--report").arg(&report).env("TROIKA_MODELS", &store));
+    assert_eq!(run.code, Some(0), "{run}");
+    run.says(&["silero_vad", "refused", "the system runs on without it"]);
+    assert!(support::report(&report)["frames_done"].as_u64().unwrap() > 0, "{run}");
+}
+
+#[test]
+fn a_camera_that_stops_makes_the_driver_unknown_and_an_alert_says_so() {
+    let scratch = Scratch::new();
+    let pictures = scratch.path("pictures");
+    fs::create_dir(&pictures).unwrap();
+    let photograph = models().load_path("photo_astronaut").unwrap();
+    for n in 0..8 {
+        fs::copy(&photograph, pictures.join(format!("{n}.png"))).unwrap();
+    }
+    let camera = format!(
+        "kind = \"camera\"\nprocess = \"ends\"\nparams = {{ source = {{ kind = \"images\", folder = \"{}\", rate = 8.0 }} }}",
+        pictures.display()
+    );
+    let system = DETECTORS.replace(
+        "kind = \"sim_driver\"\nprocess = \"ends\"\nparams = { scenario = \"sim/scenarios/demo-30s.toml\", drives_vehicle = true, smooth = false }",
+        &camera,
+    );
+    let system = scratch.file("camera.toml", &system);
+    let router = Router::new();
+    let guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    let states = Arc::new(Mutex::new(Vec::new()));
+    let alerts = Arc::new(Mutex::new(Vec::new()));
+    let (to_states, to_alerts) = (states.clone(), alerts.clone());
+    let _states = transport
+        .subscribe_raw(
+            "/cabin/driver_state",
+            Box::new(move |_, cdr| to_states.lock().unwrap().push(DriverState::decode(cdr).unwrap())),
+        )
+        .unwrap();
+    let _alerts = transport
+        .subscribe_raw(
+            "/cabin/driver_alert",
+            Box::new(move |_, cdr| to_alerts.lock().unwrap().push(DriverAlert::decode(cdr).unwrap())),
+        )
+        .unwrap();
+    let run = Run::of(&mut router.run(&system, 9));
+    assert_eq!(run.code, Some(0), "{run}");
+    run.says(&["router joined at"]);
+    drop(guard);
+    let states = states.lock().unwrap();
+    assert!(states.iter().any(|state| state.state != DriverState::UNKNOWN), "the photograph was seen: {run}");
+    let last = states.last().expect("states go on");
+    assert_eq!(last.state, DriverState::UNKNOWN);
+    assert!(states.len() > 100, "silence is told, not kept: {} states", states.len());
+    let unavailable = |alert: &&DriverAlert| {
+        alert.kind == DriverAlert::MONITORING_UNAVAILABLE && alert.phase == DriverAlert::RAISED
+    };
+    assert!(
+        alerts.lock().unwrap().iter().any(|alert| unavailable(&alert)),
+        "no alert that monitoring is unavailable"
+    );
+}
+
+#[test]
+fn garbage_on_every_input_topic_is_counted_and_nothing_else() {
+    let scratch = Scratch::new();
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let (mut command, transport) = (router.run(CABIN, 8), router.transport());
+    let running = start(command.arg("--report").arg(&report));
+    let inputs = [
+        "/cabin/camera/image_raw",
+        "/cabin/driver_state",
+        "/vehicle/signals",
+        "/voice/command",
+        "/voice/transcript",
+        "/vehicle/command_result",
+    ];
+    // Whatever is subscribed to, by whomever: the viewer's own subscriptions get theirs too.
+    let begin = Instant::now();
+    let subscribed: BTreeSet<(String, String, String)> = loop {
+        let ends = transport.graph().unwrap().endpoints;
+        let found: BTreeSet<_> = ends
+            .into_iter()
+            .filter(|end| !end.publishes)
+            .map(|end| (end.topic, end.type_name, end.type_hash))
+            .collect();
+        if inputs.iter().all(|input| found.iter().any(|(topic, ..)| topic == input)) {
+            break found;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "not all inputs appeared: {found:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let node = transport.node("/", "vandal").unwrap();
+    let noise: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut long = vec![0, 1, 0, 0];
+    long.extend([0xFF; 64]);
+    let garbage: [&[u8]; 6] = [&[], &[0, 1], &[0, 1, 0, 0], &long, &noise, &[0, 9, 0, 0, 1, 2, 3, 4]];
+    for (topic, name, hash) in &subscribed {
+        let ty = TypeInfo { name: name.clone().leak(), hash: hash.clone().leak() };
+        let mut publisher = node.publisher(topic, ty, Qos::DEFAULT).unwrap();
+        for bytes in garbage {
+            publisher.put(bytes, Time::from_nanos(1)).unwrap();
+        }
+    }
+    let run = running.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    let report = support::report(&report);
+    for node in report["nodes"].as_array().unwrap() {
+        if node["kind"] != "sim_driver" {
+            assert!(node["undecodable"].as_u64().unwrap() > 0, "{} saw no garbage", node["node"]);
+        }
+        assert_eq!(node["faults"], 0, "{}", node["node"]);
+    }
+    // The voice lives on too: its end would be a notice.
+    assert!(!run.text.contains("ended by itself"), "{run}");
+}
+
+#[test]
+fn a_router_that_is_there_is_joined_and_a_stranger_on_its_port_is_told() {
+    let scratch = Scratch::new();
+    let system = scratch.file("detectors.toml", DETECTORS);
+    let router = Router::new();
+    let guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let run = Run::of(&mut router.run(&system, 2));
+    assert_eq!(run.code, Some(0), "{run}");
+    run.says(&["router joined at"]);
+    drop(guard);
+
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp/{}", stranger.local_addr().unwrap());
+    let run = troika(&["run", &system, "--headless", "--seconds", "2", "--router", &endpoint]);
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["is taken by something that is no zenoh router", "TROIKA_ZENOH_ENDPOINT"]);
+}
+
+#[test]
+fn without_real_time_rights_it_says_so_and_runs_on() {
+    let scratch = Scratch::new();
+    let system = scratch.file("detectors.toml", DETECTORS);
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let inner = router.run(&system, 3);
+    // prlimit and setpriv are of util-linux, which every Debian has.
+    let mut command = Command::new("prlimit");
+    command.args(["--rtprio=0:0", "--memlock=65536:65536"]);
+    if rustix::process::geteuid().is_root() {
+        command.args(["setpriv", "--bounding-set=-sys_nice,-ipc_lock"]);
+    }
+    command.arg(inner.get_program()).args(inner.get_args()).arg("--report").arg(&report).current_dir(root());
+    let run = Run::of(&mut command);
+    assert_eq!(run.code, Some(0), "{run}");
+    let report = support::report(&report);
+    assert!(report["frames_done"].as_u64().unwrap() > 0);
+    let notices = report["notices"].to_string();
+    assert!(notices.contains("SCHED_FIFO"), "{notices}");
+    assert!(report["nodes"].as_array().unwrap().iter().all(|node| node["real_time"] == false));
+    run.says(&["SCHED_FIFO", "rtprio"]);
+}
+
+#[test]
+fn ctrl_c_stops_all_of_it_cleanly() {
+    let scratch = Scratch::new();
+    let system = scratch.file("detectors.toml", DETECTORS);
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let running = start(router.run(&system, 120).arg("--report").arg(&report));
+    let transport = router.transport();
+    let begin = Instant::now();
+    while !transport.graph().unwrap().nodes.iter().any(|node| node == "/driver_monitor") {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the system did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    running.interrupt();
+    let run = running.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(Path::new(&report).is_file(), "the report is written all the same");
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_table_is_printed_all_the_same() {
+    let scratch = Scratch::new();
+    let system = scratch.file("detectors.toml", DETECTORS);
+    let router = Router::new();
+    let run = Run::of(router.run(&system, 1).args(["--report", "/dev/full"]));
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["cannot write the report /dev/full", "driver state"]);
+}

@@ -1,0 +1,191 @@
+//! Running the programs, and what they need: scratch folders, a router's port, a damaged copy of the model store.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use troika_models::Store;
+use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+
+/// The shipped system.
+pub(crate) const CABIN: &str = "launch/systems/cabin.toml";
+/// Whoever takes longer than this hangs.
+const HANGS: Duration = Duration::from_secs(150);
+
+/// The top of the checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// `troika` with arguments, in the checkout.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_troika"));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs `troika` with arguments.
+pub(crate) fn troika(arguments: &[&str]) -> Run {
+    Run::of(&mut command(arguments))
+}
+
+/// The voice program beside `troika`.
+pub(crate) fn troika_voice() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_troika")).with_file_name("troika-voice");
+    assert!(program.is_file(), "build it first: cargo build --workspace --all-targets");
+    program
+}
+
+/// The store that was pulled.
+pub(crate) fn models() -> Store {
+    Store::open_default().expect("a store: troika models pull --set test")
+}
+
+/// A report.
+pub(crate) fn report(file: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(file).expect("the report was written")).expect("the report is JSON")
+}
+
+/// What came of a program.
+pub(crate) struct Run {
+    /// Exit code; none after a signal.
+    pub code: Option<i32>,
+    /// What it printed, errors and all.
+    pub text: String,
+}
+
+impl Run {
+    /// Runs a program to its end.
+    pub(crate) fn of(command: &mut Command) -> Run {
+        start(command).wait()
+    }
+
+    /// Asserts that all of this was printed.
+    pub(crate) fn says(&self, all: &[&str]) {
+        for one in all {
+            assert!(self.text.contains(one), "'{one}' was not printed. {self}");
+        }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {:?}; printed:\n{}", self.code, self.text)
+    }
+}
+
+/// A program that runs.
+pub(crate) struct Running {
+    child: Child,
+    printed: tempfile::NamedTempFile,
+}
+
+/// Starts a program.
+pub(crate) fn start(command: &mut Command) -> Running {
+    let printed = tempfile::NamedTempFile::new().unwrap();
+    let to = || Stdio::from(File::options().append(true).open(printed.path()).unwrap());
+    let child = command.stdin(Stdio::null()).stdout(to()).stderr(to()).spawn().unwrap();
+    Running { child, printed }
+}
+
+impl Running {
+    /// Sends what Ctrl-C sends.
+    pub(crate) fn interrupt(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+    }
+
+    /// Waits for its end; fails when it hangs or when any of its processes panicked.
+    pub(crate) fn wait(mut self) -> Run {
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begin.elapsed() > HANGS {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                panic!("it hangs; printed:\n{}", fs::read_to_string(self.printed.path()).unwrap());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let run = Run { code: status.code(), text: fs::read_to_string(self.printed.path()).unwrap() };
+        assert!(!run.text.contains("panicked"), "a panic: {run}");
+        run
+    }
+}
+
+/// A folder that goes with the test.
+pub(crate) struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    /// An empty one.
+    pub(crate) fn new() -> Scratch {
+        Scratch(tempfile::tempdir().unwrap())
+    }
+
+    /// A path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A file in it; its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// A copy of the model store in which one model is damaged.
+    pub(crate) fn store_with_damaged(&self, name: &str, damage: impl Fn(&mut Vec<u8>)) -> PathBuf {
+        let whole = models();
+        let copy = self.path("models");
+        fs::create_dir_all(copy.join("sha256")).unwrap();
+        for passport in whole.passports() {
+            let blob = whole.blob(passport);
+            if !blob.is_file() {
+                continue;
+            }
+            let to = copy.join("sha256").join(blob.file_name().unwrap());
+            if passport.name == name {
+                let mut bytes = fs::read(&blob).unwrap();
+                damage(&mut bytes);
+                fs::write(&to, bytes).unwrap();
+            } else {
+                std::os::unix::fs::symlink(&blob, &to).unwrap();
+            }
+        }
+        copy
+    }
+}
+
+/// A router's place on a port of its own.
+pub(crate) struct Router {
+    /// `tcp/127.0.0.1:port`.
+    pub endpoint: String,
+}
+
+impl Router {
+    /// A port that is free now.
+    pub(crate) fn new() -> Router {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+        Router { endpoint: format!("tcp/{address}") }
+    }
+
+    /// `troika run`, without a view, for so many seconds.
+    pub(crate) fn run(&self, system: &str, seconds: u32) -> Command {
+        command(&["run", system, "--headless", "--seconds", &seconds.to_string(), "--router", &self.endpoint])
+    }
+
+    /// A session of the test's own.
+    pub(crate) fn transport(&self) -> ZenohTransport {
+        let options = ZenohOptions { router: self.endpoint.clone(), ..ZenohOptions::default() };
+        ZenohTransport::open(options).unwrap()
+    }
+}
