@@ -123,9 +123,11 @@ fn deny() -> anyhow::Result<()> {
     let tools = target().join("tools");
     let program = tools.join("bin/cargo-deny");
     if !program.is_file() {
+        // Unoptimised: it runs for a second, and optimising it takes as long as all of our own build.
         succeed(
-            cargo(&["install", "--quiet", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"])
-                .arg(&tools),
+            cargo(&["install", "--debug", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"])
+                .arg(&tools)
+                .env("CARGO_PROFILE_DEV_DEBUG", "0"),
         )?;
     }
     // Advisories need a database that is fetched from the network: `cargo deny check advisories` is its own command.

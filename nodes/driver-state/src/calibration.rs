@@ -20,6 +20,9 @@ const ROWS: usize = 2 * SIDE_PITCH + 1;
 const FORGET_S: f32 = 60.0;
 /// What is assumed before anything was seen: this many seconds of looking straight ahead.
 const PRIOR_S: f32 = 0.15;
+/// What is left of it when another driver may be there: less than any limit of a distraction, so that a new face is not taken
+/// for one that looks away.
+const DOUBTED_S: f32 = 1.0;
 /// The place is this many cells wide to either side of its middle: fixations on the road wander by about 4 degrees.
 const REACH: isize = 2;
 
@@ -60,6 +63,15 @@ impl Forward {
         self.seconds.iter_mut().flatten().for_each(|cell| *cell *= keep);
         self.seconds[row][column] += step;
         self.offset = self.densest();
+    }
+
+    /// Whoever is there now may be somebody else: what was learnt counts for no more than [`DOUBTED_S`], so that as long a look
+    /// at the road by another driver outweighs it.
+    pub fn doubt(&mut self) {
+        let sum: f32 = self.seconds.iter().flatten().sum();
+        if sum > DOUBTED_S {
+            self.seconds.iter_mut().flatten().for_each(|cell| *cell *= DOUBTED_S / sum);
+        }
     }
 
     fn densest(&self) -> Direction {
@@ -140,5 +152,15 @@ mod tests {
         look(&mut forward, 0.0, 0.0, 30.0);
         look(&mut forward, 0.0, -13.0, 10.0);
         assert!(forward.offset().pitch.abs() < 1.0, "{:?}", forward.offset());
+    }
+
+    #[test]
+    fn another_driver_is_learnt_within_two_seconds_when_the_first_may_be_gone() {
+        let mut forward = Forward::default();
+        look(&mut forward, 0.0, 8.0, 120.0);
+        forward.doubt();
+        assert!((forward.offset().pitch - 8.0).abs() < 1.5, "the first may be back: {:?}", forward.offset());
+        look(&mut forward, 0.0, -10.0, 2.0);
+        assert!((forward.offset().pitch + 10.0).abs() < 1.5, "{:?}", forward.offset());
     }
 }

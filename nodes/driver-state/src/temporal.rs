@@ -56,6 +56,8 @@ pub struct Verdict {
 
 /// A gap this long (seconds) without a face forgets the past: another head may be there.
 const FORGET_S: f32 = 0.3;
+/// After this long (seconds) another driver may be there: a seat is not changed faster.
+const CHANGE_S: f32 = 1.0;
 /// Bounds of the learnt opening of this driver's eyes: a driver whose open eyes read 0.55 is read as open, no more.
 const OPENING: [f32; 2] = [0.55, 1.0];
 /// Its time constant, seconds.
@@ -91,6 +93,7 @@ pub struct Temporal {
     config: Config,
     last: Option<Time>,
     last_face: Option<Time>,
+    unseen_since: Option<Time>,
     gaze: [Median; 2],
     openness: [Median; 2],
     closed_since: Option<Time>,
@@ -107,6 +110,7 @@ impl Temporal {
             config: config.clone(),
             last: None,
             last_face: None,
+            unseen_since: None,
             gaze: [Median::EMPTY; 2],
             openness: [Median::EMPTY; 2],
             closed_since: None,
@@ -127,6 +131,9 @@ impl Temporal {
         let Some(seen) = seen else { return self.unknown(now) };
         if self.last_face.is_some_and(|last| now.since(last).as_secs_f32() > FORGET_S) {
             self.forget();
+        }
+        if self.unseen_since.take().is_some_and(|since| now.since(since).as_secs_f32() > CHANGE_S) {
+            self.forward.doubt();
         }
         self.last_face = Some(now);
 
@@ -163,6 +170,7 @@ impl Temporal {
     }
 
     fn unknown(&mut self, now: Time) -> Verdict {
+        self.unseen_since.get_or_insert(now);
         let perclos = self.perclos.unseen(now);
         if self.last_face.is_some_and(|last| now.since(last).as_secs_f32() > FORGET_S) {
             self.forget();
