@@ -1,6 +1,6 @@
 //! What the voice process is started with.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,7 @@ pub struct VoiceConfig {
     pub whisper: Option<PathBuf>,
     /// The voice activity model.
     pub vad: Option<PathBuf>,
-    /// A folder that has the two as `whisper_tiny_en/ggml-tiny.en.bin` and `silero_vad/silero_vad_openvino_16k.onnx`; used
-    /// for the one that is not named.
+    /// The model store that the one which is not named is taken from; by default where `troika models pull` puts it.
     pub models: Option<PathBuf>,
     /// The recogniser's name, as transcripts tell it.
     pub model: String,
@@ -99,9 +98,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Text(String),
     /// A model's place is not told.
-    #[error(
-        "no {0} model: name it (`{0} = FILE`) or the folder that the models were pulled to (`models = FOLDER`)"
-    )]
+    #[error("no {0} model: name it (`{0} = FILE`)")]
     NoModel(&'static str),
 }
 
@@ -127,21 +124,17 @@ impl VoiceConfig {
     /// The recogniser's file.
     ///
     /// # Errors
-    /// When neither it nor a models' folder is named.
+    /// When it is not named.
     pub fn whisper_file(&self) -> Result<PathBuf, ConfigError> {
-        self.model(&self.whisper, "whisper_tiny_en/ggml-tiny.en.bin").ok_or(ConfigError::NoModel("whisper"))
+        self.whisper.clone().ok_or(ConfigError::NoModel("whisper"))
     }
 
     /// The voice activity model's file.
     ///
     /// # Errors
-    /// When neither it nor a models' folder is named.
+    /// When it is not named.
     pub fn vad_file(&self) -> Result<PathBuf, ConfigError> {
-        self.model(&self.vad, "silero_vad/silero_vad_openvino_16k.onnx").ok_or(ConfigError::NoModel("vad"))
-    }
-
-    fn model(&self, named: &Option<PathBuf>, inside: &str) -> Option<PathBuf> {
-        named.clone().or_else(|| self.models.as_deref().map(|folder: &Path| folder.join(inside)))
+        self.vad.clone().ok_or(ConfigError::NoModel("vad"))
     }
 }
 
@@ -155,7 +148,7 @@ mod tests {
         let config = config.expect("reads");
         assert_eq!(config.source, SourceConfig::Files { folder: "speech".into(), gap_s: 1.5, wait_s: 0.0 });
         assert_eq!(config.threads, 1);
-        assert_eq!(config.whisper_file().ok(), Some(PathBuf::from("m/whisper_tiny_en/ggml-tiny.en.bin")));
+        assert_eq!(config.models, Some(PathBuf::from("m")));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -80,18 +81,24 @@ impl fmt::Display for Run {
     }
 }
 
+/// A whole system at a time: each of them fills a small machine.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// A program that runs.
 pub(crate) struct Running {
     child: Child,
     printed: tempfile::NamedTempFile,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// Starts a program.
 pub(crate) fn start(command: &mut Command) -> Running {
+    // A test that failed before says so itself.
+    let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let printed = tempfile::NamedTempFile::new().unwrap();
     let to = || Stdio::from(File::options().append(true).open(printed.path()).unwrap());
     let child = command.stdin(Stdio::null()).stdout(to()).stderr(to()).spawn().unwrap();
-    Running { child, printed }
+    Running { child, printed, _alone: alone }
 }
 
 impl Running {

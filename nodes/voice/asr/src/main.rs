@@ -13,6 +13,7 @@ use troika_asr::{
     listen::{Cutter, recording},
     whisper::Recogniser,
 };
+use troika_models::Store;
 use troika_voice::{
     audio,
     config::{SourceConfig, VoiceConfig},
@@ -40,7 +41,7 @@ struct Arguments {
     /// Recognises each file of a folder against its sub-folder's name (yes, no, stop, …).
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// The folder that the models were pulled to.
+    /// The model store; by default where `troika models pull` puts it.
     #[arg(long, value_name = "FOLDER")]
     models: Option<PathBuf>,
     /// The recogniser's GGML file.
@@ -78,6 +79,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     config.models = arguments.models.or(config.models);
     config.whisper = arguments.whisper.or(config.whisper);
     config.vad = arguments.vad.or(config.vad);
+    find_models(&mut config)?;
     config.threads = arguments.threads.unwrap_or(config.threads);
     if let Some(name) = arguments.microphone {
         config.source = SourceConfig::Microphone { device: (name != "default").then_some(name) };
@@ -102,6 +104,24 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     #[cfg(not(feature = "process"))]
     anyhow::bail!("this program was built without the feature `process`: only --wav, --measure and --data")
+}
+
+/// Takes the models that are not named from the store, checked by their sha256.
+fn find_models(config: &mut VoiceConfig) -> anyhow::Result<()> {
+    if config.whisper.is_some() && config.vad.is_some() {
+        return Ok(());
+    }
+    let store = match &config.models {
+        Some(folder) => Store::open(folder)?,
+        None => Store::open_default()?,
+    };
+    if config.whisper.is_none() {
+        config.whisper = Some(store.load_path("whisper_tiny_en")?);
+    }
+    if config.vad.is_none() {
+        config.vad = Some(store.load_path("silero_vad")?);
+    }
+    Ok(())
 }
 
 /// The models, for recordings.
