@@ -8,13 +8,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp, libclang for its bindings,
-/// ALSA for the microphone.
-pub(crate) const RUN: &[&str] = &["build-essential", "cmake", "pkg-config", "libclang-dev", "libasound2-dev"];
+/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp, ALSA for
+/// the microphone.
+pub(crate) const RUN: &[&str] = &["build-essential", "cmake", "pkg-config", "libasound2-dev"];
 
 /// What the tests need besides: Python for the independent peers, ffmpeg for the camera's video files.
 pub(crate) const TEST: &[&str] =
-    &["build-essential", "cmake", "pkg-config", "libclang-dev", "libasound2-dev", "python3-venv", "ffmpeg"];
+    &["build-essential", "cmake", "pkg-config", "libasound2-dev", "python3-venv", "ffmpeg"];
 
 /// Installs those of `wanted` that are missing.
 pub(crate) fn ensure(wanted: &[&str]) -> anyhow::Result<()> {

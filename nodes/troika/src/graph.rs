@@ -21,7 +21,9 @@ pub(crate) enum Format {
 }
 
 /// The graph of a system whose kinds are all known.
-pub(crate) fn draw(system: &System, kinds: &[&'static dyn Kind], format: Format) -> String {
+///
+/// `source` is the system file's text: parameters may switch ports off.
+pub(crate) fn draw(source: &str, system: &System, kinds: &[&'static dyn Kind], format: Format) -> String {
     let mut out = String::new();
     let nodes: Vec<_> = system
         .nodes
@@ -33,8 +35,15 @@ pub(crate) fn draw(system: &System, kinds: &[&'static dyn Kind], format: Format)
         .collect();
     let mut edges: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for (from, from_node, from_kind) in &nodes {
-        for output in from_kind.outputs() {
+        let silent = from_kind.silent(source, from);
+        for output in from_kind.outputs().iter().filter(|output| !silent.contains(&output.name)) {
             let topic = topic_of(from_node, output);
+            let read = nodes
+                .iter()
+                .any(|(_, node, kind)| kind.inputs().iter().any(|input| topic_of(node, input) == topic));
+            if !read {
+                edges.entry((from, "others")).or_default().push(topic);
+            }
             for (to, to_node, to_kind) in &nodes {
                 if to_kind.inputs().iter().any(|input| topic_of(to_node, input) == topic) {
                     edges.entry((from, to)).or_default().push(topic);
@@ -43,7 +52,7 @@ pub(crate) fn draw(system: &System, kinds: &[&'static dyn Kind], format: Format)
         }
     }
     let result = match format {
-        Format::Text => text(&mut out, system, &nodes),
+        Format::Text => text(&mut out, source, system, &nodes),
         Format::Mermaid => arrows(&mut out, "flowchart LR\n", "", &edges, |from, to, topics| {
             format!("    {from} -->|{}| {to}\n", topics.join("<br/>"))
         }),
@@ -57,6 +66,7 @@ pub(crate) fn draw(system: &System, kinds: &[&'static dyn Kind], format: Format)
 
 fn text(
     out: &mut String,
+    source: &str,
     system: &System,
     nodes: &[(&String, &crate::system::Node, &'static dyn Kind)],
 ) -> std::fmt::Result {
@@ -68,7 +78,7 @@ fn text(
             let requirements: Vec<&str> = spec.requirements.iter().map(|one| one.id()).collect();
             writeln!(
                 out,
-                "    {:?}: period {:?}, deadline {:?}, budget {:?}{}{}",
+                "    {:?}: period {:.1?}, deadline {:?}, budget {:?}{}{}",
                 spec.class,
                 spec.period,
                 spec.deadline,
@@ -77,7 +87,10 @@ fn text(
                 requirements.join(" ")
             )?;
         }
-        for spec in kind.inputs().iter().chain(kind.outputs()) {
+        let silent = kind.silent(source, name);
+        for spec in
+            kind.inputs().iter().chain(kind.outputs().iter().filter(|one| !silent.contains(&one.name)))
+        {
             let arrow = if spec.direction == Direction::Out { "->" } else { "<-" };
             writeln!(out, "    {arrow} {:<32} {}", topic_of(node, spec), spec.ty.name)?;
         }

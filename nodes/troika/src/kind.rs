@@ -69,18 +69,24 @@ pub(crate) struct StepKind<C, S> {
     summary: &'static str,
     make: fn(C, &Making<'_>) -> anyhow::Result<S>,
     silent: fn(&C) -> &'static [&'static str],
+    files: fn(&C) -> Result<(), String>,
     types: PhantomData<fn() -> (C, S)>,
 }
 
 impl<C, S> StepKind<C, S> {
     /// A kind made by `make` from its parameters.
     pub(crate) const fn new(summary: &'static str, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
-        StepKind { summary, make, silent: |_| &[], types: PhantomData }
+        StepKind { summary, make, silent: |_| &[], files: |_| Ok(()), types: PhantomData }
     }
 
     /// The same, with the output ports that parameters switch off.
     pub(crate) const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
         StepKind { silent, ..self }
+    }
+
+    /// The same, with a look at the files that parameters name.
+    pub(crate) const fn files(self, files: fn(&C) -> Result<(), String>) -> Self {
+        StepKind { files, ..self }
     }
 }
 
@@ -101,7 +107,10 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
         <S::Outputs as Ports>::SPECS
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
-        system::read_params::<C>(text, node).map(drop)
+        let config = system::read_params::<C>(text, node)?;
+        (self.files)(&config).map_err(|reason| {
+            Problem::error(reason).help("a relative path starts from the folder that `troika` is called in")
+        })
     }
     fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
         system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))

@@ -11,7 +11,10 @@ use troika_monitor::MonitorNode;
 use troika_msgs::troika::Transcript;
 use troika_sim::{Scenario, SimDriver};
 use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
-use troika_voice::{command, config::VoiceConfig};
+use troika_voice::{
+    command,
+    config::{SourceConfig, VoiceConfig},
+};
 
 use crate::{
     kind::{Kind, Making, Runtime, StepKind},
@@ -31,11 +34,15 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     &StepKind::<troika_monitor::Config, MonitorNode>::new(
         "driver state to alerts, by the rule profiles",
         monitor,
-    ),
+    )
+    .files(|config| {
+        config.profiles(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
+    }),
     &StepKind::<troika_sim::Config, SimDriver>::new(
         "a rendered driver with ground truth, from a scenario",
         sim_driver,
     )
+    .files(|config| Scenario::read(&config.scenario).map(drop).map_err(|error| error.to_string()))
     .silent(|config| if config.drives_vehicle { &[] } else { &["signals"] }),
     &StepKind::<troika_vehicle::Config, VehicleNode<SimulatedBody>>::new(
         "vehicle signals out, vehicle commands carried out",
@@ -131,7 +138,17 @@ impl Kind for Voice {
         &VOICE_OUTPUTS
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
-        system::read_params::<VoiceConfig>(text, node).map(drop)
+        let config = system::read_params::<VoiceConfig>(text, node)?;
+        let missing = match &config.source {
+            SourceConfig::Files { folder, .. } => Some(folder).filter(|folder| !folder.is_dir()),
+            SourceConfig::Wav { path } => Some(path).filter(|path| !path.is_file()),
+            SourceConfig::Microphone { .. } => None,
+        };
+        match missing {
+            None => Ok(()),
+            Some(path) => Err(Problem::error(format!("{} is not there", path.display()))
+                .help("a relative path starts from the folder that `troika` is called in")),
+        }
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
         anyhow::bail!("voice runs as a program of its own")

@@ -98,7 +98,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Graph { system, format, .. } => load_checked(&system.unwrap_or_default())
-            .map(|(_, system)| print!("{}", graph::draw(&system, kinds::KINDS, format))),
+            .map(|(source, system)| print!("{}", graph::draw(&source.text, &system, kinds::KINDS, format))),
         Command::Score(arguments) => run::virtual_time::score(&arguments),
         Command::Models { command } => models::run(command),
         Command::Doctor { json } => doctor(json),

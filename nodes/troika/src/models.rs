@@ -12,11 +12,14 @@ pub(crate) enum ModelsCommand {
     List,
     /// Fetch what is missing; each file is checked by its sha256 before it is released.
     Pull {
-        /// Models by name.
+        /// Models by name; by default those that the demo needs.
         names: Vec<String>,
         /// All models of a set: demo, test.
         #[arg(long, conflicts_with = "names")]
         set: Option<String>,
+        /// Every model, those that only training needs too.
+        #[arg(long, conflicts_with_all = ["names", "set"])]
+        all: bool,
         /// No progress bars.
         #[arg(long)]
         quiet: bool,
@@ -33,7 +36,10 @@ pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<()> {
     let store = Store::open_default()?;
     match command {
         ModelsCommand::List => list(&store),
-        ModelsCommand::Pull { names, set, quiet } => pull(&store, &names, set.as_deref(), quiet)?,
+        ModelsCommand::Pull { names, set, all, quiet } => {
+            let set = set.or_else(|| (names.is_empty() && !all).then(|| "demo".to_owned()));
+            pull(&store, &names, set.as_deref(), quiet)?;
+        }
         ModelsCommand::Verify { names } => verify(&store, &names)?,
     }
     Ok(())
@@ -96,7 +102,7 @@ fn verify(store: &Store, names: &[String]) -> anyhow::Result<()> {
     if chosen.is_empty() {
         bail!("no model is here: `troika models pull` fetches them");
     }
-    for passport in chosen {
+    for passport in &chosen {
         match verify_one(store, passport) {
             Ok(told) => println!("{:<30}{told}", passport.name),
             Err(error) => {
@@ -106,7 +112,7 @@ fn verify(store: &Store, names: &[String]) -> anyhow::Result<()> {
         }
     }
     if failed > 0 {
-        bail!("{failed} models were refused: `troika models pull NAME` fetches a fresh copy");
+        bail!("{failed} of {} models refused: `troika models pull NAME` fetches a fresh copy", chosen.len());
     }
     Ok(())
 }

@@ -12,7 +12,6 @@ mod support;
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
     process::Command,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -57,6 +56,10 @@ fn an_unknown_key_is_told_with_its_line_and_the_likely_one() {
     let run = troika(&["check", &parameter]);
     assert_eq!(run.code, Some(1), "{run}");
     run.says(&["parameter.toml:9", "smoth", "smooth"]);
+    let file = scratch.file("file.toml", &DETECTORS.replace("demo-30s", "nope"));
+    let run = troika(&["check", &file]);
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["file.toml:7", "cannot read sim/scenarios/nope.toml"]);
 }
 
 #[test]
@@ -281,10 +284,13 @@ fn ctrl_c_stops_all_of_it_cleanly() {
         assert!(begin.elapsed() < Duration::from_secs(60), "the system did not start");
         std::thread::sleep(Duration::from_millis(50));
     }
+    std::thread::sleep(Duration::from_secs(2));
     running.interrupt();
     let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");
-    assert!(Path::new(&report).is_file(), "the report is written all the same");
+    let report = support::report(&report);
+    assert!(report["frames_done"].as_u64().unwrap() > 0, "the figures are not lost: {run}");
+    assert_eq!(report["nodes"].as_array().unwrap().len(), 3, "{run}");
 }
 
 #[test]

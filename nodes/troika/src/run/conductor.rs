@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::IsTerminal as _,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -205,7 +206,8 @@ impl Company {
                 let file = File::create(log)?;
                 command.stdout(file.try_clone()?).stderr(file);
             }
-            let child = command.stdin(Stdio::null()).spawn().with_context(|| {
+            // A group of its own: Ctrl-C reaches the conductor alone, which stops the rest in order.
+            let child = command.process_group(0).stdin(Stdio::null()).spawn().with_context(|| {
                 format!("cannot start process '{name}' ({})", command.get_program().display())
             })?;
             let essential = system.is_essential(name);
@@ -401,6 +403,7 @@ fn report(
         system: system.system.name.clone(),
         seconds,
         transport,
+        frames_due: of_kind(&["sim_driver", "camera"]).map_or(0, |node| node.steps),
         frames_in: of_kind(&["sim_driver", "camera"]).map_or(0, |node| node.worked),
         frames_done: driver.map_or(0, |node| node.worked),
         driver_state: driver.is_some().then(|| DriverStateFigures::new(scores.as_ref(), driver)),

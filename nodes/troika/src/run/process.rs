@@ -38,6 +38,12 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     })?;
     wait_for_all(&*transport, &system, &stop)?;
     let floor = settings.floor.then(Floor::start).transpose().context("cannot start the floor thread")?;
+    host.start();
+    // What a thread was not given is known once it runs.
+    stop.wait_for(Duration::from_millis(300));
+    for notice in host.notices() {
+        eprintln!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
+    }
     let report = host.run_until(&stop);
 
     let kinds = |full_name: &str| {

@@ -70,6 +70,8 @@ pub(super) struct Report {
     pub seconds: f64,
     /// What carried the messages.
     pub transport: String,
+    /// Frames that the camera's rate calls for.
+    pub frames_due: u64,
     /// Frames published.
     pub frames_in: u64,
     /// Frames answered by driver_state.
@@ -182,8 +184,12 @@ impl Report {
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{}: {:.1} s over {}", self.system, self.seconds, self.transport)?;
         let share =
-            if self.frames_in > 0 { self.frames_done as f64 / self.frames_in as f64 * 100.0 } else { 0.0 };
-        writeln!(out, "  frames         {} in, {} done ({share:.1} %)", self.frames_in, self.frames_done)?;
+            if self.frames_due > 0 { self.frames_done as f64 / self.frames_due as f64 * 100.0 } else { 0.0 };
+        writeln!(
+            out,
+            "  frames         {} due, {} in, {} done ({share:.1} %)",
+            self.frames_due, self.frames_in, self.frames_done
+        )?;
         if let Some(driver) = &self.driver_state
             && let (Some(accuracy), Some(constant)) = (driver.accuracy, driver.constant_accuracy)
         {

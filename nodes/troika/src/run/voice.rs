@@ -41,7 +41,7 @@ pub(super) fn command(
     config.router = arguments.router.clone().or(config.router);
     config.nice = Some(nice);
     let mut command = Command::new(program);
-    command.arg("--config").arg(serde_json::to_string(&config)?);
+    command.arg("--with-parent").arg("--config").arg(serde_json::to_string(&config)?);
     Ok(command)
 }
 
@@ -62,8 +62,12 @@ pub(super) fn figures(
         SourceConfig::Files { folder, .. } => expected_of(folder)?,
         _ => Vec::new(),
     };
-    let heard: Vec<&Utterance> =
-        dashboard.utterances.iter().filter(|utterance| !utterance.text.is_empty()).collect();
+    // The end may come between the words and the answer: such an utterance is neither right nor wrong.
+    let heard: Vec<&Utterance> = dashboard
+        .utterances
+        .iter()
+        .filter(|utterance| !utterance.text.is_empty() && utterance.reply.is_some())
+        .collect();
     let correct = heard
         .iter()
         .filter(|utterance| cases.iter().any(|(stem, case)| *stem == utterance.id && right(utterance, case)))

@@ -31,7 +31,14 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
     }
     let mut contracts = BTreeMap::new();
     for (name, (node, kind)) in &known {
-        problems.extend(kind.check_params(text, name).err());
+        problems.extend(kind.check_params(text, name).err().map(|problem| {
+            match problem.span {
+                Some(_) => problem,
+                // A parameter that is missing has no place of its own.
+                None => Problem { message: format!("`{name}`: {}", problem.message), ..problem }
+                    .at(node.get_ref().kind.span()),
+            }
+        }));
         problems.extend(ports(node.get_ref(), *kind));
         match contract(node.get_ref(), *kind) {
             Ok(Some(contract)) => drop(contracts.insert(*name, contract)),
@@ -319,6 +326,19 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
             problems.push(Problem::error("`nice` is 0 to 19").at(process.span()));
         }
     }
+    for (name, (node, _)) in known {
+        let process = node.get_ref().process.as_str();
+        let near = nearest(process, system.processes.keys().map(String::as_str));
+        if let Some(near) = near.filter(|_| !system.processes.contains_key(process)) {
+            problems.push(
+                Problem::warning(format!(
+                    "`{name}` runs in process `{process}`, which has no [processes.{process}] table"
+                ))
+                .at(node.get_ref().kind.span())
+                .help(format!("did you mean `{near}`? If not, add the table")),
+            );
+        }
+    }
     let mut names: Vec<&str> = known.values().map(|(node, _)| node.get_ref().process.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -357,7 +377,7 @@ mod tests {
     use crate::{kinds::KINDS, system::parse};
 
     const HEAD: &str = "[system]\nname = \"t\"\n";
-    const DETECTORS: &str = "[nodes.camera]\nkind = \"sim_driver\"\nparams = { scenario = \"s.toml\", drives_vehicle = true }\n\
+    const DETECTORS: &str = "[nodes.camera]\nkind = \"sim_driver\"\nparams = { scenario = \"../../sim/scenarios/demo-30s.toml\", drives_vehicle = true }\n\
          [nodes.driver_state]\nkind = \"driver_state\"\nsched = { policy = \"fifo\", priority = 80 }\n\
          [nodes.driver_monitor]\nkind = \"driver_monitor\"\nsched = { policy = \"fifo\", priority = 81 }\n";
 

@@ -4,13 +4,14 @@ use std::{
     fmt,
     fs::{self, File},
     net::TcpListener,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use troika_models::Store;
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
@@ -97,15 +98,15 @@ pub(crate) fn start(command: &mut Command) -> Running {
     let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let printed = tempfile::NamedTempFile::new().unwrap();
     let to = || Stdio::from(File::options().append(true).open(printed.path()).unwrap());
-    let child = command.stdin(Stdio::null()).stdout(to()).stderr(to()).spawn().unwrap();
+    let child = command.process_group(0).stdin(Stdio::null()).stdout(to()).stderr(to()).spawn().unwrap();
     Running { child, printed, _alone: alone }
 }
 
 impl Running {
-    /// Sends what Ctrl-C sends.
+    /// Sends what Ctrl-C sends, to whom the terminal sends it: the whole group.
     pub(crate) fn interrupt(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::INT).unwrap();
+        kill_process_group(pid, Signal::INT).unwrap();
     }
 
     /// Waits for its end; fails when it hangs or when any of its processes panicked.

@@ -56,6 +56,9 @@ struct Arguments {
     /// Threads of the recogniser.
     #[arg(long)]
     threads: Option<u8>,
+    /// Stop when the process that started this one ends.
+    #[arg(long, hide = true)]
+    with_parent: bool,
     /// Recognise without the prompt of vehicle words: to see what it does.
     #[arg(long)]
     no_prompt: bool,
@@ -72,6 +75,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.with_parent {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    }
     let mut config = match &arguments.config {
         Some(text) => VoiceConfig::load(text)?,
         None => VoiceConfig::default(),
