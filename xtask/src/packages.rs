@@ -8,13 +8,22 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp, ALSA for
-/// the microphone.
-pub(crate) const RUN: &[&str] = &["build-essential", "cmake", "pkg-config", "libasound2-dev"];
+/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp, ALSA for the microphone; pip says
+/// which Python registry this machine uses, for the models.
+pub(crate) const RUN: &[&str] =
+    &["build-essential", "cmake", "pkg-config", "libasound2-dev", "ca-certificates", "python3-pip"];
 
 /// What the tests need besides: Python for the independent peers, ffmpeg for the camera's video files.
-pub(crate) const TEST: &[&str] =
-    &["build-essential", "cmake", "pkg-config", "libasound2-dev", "python3-venv", "ffmpeg"];
+pub(crate) const TEST: &[&str] = &[
+    "build-essential",
+    "cmake",
+    "pkg-config",
+    "libasound2-dev",
+    "ca-certificates",
+    "python3-pip",
+    "python3-venv",
+    "ffmpeg",
+];
 
 /// Installs those of `wanted` that are missing.
 pub(crate) fn ensure(wanted: &[&str]) -> anyhow::Result<()> {
