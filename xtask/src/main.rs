@@ -53,9 +53,7 @@ fn main() -> ExitCode {
             steps::demo(&system, seconds, headless, report.as_deref())
         }
         Command::Test { suite } => suites::run(suite),
-        Command::Setup => {
-            steps::set_up(packages::RUN, steps::Build::Programs).and_then(|()| steps::pull("demo"))
-        }
+        Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,25 +34,13 @@ pub(crate) fn say(step: &str) {
     println!("\n==> {step}");
 }
 
-/// What cargo builds. Always the whole workspace: a choice of packages would choose other features of the dependencies,
-/// and the heavy ones would be compiled once for each choice.
-pub(crate) enum Build {
-    /// The programs.
-    Programs,
-    /// Those, the tests and the examples.
-    All,
-}
-
-/// System packages and the build.
-pub(crate) fn set_up(wanted: &[&str], what: Build) -> anyhow::Result<()> {
+/// System packages and the build: always the whole workspace with its tests. A choice of packages or targets would choose other
+/// features of what they share, and the heavy dependencies would be compiled once for each choice.
+pub(crate) fn set_up(wanted: &[&str]) -> anyhow::Result<()> {
     say("system packages");
     packages::ensure(wanted)?;
     say("build");
-    let targets = match what {
-        Build::Programs => "--bins",
-        Build::All => "--all-targets",
-    };
-    succeed(&mut cargo(&["build", "--locked", "--workspace", targets]))
+    succeed(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]))
 }
 
 /// Fetches a set of models.
@@ -63,7 +51,7 @@ pub(crate) fn pull(set: &str) -> anyhow::Result<()> {
 
 /// `cargo xtask demo`.
 pub(crate) fn demo(system: &str, seconds: u32, headless: bool, report: Option<&str>) -> anyhow::Result<()> {
-    set_up(packages::RUN, Build::Programs)?;
+    set_up(packages::RUN)?;
     pull("demo")?;
     say(&format!("troika run {system}"));
     let mut run = Command::new(built("troika"));

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     packages::{self, succeed},
-    steps::{Build, cargo, pull, root, say, set_up, target},
+    steps::{cargo, pull, root, say, set_up, target},
 };
 
 /// A suite of tests.
@@ -32,7 +32,7 @@ const ALL: [Suite; 5] = [Suite::Format, Suite::Unit, Suite::Interop, Suite::Lint
 pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
     let suites = suite.as_ref().map_or(&ALL[..], std::slice::from_ref);
     if suites.iter().any(|suite| matches!(suite, Suite::Unit | Suite::Interop | Suite::Lint)) {
-        set_up(packages::TEST, Build::All)?;
+        set_up(packages::TEST)?;
         pull("test")?;
     }
     for suite in suites {
