@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use troika_kit::Direction;
 
 use crate::{
-    kind::Kind,
+    kind::{Kind, live_outputs},
     system::{System, check::topic_of},
 };
 
@@ -35,8 +35,7 @@ pub(crate) fn draw(source: &str, system: &System, kinds: &[&'static dyn Kind], f
         .collect();
     let mut edges: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for (from, from_node, from_kind) in &nodes {
-        let silent = from_kind.silent(source, from);
-        for output in from_kind.outputs().iter().filter(|output| !silent.contains(&output.name)) {
+        for output in live_outputs(*from_kind, source, from) {
             let topic = topic_of(from_node, output);
             let read = nodes
                 .iter()
@@ -87,10 +86,7 @@ fn text(
                 requirements.join(" ")
             )?;
         }
-        let silent = kind.silent(source, name);
-        for spec in
-            kind.inputs().iter().chain(kind.outputs().iter().filter(|one| !silent.contains(&one.name)))
-        {
+        for spec in kind.inputs().iter().chain(live_outputs(*kind, source, name)) {
             let arrow = if spec.direction == Direction::Out { "->" } else { "<-" };
             writeln!(out, "    {arrow} {:<32} {}", topic_of(node, spec), spec.ty.name)?;
         }

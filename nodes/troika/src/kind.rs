@@ -64,6 +64,21 @@ pub(crate) trait Kind: Sync {
     }
 }
 
+/// The output ports that a node uses, given the system file's text: those that its parameters do not switch off.
+pub(crate) fn live_outputs(
+    kind: &'static dyn Kind,
+    text: &str,
+    node: &str,
+) -> impl Iterator<Item = &'static PortSpec> {
+    let silent = kind.silent(text, node);
+    kind.outputs().iter().filter(move |output| !silent.contains(&output.name))
+}
+
+/// A parameter names a file that cannot be used.
+pub(crate) fn unusable_file(reason: String) -> Problem {
+    Problem::error(reason).help("a relative path starts from the folder that `troika` is called in")
+}
+
 /// A kind that is a [`Step`] with parameters of type `C`.
 pub(crate) struct StepKind<C, S> {
     summary: &'static str,
@@ -108,9 +123,7 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<C>(text, node)?;
-        (self.files)(&config).map_err(|reason| {
-            Problem::error(reason).help("a relative path starts from the folder that `troika` is called in")
-        })
+        (self.files)(&config).map_err(unusable_file)
     }
     fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
         system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))

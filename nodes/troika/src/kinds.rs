@@ -17,7 +17,7 @@ use troika_voice::{
 };
 
 use crate::{
-    kind::{Kind, Making, Runtime, StepKind},
+    kind::{Kind, Making, Runtime, StepKind, unusable_file},
     system::{self, Problem},
 };
 
@@ -146,8 +146,7 @@ impl Kind for Voice {
         };
         match missing {
             None => Ok(()),
-            Some(path) => Err(Problem::error(format!("{} is not there", path.display()))
-                .help("a relative path starts from the folder that `troika` is called in")),
+            Some(path) => Err(unusable_file(format!("{} is not there", path.display()))),
         }
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
