@@ -9,7 +9,12 @@
 pub mod behaviour;
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    net::TcpListener,
+    process,
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,6 +32,26 @@ pub const STRING: TypeInfo = TypeInfo {
     name: "std_msgs/msg/String",
     hash: "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18",
 };
+
+/// Where [`free_port`] looks: below the ports that systems hand out by themselves (from 32768 on Linux, 49152 elsewhere),
+/// which every zenoh session takes one of and so may come between the look and the use.
+const PORTS: std::ops::Range<u32> = 12_000..32_000;
+
+/// A port of the loopback that nobody listens on, and a new one at each call in this process.
+pub fn free_port() -> u16 {
+    static CALLS: Mutex<u32> = Mutex::new(0);
+    let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in PORTS {
+        // Each process starts somewhere else, for the case that two test programs run at once.
+        let port = PORTS.start + (process::id().wrapping_mul(101) + *calls) % (PORTS.end - PORTS.start);
+        *calls += 1;
+        let port = u16::try_from(port).expect("the range is one of ports");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port from {} to {} is free", PORTS.start, PORTS.end);
+}
 
 /// Makes the tests. The argument is an expression that makes a [`Network`].
 #[macro_export]

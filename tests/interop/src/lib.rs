@@ -10,7 +10,6 @@
 use std::{
     env,
     io::{BufRead, BufReader, Write},
-    net::TcpListener,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -24,7 +23,7 @@ use troika_kit::{Message, Qos, Time};
 use troika_transport::{NodeHandle, Transport};
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport};
 
-pub use troika_conformance::PATIENCE;
+pub use troika_conformance::{PATIENCE, free_port};
 
 /// A ROS domain that a stray ROS system on this machine is not likely to use.
 pub const DOMAIN: u32 = 87;
@@ -171,11 +170,6 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback").port()
 }
 
 /// Our session at a router of the test's own (or at somebody's, when one listens on the port already), with one node.

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     fs::{self, File},
-    net::TcpListener,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -12,6 +11,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use troika_conformance::free_port;
 use troika_models::Store;
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
@@ -182,8 +182,7 @@ pub(crate) struct Router {
 impl Router {
     /// A port that is free now.
     pub(crate) fn new() -> Router {
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        Router { endpoint: format!("tcp/{address}") }
+        Router { endpoint: format!("tcp/127.0.0.1:{}", free_port()) }
     }
 
     /// `troika run`, without a view, for so many seconds.

@@ -1,27 +1,20 @@
 //! A router of a test's own.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::net::TcpListener;
-
+use troika_conformance::free_port;
 use troika_transport_zenoh::{RouterGuard, ZenohOptions};
 
 /// An endpoint that nobody listens on.
 pub(crate) fn free_endpoint() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    format!("tcp/{}", listener.local_addr().expect("bound"))
+    format!("tcp/127.0.0.1:{}", free_port())
 }
 
-/// A router at a new endpoint. Another program may take a port between the look and the start: then the next one.
+/// A router at a new endpoint.
 pub(crate) fn router() -> (String, RouterGuard) {
-    for _ in 0..10 {
-        let endpoint = free_endpoint();
-        if let Ok(guard) = RouterGuard::ensure(&endpoint)
-            && guard.is_started()
-        {
-            return (endpoint, guard);
-        }
-    }
-    panic!("no port of ten could be had");
+    let endpoint = free_endpoint();
+    let guard = RouterGuard::ensure(&endpoint).expect("the port is free");
+    assert!(guard.is_started(), "nobody else is at {endpoint}");
+    (endpoint, guard)
 }
 
 /// A session at that router.
