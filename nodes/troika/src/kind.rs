@@ -134,8 +134,7 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
         options: NodeOptions,
         mut runtime: Runtime<'_>,
     ) -> anyhow::Result<()> {
-        let config = system::read_params::<C>(making.text, making.node)
-            .map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
+        let config = system::read_params::<C>(making.text, making.node)?;
         let step =
             (self.make)(config, making).with_context(|| format!("cannot start node '{}'", making.node))?;
         runtime.spawn(step, options)

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         system.system.transport = transport;
         for problem in check::check(&source.text, &system, crate::kinds::KINDS, crate::cores()) {
             if problem.severity == crate::Severity::Error {
-                bail!("with --transport: {}", problem.message);
+                bail!("with --transport: {problem}");
             }
         }
     }
@@ -129,8 +129,7 @@ fn start_nodes(
             .sched(policy(node.sched.as_ref().map(|sched| *sched.get_ref())));
         options.namespace.clone_from(&system.system.namespace);
         options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
-        options.contract =
-            check::contract(node, kind).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
+        options.contract = check::contract(node, kind)?;
         for (port, topic) in &node.remap {
             options = options.remap(port, topic.get_ref());
         }

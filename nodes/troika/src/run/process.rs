@@ -113,6 +113,7 @@ pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
         too_late: stats.too_late,
         missed: stats.missed,
         faults: stats.faults,
+        last_fault: stats.last_fault.map(|event| event.fault.to_string()),
         fall_backs: stats.fall_backs,
         dropped: stats.dropped,
         undecodable: stats.undecodable,

@@ -38,6 +38,8 @@ pub(super) struct NodeFigures {
     pub missed: u64,
     /// Faults.
     pub faults: u64,
+    /// The newest of them, for a person.
+    pub last_fault: Option<String>,
     /// Fall-backs published.
     pub fall_backs: u64,
     /// Messages dropped by full queues.
@@ -238,6 +240,9 @@ impl Report {
                     node.faults,
                     if node.real_time { "  real-time" } else { "" }
                 )?;
+                if let Some(fault) = &node.last_fault {
+                    writeln!(out, "    its last fault: {fault}")?;
+                }
             }
         }
         if let Some(floor) = &self.machine.floor_us {

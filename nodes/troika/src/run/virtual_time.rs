@@ -138,8 +138,7 @@ pub(super) fn expected_alerts<'t>(
 ) -> anyhow::Result<Vec<Raised>> {
     let monitor = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == "driver_monitor");
     let config: troika_monitor::Config = match monitor {
-        Some((name, _)) => system::read_params(&source.text, name)
-            .map_err(|problem| anyhow::anyhow!("{}", problem.message))?,
+        Some((name, _)) => system::read_params(&source.text, name)?,
         None => troika_monitor::Config::default(),
     };
     let mut monitor = Monitor::new(config.profiles(|path| std::fs::read_to_string(path))?);

@@ -3,7 +3,6 @@
 use std::{path::Path, process::Command};
 
 use anyhow::Context as _;
-use troika_models::Store;
 use troika_msgs::troika::VoiceReply;
 use troika_vehicle::catalogue::Call;
 use troika_voice::{
@@ -28,14 +27,7 @@ pub(super) fn command(
     node: &str,
     nice: i32,
 ) -> anyhow::Result<Command> {
-    let mut config: VoiceConfig =
-        system::read_params(&source.text, node).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
-    let store = Store::open_default()?;
-    let pull = "`troika models pull` fetches the models";
-    if config.whisper.is_none() && config.models.is_none() {
-        config.whisper = Some(store.load_path("whisper_tiny_en").context(pull)?);
-        config.vad = Some(store.load_path("silero_vad").context(pull)?);
-    }
+    let mut config: VoiceConfig = system::read_params(&source.text, node)?;
     config.namespace.clone_from(&system.system.namespace);
     node.clone_into(&mut config.name);
     config.router = arguments.router.clone().or(config.router);
@@ -56,8 +48,7 @@ pub(super) fn figures(
     else {
         return Ok(None);
     };
-    let config: VoiceConfig =
-        system::read_params(&source.text, name).map_err(|problem| anyhow::anyhow!("{}", problem.message))?;
+    let config: VoiceConfig = system::read_params(&source.text, name)?;
     let cases = match &config.source {
         SourceConfig::Files { folder, .. } => expected_of(folder)?,
         _ => Vec::new(),

@@ -220,7 +220,8 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
                     publishers.len(),
                     publishers.join(", ")
                 ))
-                .at(known[second].0.get_ref().kind.span()),
+                .at(known[second].0.get_ref().kind.span())
+                .help("readers see them mixed: remap a port (remap = { \"port\" = \"/topic\" }), or remove a node"),
             );
         }
     }
@@ -383,7 +384,7 @@ mod tests {
 
     fn problems(text: &str) -> Vec<Problem> {
         let text = format!("{HEAD}{text}");
-        let system = parse(&text).unwrap_or_else(|problem| panic!("{}", problem.message));
+        let system = parse(&text).unwrap_or_else(|problem| panic!("{problem}"));
         check(&text, &system, KINDS, 2)
     }
 
@@ -483,7 +484,7 @@ mod tests {
         let text =
             DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nprocess = \"other\"\n");
         let whole = format!("[system]\nname = \"t\"\ntransport = \"mem\"\n{text}");
-        let system = parse(&whole).unwrap_or_else(|problem| panic!("{}", problem.message));
+        let system = parse(&whole).unwrap_or_else(|problem| panic!("{problem}"));
         let found = check(&whole, &system, KINDS, 2);
         assert!(found.iter().any(|one| one.message.contains("mem transport")), "{found:?}");
     }

@@ -1,6 +1,6 @@
 //! A problem in a system file, and how it is shown: the line at fault, what is wrong, the way out.
 
-use std::ops::Range;
+use std::{error::Error, fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -15,7 +15,7 @@ pub(crate) enum Severity {
     Error,
 }
 
-/// Something wrong with a system file.
+/// Something wrong with a system file. As an error it is its message alone; [`Problem::render`] shows the line too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// How bad it is.
@@ -27,6 +27,14 @@ pub(crate) struct Problem {
     /// The way out.
     pub help: Option<String>,
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Problem {}
 
 impl Problem {
     /// An error without a place.
