@@ -7,6 +7,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use troika_arena::Arena;
 use troika_kit::{Step, Wake as WakeOn};
 use troika_transport::{NodeHandle, Subscription, Transport, TransportError};
 
@@ -164,7 +165,7 @@ impl Host {
                 mend: "allow it in the system file or on the command line".into(),
             });
         }
-        let node = NodeLoop {
+        let mut node = NodeLoop {
             runner,
             outbox,
             wake: wake.clone(),
@@ -173,6 +174,7 @@ impl Host {
             stop: self.stop.clone(),
         };
         let cores = options.cores.clone();
+        let arena = options.arena;
         let shared = self.shared.clone();
         let flag = record.clone();
         // When this fails, the closure is dropped with the outbox in it, and the courier ends by itself.
@@ -180,6 +182,9 @@ impl Host {
             .name(options.name.clone())
             .stack_size(options.stack)
             .spawn(move || {
+                if let Some(arena) = shared.arena(&flag, arena) {
+                    node.runner.use_arena(arena);
+                }
                 flag.cells.real_time.set(shared.ready(&flag.node, asked, cores.as_deref()));
                 node.run();
             })
@@ -270,6 +275,32 @@ impl Shared {
         let real_time = sched::ready_thread(who, policy, cores, &mut notices);
         lock(&self.notices).extend(notices);
         real_time
+    }
+
+    /// The arena of a node, made on its own thread; none was asked for, or a notice says why there is none.
+    fn arena(&self, record: &Record, bytes: usize) -> Option<Arena> {
+        if bytes == 0 {
+            return None;
+        }
+        let notice = |what: String, mend: &str| {
+            lock(&self.notices).push(Notice { who: record.node.clone(), what, mend: mend.into() });
+        };
+        match Arena::new(bytes) {
+            Ok(arena) => {
+                if !arena.is_locked() {
+                    notice("its arena is not locked in memory".into(), sched::MEND_MEMLOCK);
+                }
+                record.use_arena(arena.meter());
+                Some(arena)
+            }
+            Err(why) => {
+                notice(
+                    format!("no arena of {bytes} bytes ({why}): its steps allocate from the system"),
+                    "free memory, or lower `arena_mib`",
+                );
+                None
+            }
+        }
     }
 
     fn beat(&self) {

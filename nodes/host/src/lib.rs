@@ -27,3 +27,4 @@ pub use options::{HostOptions, NODE_STACK, NodeOptions, OUT_BUFFER, SpawnError};
 pub use sched::{Notice, Policy};
 pub use stats::{NodeEvent, NodeStats, Status};
 pub use sync::StopToken;
+pub use troika_arena::{ArenaAllocator, Usage as ArenaUsage};

@@ -51,6 +51,9 @@ pub struct NodeOptions {
     pub stack: usize,
     /// First size of each encode buffer, in bytes: set it to the largest message of a `Hard` node.
     pub buffer: usize,
+    /// Bytes of locked memory that its step allocates from ([`troika_arena`]), for what libraries allocate at every step; 0 is
+    /// none. It serves where the program's allocator is [`troika_arena::ArenaAllocator`].
+    pub arena: usize,
 }
 
 impl NodeOptions {
@@ -65,6 +68,7 @@ impl NodeOptions {
             contract: None,
             stack: NODE_STACK,
             buffer: OUT_BUFFER,
+            arena: 0,
         }
     }
 
@@ -77,6 +81,12 @@ impl NodeOptions {
     /// The same under another policy.
     pub fn sched(mut self, policy: Policy) -> Self {
         self.sched = policy;
+        self
+    }
+
+    /// The same with an arena of so many bytes.
+    pub fn arena(mut self, bytes: usize) -> Self {
+        self.arena = bytes;
         self
     }
 
@@ -166,6 +176,14 @@ pub enum SpawnError {
         node: String,
         /// Its reason.
         why: TransportError,
+    },
+    /// No memory for its arena.
+    #[error("{node}: no arena: {why}")]
+    Arena {
+        /// The node's full name.
+        node: String,
+        /// Its reason.
+        why: std::io::Error,
     },
     /// The operating system gave no thread.
     #[error("{node}: no thread: {why}")]

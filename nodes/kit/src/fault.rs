@@ -11,6 +11,12 @@ pub enum Fault {
         /// Time from release to start.
         by: Duration,
     },
+    /// The step of a hard node ended after its deadline.
+    #[error("missed its deadline by {by:?}")]
+    Missed {
+        /// Time from the deadline to the end of the step.
+        by: Duration,
+    },
     /// An input is older than the node accepts, or never came.
     #[error("input {port} is stale")]
     StaleInput {

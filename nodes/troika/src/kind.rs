@@ -6,7 +6,7 @@ use std::{marker::PhantomData, path::PathBuf};
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use troika_host::{Host, NodeOptions, simulate::Simulation};
-use troika_kit::{Contract, PortSpec, Ports, Step};
+use troika_kit::{Class, Contract, PortSpec, Ports, Step};
 
 use crate::system::{self, Problem};
 
@@ -56,6 +56,12 @@ pub(crate) trait Kind: Sync {
     fn silent(&self, _text: &str, _node: &str) -> &'static [&'static str] {
         &[]
     }
+    /// Locked memory that its step allocates from, MiB, unless the system file says otherwise; 0 is none. A hard node has
+    /// some in any case: names in its messages are memory too.
+    fn arena_mib(&self) -> usize {
+        let hard = self.contract().is_some_and(|contract| contract.spec().class == Class::Hard);
+        usize::from(hard)
+    }
     /// Makes the node and hands it to the runtime.
     fn start(&self, making: &Making<'_>, options: NodeOptions, runtime: Runtime<'_>) -> anyhow::Result<()>;
     /// The program that runs it, when that is not `troika` itself; it stands beside `troika`.
@@ -85,18 +91,24 @@ pub(crate) struct StepKind<C, S> {
     make: fn(C, &Making<'_>) -> anyhow::Result<S>,
     silent: fn(&C) -> &'static [&'static str],
     files: fn(&C) -> Result<(), String>,
+    arena_mib: usize,
     types: PhantomData<fn() -> (C, S)>,
 }
 
 impl<C, S> StepKind<C, S> {
     /// A kind made by `make` from its parameters.
     pub(crate) const fn new(summary: &'static str, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
-        StepKind { summary, make, silent: |_| &[], files: |_| Ok(()), types: PhantomData }
+        StepKind { summary, make, silent: |_| &[], files: |_| Ok(()), arena_mib: 0, types: PhantomData }
     }
 
     /// The same, with the output ports that parameters switch off.
     pub(crate) const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
         StepKind { silent, ..self }
+    }
+
+    /// The same, with an arena: what its step's libraries allocate at each run, and some to spare.
+    pub(crate) const fn arena(self, mib: usize) -> Self {
+        StepKind { arena_mib: mib, ..self }
     }
 
     /// The same, with a look at the files that parameters name.
@@ -127,6 +139,9 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
     }
     fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
         system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))
+    }
+    fn arena_mib(&self) -> usize {
+        self.arena_mib.max(usize::from(S::CONTRACT.spec().class == Class::Hard))
     }
     fn start(
         &self,

@@ -30,7 +30,8 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new(
         "camera frame to driver state",
         driver_state,
-    ),
+    )
+    .arena(8),
     &StepKind::<troika_monitor::Config, MonitorNode>::new(
         "driver state to alerts, by the rule profiles",
         monitor,

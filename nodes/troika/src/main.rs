@@ -23,6 +23,10 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use system::{Problem, Severity, Source, System};
 
+/// Nodes with an arena allocate from it while they step; everything else allocates from the system.
+#[global_allocator]
+static ALLOCATOR: troika_host::ArenaAllocator = troika_host::ArenaAllocator;
+
 /// Real-time in-vehicle middleware: runs, checks and looks into systems of nodes.
 #[derive(Parser)]
 #[command(version, about, propagate_version = true)]

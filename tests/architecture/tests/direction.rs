@@ -27,12 +27,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-transport-mem", &["troika-kit", "troika-transport"]),
     ("troika-transport-zenoh", &["troika-kit", "troika-transport"]),
     // The host knows what a transport is, not which there are.
-    ("troika-host", &["troika-kit", "troika-msgs", "troika-transport", "troika-transport-mem"]),
+    ("troika-arena", &[]),
+    (
+        "troika-host",
+        &["troika-arena", "troika-kit", "troika-msgs", "troika-transport", "troika-transport-mem"],
+    ),
 ];
 
 /// Crates at the top, which tie the rest together and which nothing may use.
-const TOP: &[&str] =
-    &["troika", "troika-asr", "xtask", "troika-architecture", "troika-conformance", "troika-interop"];
+const TOP: &[&str] = &[
+    "troika",
+    "troika-asr",
+    "xtask",
+    "troika-architecture",
+    "troika-conformance",
+    "troika-interop",
+    "troika-realtime",
+];
 
 #[test]
 fn dependencies_run_one_way() {

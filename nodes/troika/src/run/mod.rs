@@ -19,7 +19,7 @@ use troika_transport::Transport;
 use troika_transport_mem::MemTransport;
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
-use crate::system::{Sched, Source, System, TransportKind, check};
+use crate::system::{Source, System, TransportKind, check};
 
 /// `troika run`.
 #[derive(clap::Args)]
@@ -95,14 +95,6 @@ impl RunArguments {
     }
 }
 
-/// The policy that a node asks for.
-fn policy(sched: Option<Sched>) -> troika_host::Policy {
-    match sched {
-        Some(Sched::Fifo { priority }) => troika_host::Policy::Fifo(priority),
-        Some(Sched::Other) | None => troika_host::Policy::Other,
-    }
-}
-
 /// Makes the nodes of one process and hands them to the runtime.
 fn start_nodes(
     source: &Source,
@@ -125,11 +117,14 @@ fn start_nodes(
         if kind.program().is_some() {
             continue;
         }
-        let mut options = troika_host::NodeOptions::new(name)
-            .sched(policy(node.sched.as_ref().map(|sched| *sched.get_ref())));
+        let mut options = troika_host::NodeOptions::new(name);
         options.namespace.clone_from(&system.system.namespace);
         options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
+        options.arena = node.arena_mib.as_ref().map_or(kind.arena_mib(), |mib| *mib.get_ref()) << 20;
         options.contract = check::contract(node, kind)?;
+        if let (Some(sched), Some(contract)) = (&node.sched, &options.contract) {
+            options.sched = sched.get_ref().policy(contract);
+        }
         for (port, topic) in &node.remap {
             options = options.remap(port, topic.get_ref());
         }

@@ -10,7 +10,7 @@ use troika_transport::Transport;
 
 use super::{
     RunArguments,
-    report::{NodeFigures, Percentiles, ProcessFigures},
+    report::{ArenaFigures, NodeFigures, Percentiles, ProcessFigures},
 };
 use crate::{kind::Runtime, system::System};
 
@@ -117,6 +117,13 @@ pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
         fall_backs: stats.fall_backs,
         dropped: stats.dropped,
         undecodable: stats.undecodable,
+        arena: stats.arena.map(|arena| ArenaFigures {
+            capacity: arena.capacity,
+            peak: arena.peak,
+            allocations: arena.allocations,
+            overflows: arena.overflows,
+            strays: arena.strays,
+        }),
         latency_ms: percentiles(&stats.latency, 1e3),
         real_time: stats.real_time,
     }

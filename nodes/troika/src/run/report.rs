@@ -46,10 +46,27 @@ pub(super) struct NodeFigures {
     pub dropped: u64,
     /// Messages that were no value of their type.
     pub undecodable: u64,
+    /// Locked memory that its step allocates from; none if it has no arena.
+    pub arena: Option<ArenaFigures>,
     /// Release to output, milliseconds.
     pub latency_ms: Percentiles,
     /// Whether it ran at a real-time policy.
     pub real_time: bool,
+}
+
+/// What a node used of its arena.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct ArenaFigures {
+    /// Bytes there are.
+    pub capacity: usize,
+    /// The most that were used at once.
+    pub peak: usize,
+    /// Allocations.
+    pub allocations: u64,
+    /// Allocations that found no room and went to the system.
+    pub overflows: u64,
+    /// Memory of the system that was freed or grown in a step.
+    pub strays: u64,
 }
 
 /// What one process writes when it stops.

@@ -102,7 +102,8 @@ fn run(
         }
         let Some(kind) = kinds::find(kind_name) else { continue };
         let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
-        kind.start(&making, NodeOptions::new(name), Runtime::Simulation(&mut simulation))?;
+        let options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
+        kind.start(&making, options, Runtime::Simulation(&mut simulation))?;
         detectors += 1;
     }
     if detectors < 2 {

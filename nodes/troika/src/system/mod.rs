@@ -10,6 +10,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde::Deserialize;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
+use troika_host::Policy;
+use troika_kit::Contract;
 
 pub(crate) use problem::{Problem, Severity};
 
@@ -24,6 +26,19 @@ pub(crate) struct System {
     /// The `[processes.NAME]` tables; a process that is only named by nodes has the defaults.
     #[serde(default)]
     pub processes: BTreeMap<String, Spanned<Process>>,
+    /// The `[chains.NAME]` tables.
+    #[serde(default)]
+    pub chains: BTreeMap<String, Spanned<Chain>>,
+}
+
+/// A `[chains.NAME]` table: nodes that a message passes through, and how long that may take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Chain {
+    /// The nodes, in order.
+    pub nodes: Spanned<Vec<String>>,
+    /// From the first node's release to the last one's output, milliseconds, without transport.
+    pub goal_ms: Spanned<f64>,
 }
 
 /// The `[system]` table.
@@ -104,6 +119,9 @@ pub(crate) struct Node {
     /// Cores that it may run on; by default all.
     #[serde(default)]
     pub cores: Option<Spanned<Vec<usize>>>,
+    /// Locked memory that its step allocates from, MiB; by default as the kind needs.
+    #[serde(default)]
+    pub arena_mib: Option<Spanned<usize>>,
     /// Port name to topic name.
     #[serde(default)]
     pub remap: BTreeMap<String, Spanned<String>>,
@@ -123,7 +141,7 @@ pub(crate) struct Node {
 }
 
 /// Scheduling policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(tag = "policy", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Sched {
     /// SCHED_FIFO at a priority of 1 to 98.
@@ -131,8 +149,39 @@ pub(crate) enum Sched {
         /// Higher runs first.
         priority: u8,
     },
+    /// SCHED_DEADLINE; what is left out is the contract's budget, deadline and period.
+    Deadline {
+        /// Execution time in each period, milliseconds.
+        runtime_ms: Option<f64>,
+        /// From release to end, milliseconds.
+        deadline_ms: Option<f64>,
+        /// Between releases, milliseconds.
+        period_ms: Option<f64>,
+    },
     /// An ordinary thread.
     Other,
+}
+
+impl Sched {
+    /// Runtime, deadline and period that the policy reserves; zero for a number that is no time.
+    pub(crate) fn reservation(&self, contract: &Contract) -> Option<[Duration; 3]> {
+        let Sched::Deadline { runtime_ms, deadline_ms, period_ms } = *self else { return None };
+        let spec = contract.spec();
+        let time = |ms: Option<f64>, declared: Duration| match ms {
+            Some(ms) => Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default(),
+            None => declared,
+        };
+        Some([time(runtime_ms, spec.budget), time(deadline_ms, spec.deadline), time(period_ms, spec.period)])
+    }
+
+    /// As the host takes it.
+    pub(crate) fn policy(&self, contract: &Contract) -> Policy {
+        match (*self, self.reservation(contract)) {
+            (Sched::Fifo { priority }, _) => Policy::Fifo(priority),
+            (_, Some([runtime, deadline, period])) => Policy::Deadline { runtime, deadline, period },
+            (Sched::Other | Sched::Deadline { .. }, None) => Policy::Other,
+        }
+    }
 }
 
 impl Node {

@@ -103,6 +103,11 @@ pub(crate) fn start(command: &mut Command) -> Running {
 }
 
 impl Running {
+    /// Whether it has not ended yet.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Sends what Ctrl-C sends, to whom the terminal sends it: the whole group.
     pub(crate) fn interrupt(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
