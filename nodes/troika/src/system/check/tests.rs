@@ -113,7 +113,7 @@ fn mem_does_not_reach_another_process() {
 fn a_deadline_reservation_takes_its_numbers_from_the_contract_and_excludes_cores() {
     let text = DETECTORS.replace("policy = \"fifo\", priority = 80", "policy = \"deadline\"");
     assert!(problems(&text).iter().all(|one| one.severity == Severity::Warning), "{:?}", problems(&text));
-    let pinned = text.replace("\"deadline\" }", "\"deadline\" }\ncores = [0]");
+    let pinned = text.replace("\"deadline\" }", "\"deadline\" }\ncores = [0, 1]");
     assert!(error(&pinned).0.contains("exclude each other"));
     let unsound = text.replace("\"deadline\" }", "\"deadline\", runtime_ms = 40 }");
     assert!(error(&unsound).0.contains("unsound"));
