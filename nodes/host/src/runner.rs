@@ -11,6 +11,7 @@ use troika_kit::{
 };
 
 use crate::{
+    inject::Injection,
     schedule::Due,
     stats::{NodeEvent, Recorder},
 };
@@ -48,6 +49,7 @@ pub(crate) struct Runner<S: Step> {
     silent: bool,
     /// Where the node's own code allocates, if anywhere but the system.
     arena: Option<Arena>,
+    inject: Option<Injection>,
     book: Recorder,
 }
 
@@ -77,8 +79,14 @@ impl<S: Step> Runner<S> {
             panics_in_a_row: 0,
             silent: false,
             arena: None,
+            inject: None,
             book,
         }
+    }
+
+    /// Does this to it on purpose.
+    pub(crate) fn inject(&mut self, injection: Injection) {
+        self.inject = Some(injection);
     }
 
     /// Lets the node's code allocate from `arena`.
@@ -136,7 +144,13 @@ impl<S: Step> Runner<S> {
             self.fall_back(&tick, Fault::Panicked);
             return Ran { tick, counts: true };
         }
-        let step = || self.step.step(&tick, &self.inputs, &mut self.outputs);
+        let inject = self.inject.filter(|inject| inject.is_due(tick.seq));
+        let step = || {
+            if let Some(inject) = inject {
+                inject.happen(start, &mut now);
+            }
+            self.step.step(&tick, &self.inputs, &mut self.outputs)
+        };
         let done = node_code(self.arena.as_ref(), step).unwrap_or_else(|_panic| {
             self.book.cells.panics.add(1);
             self.panics_in_a_row += 1;

@@ -32,6 +32,9 @@ pub enum Fault {
     /// A model run failed.
     #[error("model run failed: {0}")]
     Model(&'static str),
+    /// Its process hangs or is gone: what a stand-in in another process says.
+    #[error("its process does not answer")]
+    Unresponsive,
     /// The step panicked; the host caught it.
     #[error("the step panicked")]
     Panicked,

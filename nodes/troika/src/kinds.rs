@@ -31,11 +31,13 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "camera frame to driver state",
         driver_state,
     )
-    .arena(8),
+    .arena(8)
+    .stand_in(|config, _| Ok(DriverStateNode::unavailable(&config, "its process does not answer")?)),
     &StepKind::<troika_monitor::Config, MonitorNode>::new(
         "driver state to alerts, by the rule profiles",
         monitor,
     )
+    .stand_in(monitor)
     .files(|config| {
         config.profiles(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     }),

@@ -32,8 +32,8 @@ use crate::{
     system::{Source, System, TransportKind, check::topic_of},
 };
 
-/// How long a process may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long a process may take to stop before it is killed: longer than a watchdog gives the one that it watches.
+const GRACE: Duration = Duration::from_secs(12);
 
 /// Runs the whole system.
 pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<()> {
@@ -377,6 +377,9 @@ fn command(
     if let Some(router) = &arguments.router {
         command.arg("--router").arg(router);
     }
+    if system.processes.get(process).is_some_and(|settings| settings.get_ref().watchdog) {
+        command.arg("--watchdog");
+    }
     Ok(command)
 }
 
@@ -413,6 +416,7 @@ fn report(
             cores: crate::cores(),
         },
         nodes,
+        watchdogs: figures.iter().filter_map(|process| process.watchdog.clone()).collect(),
         notices: figures.into_iter().flat_map(|process| process.notices).collect(),
     })
 }

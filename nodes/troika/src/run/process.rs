@@ -1,10 +1,13 @@
 //! One process of a system: hosts its nodes until it is told to stop, then writes its figures.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use troika_host::{
-    Host, HostOptions, NodeStats, Policy, floor::Floor, signal::stop_on_signals, sync::StopToken,
+    Host, HostOptions, NodeStats, Policy,
+    floor::Floor,
+    signal::stop_on_signals,
+    sync::{StopToken, Vital, VitalsPage},
 };
 use troika_transport::Transport;
 
@@ -33,7 +36,17 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     if settings.nice != 0 {
         rustix::process::nice(settings.nice).context("cannot lower the process's priority")?;
     }
-    super::start_nodes(&source, &system, Some(process), |kind, making, options| {
+    let page = match &arguments.vitals {
+        Some(path) => {
+            let page = VitalsPage::open(path).with_context(|| path.display().to_string())?;
+            Some(Arc::new(page))
+        }
+        None => None,
+    };
+    let mut place = 0;
+    super::start_nodes(&source, &system, Some(process), |kind, making, mut options| {
+        options.vital = page.as_ref().map(|page| Vital::new(page.clone(), place));
+        place += 1;
         kind.start(making, options, Runtime::Host(&mut host))
     })?;
     wait_for_all(&*transport, &system, &stop)?;
@@ -58,6 +71,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             .iter()
             .map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend))
             .collect(),
+        watchdog: None,
     };
     std::fs::write(figures, serde_json::to_vec(&written)?)
         .with_context(|| format!("cannot write {}", figures.display()))?;

@@ -78,6 +78,26 @@ pub(super) struct ProcessFigures {
     pub floor_us: Option<Percentiles>,
     /// What the machine did not allow.
     pub notices: Vec<String>,
+    /// What its watchdog did, if it has one.
+    #[serde(default)]
+    pub watchdog: Option<WatchdogFigures>,
+}
+
+/// What a watchdog did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct WatchdogFigures {
+    /// The process that it watches.
+    pub process: String,
+    /// Times that a node owed an output and its fall-back was published instead.
+    pub silences: u64,
+    /// Fall-backs published.
+    pub fall_backs: u64,
+    /// Times that the process was ended because a node did not come back.
+    pub killed: u64,
+    /// Times that the process ended by itself.
+    pub died: u64,
+    /// Times that it was started again.
+    pub restarts: u64,
 }
 
 /// The report.
@@ -103,6 +123,8 @@ pub(super) struct Report {
     pub machine: Machine,
     /// Every node.
     pub nodes: Vec<NodeFigures>,
+    /// Every watchdog.
+    pub watchdogs: Vec<WatchdogFigures>,
     /// What the machine did not allow.
     pub notices: Vec<String>,
 }
@@ -261,6 +283,18 @@ impl Report {
                     writeln!(out, "    its last fault: {fault}")?;
                 }
             }
+        }
+        for watchdog in &self.watchdogs {
+            writeln!(
+                out,
+                "  watchdog       {}: {} silences, {} fall-backs, killed {}, died {}, restarted {}",
+                watchdog.process,
+                watchdog.silences,
+                watchdog.fall_backs,
+                watchdog.killed,
+                watchdog.died,
+                watchdog.restarts
+            )?;
         }
         if let Some(floor) = &self.machine.floor_us {
             writeln!(

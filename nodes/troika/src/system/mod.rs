@@ -10,8 +10,10 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde::Deserialize;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
-use troika_host::Policy;
+use troika_host::{InjectedFault, Injection, Policy};
 use troika_kit::Contract;
+
+use crate::{kind::Kind, kinds};
 
 pub(crate) use problem::{Problem, Severity};
 
@@ -94,13 +96,15 @@ pub(crate) struct Process {
     pub floor: bool,
     /// `nice` value of the process's ordinary threads, 0 to 19.
     pub nice: i32,
+    /// Watch its nodes from a second process, which publishes their fall-backs when they hang or are gone, and starts them again.
+    pub watchdog: bool,
     /// Whether the system ends when this process fails. One that is not essential is told and done without.
     pub essential: bool,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Process { lock_memory: false, floor: false, nice: 0, essential: true }
+        Process { lock_memory: false, floor: false, nice: 0, watchdog: false, essential: true }
     }
 }
 
@@ -134,10 +138,53 @@ pub(crate) struct Node {
     /// A budget smaller than the kind's contract, milliseconds.
     #[serde(default)]
     pub budget_ms: Option<Spanned<f64>>,
+    /// A fault on purpose, to see what follows.
+    #[serde(default)]
+    pub inject: Option<Spanned<Inject>>,
     /// The kind's own parameters; read by the kind, see [`params_of`].
     #[serde(default)]
     #[expect(dead_code, reason = "here so that the key is known")]
     pub params: Option<toml::Table>,
+}
+
+/// A fault on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Inject {
+    /// What its step does.
+    pub fault: InjectKind,
+    /// For how long, when it overruns, milliseconds.
+    #[serde(default)]
+    pub ms: u64,
+    /// The first step that does it, counted at each start of the process.
+    pub at_step: u64,
+    /// Again every so many steps; left out, once.
+    #[serde(default)]
+    pub every: u64,
+}
+
+/// What an injected step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum InjectKind {
+    /// It never returns.
+    Hang,
+    /// It computes for `ms` first.
+    Overrun,
+    /// It panics.
+    Panic,
+}
+
+impl Inject {
+    /// As the host takes it.
+    pub(crate) fn injection(&self) -> Injection {
+        let fault = match self.fault {
+            InjectKind::Hang => InjectedFault::Hang,
+            InjectKind::Overrun => InjectedFault::Overrun(Duration::from_millis(self.ms)),
+            InjectKind::Panic => InjectedFault::Panic,
+        };
+        Injection { fault, at_step: self.at_step, every: self.every }
+    }
 }
 
 /// Scheduling policy.
@@ -198,6 +245,18 @@ impl System {
     /// Whether the system ends when this process fails.
     pub(crate) fn is_essential(&self, process: &str) -> bool {
         self.processes.get(process).is_none_or(|settings| settings.get_ref().essential)
+    }
+
+    /// The nodes that `troika` itself hosts in this process, in the order in which they are made.
+    pub(crate) fn hosted<'a>(
+        &'a self,
+        process: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Node, &'static dyn Kind)> {
+        self.nodes.iter().filter_map(move |(name, node)| {
+            let node = node.get_ref();
+            let kind = kinds::find(node.kind.get_ref())?;
+            (node.process == process && kind.program().is_none()).then_some((name.as_str(), node, kind))
+        })
     }
 
     /// The full names of the nodes that must be there for the system to start.

@@ -54,6 +54,13 @@ pub(super) fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Probl
                 .help("it is touched and locked whole; leave the key out for what the kind needs"),
         );
     }
+    if let Some(inject) = &node.inject {
+        problems.push(
+            Problem::warning("a fault is injected into this node: it does wrong on purpose")
+                .at(inject.span())
+                .help("leave `inject` out of a system that drives"),
+        );
+    }
     let Some(sched) = &node.sched else { return problems };
     match sched.get_ref() {
         Sched::Fifo { priority } if !(1..=98).contains(priority) => problems.push(
