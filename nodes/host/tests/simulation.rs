@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use common::*;
 use troika_host::{
-    NodeOptions, Status, heartbeat,
+    NodeOptions, StandIn, Status, heartbeat,
     simulate::{Simulation, Timing},
 };
 use troika_kit::{Fault, Message, requirements};
 use troika_msgs::troika::Heartbeat;
+use troika_transport::Transport as _;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -320,6 +321,20 @@ fn the_same_inputs_give_the_same_bytes() {
     let (first, second) = (run(), run());
     assert!(first.iter().all(|topic| topic.len() >= 5), "every topic spoke");
     assert_eq!(first, second);
+}
+
+#[test]
+fn a_stand_in_says_the_fall_back_on_the_nodes_own_topics() {
+    let mut simulation = Simulation::new().unwrap();
+    let said = simulation.collect::<Number>("/car/other").unwrap();
+    let handle = simulation.transport().node("/car", "watchdog").unwrap();
+    let mut options = NodeOptions::new("doubler").remap("doubled", "other");
+    options.namespace = "/car".into();
+    let mut stand_in = StandIn::new(Doubler::default(), &options, &*handle).unwrap();
+    stand_in.speak(simulation.now(), &Fault::Unresponsive);
+    stand_in.speak(simulation.now(), &Fault::Unresponsive);
+    simulation.run_for(ms(1));
+    assert_eq!(said.take().iter().map(|s| s.value).collect::<Vec<_>>(), [FALL_BACK, FALL_BACK]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use support::{Router, Running, Scratch, start};
 use troika_kit::{Message as _, requirements};
 use troika_msgs::troika::DriverState;
 use troika_transport::Subscription;
-use troika_transport_zenoh::RouterGuard;
+use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 
 /// The detectors on the rendered driver; `{}` is what is done to the detector.
 const WATCHED: &str = r#"
@@ -50,7 +50,7 @@ const STAND_IN: &str = "unavailable: its process does not answer";
 /// Whose state each message on the bus was, in order: `true` is the detector's own, `false` its stand-in's.
 type Heard = Arc<Mutex<Vec<bool>>>;
 
-fn listen(router: &Router) -> (Heard, RouterGuard, Box<dyn Subscription>, impl Sized) {
+fn listen(router: &Router) -> (Heard, RouterGuard, Box<dyn Subscription>, ZenohTransport) {
     // Here, so that the bus outlives every process of the system.
     let guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
     let transport = router.transport();
