@@ -12,13 +12,15 @@ use std::{
 };
 
 use common::*;
-use troika_host::{Host, HostOptions, InjectedFault, Injection, NodeOptions, Policy, StopToken};
+use troika_host::{
+    Host, HostOptions, InjectedFault, Injection, NodeOptions, NodeStats, Policy, Status, StopToken,
+};
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Fault, Out, Qos, Step, Tick, Wake, ports, requirements,
 };
 use troika_transport_mem::MemTransport;
 
-const INJECTED: usize = 1000;
+const INJECTED: u64 = 1000;
 /// Every fourth step: never three panics in a row, after which a node is given up.
 const EVERY: u64 = 4;
 
@@ -80,8 +82,11 @@ impl Drop for Load {
     }
 }
 
-/// Injects until a thousand have happened; whether each tick on the bus was the step's own (`true`) or the fall-back's.
-fn injected(fault: InjectedFault) -> (BTreeMap<u64, Vec<bool>>, troika_host::NodeStats) {
+/// Injects until `happened` says a thousand; whether each tick on the bus was the step's own (`true`) or the fall-back's.
+fn injected(
+    fault: InjectedFault,
+    happened: impl Fn(&NodeStats) -> u64,
+) -> (BTreeMap<u64, Vec<bool>>, NodeStats) {
     let _load = Load::start();
     let mem = Arc::new(MemTransport::new());
     let mut host = Host::new(HostOptions { mlock: false, ..HostOptions::default() }, mem);
@@ -100,12 +105,10 @@ fn injected(fault: InjectedFault) -> (BTreeMap<u64, Vec<bool>>, troika_host::Nod
     options.inject = Some(Injection { fault, at_step: EVERY, every: EVERY });
     host.spawn(Ticking, options).unwrap();
     host.start();
-    let done = || heard.lock().unwrap().keys().filter(|tick| is_injected(**tick)).count() >= INJECTED;
-    while !done() {
+    while happened(&host.stats()[0]) < INJECTED {
         StopToken::new().wait_for(Duration::from_millis(50));
     }
-    let stats = host.stats().remove(0);
-    drop(host);
+    let stats = host.stop().stats.remove(0);
     (std::mem::take(&mut *heard.lock().unwrap()), stats)
 }
 
@@ -119,17 +122,16 @@ fn check(heard: &BTreeMap<u64, Vec<bool>>) {
         assert_eq!(said.len(), 1, "tick {tick} said {said:?}");
         assert!(!is_injected(*tick) || !said[0], "tick {tick} passed for well");
     }
-    let own = heard.values().filter(|said| said[0]).count();
-    assert!(own > INJECTED / 4, "the node goes on: {own} ticks of its own");
+    assert!(heard.values().any(|said| said[0]), "the node goes on");
 }
 
 #[test]
 fn a_thousand_overruns_are_a_thousand_fall_backs() {
     let _verifies = requirements::SR_TIM_006;
-    let (heard, stats) = injected(InjectedFault::Overrun(Duration::from_millis(3)));
+    let (heard, stats) =
+        injected(InjectedFault::Overrun(Duration::from_millis(3)), |stats| stats.over_budget);
     check(&heard);
-    assert!(stats.over_budget >= 900 && stats.missed >= 900, "{} {}", stats.over_budget, stats.missed);
-    assert!(stats.fall_backs >= INJECTED as u64);
+    assert!(stats.missed >= INJECTED && stats.fall_backs >= INJECTED, "{stats:?}");
 }
 
 #[test]
@@ -142,8 +144,8 @@ fn a_thousand_panics_are_a_thousand_fall_backs() {
             print(panic);
         }
     }));
-    let (heard, stats) = injected(InjectedFault::Panic);
+    let (heard, stats) = injected(InjectedFault::Panic, |stats| stats.panics);
     check(&heard);
-    assert!(stats.panics >= 900 && stats.faults >= 900, "{} {}", stats.panics, stats.faults);
-    assert_ne!(stats.status, troika_host::Status::Unavailable);
+    assert!(stats.faults >= INJECTED && stats.fall_backs >= INJECTED, "{stats:?}");
+    assert_ne!(stats.status, Status::Unavailable);
 }
