@@ -17,7 +17,7 @@ use std::{
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Nodes that a page has room for.
-pub const NODES: usize = 63;
+pub(super) const NODES: usize = 63;
 /// "TRVITAL" and the layout's version: a page of another version is refused.
 const MAGIC: u64 = 0x5452_5649_5441_4c01;
 /// A cache line for each node, and one for the magic number.
@@ -110,7 +110,7 @@ impl VitalsPage {
     /// What the node at this place last wrote.
     ///
     /// # Panics
-    /// `index` is not under [`NODES`].
+    /// `index` is not under 63.
     pub fn read(&self, index: usize) -> Reading {
         let time = |nanos: u64| (nanos != 0).then(|| Duration::from_nanos(nanos));
         let cell = self.cell(index);
@@ -120,7 +120,7 @@ impl VitalsPage {
     /// Forgets what the node at this place wrote: its process begins anew.
     ///
     /// # Panics
-    /// `index` is not under [`NODES`].
+    /// `index` is not under 63.
     pub fn clear(&self, index: usize) {
         let cell = self.cell(index);
         cell.began.store(0, Relaxed);
@@ -143,7 +143,7 @@ impl Vital {
     /// The place `index` of the page.
     ///
     /// # Panics
-    /// `index` is not under [`NODES`].
+    /// `index` is not under 63.
     pub fn new(page: Arc<VitalsPage>, index: usize) -> Vital {
         assert!(index < NODES, "a page has {NODES} nodes");
         Vital { page, index }
