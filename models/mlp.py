@@ -85,3 +85,18 @@ class Mlp:
         model = helper.make_model(graph, opset_imports=opset, ir_version=7, producer_name=f"troika {source}")
         onnx.checker.check_model(model)
         onnx.save(model, path)
+
+
+def starts(said, none, votes, of, release=6, quiet=9):
+    """How often a gesture starts in a row of frames, as the node's debounce has it: told in `votes` of the last `of` frames; over
+    when it was not told for `release` frames; nothing starts for `quiet` frames after it."""
+    count, active, last, free = 0, none, 0, 0
+    for i in range(len(said)):
+        window = said[max(0, i + 1 - of) : i + 1]
+        if active != none:
+            last = i if said[i] == active else last
+            if i - last >= release:
+                active, free = none, i + quiet
+        elif i >= free and said[i] != none and (window == said[i]).sum() >= votes:
+            count, active, last = count + 1, said[i], i
+    return count

@@ -24,7 +24,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from mlp import Mlp  # noqa: E402
+from mlp import Mlp, starts  # noqa: E402
 
 NAMES = ["none", "swipe left", "swipe right", "clockwise", "counter-clockwise"]
 NONE, LEFT, RIGHT, CW, CCW = range(5)
@@ -215,6 +215,12 @@ def main():
         head = fit(x[train], y[train], kind[train], person[train])
         test = (person == out) & (kind == FINGER)
         figures(f"finger of {out}, never seen", head, x[test], y[test], kind[test])
+        idle = test & (y == NONE)
+        if idle.any():
+            p = head.predict(features(x[idle], kind[idle]))
+            said = np.where(p.max(1) >= TOLD, p.argmax(1), NONE)
+            false = sum(starts(said[original[idle] == label], NONE, 3, 5) for label in set(original[idle]))
+            print(f"  false gestures after the debounce: {false} in {idle.sum() / 30:.0f} s of windows that show none")
     train = ~late & sound
     head = fit(x[train], y[train], kind[train], person[train])
     test = late & (kind == PALM)

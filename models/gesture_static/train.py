@@ -20,7 +20,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from mlp import Mlp  # noqa: E402
+from mlp import Mlp, starts  # noqa: E402
 
 NAMES = ["none", "open palm", "fist", "point", "thumb up", "thumb down", "ok"]
 NONE, OPEN, FIST, POINT, UP, DOWN, OK = range(7)
@@ -157,6 +157,10 @@ def main():
             these = original[test] == label
             spread = ", ".join(f"{NAMES[c]} {np.mean(said[these] == c):.2f}" for c in range(len(NAMES)) if (said[these] == c).any())
             print(f"      label {label} ({NAMES[y[test][these][0]]}): {spread}")
+        idle = y[test] == NONE
+        if idle.any():
+            false = sum(starts(said[original[test] == label], NONE, 6, 8) for label in set(original[test][idle]))
+            print(f"      false gestures after the debounce: {false} in {idle.sum() / 30:.0f} s of frames that show none")
     test = late & np.isin(y, list(SINGLE))
     head = fit(x[~test], y[~test], person[~test])
     figures("one person each, the last quarter by time", told(head, x[test]), y[test])

@@ -42,7 +42,7 @@ fn main() -> Result<()> {
     }
     for (name, times) in ["looked for a palm", "followed a hand"].iter().zip(&mut times) {
         // Frames in which neither network ran are not of interest.
-        times.retain(|took| *took > 1.0);
+        times.retain(|took| *took > 6.0);
         times.sort_by(f64::total_cmp);
         if let (Some(middle), Some(most)) = (times.get(times.len() / 2), times.last()) {
             println!("{name}: n {}, p50 {middle:.1} ms, max {most:.1} ms", times.len());

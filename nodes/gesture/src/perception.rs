@@ -1,11 +1,12 @@
 //! One frame through the large networks: the palm detector while there is no hand to follow, else the hand landmarks. Never
-//! both in one frame: together they would not fit a frame's time.
+//! both in one frame: together they would not fit a frame's time. The palm detector alone nearly fills it, so its picture is
+//! taken in one frame and looked at in the next.
 //!
 //! The networks are behind [`Network`], so this file is plain control flow and geometry. All memory is taken in
 //! [`Perception::new`]; after that this code allocates nothing (the networks' engine may).
 
 use troika_frame::{
-    image::{Border, Fill, ImageView},
+    image::{Affine, Border, Fill, ImageView},
     roi::Roi,
 };
 use troika_kit::Fault;
@@ -15,7 +16,7 @@ use crate::{config::Config, hand, hand::Hand, palm, palm::Palm, store::Network};
 /// What one frame showed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sight {
-    /// There is no hand to follow and it was not this frame's turn to look for one.
+    /// There is no hand to follow and it was not this frame's turn to look for one; or its picture was taken for the next.
     NotLooked,
     /// Looked for a hand: there is none.
     Nothing,
@@ -29,8 +30,10 @@ pub enum Sight {
 
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    /// Look for a palm after this many frames.
+    /// Take a picture for the palm detector after this many frames.
     Search(u32),
+    /// Look for a palm in the picture that was taken through this map, of a frame of this size.
+    Detect(Affine, [usize; 2]),
     /// Look here for a hand.
     Follow(Roi),
 }
@@ -83,13 +86,19 @@ impl Perception {
             }
             Next::Follow(_) => Ok(Sight::Lost),
             Next::Search(0) => {
-                let found = self.search(view)?;
+                self.next = Next::Detect(self.photograph(view), [view.width(), view.height()]);
+                Ok(Sight::NotLooked)
+            }
+            Next::Detect(map, size) if size == [view.width(), view.height()] => {
+                let found = self.search(view, &map)?;
                 self.next = match found {
                     Some(palm) => Next::Follow(palm.roi()),
-                    None => Next::Search(self.search_every.saturating_sub(1)),
+                    None => Next::Search(self.search_every.saturating_sub(2)),
                 };
                 Ok(found.map_or(Sight::Nothing, Sight::Found))
             }
+            // Another camera since.
+            Next::Detect(..) => Ok(Sight::NotLooked),
             Next::Search(frames) => {
                 self.next = Next::Search(frames - 1);
                 Ok(Sight::NotLooked)
@@ -97,15 +106,19 @@ impl Perception {
         }
     }
 
-    fn search(&mut self, view: &ImageView<'_>) -> Result<Option<Palm>, Fault> {
+    fn photograph(&mut self, view: &ImageView<'_>) -> Affine {
         let side = palm::SIDE;
         let map = Roi::letterbox(view.width(), view.height()).map(side, side);
         // One sample a pixel: MediaPipe's own way, and its detector was trained on it.
         let fill = Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Black, taps: 1 };
-        let picture = &mut self.picture[..side * side * 3];
-        view.warp::<3>(&map, &fill, picture);
+        view.warp::<3>(&map, &fill, &mut self.picture[..side * side * 3]);
+        map
+    }
+
+    fn search(&mut self, view: &ImageView<'_>, map: &Affine) -> Result<Option<Palm>, Fault> {
+        let picture = &self.picture[..palm::SIDE * palm::SIDE * 3];
         self.palm.run(picture, &mut [&mut self.regressors, &mut self.scores])?;
-        let palm = self.decoder.decode(&self.regressors, &self.scores, &map, self.min_palm);
+        let palm = self.decoder.decode(&self.regressors, &self.scores, map, self.min_palm);
         Ok(palm.filter(|palm| palm.roi().usable(view.width(), view.height())))
     }
 
@@ -195,13 +208,14 @@ mod tests {
     fn without_a_hand_the_palm_detector_runs_in_every_third_frame_only() {
         let mut bench = Bench::new();
         let runs: Vec<usize> = (0..9).map(|_| bench.frame().1.len()).collect();
-        assert_eq!(runs, [1, 0, 0, 1, 0, 0, 1, 0, 0]);
+        assert_eq!(runs, [0, 1, 0, 0, 1, 0, 0, 1, 0]);
     }
 
     #[test]
     fn a_hand_that_is_followed_needs_no_palm_detector_and_no_frame_runs_both() {
         let mut bench = Bench::new();
         bench.sees(true, true);
+        assert_eq!(bench.frame(), (Sight::NotLooked, vec![]), "the picture is taken");
         let (sight, runs) = bench.frame();
         assert!(matches!(sight, Sight::Found(_)), "{sight:?}");
         assert_eq!(runs, ["palm"]);
@@ -213,20 +227,34 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_hand_is_looked_for_in_the_next_frame() {
+    fn a_lost_hand_is_looked_for_at_once() {
+        let mut bench = Bench::new();
+        bench.sees(true, true);
+        for _ in 0..3 {
+            bench.frame();
+        }
+        bench.sees(true, false);
+        assert_eq!(bench.frame(), (Sight::Lost, vec!["hand"]));
+        assert_eq!(bench.frame(), (Sight::NotLooked, vec![]), "the picture is taken");
+        assert_eq!(bench.frame().1, ["palm"]);
+    }
+
+    #[test]
+    fn a_camera_of_another_size_is_not_searched_with_the_old_ones_picture() {
         let mut bench = Bench::new();
         bench.sees(true, true);
         bench.frame();
-        bench.frame();
-        bench.sees(true, false);
-        assert_eq!(bench.frame(), (Sight::Lost, vec!["hand"]));
-        assert_eq!(bench.frame().1, ["palm"]);
+        let data = vec![100; 160 * 120];
+        let view = ImageView::new("mono8", 160, 120, 160, &data).expect("a sound image");
+        assert_eq!(bench.perception.look(&view), Ok(Sight::NotLooked));
+        assert!(bench.runs.lock().expect("one thread").is_empty());
     }
 
     #[test]
     fn a_palm_that_is_no_hand_is_lost_again() {
         let mut bench = Bench::new();
         bench.sees(true, false);
+        bench.frame();
         assert!(matches!(bench.frame().0, Sight::Found(_)));
         assert_eq!(bench.frame().0, Sight::Lost);
     }
