@@ -98,7 +98,7 @@ pub enum MappingError {
         /// The gesture.
         gesture: &'static str,
         /// What is wrong.
-        reason: CallError,
+        reason: Box<CallError>,
     },
     /// A function that the body would refuse from a gesture, whatever the situation.
     #[error("{file}: {gesture}: {function} is not carried out for a gesture alone")]
@@ -224,7 +224,7 @@ fn function_of(
     let call = Call { function, slots: slots.into_iter().collect() };
     let call = match catalogue.validate(&call) {
         Ok(call) => call,
-        Err(reason) => return Err(MappingError::Call { file, gesture, reason }),
+        Err(reason) => return Err(MappingError::Call { file, gesture, reason: Box::new(reason) }),
     };
     // The situation in which the most is allowed: what is refused even so would never be done.
     let standing = Situation { speed_kmh: Some(0.0), source: Source::Gesture, confirmed: false };
