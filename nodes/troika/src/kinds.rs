@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use troika_camera::CameraNode;
 use troika_driver_state::{node::DriverStateNode, store};
+use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Duration, PortSpec, Ports};
 use troika_models::Store;
@@ -41,6 +42,14 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     .files(|config| {
         config.profiles(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     }),
+    &StepKind::<troika_gesture::config::Config, GestureNode>::new(
+        "camera frame to hand gestures, and to the vehicle functions that they stand for",
+        gesture,
+    )
+    .files(|config| {
+        config.mapping(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
+    })
+    .silent(|config| if config.commands { &[] } else { &["command"] }),
     &StepKind::<troika_sim::Config, SimDriver>::new(
         "a rendered driver with ground truth, from a scenario",
         sim_driver,
@@ -80,6 +89,24 @@ fn driver_state(
                 making.node
             );
             Ok(DriverStateNode::unavailable(&config, &format!("{error:#}"))?)
+        }
+    }
+}
+
+/// As [`driver_state`]: without its models the node runs all the same and says so (SR-DAT-002).
+fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyhow::Result<GestureNode> {
+    let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
+    let networks = Store::open_default()
+        .map_err(anyhow::Error::from)
+        .and_then(|store| Ok(gesture_store::open_all(&store)?));
+    match networks {
+        Ok(networks) => Ok(GestureNode::new(&config, mapping, networks, gesture_store::MODEL)?),
+        Err(error) => {
+            eprintln!(
+                "notice: {} is unavailable: {error:#}; `troika models pull` fetches, `troika models verify` checks",
+                making.node
+            );
+            Ok(GestureNode::unavailable(&config, mapping, &format!("{error:#}"))?)
         }
     }
 }

@@ -17,7 +17,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Nodes: pure logic. None knows a transport or the host.
     ("troika-template", &["troika-kit", "troika-msgs"]),
     ("troika-monitor", &["troika-kit", "troika-msgs", "troika-safety"]),
-    ("troika-driver-state", &["troika-kit", "troika-msgs", "troika-models"]),
+    // What camera nodes share: views of a frame.
+    ("troika-frame", &["troika-kit"]),
+    ("troika-driver-state", &["troika-kit", "troika-frame", "troika-msgs", "troika-models"]),
+    // It maps gestures to functions of the vehicle's catalogue.
+    ("troika-gesture", &["troika-kit", "troika-frame", "troika-msgs", "troika-models", "troika-vehicle"]),
     ("troika-vehicle", &["troika-kit", "troika-msgs"]),
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
