@@ -49,7 +49,12 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     .files(|config| {
         config.mapping(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     })
-    .silent(|config| if config.commands { &[] } else { &["command"] }),
+    .silent(|config| if config.commands { &[] } else { &["command"] })
+    .arena(16)
+    .stand_in(|config, _| {
+        let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
+        Ok(GestureNode::unavailable(&config, mapping, "its process does not answer")?)
+    }),
     &StepKind::<troika_sim::Config, SimDriver>::new(
         "a rendered driver with ground truth, from a scenario",
         sim_driver,

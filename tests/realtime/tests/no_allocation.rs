@@ -8,6 +8,7 @@ use std::{path::Path, time::Duration};
 
 use troika_arena::abort_on_breach;
 use troika_driver_state::{config::Config, node::DriverStateNode};
+use troika_gesture::node::GestureNode;
 use troika_host::{ArenaAllocator, NodeOptions, simulate::Simulation};
 use troika_kit::requirements;
 use troika_models::Store;
@@ -20,6 +21,8 @@ static ALLOCATOR: ArenaAllocator = ArenaAllocator;
 
 /// As in the table of kinds.
 const DRIVER_STATE_ARENA: usize = 8 << 20;
+/// As in the table of kinds.
+const GESTURE_ARENA: usize = 16 << 20;
 /// As every hard node has at least: an alert names its rule, and that name is memory.
 const MONITOR_ARENA: usize = 1 << 20;
 
@@ -35,10 +38,16 @@ fn a_step_of_a_hard_node_allocates_from_its_arena_and_nowhere_else() -> anyhow::
     assert!(!detector.model().starts_with("unavailable"), "{}", detector.model());
     let monitor = MonitorNode::new(&troika_monitor::Config::default(), |path| std::fs::read_to_string(path))?;
 
+    let config = troika_gesture::config::Config::default();
+    let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
+    let gesture = GestureNode::open(&config, mapping, &Store::open_default()?)?;
+    assert!(!gesture.model().starts_with("unavailable"), "{}", gesture.model());
+
     let mut simulation = Simulation::new()?;
     simulation.spawn(driver, NodeOptions::new("camera"))?;
     simulation.spawn(detector, NodeOptions::new("driver_state").arena(DRIVER_STATE_ARENA))?;
     simulation.spawn(monitor, NodeOptions::new("driver_monitor").arena(MONITOR_ARENA))?;
+    simulation.spawn(gesture, NodeOptions::new("gesture").arena(GESTURE_ARENA))?;
     let states = simulation.collect::<DriverState>("/cabin/driver_state")?;
     let alerts = simulation.collect::<DriverAlert>("/cabin/driver_alert")?;
     abort_on_breach(true);
@@ -57,7 +66,7 @@ fn a_step_of_a_hard_node_allocates_from_its_arena_and_nowhere_else() -> anyhow::
         let stats = stats.iter().find(|stats| stats.node == node);
         stats.and_then(|stats| stats.arena).unwrap_or_else(|| panic!("{node} has an arena"))
     };
-    for node in ["/driver_state", "/driver_monitor"] {
+    for node in ["/driver_state", "/driver_monitor", "/gesture"] {
         let arena = arena_of(node);
         println!("{node}: {arena:?}");
         assert_eq!((arena.overflows, arena.strays), (0, 0));
