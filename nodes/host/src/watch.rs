@@ -172,7 +172,7 @@ mod tests {
         let mut watch = Watch::new(&CONTRACT);
         assert_eq!(watch.judge(awake + ms(99), Duration::ZERO, asleep), Condition::Well);
         let [silent, dead] = watched(asleep, awake, |_| Duration::ZERO);
-        assert_eq!((silent, dead), (Some(ms(170)), Some(ms(605))), "three periods later");
+        assert_eq!((silent, dead), (Some(ms(170)), Some(ms(600))), "three periods later");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Running the programs, and what they need: scratch folders, a router's port, a damaged copy of the model store.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{
     fmt,
