@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use troika_camera::CameraNode;
 use troika_driver_state::{node::DriverStateNode, store};
+use troika_drowsiness::DrowsinessNode;
 use troika_host::HostClock;
 use troika_kit::{Contract, Duration, PortSpec, Ports};
 use troika_models::Store;
@@ -38,6 +39,11 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     .files(|config| {
         config.profiles(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     }),
+    &StepKind::<troika_drowsiness::Config, DrowsinessNode>::new(
+        "blinks, steering and pulse to drowsiness",
+        drowsiness,
+    )
+    .silent(|config| if config.pulse { &[] } else { &["ppg", "pulse"] }),
     &StepKind::<troika_sim::Config, SimDriver>::new(
         "a rendered driver with ground truth, from a scenario",
         sim_driver,
@@ -83,6 +89,18 @@ fn driver_state(
 
 fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {
     Ok(MonitorNode::new(&config, |path| std::fs::read_to_string(path))?)
+}
+
+/// Without its head the node runs all the same, on what else there is (SR-DAT-002).
+fn drowsiness(config: troika_drowsiness::Config, making: &Making<'_>) -> anyhow::Result<DrowsinessNode> {
+    let node = match Store::open_default() {
+        Ok(store) => DrowsinessNode::open(config, &store),
+        Err(error) => DrowsinessNode::without_head(config, &error.to_string()),
+    };
+    if node.model() != troika_drowsiness::store::MODEL {
+        eprintln!("notice: the blinks of {} are {}", making.node, node.model());
+    }
+    Ok(node)
 }
 
 fn sim_driver(config: troika_sim::Config, _: &Making<'_>) -> anyhow::Result<SimDriver> {

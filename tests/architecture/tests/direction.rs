@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-template", &["troika-kit", "troika-msgs"]),
     ("troika-monitor", &["troika-kit", "troika-msgs", "troika-safety"]),
     ("troika-driver-state", &["troika-kit", "troika-msgs", "troika-models"]),
+    ("troika-drowsiness", &["troika-kit", "troika-msgs", "troika-models"]),
     ("troika-vehicle", &["troika-kit", "troika-msgs"]),
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),

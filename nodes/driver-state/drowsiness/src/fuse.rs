@@ -29,7 +29,7 @@ impl Source {
         match self {
             Source::Blinks => 4.0,
             Source::Steering => 1.5,
-            Source::Pulse => 1.0,
+            Source::Pulse => 1.2,
         }
     }
 
@@ -283,15 +283,18 @@ mod tests {
 
     #[test]
     fn steering_alone_makes_nobody_alert_and_neither_steering_nor_pulse_alone_makes_anybody_drowsy() {
-        for (steering, pulse) in [(says(9.0, 0.5, 0), None), (None, says(9.0, 0.4, 0))] {
+        // With the confidence that each has at best.
+        let run = |steering: bool, pulse: bool| {
             let mut fuser = Fuser::new(Limits::default());
-            for second in 0..5 {
-                let inputs = [None, steering, pulse].map(|e| e.map(|e| Evidence { at: at(second * 30), ..e }));
-                let limits = Limits { least_confidence: 0.6, ..Limits::default() };
-                fuser.limits = limits;
-                assert_eq!(fuser.step(at(second * 30), &inputs).level, Level::Unknown);
-            }
-        }
+            let levels = (0..30).map(|n| {
+                let says = |there: bool| there.then(|| says(9.0, 0.4, n)).flatten();
+                fuser.step(at(n), &[None, says(steering), says(pulse)]).level
+            });
+            levels.last()
+        };
+        assert_eq!(run(true, false), Some(Level::Unknown));
+        assert_eq!(run(false, true), Some(Level::Unknown));
+        assert_eq!(run(true, true), Some(Level::Drowsy));
     }
 
     fn an_input() -> impl Strategy<Value = Option<(f32, f32, u64)>> {

@@ -30,9 +30,9 @@ const LARGE: (f64, f64) = (3.0, 0.6);
 /// Corrections.
 const SMALL: (f64, f64) = (0.5, 2.0);
 /// Seconds of driving in the window.
-const WINDOW_S: f32 = 60.0;
+const WINDOW_S: f64 = 60.0;
 /// Seconds of driving that the baseline is learnt from.
-const BASELINE_S: f32 = 300.0;
+const BASELINE_S: f64 = 300.0;
 /// Added to each rate (a minute) before the logarithm: a rate of zero is little, not infinitely little.
 const LITTLE: f32 = 2.0;
 /// Reversals held of each kind: ten a second for a minute.
@@ -117,8 +117,8 @@ pub struct Steering {
     left_s: f64,
     settled_s: f32,
     /// Driving time so far, seconds: the line that reversals lie on.
-    driven_s: f32,
-    events: [VecDeque<f32>; 2],
+    driven_s: f64,
+    events: [VecDeque<f64>; 2],
     learnt: [u32; 2],
     base: Option<Rates>,
     /// When the wheel of a moving vehicle was last seen, on the host's time line.
@@ -179,11 +179,11 @@ impl Steering {
         self.left_s = step - (at - grid);
         self.settled_s += step_s;
         if self.settled_s > SETTLE_S {
-            self.driven_s += step_s;
+            self.driven_s += step;
         }
         if self.base.is_none() && self.driven_s >= BASELINE_S {
             let minutes = self.driven_s / 60.0;
-            let [reversals, corrections] = self.learnt.map(|count| count as f32 / minutes);
+            let [reversals, corrections] = self.learnt.map(|count| (f64::from(count) / minutes) as f32);
             self.base = Some(Rates { reversals, corrections });
         }
     }
@@ -215,19 +215,18 @@ impl Steering {
 
     /// Rates over the last minute of driving; `None` until there was one.
     pub fn rates(&self) -> Option<Rates> {
+        // The window is a minute, so a count is a rate.
         let [reversals, corrections] = [0, 1].map(|kind: usize| {
             self.events[kind].iter().filter(|at| **at >= self.driven_s - WINDOW_S).count() as f32
         });
-        let minutes = WINDOW_S / 60.0;
-        (self.driven_s >= WINDOW_S)
-            .then_some(Rates { reversals: reversals / minutes, corrections: corrections / minutes })
+        (self.driven_s >= WINDOW_S).then_some(Rates { reversals, corrections })
     }
 
     /// What the steering says. Its age is that of the last message of a vehicle that drove.
     pub fn says(&self) -> Says {
         let (Some(base), Some(now), Some(at)) = (self.base, self.rates(), self.at) else {
             return match self.driven_s / BASELINE_S {
-                done if done > 0.0 => Says::Calibrating(done.min(1.0)),
+                done if done > 0.0 => Says::Calibrating(done.min(1.0) as f32),
                 _ => Says::Nothing,
             };
         };
@@ -291,8 +290,8 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_is_one_reversal_of_none() {
-        assert_eq!(rates(|t| (t * 0.3).min(30.0)).reversals, 0.0);
+    fn a_turn_that_goes_on_is_no_reversal_yet() {
+        assert_eq!(rates(|t| t * 0.3).reversals, 0.0);
     }
 
     #[test]
