@@ -271,6 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn noise_of_the_eye_network_makes_no_blinks_and_hides_none() {
+        let mut state = 7_u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            0.1 * ((state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5)
+        };
+        let frames = (0..50).flat_map(|_| one(2, 4)).map(|open| open.map(|open| open + noise()));
+        let found = blinks(frames.collect::<Vec<_>>());
+        assert_eq!(found.len(), 50);
+        let mean = found.iter().map(|blink| blink.duration_s).sum::<f32>() / 50.0;
+        assert!((mean - 0.3).abs() < 0.05, "{mean}");
+    }
+
+    #[test]
     fn sleep_is_no_blink_and_the_next_blink_is_one() {
         let mut frames = one(330, 4);
         frames.extend(one(2, 4));

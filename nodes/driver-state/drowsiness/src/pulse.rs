@@ -34,14 +34,20 @@ const BEAT_S: f64 = 0.667;
 const OFFSET: f64 = 0.02;
 /// No two beats are nearer than this, seconds: 200 a minute, and a little.
 const REFRACTORY_S: f64 = 0.27;
+/// A wave this near after a beat (seconds) and under half its height is the one behind the aortic notch, no beat: at a slow pulse
+/// the moving averages tell them apart no longer.
+const DICROTIC_S: f64 = 0.6;
 /// A heart's intervals, seconds.
 const INTERVAL_S: core::ops::RangeInclusive<f64> = 0.3..=2.0;
 /// How far a regular interval is from the median of its neighbours.
 const IRREGULAR: f64 = 0.2;
 /// Neighbours on each side.
 const NEIGHBOURS: usize = 3;
-/// A beat this many times higher or lower than the median beat is an artefact.
+/// A beat this many times higher or lower than usual is an artefact.
 const HEIGHT: f64 = 2.5;
+/// The usual height is that of the last minute whose rhythm was known throughout, for this long; else the median of this
+/// minute. So a sensor that is shaken in step does not pass for a pulse within two minutes of one.
+const USUAL: Duration = Duration::from_secs(120);
 /// Samples whose distance in time from where they should be is more than this (seconds) begin anew.
 const JITTER_S: f32 = 0.1;
 /// After a gap the band-pass settles for this long (seconds) before samples count.
@@ -93,6 +99,8 @@ pub struct Pulse {
     beats: Vec<Beat>,
     regular: Vec<bool>,
     rhythm: Rhythm,
+    /// The height of a beat when the rhythm was last known throughout, and when that was.
+    usual: Option<(f64, Time)>,
     learnt: u32,
     sum: [f64; 2],
 }
@@ -117,6 +125,7 @@ impl Pulse {
             beats: Vec::with_capacity(BEATS),
             regular: Vec::with_capacity(BEATS),
             rhythm: Rhythm::default(),
+            usual: None,
             learnt: 0,
             sum: [0.0; 2],
         }
@@ -129,9 +138,9 @@ impl Pulse {
             return;
         }
         let rate = f64::from(rate_hz);
-        let follows = self.next.is_some_and(|next| {
-            seconds(next, stamp) <= JITTER_S && seconds(stamp, next) <= JITTER_S
-        });
+        let follows = self
+            .next
+            .is_some_and(|next| seconds(next, stamp) <= JITTER_S && seconds(stamp, next) <= JITTER_S);
         if rate != self.rate_hz || !follows {
             if self.next.is_some_and(|next| rate == self.rate_hz && stamp < next) {
                 return; // said before
@@ -148,6 +157,7 @@ impl Pulse {
     fn begin(&mut self, rate: f64) {
         self.rate_hz = rate;
         self.samples.clear();
+        self.usual = None;
         self.settle = (SETTLE_S * rate) as usize;
         self.band =
             Section::high_pass(rate, BAND_HZ[0]).zip(Section::low_pass(rate, BAND_HZ[1])).map(<[_; 2]>::from);
@@ -180,8 +190,11 @@ impl Pulse {
         let fresh = self.at.is_some_and(|at| seconds(at, now) < WINDOW_S as f32 / 10.0);
         if fresh && !self.samples.is_empty() {
             self.find_beats();
-            self.judge_intervals();
+            let height = self.judge_intervals(now);
             self.rhythm = self.measure();
+            if self.rhythm.rmssd_ms.is_some() {
+                self.usual = Some((height, now));
+            }
             self.learn();
         }
         self.rhythm
@@ -221,9 +234,8 @@ impl Pulse {
         let least = (PEAK_S * self.rate_hz).round() as usize;
         let mut began = None;
         for n in 0..=count {
-            let inside = n < count
-                && self.samples[n].is_finite()
-                && mean(n, PEAK_S) > mean(n, BEAT_S) + offset;
+            let inside =
+                n < count && self.samples[n].is_finite() && mean(n, PEAK_S) > mean(n, BEAT_S) + offset;
             match (inside, began) {
                 (true, None) => began = Some(n),
                 (false, Some(from)) => {
@@ -239,10 +251,12 @@ impl Pulse {
         }
     }
 
-    /// Which of the intervals between two beats (`regular[i]` is that from beat i to the next) are a heart's.
-    fn judge_intervals(&mut self) {
+    /// Which of the intervals between two beats (`regular[i]` is that from beat i to the next) are a heart's. The median height
+    /// of the beats.
+    fn judge_intervals(&mut self, now: Time) -> f64 {
         let mut scratch = [0.0; BEATS];
-        let usual = median(&mut scratch, self.beats.iter().map(|beat| beat.height));
+        let height = median(&mut scratch, self.beats.iter().map(|beat| beat.height));
+        let usual = self.usual.filter(|(_, at)| now.since(*at) <= USUAL).map_or(height, |(usual, _)| usual);
         let sound = |beat: &Beat| beat.height < HEIGHT * usual && beat.height > usual / HEIGHT;
         let intervals = self.beats.len().saturating_sub(1);
         let interval = |n: usize| self.beats[n + 1].at - self.beats[n].at;
@@ -256,6 +270,7 @@ impl Pulse {
                 && sound(&self.beats[n + 1]);
             self.regular.push(regular);
         }
+        height
     }
 
     fn measure(&self) -> Rhythm {
@@ -308,7 +323,8 @@ impl Pulse {
         };
         let slower = (rate - now) / rate / SLOWER;
         let varied = rmssd_ms.map_or(0.0, |now| (now.max(1.0).ln() - ln_rmssd) / MORE.ln());
-        let evidence = self.at.and_then(|at| Evidence::new((slower + varied) / 2.0, MOST_SURE * coverage, at));
+        let evidence =
+            self.at.and_then(|at| Evidence::new((slower + varied) / 2.0, MOST_SURE * coverage, at));
         evidence.map_or(Says::Nothing, Says::Evidence)
     }
 
@@ -316,7 +332,7 @@ impl Pulse {
     pub fn forget(&mut self) {
         self.samples.clear();
         (self.next, self.at, self.rhythm) = (None, None, Rhythm::default());
-        (self.learnt, self.sum) = (0, [0.0; 2]);
+        (self.usual, self.learnt, self.sum) = (None, 0, [0.0; 2]);
     }
 }
 
@@ -337,14 +353,17 @@ fn summit(samples: &VecDeque<f32>, rate_hz: f64, from: usize, to: usize) -> Opti
 
 /// Adds a beat; of two that are too near, the higher one stays.
 fn add(beats: &mut Vec<Beat>, beat: Beat) {
-    match beats.last_mut() {
-        Some(last) if beat.at - last.at < REFRACTORY_S => {
-            if beat.height > last.height {
-                *last = beat;
-            }
+    let dicrotic = |last: &Beat| beat.at - last.at < DICROTIC_S && beat.height < last.height / 2.0;
+    if beats.last().is_some_and(dicrotic) {
+        return;
+    }
+    let near = beats.last_mut().filter(|last| beat.at - last.at < REFRACTORY_S);
+    if let Some(last) = near {
+        if beat.height > last.height {
+            *last = beat;
         }
-        _ if beats.len() < BEATS => beats.push(beat),
-        _ => {}
+    } else if beats.len() < BEATS {
+        beats.push(beat);
     }
 }
 

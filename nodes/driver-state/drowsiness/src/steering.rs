@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use troika_kit::{Duration, Time};
+use troika_kit::Time;
 
 use crate::{Evidence, Says, filter::Section, seconds};
 
@@ -269,7 +269,10 @@ mod tests {
     fn a_swing_is_two_reversals() {
         // 0.2 Hz and 4 degrees peak to peak: 12 swings a minute, well under both cut-offs.
         let rates = rates(sine(0.2, 2.0));
-        assert!((rates.reversals - 24.0).abs() <= 1.0 && (rates.corrections - 24.0).abs() <= 1.0, "{rates:?}");
+        assert!(
+            (rates.reversals - 24.0).abs() <= 1.0 && (rates.corrections - 24.0).abs() <= 1.0,
+            "{rates:?}"
+        );
     }
 
     #[test]

@@ -44,10 +44,7 @@ impl Head for Stored {
 /// When the store refuses it or its sizes are not those that [`Head`] has.
 pub fn open(store: &Store) -> Result<Box<dyn Head>, OpenError> {
     let network = store.network(MODEL)?;
-    let sizes = [
-        ("the input", network.inputs(), WINDOW * FEATURES),
-        ("the output", network.outputs(), 1),
-    ];
+    let sizes = [("the input", network.inputs(), WINDOW * FEATURES), ("the output", network.outputs(), 1)];
     for (what, tensors, expected) in sizes {
         let found = tensors.iter().map(troika_models::TensorSpec::len).sum();
         if tensors.len() != 1 || found != expected {

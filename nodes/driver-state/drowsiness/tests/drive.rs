@@ -118,7 +118,16 @@ fn signals(
         let at = Duration::from_millis(20) * n;
         let (speed_kmh, steering_angle_deg) = of(at.as_secs_f32());
         let header = Header::at(start + at);
-        (at, VehicleSignals { header, speed_kmh, steering_angle_deg, ignition_on: true, ..VehicleSignals::default() })
+        (
+            at,
+            VehicleSignals {
+                header,
+                speed_kmh,
+                steering_angle_deg,
+                ignition_on: true,
+                ..VehicleSignals::default()
+            },
+        )
     })
 }
 
