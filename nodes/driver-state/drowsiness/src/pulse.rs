@@ -34,19 +34,17 @@ const BEAT_S: f64 = 0.667;
 const OFFSET: f64 = 0.02;
 /// No two beats are nearer than this, seconds: 200 a minute, and a little.
 const REFRACTORY_S: f64 = 0.27;
-/// A wave this near after a beat (seconds) and under half its height is the one behind the aortic notch, no beat: at a slow pulse
-/// the moving averages tell them apart no longer.
-const DICROTIC_S: f64 = 0.6;
 /// A heart's intervals, seconds.
 const INTERVAL_S: core::ops::RangeInclusive<f64> = 0.3..=2.0;
 /// How far a regular interval is from the median of its neighbours.
 const IRREGULAR: f64 = 0.2;
 /// Neighbours on each side.
 const NEIGHBOURS: usize = 3;
-/// A beat this many times higher or lower than usual is an artefact.
+/// A beat this many times higher than usual is an artefact; one this many times lower is no beat but the wave behind the aortic
+/// notch or a breath between two slow beats.
 const HEIGHT: f64 = 2.5;
-/// The usual height is that of the last minute whose rhythm was known throughout, for this long; else the median of this
-/// minute. So a sensor that is shaken in step does not pass for a pulse within two minutes of one.
+/// The usual height is that of the last minute whose rhythm was known throughout, for this long; else the upper quartile of this
+/// minute, which small waves do not move. So a sensor that is shaken in step does not pass for a pulse within two minutes of one.
 const USUAL: Duration = Duration::from_secs(120);
 /// Samples whose distance in time from where they should be is more than this (seconds) begin anew.
 const JITTER_S: f32 = 0.1;
@@ -72,7 +70,7 @@ pub struct Rhythm {
     pub coverage: f32,
     /// Beats found.
     pub beats: u16,
-    /// Of those, the ones whose intervals were left out.
+    /// Intervals between them that were left out.
     pub irregular: u16,
 }
 
@@ -190,10 +188,10 @@ impl Pulse {
         let fresh = self.at.is_some_and(|at| seconds(at, now) < WINDOW_S as f32 / 10.0);
         if fresh && !self.samples.is_empty() {
             self.find_beats();
-            let height = self.judge_intervals(now);
+            self.judge_intervals(now);
             self.rhythm = self.measure();
             if self.rhythm.rmssd_ms.is_some() {
-                self.usual = Some((height, now));
+                self.usual = Some((self.regular_height(), now));
             }
             self.learn();
         }
@@ -210,7 +208,8 @@ impl Pulse {
         self.at
     }
 
-    /// Sums of squared, cut samples up to each, so that a moving average is one subtraction.
+    /// Elgendi's beats. `squares` holds the sum of the squared, cut samples before each, so that a moving average is one
+    /// subtraction.
     fn find_beats(&mut self) {
         self.beats.clear();
         self.squares.clear();
@@ -251,26 +250,35 @@ impl Pulse {
         }
     }
 
-    /// Which of the intervals between two beats (`regular[i]` is that from beat i to the next) are a heart's. The median height
-    /// of the beats.
-    fn judge_intervals(&mut self, now: Time) -> f64 {
+    /// Leaves out what is too low for a beat, then says which of the intervals between two beats (`regular[i]` is that from beat i
+    /// to the next) are a heart's.
+    fn judge_intervals(&mut self, now: Time) {
         let mut scratch = [0.0; BEATS];
-        let height = median(&mut scratch, self.beats.iter().map(|beat| beat.height));
-        let usual = self.usual.filter(|(_, at)| now.since(*at) <= USUAL).map_or(height, |(usual, _)| usual);
-        let sound = |beat: &Beat| beat.height < HEIGHT * usual && beat.height > usual / HEIGHT;
+        let heights = self.beats.iter().map(|beat| beat.height);
+        let usual = match self.usual {
+            Some((usual, at)) if now.since(at) <= USUAL => usual,
+            _ => quantile(&mut scratch, 0.75, heights),
+        };
+        self.beats.retain(|beat| beat.height > usual / HEIGHT);
+        let sound = |beat: &Beat| beat.height < HEIGHT * usual;
         let intervals = self.beats.len().saturating_sub(1);
         let interval = |n: usize| self.beats[n + 1].at - self.beats[n].at;
         self.regular.clear();
         for n in 0..intervals {
             let near = n.saturating_sub(NEIGHBOURS)..(n + NEIGHBOURS + 1).min(intervals);
-            let centre = median(&mut scratch, near.filter(|other| *other != n).map(interval));
+            let centre = quantile(&mut scratch, 0.5, near.filter(|other| *other != n).map(interval));
             let regular = INTERVAL_S.contains(&interval(n))
                 && (interval(n) - centre).abs() <= IRREGULAR * centre
                 && sound(&self.beats[n])
                 && sound(&self.beats[n + 1]);
             self.regular.push(regular);
         }
-        height
+    }
+
+    /// The median height of the beats whose interval is regular.
+    fn regular_height(&self) -> f64 {
+        let regular = self.beats.iter().zip(&self.regular).filter(|(_, regular)| **regular);
+        quantile(&mut [0.0; BEATS], 0.5, regular.map(|(beat, _)| beat.height))
     }
 
     fn measure(&self) -> Rhythm {
@@ -353,10 +361,6 @@ fn summit(samples: &VecDeque<f32>, rate_hz: f64, from: usize, to: usize) -> Opti
 
 /// Adds a beat; of two that are too near, the higher one stays.
 fn add(beats: &mut Vec<Beat>, beat: Beat) {
-    let dicrotic = |last: &Beat| beat.at - last.at < DICROTIC_S && beat.height < last.height / 2.0;
-    if beats.last().is_some_and(dicrotic) {
-        return;
-    }
     let near = beats.last_mut().filter(|last| beat.at - last.at < REFRACTORY_S);
     if let Some(last) = near {
         if beat.height > last.height {
@@ -367,8 +371,8 @@ fn add(beats: &mut Vec<Beat>, beat: Beat) {
     }
 }
 
-/// The median of up to [`BEATS`] numbers; 0 of none.
-fn median(scratch: &mut [f64; BEATS], values: impl Iterator<Item = f64>) -> f64 {
+/// What this share of up to [`BEATS`] numbers is under; 0 of none.
+fn quantile(scratch: &mut [f64; BEATS], share: f64, values: impl Iterator<Item = f64>) -> f64 {
     let mut count = 0;
     for (slot, value) in scratch.iter_mut().zip(values) {
         *slot = value;
@@ -376,7 +380,7 @@ fn median(scratch: &mut [f64; BEATS], values: impl Iterator<Item = f64>) -> f64 
     }
     let held = &mut scratch[..count];
     held.sort_unstable_by(f64::total_cmp);
-    held.get(count / 2).copied().unwrap_or(0.0)
+    held.get((share * count as f64) as usize).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

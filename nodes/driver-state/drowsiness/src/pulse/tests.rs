@@ -143,7 +143,8 @@ fn ectopic_beats_are_left_out_of_rate_and_variability() {
     let heart = Heart { ectopic_every: 12, ..STILL };
     let found = last(&heart, 100.0);
     assert!((found.rate_bpm.expect("known") - 66.0).abs() < 1.5, "{found:?}");
-    assert!(found.irregular >= 8, "{found:?}");
+    // One in twelve of 66: five or six a minute, some of which are too weak to be beats at all.
+    assert!(found.irregular >= 5, "{found:?}");
     // Left in, the early and the late interval would make it over 150 ms.
     assert!(true_rmssd(&heart, 100.0) > 100.0);
     assert!(found.rmssd_ms.is_none_or(|read| read < 45.0), "{found:?}");
