@@ -65,7 +65,7 @@ pub(crate) trait Kind: Sync {
     fn outputs(&self) -> &'static [PortSpec];
     /// Whether its parameters can be read.
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem>;
-    /// The output ports that its parameters switch off.
+    /// The ports that its parameters switch off.
     fn silent(&self, _text: &str, _node: &str) -> &'static [&'static str] {
         &[]
     }
@@ -132,7 +132,7 @@ impl<C, S> StepKind<C, S> {
         }
     }
 
-    /// The same, with the output ports that parameters switch off.
+    /// The same, with the ports that parameters switch off.
     pub(crate) const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
         StepKind { silent, ..self }
     }

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use troika_camera::CameraNode;
 use troika_driver_state::{node::DriverStateNode, store};
+use troika_drowsiness::DrowsinessNode;
 use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Duration, PortSpec, Ports};
@@ -55,6 +56,11 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
         Ok(GestureNode::unavailable(&config, mapping, "its process does not answer")?)
     }),
+    &StepKind::<troika_drowsiness::Config, DrowsinessNode>::new(
+        "blinks, steering and pulse to drowsiness",
+        drowsiness,
+    )
+    .silent(|config| if config.pulse { &[] } else { &["ppg", "pulse"] }),
     &StepKind::<troika_sim::Config, SimDriver>::new(
         "a rendered driver with ground truth, from a scenario",
         sim_driver,
@@ -118,6 +124,18 @@ fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyho
 
 fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {
     Ok(MonitorNode::new(&config, |path| std::fs::read_to_string(path))?)
+}
+
+/// Without its head the node runs all the same, on what else there is (SR-DAT-002).
+fn drowsiness(config: troika_drowsiness::Config, making: &Making<'_>) -> anyhow::Result<DrowsinessNode> {
+    let node = match Store::open_default() {
+        Ok(store) => DrowsinessNode::open(config, &store),
+        Err(error) => DrowsinessNode::without_head(config, &error.to_string()),
+    };
+    if node.model() != troika_drowsiness::store::MODEL {
+        eprintln!("notice: the blinks of {} are {}", making.node, node.model());
+    }
+    Ok(node)
 }
 
 fn sim_driver(config: troika_sim::Config, _: &Making<'_>) -> anyhow::Result<SimDriver> {

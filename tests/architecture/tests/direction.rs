@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-driver-state", &["troika-kit", "troika-frame", "troika-msgs", "troika-models"]),
     // It maps gestures to functions of the vehicle's catalogue.
     ("troika-gesture", &["troika-kit", "troika-frame", "troika-msgs", "troika-models", "troika-vehicle"]),
+    ("troika-drowsiness", &["troika-kit", "troika-msgs", "troika-models"]),
     ("troika-vehicle", &["troika-kit", "troika-msgs"]),
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),

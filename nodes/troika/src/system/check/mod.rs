@@ -159,7 +159,8 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
         }
     }
     for (name, (node, kind)) in known {
-        for spec in kind.inputs() {
+        let silent = kind.silent(text, name);
+        for spec in kind.inputs().iter().filter(|spec| !silent.contains(&spec.name)) {
             let topic = topic_of(node.get_ref(), spec);
             if !published.contains_key(topic) {
                 problems.push(
