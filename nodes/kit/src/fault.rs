@@ -24,7 +24,7 @@ pub enum Fault {
         port: &'static str,
     },
     /// A model or device that the node needs is not there.
-    #[error("{0} is unavailable")]
+    #[error("unavailable: {0}")]
     Unavailable(&'static str),
     /// The input cannot be used.
     #[error("bad input: {0}")]

@@ -28,7 +28,8 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     &StepKind::<troika_camera::Config, CameraNode>::new(
         "frames of a camera, a video file or an image folder",
         camera,
-    ),
+    )
+    .files(|config| config.check().and_then(|()| config.check_files()).map_err(|error| error.to_string())),
     &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new(
         "camera frame to driver state",
         driver_state,
@@ -197,10 +198,16 @@ impl Kind for Voice {
             SourceConfig::Wav { path } => Some(path).filter(|path| !path.is_file()),
             SourceConfig::Microphone { .. } => None,
         };
-        match missing {
-            None => Ok(()),
-            Some(path) => Err(unusable_file(format!("{} is not there", path.display()))),
+        if let Some(path) = missing {
+            return Err(unusable_file(format!("{} is not there", path.display())));
         }
+        if let SourceConfig::Files { folder, gap_s, wait_s } = &config.source {
+            if [gap_s, wait_s].into_iter().any(|pause| !(0.0..=3600.0).contains(pause)) {
+                return Err(Problem::error("`gap_s` and `wait_s` are 0 to 3600 seconds"));
+            }
+            crate::run::expected_of(folder).map_err(|error| Problem::error(format!("{error:#}")))?;
+        }
+        Ok(())
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
         anyhow::bail!("voice runs as a program of its own")

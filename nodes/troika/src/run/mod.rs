@@ -12,7 +12,9 @@ pub(crate) mod virtual_time;
 mod voice;
 mod watchdog;
 
-use std::{path::PathBuf, sync::Arc};
+pub(crate) use voice::expected_of;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use troika_kit::Class;
@@ -24,6 +26,9 @@ use crate::{
     kind::Kind,
     system::{Node, Source, System, TransportKind, check},
 };
+
+/// How long the transport may take to close once the figures are written.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// `troika run`.
 #[derive(clap::Args)]
@@ -116,7 +121,7 @@ fn node_options(
     kind: &dyn Kind,
 ) -> anyhow::Result<troika_host::NodeOptions> {
     let mut options = troika_host::NodeOptions::new(name);
-    options.namespace.clone_from(&system.system.namespace);
+    options.namespace.clone_from(system.system.namespace.get_ref());
     options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
     options.arena = node.arena_mib.as_ref().map_or(kind.arena_mib(), |mib| *mib.get_ref()) << 20;
     options.inject = node.inject.as_ref().map(|inject| inject.get_ref().injection());

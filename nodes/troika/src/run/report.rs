@@ -174,8 +174,8 @@ pub(super) struct VoiceFigures {
     pub utterances: usize,
     /// Those with exactly the expected commands.
     pub correct: usize,
-    /// End of speech to command, milliseconds.
-    pub latency_ms: Percentiles,
+    /// End of speech to command, milliseconds; none without an utterance.
+    pub latency_ms: Option<Percentiles>,
 }
 
 /// The machine.
@@ -251,11 +251,19 @@ impl Report {
             )?;
         }
         if let Some(voice) = &self.voice {
-            writeln!(
+            write!(
                 out,
-                "  voice          {} of {} utterances exactly right; end of speech to command p50 {:.0} ms, p99 {:.0} ms",
-                voice.correct, voice.utterances, voice.latency_ms.p50, voice.latency_ms.p99
+                "  voice          {} of {} utterances exactly right",
+                voice.correct, voice.utterances
             )?;
+            match &voice.latency_ms {
+                Some(latency) => writeln!(
+                    out,
+                    "; end of speech to command p50 {:.0} ms, p99 {:.0} ms",
+                    latency.p50, latency.p99
+                )?,
+                None => writeln!(out)?,
+            }
         }
         if !self.nodes.is_empty() {
             writeln!(
@@ -280,7 +288,14 @@ impl Report {
                     if node.real_time { "  real-time" } else { "" }
                 )?;
                 if let Some(fault) = &node.last_fault {
-                    writeln!(out, "    its last fault: {fault}")?;
+                    writeln!(out, "    fell back {} times, last for: {fault}", node.fall_backs)?;
+                }
+                if node.undecodable > 0 || node.dropped > 0 {
+                    writeln!(
+                        out,
+                        "    messages to it that could not be read: {}; dropped: {}",
+                        node.undecodable, node.dropped
+                    )?;
                 }
             }
         }

@@ -104,7 +104,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     }
     written.watchdog = Some(account);
     std::fs::write(figures, serde_json::to_vec(&written)?)
-        .with_context(|| format!("cannot write {}", figures.display()))
+        .with_context(|| format!("cannot write {}", figures.display()))?;
+    troika_host::signal::end_within(super::CLOSING);
+    Ok(())
 }
 
 fn monotonic(clock: HostClock) -> Duration {
@@ -234,7 +236,7 @@ fn watched(
     process: &str,
     transport: &dyn Transport,
 ) -> anyhow::Result<Watched> {
-    let handle = transport.node(&system.system.namespace, &format!("{process}_watchdog"))?;
+    let handle = transport.node(system.system.namespace.get_ref(), &format!("{process}_watchdog"))?;
     let base = std::env::current_dir()?;
     let mut nodes = Vec::new();
     for (name, node, kind) in system.hosted(process) {

@@ -57,10 +57,10 @@ pub(crate) struct Head {
     pub transport: TransportKind,
     /// ROS 2 namespace of every node, `/` or `/car/front`.
     #[serde(default = "root_namespace")]
-    pub namespace: String,
+    pub namespace: Spanned<String>,
     /// The highest share of one core that real-time nodes may use, so that the transport's ordinary threads still run.
     #[serde(default = "default_real_time_share")]
-    pub real_time_share: f64,
+    pub real_time_share: Spanned<f64>,
 }
 
 /// What carries the messages.
@@ -74,12 +74,12 @@ pub(crate) enum TransportKind {
     Zenoh,
 }
 
-fn root_namespace() -> String {
-    "/".to_owned()
+fn root_namespace() -> Spanned<String> {
+    Spanned::new(0..0, "/".to_owned())
 }
 
-fn default_real_time_share() -> f64 {
-    0.7
+fn default_real_time_share() -> Spanned<f64> {
+    Spanned::new(0..0, 0.7)
 }
 
 fn default_process() -> String {
@@ -206,7 +206,7 @@ pub(crate) enum Sched {
         period_ms: Option<f64>,
     },
     /// An ordinary thread.
-    Other,
+    Other {},
 }
 
 impl Sched {
@@ -226,7 +226,7 @@ impl Sched {
         match (*self, self.reservation(contract)) {
             (Sched::Fifo { priority }, _) => Policy::Fifo(priority),
             (_, Some([runtime, deadline, period])) => Policy::Deadline { runtime, deadline, period },
-            (Sched::Other | Sched::Deadline { .. }, None) => Policy::Other,
+            (Sched::Other {} | Sched::Deadline { .. }, None) => Policy::Other,
         }
     }
 }
@@ -259,9 +259,15 @@ impl System {
         })
     }
 
+    /// The full names of all nodes.
+    pub(crate) fn full_names(&self) -> Vec<String> {
+        let prefix = self.system.namespace.get_ref().trim_end_matches('/');
+        self.nodes.keys().map(|name| format!("{prefix}/{name}")).collect()
+    }
+
     /// The full names of the nodes that must be there for the system to start.
     pub(crate) fn essential_nodes(&self) -> Vec<String> {
-        let prefix = self.system.namespace.trim_end_matches('/');
+        let prefix = self.system.namespace.get_ref().trim_end_matches('/');
         self.nodes
             .iter()
             .filter(|(_, node)| self.is_essential(&node.get_ref().process))

@@ -33,6 +33,7 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
         problems
             .push(Problem::error("the system has no nodes").help("add a [nodes.NAME] table with a `kind`"));
     }
+    problems.extend(head(text, system));
     let mut contracts = BTreeMap::new();
     for (name, (node, kind)) in &known {
         problems.extend(kind.check_params(text, name).err().map(|problem| {
@@ -55,6 +56,48 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
     problems.extend(scheduling::check(system, &known, &contracts, cores));
     problems.extend(processes(system, &known));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+    problems
+}
+
+/// The `[system]` table, and the nodes' names.
+fn head(text: &str, system: &System) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let head = &system.system;
+    let namespace = head.namespace.get_ref();
+    if namespace != "/" && !valid_topic(namespace) {
+        problems.push(
+            Problem::error(format!("`{namespace}` is no ROS 2 namespace"))
+                .at(head.namespace.span())
+                .help("`/`, or parts of letters, digits and _, each after a /, none starting with a digit: `/car/front`"),
+        );
+    }
+    let share = *head.real_time_share.get_ref();
+    if !(share > 0.0 && share <= 1.0) {
+        problems.push(
+            Problem::error("`real_time_share` is over 0 and at most 1")
+                .at(head.real_time_share.span())
+                .help("it is a share of one core; the transport's ordinary threads live on the rest"),
+        );
+    }
+    for (name, node) in &system.nodes {
+        if !valid_topic(&format!("/{name}")) || name.contains('/') {
+            let place = text.find(name.as_str()).map(|at| at..at + name.len());
+            problems.push(
+                Problem::error(format!("`{name}` is no ROS 2 node name"))
+                    .at(place.unwrap_or(node.get_ref().kind.span()))
+                    .help("letters, digits and _, not starting with a digit"),
+            );
+        }
+    }
+    if head.transport == TransportKind::Mem {
+        let place = text.find("\"mem\"").map(|at| at..at + 5);
+        let problem = Problem::error("the mem transport reaches one process, and `troika run` has several")
+            .help("use transport = \"zenoh\"; `troika score` runs a system's detectors over mem, whatever is written here");
+        problems.push(match place {
+            Some(place) => problem.at(place),
+            None => problem,
+        });
+    }
     problems
 }
 
@@ -215,13 +258,24 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
             );
         }
     }
-    let mut names: Vec<&str> = known.values().map(|(node, _)| node.get_ref().process.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
     for (name, (node, kind)) in known {
         let alone =
             known.values().filter(|(other, _)| other.get_ref().process == node.get_ref().process).count()
                 == 1;
+        let settings = system.processes.get(&node.get_ref().process);
+        if kind.program().is_some()
+            && let Some(settings) = settings.filter(|settings| {
+                settings.get_ref().lock_memory || settings.get_ref().floor || settings.get_ref().watchdog
+            })
+        {
+            problems.push(
+                Problem::error(format!(
+                    "`{name}` is a program of its own: `lock_memory`, `floor` and `watchdog` are for processes of real-time nodes"
+                ))
+                .at(settings.span())
+                .help("leave them out of this process; it may have `nice` and `essential`"),
+            );
+        }
         if kind.program().is_some() && !alone {
             problems.push(
                 Problem::error(format!(
@@ -232,16 +286,6 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
                 .help("give it a process of its own, for example process = \"voice\""),
             );
         }
-    }
-    if system.system.transport == TransportKind::Mem && names.len() > 1 {
-        problems.push(
-            Problem::error(format!(
-                "the mem transport reaches one process, the system has {}: {}",
-                names.len(),
-                names.join(", ")
-            ))
-            .help("use transport = \"zenoh\", or put every node in one process"),
-        );
     }
     problems
 }

@@ -82,7 +82,7 @@ pub(super) fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Probl
                 ));
             }
         }
-        Sched::Fifo { .. } | Sched::Other => {}
+        Sched::Fifo { .. } | Sched::Other {} => {}
     }
     if kind.program().is_some() {
         problems.push(
@@ -113,7 +113,7 @@ fn rank(node: &Node) -> u8 {
     match sched_of(node) {
         Some(Sched::Deadline { .. }) => 100,
         Some(Sched::Fifo { priority }) => *priority,
-        Some(Sched::Other) | None => 0,
+        Some(Sched::Other {}) | None => 0,
     }
 }
 
@@ -183,6 +183,7 @@ fn load(
     contracts: &BTreeMap<&str, Contract>,
     cores: usize,
 ) -> Vec<Problem> {
+    let mut problems = Vec::new();
     let mut real_time = vec![0.0; cores];
     let mut total = vec![0.0; cores];
     for (name, contract) in contracts {
@@ -202,8 +203,7 @@ fn load(
             }
         }
     }
-    let mut problems = Vec::new();
-    let allowed = system.system.real_time_share;
+    let allowed = *system.system.real_time_share.get_ref();
     for core in 0..cores {
         if real_time[core] > allowed {
             problems.push(
@@ -320,6 +320,14 @@ fn chains(system: &System, known: &Known<'_>, contracts: &BTreeMap<&str, Contrac
     for chain in system.chains.values() {
         let (place, chain) = (chain.get_ref().nodes.span(), chain.get_ref());
         let names: Vec<&str> = chain.nodes.get_ref().iter().map(String::as_str).collect();
+        if names.len() < 2 {
+            problems.push(
+                Problem::error("a chain has two nodes at least")
+                    .at(place)
+                    .help("name the nodes that a message passes through, in order; or leave the chain out"),
+            );
+            continue;
+        }
         if let Some(missing) = names.iter().find(|name| !system.nodes.contains_key(**name)) {
             problems.push(
                 Problem::error(format!("the chain names `{missing}`, which is no node of this system"))

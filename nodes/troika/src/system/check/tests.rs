@@ -100,13 +100,39 @@ fn a_core_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn mem_does_not_reach_another_process() {
-    let text =
-        DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nprocess = \"other\"\n");
-    let whole = format!("[system]\nname = \"t\"\ntransport = \"mem\"\n{text}");
+fn mem_is_not_for_running() {
+    let whole = format!("[system]\nname = \"t\"\ntransport = \"mem\"\n{DETECTORS}");
     let system = parse(&whole).unwrap_or_else(|problem| panic!("{problem}"));
     let found = check(&whole, &system, KINDS, 2);
-    assert!(found.iter().any(|one| one.message.contains("mem transport")), "{found:?}");
+    let mem = found.iter().find(|one| one.message.contains("mem transport")).expect("told");
+    assert_eq!(&whole[mem.span.clone().expect("a place")], "\"mem\"");
+}
+
+#[test]
+fn names_and_shares_that_are_none_are_refused_where_they_stand() {
+    let of_head = |line: &str| {
+        let whole = format!("[system]\nname = \"t\"\n{line}\n{DETECTORS}");
+        let system = parse(&whole).unwrap_or_else(|problem| panic!("{problem}"));
+        let found = check(&whole, &system, KINDS, 2);
+        let error = found.iter().find(|one| one.severity == Severity::Error).cloned();
+        error.map(|error| whole[error.span.expect("a place")].to_owned())
+    };
+    assert_eq!(of_head("namespace = \"/car/front\""), None);
+    assert_eq!(of_head("namespace = \"bad ns\"").as_deref(), Some("\"bad ns\""));
+    for share in ["3.0", "nan", "-1.0", "0.0"] {
+        assert_eq!(of_head(&format!("real_time_share = {share}")).as_deref(), Some(share));
+    }
+    let text = DETECTORS.replace("[nodes.driver_monitor]", "[nodes.\"driver monitor\"]");
+    assert_eq!(error(&text).1, "driver monitor");
+    let text = DETECTORS.replace("policy = \"fifo\", priority = 81", "policy = \"other\", priority = 81");
+    assert!(parse(&format!("{HEAD}{text}")).is_err(), "a key that means nothing");
+}
+
+#[test]
+fn a_chain_of_one_is_none() {
+    assert!(
+        error(&format!("{DETECTORS}[chains.x]\nnodes = [\"camera\"]\ngoal_ms = 5\n")).0.contains("two nodes")
+    );
 }
 
 #[test]
