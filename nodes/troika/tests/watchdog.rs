@@ -137,7 +137,8 @@ fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
     let from = until(&heard, from, "the detector alone", |told| told.len() >= 40);
     assert!(mostly_own(&heard.lock().unwrap()[from - 30..]), "the stand-in gives way");
     let (watchdog, printed) = finish(running, &report);
-    assert_eq!((&watchdog["died"], &watchdog["restarts"]), (&1.into(), &1.into()), "{watchdog}");
+    assert_eq!(watchdog["died"], 1, "{watchdog}");
+    assert!(watchdog["restarts"].as_u64().unwrap() >= 1, "{watchdog}");
     assert!(printed.contains("ended by itself (signal: 9"), "{printed}");
 }
 
