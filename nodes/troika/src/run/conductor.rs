@@ -1,6 +1,7 @@
 //! The conductor: starts the processes of a system, watches its topics, shows them, stops everything, makes the report.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{IsTerminal as _, Write as _},
     os::unix::process::CommandExt as _,
@@ -35,6 +36,9 @@ use crate::{
 
 /// How long a process may take to stop before it is killed: longer than a watchdog gives the one that it watches.
 const GRACE: Duration = Duration::from_secs(12);
+
+/// Heartbeats come once a second.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// Runs the whole system.
 pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<()> {
@@ -212,6 +216,10 @@ struct Company {
     folder: tempfile::TempDir,
     /// What it does without; in the report.
     notices: Vec<String>,
+    /// The nodes that it cannot do without.
+    essential: Vec<String>,
+    /// Each node's last heartbeat, and when it came.
+    beats: BTreeMap<String, (u32, Instant)>,
     /// The screen belongs to the terminal view.
     quiet: bool,
 }
@@ -230,7 +238,14 @@ impl Company {
     fn start(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<Company> {
         let folder = tempfile::Builder::new().prefix("troika-run-").tempdir()?;
         let quiet = !arguments.headless && std::io::stdout().is_terminal();
-        let mut company = Company { members: Vec::new(), folder, notices: Vec::new(), quiet };
+        let mut company = Company {
+            members: Vec::new(),
+            folder,
+            notices: Vec::new(),
+            essential: system.essential_nodes(),
+            beats: BTreeMap::new(),
+            quiet,
+        };
         let mut names: Vec<&String> = system.nodes.values().map(|node| &node.get_ref().process).collect();
         names.sort_unstable();
         names.dedup();
@@ -277,13 +292,20 @@ impl Company {
             self.note("the zenoh router is gone: what runs goes on, nobody new finds it".to_owned());
         }
         *router_there = there;
-        let unavailable: Vec<String> = lock(dashboard)
-            .nodes
-            .values()
-            .filter(|beat| beat.status == Heartbeat::UNAVAILABLE)
-            .map(|beat| format!("{}: {}", beat.node, beat.reason))
-            .collect();
-        unavailable.into_iter().for_each(|notice| self.note(notice));
+        let mut notices = Vec::new();
+        for beat in lock(dashboard).nodes.values() {
+            if beat.status == Heartbeat::UNAVAILABLE {
+                notices.push(format!("{}: {}", beat.node, beat.reason));
+            }
+            let (sequence, since) =
+                self.beats.entry(beat.node.clone()).or_insert_with(|| (beat.sequence, Instant::now()));
+            if *sequence != beat.sequence {
+                (*sequence, *since) = (beat.sequence, Instant::now());
+            } else if since.elapsed() > SILENT && self.essential.contains(&beat.node) {
+                notices.push(format!("{}: no sign of life for {SILENT:?}", beat.node));
+            }
+        }
+        notices.into_iter().for_each(|notice| self.note(notice));
     }
 
     fn describe(&self) -> String {
