@@ -31,7 +31,7 @@ impl Injection {
     pub(crate) fn is_due(&self, step: u64) -> bool {
         match step.checked_sub(self.at_step) {
             Some(0) => true,
-            Some(since) => self.every > 0 && since % self.every == 0,
+            Some(since) => self.every > 0 && since.is_multiple_of(self.every),
             None => false,
         }
     }

@@ -113,7 +113,7 @@ fn injected(
 }
 
 fn is_injected(tick: u64) -> bool {
-    tick >= EVERY && tick % EVERY == 0
+    tick >= EVERY && tick.is_multiple_of(EVERY)
 }
 
 /// Every injected tick said the fall-back, once and nothing else; others spoke for themselves.
