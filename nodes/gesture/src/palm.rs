@@ -9,6 +9,7 @@ use core::f32::consts::FRAC_PI_2;
 use troika_frame::{
     image::Affine,
     roi::{self, Roi},
+    ssd::{Candidate, Mean, anchors, candidates},
 };
 
 /// Side of the picture that the network sees, pixels.
@@ -66,29 +67,16 @@ pub(crate) fn expand(centre: [f32; 2], size: [f32; 2], angle: f32, shift: f32, s
     Roi::square([centre[0] + up * s, centre[1] - up * c], scale * size[0].max(size[1]), angle)
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    score: f32,
-    numbers: [f32; COORDINATES],
-}
-
-impl Candidate {
-    fn corners(&self) -> [f32; 4] {
-        let [x, y, w, h] = [self.numbers[0], self.numbers[1], self.numbers[2], self.numbers[3]];
-        [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]
-    }
-}
-
 /// The decoder with its fixed scratch memory.
 #[derive(Debug)]
 pub struct Decoder {
     anchors: Vec<[f32; 2]>,
-    candidates: Vec<Candidate>,
+    candidates: Vec<Candidate<COORDINATES>>,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Decoder { anchors: anchors(), candidates: Vec::with_capacity(MAX_CANDIDATES) }
+        Decoder { anchors: anchors(SIDE), candidates: Vec::with_capacity(MAX_CANDIDATES) }
     }
 }
 
@@ -103,72 +91,16 @@ impl Decoder {
         min_score: f32,
     ) -> Option<Palm> {
         self.candidates.clear();
-        for ((anchor, raw), logit) in
-            self.anchors.iter().zip(regressors.chunks_exact(COORDINATES)).zip(scores)
-        {
-            let score = 1.0 / (1.0 + (-logit.clamp(-100.0, 100.0)).exp());
-            if score.is_nan() || score < min_score || !raw.iter().all(|n| n.is_finite()) {
-                continue;
-            }
-            let mut numbers = [0.0; COORDINATES];
-            for (i, (number, raw)) in numbers.iter_mut().zip(raw).enumerate() {
-                let offset = if i == 2 || i == 3 { 0.0 } else { anchor[i % 2] };
-                *number = raw / SIDE as f32 + offset;
-            }
-            let has_area = numbers[2] > 0.0 && numbers[3] > 0.0;
-            if has_area && self.candidates.len() < MAX_CANDIDATES {
-                self.candidates.push(Candidate { score, numbers });
-            }
-        }
+        let found = candidates(&self.anchors, regressors, scores, SIDE, min_score);
+        let has_area = |palm: &Candidate<COORDINATES>| palm.numbers[2] > 0.0 && palm.numbers[3] > 0.0;
+        self.candidates.extend(found.filter(has_area).take(MAX_CANDIDATES));
         // All that overlap the surest one are it, by their weights.
         let best = *self.candidates.iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
-        let (mut sum, mut weight) = ([0.0; COORDINATES], 0.0);
-        for candidate in &self.candidates {
-            if overlap(&best.corners(), &candidate.corners()) > SAME_PALM {
-                weight += candidate.score;
-                for (total, number) in sum.iter_mut().zip(candidate.numbers) {
-                    *total += candidate.score * number;
-                }
-            }
-        }
-        Some(in_frame(&Candidate { score: best.score, numbers: sum.map(|total| total / weight) }, map))
+        let mut mean = Mean::default();
+        self.candidates.iter().filter(|one| best.overlap(one) > SAME_PALM).for_each(|one| mean.add(one));
+        let palm = mean.of(best.score)?;
+        Some(Palm { score: palm.score, rect: palm.rect_in(map, SIDE), keys: palm.keys_in(map, SIDE) })
     }
-}
-
-fn in_frame(palm: &Candidate, map: &Affine) -> Palm {
-    let at = |x: f32, y: f32| map.apply(x * SIDE as f32, y * SIDE as f32);
-    let [x0, y0, x1, y1] = palm.corners();
-    let (a, b) = (at(x0, y0), at(x1, y1));
-    let mut keys = [[0.0; 2]; KEYS];
-    for (key, xy) in keys.iter_mut().zip(palm.numbers[4..].chunks_exact(2)) {
-        *key = at(xy[0], xy[1]);
-    }
-    Palm { score: palm.score, rect: [a[0], a[1], b[0] - a[0], b[1] - a[1]], keys }
-}
-
-fn overlap(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let w = a[2].min(b[2]) - a[0].max(b[0]);
-    let h = a[3].min(b[3]) - a[1].max(b[1]);
-    if w <= 0.0 || h <= 0.0 {
-        return 0.0;
-    }
-    let area = |r: &[f32; 4]| (r[2] - r[0]) * (r[3] - r[1]);
-    w * h / (area(a) + area(b) - w * h)
-}
-
-/// Anchor centres, fractions of the picture: stride 8 with two anchors a cell, then the three layers of stride 16 with
-/// six together.
-fn anchors() -> Vec<[f32; 2]> {
-    let mut out = Vec::with_capacity(ANCHORS);
-    for (cells, count) in [(SIDE / 8, 2), (SIDE / 16, 6)] {
-        for y in 0..cells {
-            for x in 0..cells {
-                let centre = [(x as f32 + 0.5) / cells as f32, (y as f32 + 0.5) / cells as f32];
-                out.extend(core::iter::repeat_n(centre, count));
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -195,7 +127,7 @@ mod tests {
 
     #[test]
     fn there_are_2016_anchors_and_the_last_is_the_last_coarse_cell() {
-        let anchors = anchors();
+        let anchors = anchors(SIDE);
         assert_eq!(anchors.len(), ANCHORS);
         assert_eq!(anchors[0], [1.0 / 48.0; 2]);
         assert_eq!(anchors[ANCHORS - 1], [23.0 / 24.0; 2]);
