@@ -17,31 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{CABIN, Router, Run, Scratch, models, root, start, troika, troika_voice};
+use support::{CABIN, DETECTORS, Router, Run, Scratch, models, root, start, troika, troika_voice};
 use troika_kit::{Message as _, Qos, Time, TypeInfo};
 use troika_msgs::troika::{DriverAlert, DriverState};
 use troika_transport::Transport as _;
 use troika_transport_zenoh::RouterGuard;
-
-/// The detectors on the rendered driver, without speech: what most cases run.
-const DETECTORS: &str = r#"
-[system]
-name = "detectors"
-[processes.cabin]
-lock_memory = true
-[nodes.camera]
-kind = "sim_driver"
-process = "ends"
-params = { scenario = "sim/scenarios/demo-30s.toml", drives_vehicle = true, smooth = false }
-[nodes.driver_state]
-kind = "driver_state"
-process = "cabin"
-sched = { policy = "fifo", priority = 80 }
-[nodes.driver_monitor]
-kind = "driver_monitor"
-process = "cabin"
-sched = { policy = "fifo", priority = 81 }
-"#;
 
 #[test]
 fn an_unknown_key_is_told_with_its_line_and_the_likely_one() {

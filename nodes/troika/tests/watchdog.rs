@@ -17,33 +17,18 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Router, Running, Scratch, start};
+use support::{DETECTORS, Router, Running, Scratch, start};
 use troika_kit::{Message as _, requirements};
 use troika_msgs::troika::DriverState;
 use troika_transport::Subscription;
 use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 
-/// The detectors on the rendered driver; `{}` is what is done to the detector.
-const WATCHED: &str = r#"
-[system]
-name = "watched"
-[processes.cabin]
-lock_memory = true
-watchdog = true
-[nodes.camera]
-kind = "sim_driver"
-process = "ends"
-params = { scenario = "sim/scenarios/demo-30s.toml", drives_vehicle = true, smooth = false }
-[nodes.driver_state]
-kind = "driver_state"
-process = "cabin"
-sched = { policy = "fifo", priority = 80 }
-{}
-[nodes.driver_monitor]
-kind = "driver_monitor"
-process = "cabin"
-sched = { policy = "fifo", priority = 81 }
-"#;
+/// The detectors, watched, with this done to the one that looks at the driver.
+fn watched(inject: &str) -> String {
+    DETECTORS
+        .replace("lock_memory = true\n", "lock_memory = true\nwatchdog = true\n")
+        .replace("priority = 80 }\n", &format!("priority = 80 }}\n{inject}\n"))
+}
 /// What the stand-in says in place of the networks' names.
 const STAND_IN: &str = "unavailable: its process does not answer";
 
@@ -93,8 +78,7 @@ fn finish(running: Running, report: &Path) -> (serde_json::Value, String) {
 fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_it_is_hopeless() {
     let _verifies = (requirements::SR_TIM_008, requirements::SR_TIM_009);
     let scratch = Scratch::new();
-    let system =
-        scratch.file("hangs.toml", &WATCHED.replace("{}", "inject = { fault = \"hang\", at_step = 20 }"));
+    let system = scratch.file("hangs.toml", &watched("inject = { fault = \"hang\", at_step = 20 }"));
     let report = scratch.path("report.json");
     let router = Router::new();
     let (heard, _guard, _subscription, _transport) = listen(&router);
@@ -122,7 +106,7 @@ fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_i
 fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
     let _verifies = requirements::SR_TIM_009;
     let scratch = Scratch::new();
-    let system = scratch.file("watched.toml", &WATCHED.replace("{}", ""));
+    let system = scratch.file("watched.toml", &watched(""));
     let report = scratch.path("report.json");
     let router = Router::new();
     let (heard, _guard, _subscription, _transport) = listen(&router);

@@ -18,6 +18,25 @@ use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
 /// The shipped system.
 pub(crate) const CABIN: &str = "launch/systems/cabin.toml";
+/// The detectors on the rendered driver, without speech: what most cases run.
+pub(crate) const DETECTORS: &str = r#"
+[system]
+name = "detectors"
+[processes.cabin]
+lock_memory = true
+[nodes.camera]
+kind = "sim_driver"
+process = "ends"
+params = { scenario = "sim/scenarios/demo-30s.toml", drives_vehicle = true, smooth = false }
+[nodes.driver_state]
+kind = "driver_state"
+process = "cabin"
+sched = { policy = "fifo", priority = 80 }
+[nodes.driver_monitor]
+kind = "driver_monitor"
+process = "cabin"
+sched = { policy = "fifo", priority = 81 }
+"#;
 /// Whoever takes longer than this hangs.
 const HANGS: Duration = Duration::from_secs(150);
 
