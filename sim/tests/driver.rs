@@ -277,7 +277,8 @@ fn the_node_sends_picture_and_truth_on_one_stamp_and_skips_frames_when_late() {
     let mut run = |seq: u64, frame: u64| {
         let release = start + Duration::from_nanos(33_333_333 * frame);
         let mut outputs = Outputs::default();
-        let done = node.step(&Tick { seq, release, now: release }, &Default::default(), &mut outputs);
+        let done =
+            node.step(&Tick { seq, release, now: release, level: 0 }, &Default::default(), &mut outputs);
         (done, outputs)
     };
     let (_, outputs) = run(0, 0);

@@ -93,10 +93,20 @@ pub fn inputs(specs: &[TensorSpec], seed: u32) -> Vec<Vec<f32>> {
 pub fn verify(passport: &Passport, network: &mut Network) -> Result<Agreement, GoldenError> {
     let golden = passport.golden.as_ref().ok_or(GoldenError::None)?;
     let bytes = beside(&passport.name, &golden.file).ok_or(GoldenError::None)?;
+    compare(passport, network, bytes)
+}
+
+/// Runs every case and compares with the reference in `bytes`.
+pub(crate) fn compare(
+    passport: &Passport,
+    network: &mut Network,
+    bytes: &[u8],
+) -> Result<Agreement, GoldenError> {
+    let golden = passport.golden.as_ref().ok_or(GoldenError::None)?;
     let reference: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let per_case: usize = passport.outputs.iter().map(|o| o.len().div_ceil(stride(o.len()))).sum();
     let expected = per_case * CASES as usize;
-    if reference.len() != expected || bytes.len() % 4 != 0 {
+    if reference.len() != expected || !bytes.len().is_multiple_of(4) {
         return Err(GoldenError::Length { file: golden.file.clone(), found: reference.len(), expected });
     }
     let mut reference = reference.iter();

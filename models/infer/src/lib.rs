@@ -4,11 +4,14 @@
 //! [`Store::network`] compiles them with tract and holds inputs and outputs against the passport; [`golden::verify`] compares
 //! what the network computes with the values of another runtime. `troika-models-pull` fills the store.
 
+mod exchange;
 pub mod golden;
 mod network;
+mod parts;
 mod passport;
 mod store;
 
+pub use exchange::{Candidate, Exchange, Offered, Refusal};
 pub use network::{Network, NetworkError, Outputs, RunError};
 pub use passport::{
     Dtype, Format, Golden, Latency, Passport, PassportError, Registry, Sha256, Source, TensorSpec,

@@ -3,6 +3,8 @@
 use thiserror::Error;
 use tract_onnx::prelude::*;
 
+use crate::exchange::Exchange;
+use crate::parts::Parts;
 use crate::passport::{Format, Passport, TensorSpec};
 
 /// Why bytes do not make the network that the passport describes.
@@ -73,7 +75,9 @@ pub enum RunError {
 pub struct Network {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
-    state: TypedSimpleState,
+    parts: Parts,
+    /// Where its successor may come from.
+    exchange: Option<Exchange>,
 }
 
 impl std::fmt::Debug for Network {
@@ -88,6 +92,12 @@ impl std::fmt::Debug for Network {
 impl Network {
     /// Compiles `bytes`, and refuses a network whose inputs and outputs are not those of the passport.
     pub fn load(passport: &Passport, bytes: &[u8]) -> Result<Self, NetworkError> {
+        Network::load_in_parts(passport, bytes, 1)
+    }
+
+    /// The same, cut into at most `parts` parts of about equal work that [`Network::run_part`] runs one by one: for a network that
+    /// takes longer than its caller has at a time.
+    pub fn load_in_parts(passport: &Passport, bytes: &[u8], parts: usize) -> Result<Self, NetworkError> {
         let tract = |e: TractError| NetworkError::Tract(format!("{e:#}"));
         let model = match passport.format {
             Format::Tflite => troika_tflite::read(bytes)?,
@@ -102,9 +112,29 @@ impl Network {
         for (i, spec) in passport.outputs.iter().enumerate() {
             shape("output", spec, model.output_fact(i).map_err(tract)?)?;
         }
-        let plan = model.into_optimized().and_then(|m| m.into_runnable()).map_err(tract)?;
-        let state = plan.spawn().map_err(tract)?;
-        Ok(Network { inputs: passport.inputs.clone(), outputs: passport.outputs.clone(), state })
+        let parts = model.into_optimized().and_then(|m| Parts::cut(&m, parts)).map_err(tract)?;
+        Ok(Network {
+            inputs: passport.inputs.clone(),
+            outputs: passport.outputs.clone(),
+            parts,
+            exchange: None,
+        })
+    }
+
+    /// Lets another network take its place while it runs.
+    pub(crate) fn exchangeable(mut self, model: &str) -> (Self, Exchange) {
+        let exchange = Exchange::new(model, &self);
+        self.exchange = Some(exchange.clone());
+        (self, exchange)
+    }
+
+    pub(crate) fn into_parts(self) -> Parts {
+        self.parts
+    }
+
+    /// How many parts it is in.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
     }
 
     /// The inputs, in order.
@@ -117,20 +147,36 @@ impl Network {
         &self.outputs
     }
 
-    /// Runs once. Each input is flat, in the order and of the length of its passport.
+    /// Runs once, all parts. Each input is flat, in the order and of the length of its passport. A run that was begun by
+    /// [`Network::run_part`] is given up.
     pub fn run(&mut self, inputs: &[&[f32]]) -> Result<Outputs, RunError> {
-        let tract = |e: TractError| RunError::Tract(format!("{e:#}"));
-        if inputs.len() != self.inputs.len() {
-            return Err(RunError::Count { found: inputs.len(), expected: self.inputs.len() });
-        }
-        let mut values = tvec!();
-        for (index, (data, spec)) in inputs.iter().zip(&self.inputs).enumerate() {
-            if data.len() != spec.len() {
-                return Err(RunError::Length { index, found: data.len(), expected: spec.len() });
+        self.parts.restart();
+        loop {
+            if let Some(outputs) = self.run_part(inputs)? {
+                return Ok(outputs);
             }
-            values.push(Tensor::from_shape(&spec.shape, data).map_err(tract)?.into());
         }
-        let made = self.state.run(values).map_err(tract)?;
+    }
+
+    /// Runs the next part, and gives the outputs after the last one. The inputs are read by the first part only. An error begins
+    /// anew.
+    pub fn run_part(&mut self, inputs: &[&[f32]]) -> Result<Option<Outputs>, RunError> {
+        let tract = |e: TractError| RunError::Tract(format!("{e:#}"));
+        if self.parts.at_start() {
+            if let Some(exchange) = &self.exchange {
+                exchange.take(&mut self.parts);
+            }
+            if inputs.len() != self.inputs.len() {
+                return Err(RunError::Count { found: inputs.len(), expected: self.inputs.len() });
+            }
+            for (index, (data, spec)) in inputs.iter().zip(&self.inputs).enumerate() {
+                if data.len() != spec.len() {
+                    return Err(RunError::Length { index, found: data.len(), expected: spec.len() });
+                }
+                self.parts.set_input(index, Tensor::from_shape(&spec.shape, data).map_err(tract)?.into());
+            }
+        }
+        let Some(made) = self.parts.step().map_err(tract)? else { return Ok(None) };
         for (index, (value, spec)) in made.iter().zip(&self.outputs).enumerate() {
             let found =
                 value.try_as_plain_ram().and_then(|v| Ok(v.as_slice::<f32>()?.len())).map_err(tract)?;
@@ -138,7 +184,12 @@ impl Network {
                 return Err(RunError::Length { index, found, expected: spec.len() });
             }
         }
-        Ok(Outputs(made))
+        Ok(Some(Outputs(made)))
+    }
+
+    /// Gives up a run that [`Network::run_part`] began, if there is one.
+    pub fn restart(&mut self) {
+        self.parts.restart();
     }
 }
 

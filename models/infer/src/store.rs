@@ -4,10 +4,12 @@
 //! versions never collide. They are hashed again on every load: what a disk or another program changed is refused.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs, io};
 
 use thiserror::Error;
 
+use crate::exchange::Exchange;
 use crate::network::{Network, NetworkError};
 use crate::passport::{Format, Passport, PassportError, Registry, Sha256};
 
@@ -80,6 +82,8 @@ pub enum StoreError {
 pub struct Store {
     root: PathBuf,
     passports: Vec<Passport>,
+    /// Where the networks that were handed out take their successors from. Clones of a store share it.
+    live: Arc<Mutex<Vec<Exchange>>>,
 }
 
 impl Store {
@@ -104,12 +108,12 @@ impl Store {
             }
             passports.push(passport);
         }
-        Ok(Store { root: root.into(), passports })
+        Ok(Store::with_passports(root, passports))
     }
 
     /// The cache at `root` with passports that are not in the catalogue.
     pub fn with_passports(root: impl Into<PathBuf>, passports: Vec<Passport>) -> Self {
-        Store { root: root.into(), passports }
+        Store { root: root.into(), passports, live: Arc::default() }
     }
 
     /// The cache's folder.
@@ -173,9 +177,26 @@ impl Store {
 
     /// The network `name`, ready to run.
     pub fn network(&self, name: &str) -> Result<Network, StoreError> {
+        self.network_in_parts(name, 1)
+    }
+
+    /// The same in parts: see [`Network::load_in_parts`].
+    pub fn network_in_parts(&self, name: &str, parts: usize) -> Result<Network, StoreError> {
         let bytes = self.load_bytes(name)?;
-        Network::load(self.passport(name)?, &bytes)
-            .map_err(|source| StoreError::Network { name: name.to_owned(), source })
+        let network = Network::load_in_parts(self.passport(name)?, &bytes, parts)
+            .map_err(|source| StoreError::Network { name: name.to_owned(), source })?;
+        let (network, exchange) = network.exchangeable(name);
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(Exchange::is_live);
+        live.push(exchange);
+        Ok(network)
+    }
+
+    /// The networks of this store and its clones that exist now, each a place where another can be offered.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(Exchange::is_live);
+        live.clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every network against the other runtime's outputs. Needs the models of the set `test`: `cargo xtask test` fetches them; alone,
 //! `troika models pull --set test`.
 
-use troika_models::{Network, NetworkError, Store, StoreError, golden};
+use troika_models::{Candidate, Exchange, Network, NetworkError, Refusal, Store, StoreError, golden};
 
 #[test]
 fn every_network_gives_what_its_reference_gives() {
@@ -55,4 +55,134 @@ fn bytes_that_were_changed_on_disk_are_refused() {
     std::fs::write(other.blob(passport), bytes).unwrap();
     let refusal = other.load_bytes("iris_landmark").unwrap_err();
     assert!(matches!(refusal, StoreError::WrongHash { .. }), "{refusal}");
+}
+
+#[test]
+fn a_network_in_parts_gives_the_same_bits() {
+    let store = Store::open_default().unwrap();
+    for (name, wanted) in [("palm_detection_lite", 3), ("palm_detection_lite", 7), ("hand_landmark_lite", 2)]
+    {
+        let mut whole = store.network(name).unwrap_or_else(|e| panic!("{e}"));
+        let mut parted = store.network_in_parts(name, wanted).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((whole.parts(), parted.parts()), (1, wanted), "{name}");
+        let inputs = golden::inputs(whole.inputs(), 2);
+        let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+        let expected = whole.run(&inputs).unwrap();
+        // A run that is given up leaves nothing behind.
+        assert!(parted.run_part(&inputs).unwrap().is_none());
+        parted.restart();
+        for _ in 0..2 {
+            for _ in 1..wanted {
+                assert!(parted.run_part(&inputs).unwrap().is_none());
+            }
+            // The inputs count at the first part only.
+            let made = parted.run_part(&[]).unwrap().expect("the last part");
+            for index in 0..expected.len() {
+                assert!(!expected.get(index).is_empty());
+                assert_eq!(made.get(index), expected.get(index), "{name}, output {index}");
+            }
+        }
+    }
+}
+
+/// The folder of a candidate: a model as it is.
+fn candidate(of: &str) -> tempfile::TempDir {
+    let store = Store::open_default().expect("a place for the models");
+    let passport = store.passport(of).expect("it is in the catalogue");
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of);
+    let folder = tempfile::tempdir().expect("a folder");
+    let golden = passport.golden.as_ref().expect("it has golden outputs");
+    for file in ["model.toml", &golden.file] {
+        std::fs::copy(from.join(file), folder.path().join(file)).expect("it is there");
+    }
+    let bytes = store.load_bytes(of).expect("it was fetched");
+    std::fs::write(folder.path().join(&passport.file), bytes).expect("room on the disk");
+    folder
+}
+
+fn refused(exchange: &Exchange, folder: &std::path::Path) -> Refusal {
+    match Candidate::read(folder).and_then(|candidate| exchange.examine(&candidate)) {
+        Ok(_) => panic!("it was not refused"),
+        Err(refusal) => refusal,
+    }
+}
+
+#[test]
+fn a_network_that_runs_takes_the_one_that_is_offered_before_its_next_run() {
+    let store = Store::open_default().unwrap();
+    let mut network = store.network("iris_landmark").unwrap_or_else(|e| panic!("{e}"));
+    let exchanges = store.clone().exchanges();
+    let [exchange] = exchanges.as_slice() else { panic!("{exchanges:?}") };
+    let inputs = golden::inputs(network.inputs(), 1);
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let before = network.run(&inputs).unwrap();
+    let folder = candidate("iris_landmark");
+    for _ in 0..3 {
+        let read = Candidate::read(folder.path()).unwrap_or_else(|e| panic!("{e}"));
+        let (new, agreement) = exchange.examine(&read).unwrap_or_else(|e| panic!("{e}"));
+        assert!(agreement.compared > 0);
+        let offered = exchange.offer(new);
+        assert!(!offered.is_taken(), "it waits for the next run");
+        let after = network.run(&inputs).unwrap();
+        assert!(offered.is_taken());
+        assert!(offered.ended(), "nothing of the old one is held by the thread that runs");
+        assert_eq!(after.get(0), before.get(0));
+    }
+    drop(network);
+    assert!(store.exchanges().is_empty(), "a network that is gone takes nothing");
+}
+
+#[test]
+fn a_candidate_that_computes_something_else_is_refused_and_the_old_one_runs_on() {
+    let store = Store::open_default().unwrap();
+    let mut network = store.network("iris_landmark").unwrap_or_else(|e| panic!("{e}"));
+    let [exchange] = &store.exchanges()[..] else { panic!("one network") };
+    let inputs = golden::inputs(network.inputs(), 1);
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let before = network.run(&inputs).unwrap();
+    let passport = store.passport("iris_landmark").unwrap().clone();
+    let change = |folder: &tempfile::TempDir, file: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
+        let path = folder.path().join(file);
+        let bytes = change(std::fs::read(&path).unwrap());
+        std::fs::write(path, bytes).unwrap();
+    };
+    let golden_file = passport.golden.as_ref().unwrap().file.clone();
+
+    // Another weight, and a passport that owns up to it: sound by its hash, wrong by what it computes.
+    let folder = candidate("iris_landmark");
+    let flip = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 256].chunks_exact_mut(4).for_each(|word| word[3] ^= 0x40);
+        bytes
+    };
+    change(&folder, &passport.file, &flip);
+    assert!(matches!(refused(exchange, folder.path()), Refusal::WrongHash { .. }));
+    let hash = troika_models::Sha256::of(&std::fs::read(folder.path().join(&passport.file)).unwrap());
+    let (old, new) = (passport.sha256.to_string(), hash.to_string());
+    let rehash = |text: Vec<u8>| String::from_utf8(text).unwrap().replace(&old, &new).into_bytes();
+    change(&folder, "model.toml", &rehash);
+    assert!(matches!(refused(exchange, folder.path()), Refusal::Golden(_)));
+
+    let folder = candidate("iris_landmark");
+    change(&folder, &golden_file, &|bytes| bytes[..bytes.len() - 4].to_vec());
+    assert!(matches!(refused(exchange, folder.path()), Refusal::Golden(_)));
+    let folder = candidate("iris_landmark");
+    std::fs::remove_file(folder.path().join(&passport.file)).unwrap();
+    assert!(matches!(refused(exchange, folder.path()), Refusal::Io { .. }));
+    assert!(matches!(refused(exchange, candidate("face_landmark").path()), Refusal::Other { .. }));
+
+    assert_eq!(network.run(&inputs).unwrap().get(0), before.get(0));
+}
+
+#[test]
+fn an_offer_that_is_withdrawn_is_not_taken() {
+    let store = Store::open_default().unwrap();
+    let mut network = store.network("iris_landmark").unwrap_or_else(|e| panic!("{e}"));
+    let [exchange] = &store.exchanges()[..] else { panic!("one network") };
+    let read = Candidate::read(candidate("iris_landmark").path()).unwrap_or_else(|e| panic!("{e}"));
+    let offered = exchange.offer(exchange.examine(&read).unwrap_or_else(|e| panic!("{e}")).0);
+    assert!(offered.ended());
+    let inputs = golden::inputs(network.inputs(), 1);
+    network.run(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    assert!(!offered.is_taken());
 }

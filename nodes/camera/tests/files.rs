@@ -25,7 +25,7 @@ fn steps(
 ) -> (Vec<Image>, Vec<Fault>) {
     let (mut images, mut faults) = (Vec::new(), Vec::new());
     for seq in 0..60_000 {
-        let tick = Tick { seq, release: now(), now: now() };
+        let tick = Tick { seq, release: now(), now: now(), level: 0 };
         let mut outputs = Outputs::default();
         match node.step(&tick, &Default::default(), &mut outputs) {
             Ok(done) => assert_eq!(done == Done::Worked, !outputs.image.sent().is_empty()),

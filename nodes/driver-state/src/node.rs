@@ -106,11 +106,22 @@ impl DriverStateNode {
         received: Time,
         done: &mut dyn FnMut(Stage),
     ) -> Result<DriverState, Fault> {
+        self.look_at(image, received, 0, done)
+    }
+
+    /// The same at a level of [`Step::LEVELS`].
+    fn look_at(
+        &mut self,
+        image: &Image,
+        received: Time,
+        level: usize,
+        done: &mut dyn FnMut(Stage),
+    ) -> Result<DriverState, Fault> {
         let Mind::Ready(perception) = &mut self.mind else {
             return Err(Fault::Unavailable("the driver-state models"));
         };
         let view = ImageView::new(&image.encoding, image.width, image.height, image.step, &image.data)?;
-        let look = perception.look(&view, done)?;
+        let look = perception.look_with(&view, level == 0, done)?;
         // A camera without a clock leaves the stamp zero.
         let stamped = Time::from(image.header.stamp.clone());
         let taken = if stamped == Time::ZERO { received } else { stamped };
@@ -221,6 +232,9 @@ impl Step for DriverStateNode {
         ],
     });
 
+    /// `lite` leaves out the iris network: gaze then comes from the head and from the eye network alone.
+    const LEVELS: &'static [&'static str] = &["full", "lite"];
+
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
         if matches!(self.mind, Mind::Unavailable) {
             return Err(Fault::Unavailable("the driver-state models"));
@@ -231,7 +245,7 @@ impl Step for DriverStateNode {
         if stamped != Time::ZERO && !self.max_frame_age.is_zero() && age > self.max_frame_age {
             return Err(Fault::StaleInput { port: "image" });
         }
-        let state = self.look(&sample.value, sample.received, &mut |_| {})?;
+        let state = self.look_at(&sample.value, sample.received, tick.level, &mut |_| {})?;
         outputs.state.send(state);
         Ok(Done::Worked)
     }
@@ -280,7 +294,7 @@ mod tests {
 
     fn run(node: &mut DriverStateNode, image: Option<Image>) -> (Result<Done, Fault>, DriverState) {
         let now = Time::from_nanos(5_000_000_000);
-        let tick = Tick { seq: 0, release: now, now };
+        let tick = Tick { seq: 0, release: now, now, level: 0 };
         let image = image.map_or_else(Latest::default, |image| Latest::holding(image, now));
         let mut outputs = Outputs::default();
         let done = node.step(&tick, &Inputs { image }, &mut outputs);

@@ -162,6 +162,19 @@ impl Perception {
     /// # Errors
     /// [`Fault::Model`] when a network failed; the face is then looked for anew.
     pub fn look(&mut self, view: &ImageView<'_>, done: &mut dyn FnMut(Stage)) -> Result<Option<Look>, Fault> {
+        self.look_with(view, true, done)
+    }
+
+    /// The same; `irises` false leaves the irises out, and gaze comes from head and eye network alone.
+    ///
+    /// # Errors
+    /// As [`Perception::look`].
+    pub fn look_with(
+        &mut self,
+        view: &ImageView<'_>,
+        irises: bool,
+        done: &mut dyn FnMut(Stage),
+    ) -> Result<Option<Look>, Fault> {
         let track = self.track.take();
         let roi = match track.filter(|roi| roi.usable(view.width(), view.height())) {
             Some(roi) => Some(roi),
@@ -188,7 +201,12 @@ impl Perception {
         let visible = [0, 1].map(|eye| iris::visibility(eye, yaw));
         let openness = self.read_openness(view, visible)?;
         done(Stage::Eyes);
-        self.read_irises(view, visible, openness, &pose, &camera)?;
+        if irises {
+            self.read_irises(view, visible, openness, &pose, &camera)?;
+        } else {
+            // What was measured in an earlier frame is no measurement of this one.
+            self.eyes.iter_mut().for_each(|eye| eye.measured = None);
+        }
         done(Stage::Iris);
 
         let forward = math::mul(&pose.rotation, [0.0, 0.0, 1.0]);

@@ -23,8 +23,8 @@ pub struct Config {
     pub min_palm: f32,
     /// A hand is lost when its presence is under this (MediaPipe's own threshold).
     pub min_presence: f32,
-    /// Without a hand, one frame in so many looks for one (and the one before takes the picture): 3 is ten times a second, a
-    /// third of the detector's cost.
+    /// Without a hand, one frame in so many begins to look for one. The palm detector takes three frames, a piece in each: 3 is ten
+    /// times a second, without a pause.
     pub search_every: u32,
     /// A pose or a motion counts from this probability on. What the heads' figures are made with.
     pub min_probability: f32,
@@ -115,7 +115,7 @@ impl Config {
         let rules = [
             (within(self.min_palm, 0.1, 0.99), "min_palm", "0.1 to 0.99"),
             (within(self.min_presence, 0.1, 0.99), "min_presence", "0.1 to 0.99"),
-            ((2..=30).contains(&self.search_every), "search_every", "2 to 30"),
+            ((3..=30).contains(&self.search_every), "search_every", "3 to 30"),
             (within(self.min_probability, 0.3, 0.99), "min_probability", "0.3 to 0.99"),
             (within(self.max_lean_deg, 10.0, 180.0), "max_lean_deg", "10 to 180"),
             (within(self.rest_palms, 0.05, 5.0), "rest_palms", "0.05 to 5"),
@@ -182,7 +182,7 @@ mod tests {
     fn a_number_out_of_bounds_names_its_setting() {
         for (text, named) in [
             ("min_presence = nan", "min_presence"),
-            ("search_every = 1", "search_every"),
+            ("search_every = 2", "search_every"),
             ("pose_votes = 9", "pose_votes"),
             ("motion_of = 17", "motion_votes"),
             ("release_s = -1.0", "release_s"),

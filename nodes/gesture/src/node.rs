@@ -58,6 +58,8 @@ pub struct GestureNode {
     landmarks: bool,
     model: String,
     sequence: u32,
+    /// Frames since the last one that was looked at.
+    since_looked: usize,
 }
 
 impl GestureNode {
@@ -111,6 +113,7 @@ impl GestureNode {
             landmarks: config.landmarks,
             model,
             sequence: 0,
+            since_looked: usize::MAX,
         })
     }
 
@@ -242,11 +245,19 @@ impl Step for GestureNode {
         ],
     });
 
-    fn step(&mut self, _: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
+    /// Every frame, every second or every third: ten a second are enough for every gesture, thirty tell it sooner.
+    const LEVELS: &'static [&'static str] = &["every_frame", "every_second", "every_third"];
+
+    fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
         if matches!(self.mind, Mind::Unavailable) {
             return Err(Fault::Unavailable("the gesture models"));
         }
         let sample = inputs.image.fresh().ok_or(Fault::StaleInput { port: "image" })?;
+        if self.since_looked < tick.level {
+            self.since_looked += 1;
+            return Ok(Done::Skipped);
+        }
+        self.since_looked = 0;
         let (gesture, command) = self.look(&sample.value, sample.received)?;
         outputs.gesture.send(gesture);
         if let Some(command) = command {

@@ -1,6 +1,6 @@
 //! One frame through the large networks: the palm detector while there is no hand to follow, else the hand landmarks. Never
-//! both in one frame: together they would not fit a frame's time. The palm detector alone nearly fills it, so its picture is
-//! taken in one frame and looked at in the next.
+//! both in one frame: together they would not fit a frame's time. The palm detector alone nearly fills it, so it runs in pieces, one
+//! a frame ([`Network::run_part`]), on the picture of the frame that it began with.
 //!
 //! The networks are behind [`Network`], so this file is plain control flow and geometry. All memory is taken in
 //! [`Perception::new`]; after that this code allocates nothing (the networks' engine may).
@@ -16,7 +16,7 @@ use crate::{config::Config, hand, hand::Hand, palm, palm::Palm, store::Network};
 /// What one frame showed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sight {
-    /// There is no hand to follow and it was not this frame's turn to look for one; or its picture was taken for the next.
+    /// There is no hand to follow, and it is not this frame's turn to look for one, or the palm detector is not through yet.
     NotLooked,
     /// Looked for a hand: there is none.
     Nothing,
@@ -30,10 +30,10 @@ pub enum Sight {
 
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    /// Take a picture for the palm detector after this many frames.
+    /// Begin to look for a palm after this many frames.
     Search(u32),
-    /// Look for a palm in the picture that was taken through this map, of a frame of this size.
-    Detect(Affine, [usize; 2]),
+    /// Go on to look for a palm in the picture that was taken so many frames ago through this map, of a frame of this size.
+    Detect(u32, Affine, [usize; 2]),
     /// Look here for a hand.
     Follow(Roi),
 }
@@ -86,16 +86,12 @@ impl Perception {
             }
             Next::Follow(_) => Ok(Sight::Lost),
             Next::Search(0) => {
-                self.next = Next::Detect(self.photograph(view), [view.width(), view.height()]);
-                Ok(Sight::NotLooked)
+                self.palm.restart();
+                let map = self.photograph(view);
+                self.search(view, 1, map)
             }
-            Next::Detect(map, size) if size == [view.width(), view.height()] => {
-                let found = self.search(view, &map)?;
-                self.next = match found {
-                    Some(palm) => Next::Follow(palm.roi()),
-                    None => Next::Search(self.search_every.saturating_sub(2)),
-                };
-                Ok(found.map_or(Sight::Nothing, Sight::Found))
+            Next::Detect(frames, map, size) if size == [view.width(), view.height()] => {
+                self.search(view, frames + 1, map)
             }
             // Another camera since.
             Next::Detect(..) => Ok(Sight::NotLooked),
@@ -115,11 +111,20 @@ impl Perception {
         map
     }
 
-    fn search(&mut self, view: &ImageView<'_>, map: &Affine) -> Result<Option<Palm>, Fault> {
+    /// Runs the next piece of the palm detector, in the `frames`-th frame since it began.
+    fn search(&mut self, view: &ImageView<'_>, frames: u32, map: Affine) -> Result<Sight, Fault> {
         let picture = &self.picture[..palm::SIDE * palm::SIDE * 3];
-        self.palm.run(picture, &mut [&mut self.regressors, &mut self.scores])?;
-        let palm = self.decoder.decode(&self.regressors, &self.scores, map, self.min_palm);
-        Ok(palm.filter(|palm| palm.roi().usable(view.width(), view.height())))
+        if !self.palm.run_part(picture, &mut [&mut self.regressors, &mut self.scores])? {
+            self.next = Next::Detect(frames, map, [view.width(), view.height()]);
+            return Ok(Sight::NotLooked);
+        }
+        let palm = self.decoder.decode(&self.regressors, &self.scores, &map, self.min_palm);
+        let Some(palm) = palm.filter(|palm| palm.roi().usable(view.width(), view.height())) else {
+            self.next = Next::Search(self.search_every.saturating_sub(frames));
+            return Ok(Sight::Nothing);
+        };
+        self.next = Next::Follow(palm.roi());
+        Ok(Sight::Found(palm))
     }
 
     fn read(&mut self, view: &ImageView<'_>, roi: &Roi) -> Result<Option<Hand>, Fault> {
@@ -146,8 +151,22 @@ mod tests {
         runs: Arc<Mutex<Vec<&'static str>>>,
         name: &'static str,
         sees: Arc<Mutex<bool>>,
+        part: usize,
     }
     impl Network for Fake {
+        fn run_part(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<bool, Fault> {
+            self.part = (self.part + 1) % 3;
+            if self.part == 0 {
+                return self.run(input, outputs).map(|()| true);
+            }
+            self.runs.lock().expect("one thread").push("part");
+            Ok(false)
+        }
+
+        fn restart(&mut self) {
+            self.part = 0;
+        }
+
         fn run(&mut self, _: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), Fault> {
             self.runs.lock().expect("one thread").push(self.name);
             let sees = *self.sees.lock().expect("one thread");
@@ -183,11 +202,15 @@ mod tests {
 
     impl Bench {
         fn new() -> Bench {
+            Bench::with(&Config::default())
+        }
+
+        fn with(config: &Config) -> Bench {
             let (runs, palm, hand) = (Arc::default(), Arc::default(), Arc::default());
             let fake = |name, sees: &Arc<Mutex<bool>>| {
-                Box::new(Fake { runs: Arc::clone(&runs), name, sees: Arc::clone(sees) })
+                Box::new(Fake { runs: Arc::clone(&runs), name, sees: Arc::clone(sees), part: 0 })
             };
-            let perception = Perception::new(&Config::default(), fake("palm", &palm), fake("hand", &hand));
+            let perception = Perception::new(config, fake("palm", &palm), fake("hand", &hand));
             Bench { perception, runs, palm, hand }
         }
 
@@ -205,17 +228,26 @@ mod tests {
     }
 
     #[test]
-    fn without_a_hand_the_palm_detector_runs_in_every_third_frame_only() {
+    fn without_a_hand_each_frame_runs_one_piece_of_the_palm_detector() {
         let mut bench = Bench::new();
-        let runs: Vec<usize> = (0..9).map(|_| bench.frame().1.len()).collect();
-        assert_eq!(runs, [0, 1, 0, 0, 1, 0, 0, 1, 0]);
+        let runs: Vec<_> = (0..7).flat_map(|_| bench.frame().1).collect();
+        assert_eq!(runs, ["part", "part", "palm", "part", "part", "palm", "part"]);
+    }
+
+    #[test]
+    fn a_search_may_pause_after_it_found_nothing() {
+        let config = Config { search_every: 5, ..Config::default() };
+        let mut bench = Bench::with(&config);
+        let runs: Vec<usize> = (0..10).map(|_| bench.frame().1.len()).collect();
+        assert_eq!(runs, [1, 1, 1, 0, 0, 1, 1, 1, 0, 0]);
     }
 
     #[test]
     fn a_hand_that_is_followed_needs_no_palm_detector_and_no_frame_runs_both() {
         let mut bench = Bench::new();
         bench.sees(true, true);
-        assert_eq!(bench.frame(), (Sight::NotLooked, vec![]), "the picture is taken");
+        assert_eq!(bench.frame(), (Sight::NotLooked, vec!["part"]));
+        assert_eq!(bench.frame(), (Sight::NotLooked, vec!["part"]));
         let (sight, runs) = bench.frame();
         assert!(matches!(sight, Sight::Found(_)), "{sight:?}");
         assert_eq!(runs, ["palm"]);
@@ -230,13 +262,13 @@ mod tests {
     fn a_lost_hand_is_looked_for_at_once() {
         let mut bench = Bench::new();
         bench.sees(true, true);
-        for _ in 0..3 {
+        for _ in 0..4 {
             bench.frame();
         }
         bench.sees(true, false);
         assert_eq!(bench.frame(), (Sight::Lost, vec!["hand"]));
-        assert_eq!(bench.frame(), (Sight::NotLooked, vec![]), "the picture is taken");
-        assert_eq!(bench.frame().1, ["palm"]);
+        let runs: Vec<_> = (0..3).flat_map(|_| bench.frame().1).collect();
+        assert_eq!(runs, ["part", "part", "palm"]);
     }
 
     #[test]
@@ -244,16 +276,20 @@ mod tests {
         let mut bench = Bench::new();
         bench.sees(true, true);
         bench.frame();
+        bench.frame();
         let data = vec![100; 160 * 120];
         let view = ImageView::new("mono8", 160, 120, 160, &data).expect("a sound image");
         assert_eq!(bench.perception.look(&view), Ok(Sight::NotLooked));
         assert!(bench.runs.lock().expect("one thread").is_empty());
+        let runs: Vec<_> = (0..3).flat_map(|_| bench.frame().1).collect();
+        assert_eq!(runs, ["part", "part", "palm"], "begun anew");
     }
 
     #[test]
     fn a_palm_that_is_no_hand_is_lost_again() {
         let mut bench = Bench::new();
         bench.sees(true, false);
+        bench.frame();
         bench.frame();
         assert!(matches!(bench.frame().0, Sight::Found(_)));
         assert_eq!(bench.frame().0, Sight::Lost);

@@ -12,6 +12,18 @@ pub trait Network: Send {
     /// # Errors
     /// [`Fault::Model`] when the run failed.
     fn run(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), Fault>;
+
+    /// Runs the next of the parts that it was opened in; true when that was the last, and the outputs are written. The input is
+    /// read by the first. A network that is in one piece runs whole.
+    ///
+    /// # Errors
+    /// [`Fault::Model`] when the run failed; the next call then begins anew.
+    fn run_part(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<bool, Fault> {
+        self.run(input, outputs).map(|()| true)
+    }
+
+    /// Gives up a run that was begun.
+    fn restart(&mut self) {}
 }
 
 /// The networks, each with what goes in and comes out.
@@ -47,6 +59,15 @@ impl Part {
             Part::Hand => "hand_landmark_lite",
             Part::Pose => "gesture_static",
             Part::Motion => "gesture_motion",
+        }
+    }
+
+    /// In how many pieces it runs, one a frame. The palm detector whole takes tract 26 to 32 ms on the machines that it was
+    /// measured on, nearly a frame's time; a third of it is well under what the hand network takes.
+    const fn pieces(self) -> usize {
+        match self {
+            Part::Palm => 3,
+            Part::Hand | Part::Pose | Part::Motion => 1,
         }
     }
 
@@ -88,15 +109,28 @@ struct Stored {
 impl Network for Stored {
     fn run(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), Fault> {
         let made = self.network.run(&[input]).map_err(|_| Fault::Model("a network of the gestures"))?;
-        for (index, output) in outputs.iter_mut().enumerate() {
-            let values = made.get(index);
-            if values.len() != output.len() {
-                return Err(Fault::Model("an output of another size"));
-            }
-            output.copy_from_slice(values);
-        }
-        Ok(())
+        write(&made, outputs)
     }
+
+    fn run_part(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<bool, Fault> {
+        let made = self.network.run_part(&[input]).map_err(|_| Fault::Model("a network of the gestures"))?;
+        made.map_or(Ok(false), |made| write(&made, outputs).map(|()| true))
+    }
+
+    fn restart(&mut self) {
+        self.network.restart();
+    }
+}
+
+fn write(made: &troika_models::Outputs, outputs: &mut [&mut [f32]]) -> Result<(), Fault> {
+    for (index, output) in outputs.iter_mut().enumerate() {
+        let values = made.get(index);
+        if values.len() != output.len() {
+            return Err(Fault::Model("an output of another size"));
+        }
+        output.copy_from_slice(values);
+    }
+    Ok(())
 }
 
 /// One network.
@@ -104,7 +138,7 @@ impl Network for Stored {
 /// # Errors
 /// When the store refuses it or its sizes are not those of [`Part`].
 pub fn open(store: &Store, part: Part) -> Result<Box<dyn Network>, OpenError> {
-    let network = store.network(part.model())?;
+    let network = store.network_in_parts(part.model(), part.pieces())?;
     let (input, outputs) = part.sizes();
     let mismatch = |what, found, expected| OpenError::Other { model: part.model(), what, found, expected };
     let [one] = network.inputs() else {

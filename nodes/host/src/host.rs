@@ -158,6 +158,7 @@ impl Host {
             .map_err(no_thread)?;
 
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
+        runner.level(options.level);
         if let Some(injection) = options.inject {
             runner.inject(injection);
         }

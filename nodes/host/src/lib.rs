@@ -8,6 +8,7 @@ pub mod clock;
 pub mod doctor;
 pub mod edge;
 pub mod floor;
+mod governor;
 pub mod heartbeat;
 mod host;
 mod inject;
@@ -25,6 +26,7 @@ pub mod watch;
 
 pub use clock::{Clock, HostClock};
 pub use edge::Edge;
+pub use governor::LevelPlan;
 pub use host::{Host, HostHandle, RunReport};
 pub use inject::{InjectedFault, Injection};
 pub use options::{HostOptions, NODE_STACK, NodeOptions, OUT_BUFFER, SpawnError};

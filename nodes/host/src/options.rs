@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use troika_kit::{Contract, Ports, Wake, contract::ContractError};
 use troika_transport::TransportError;
 
-use crate::{inject::Injection, sched::Policy, sync::Vital};
+use crate::{governor::LevelPlan, inject::Injection, sched::Policy, sync::Vital};
 
 /// Stack of a node's thread. tract's deepest graphs need well under 1 MiB; an explicit size keeps what `mlockall` pins
 /// small.
@@ -54,6 +54,8 @@ pub struct NodeOptions {
     /// Bytes of locked memory that its step allocates from ([`troika_arena`]), for what libraries allocate at every step; 0 is
     /// none. It serves where the program's allocator is [`troika_arena::ArenaAllocator`].
     pub arena: usize,
+    /// How its level is chosen.
+    pub level: LevelPlan,
     /// Where it writes its signs of life for a watchdog in another process.
     pub vital: Option<Vital>,
     /// What is done to it on purpose, in tests of what happens then. Under a virtual clock: nothing, see
@@ -74,6 +76,7 @@ impl NodeOptions {
             stack: NODE_STACK,
             buffer: OUT_BUFFER,
             arena: 0,
+            level: LevelPlan::Governed,
             vital: None,
             inject: None,
         }

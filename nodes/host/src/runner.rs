@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use arc_swap::ArcSwap;
 use troika_arena::Arena;
 use troika_kit::{
     Class, Contract, Done, EncodeError, Events, Fault, Latest, Message, Out, PortSpec, PortVisitor, Ports,
@@ -11,6 +12,7 @@ use troika_kit::{
 };
 
 use crate::{
+    governor::{Governor, LevelPlan},
     inject::Injection,
     schedule::Due,
     stats::{NodeEvent, Recorder},
@@ -50,6 +52,7 @@ pub(crate) struct Runner<S: Step> {
     /// Where the node's own code allocates, if anywhere but the system.
     arena: Option<Arena>,
     inject: Option<Injection>,
+    governor: Governor,
     book: Recorder,
 }
 
@@ -80,8 +83,20 @@ impl<S: Step> Runner<S> {
             silent: false,
             arena: None,
             inject: None,
+            governor: Governor::new(&contract, S::LEVELS.len(), LevelPlan::Governed),
             book,
         }
+    }
+
+    /// Chooses its level in this way.
+    pub(crate) fn level(&mut self, plan: LevelPlan) {
+        self.governor = Governor::new(&self.contract, S::LEVELS.len(), plan);
+        self.book.cells.level.set(self.governor.level() as u64);
+    }
+
+    fn changed_level(&self) {
+        self.book.cells.level.set(self.governor.level() as u64);
+        self.book.cells.level_changes.add(1);
     }
 
     /// Does this to it on purpose.
@@ -91,6 +106,9 @@ impl<S: Step> Runner<S> {
 
     /// Lets the node's code allocate from `arena`.
     pub(crate) fn use_arena(&mut self, arena: Arena) {
+        // `arc_swap` (models that are exchanged while they run) takes a note of each thread at its first load and gives it to another
+        // thread when this one ends: it must be the system's memory, not this arena's.
+        drop(ArcSwap::from_pointee(()).load());
         self.arena = Some(arena);
     }
 
@@ -171,12 +189,19 @@ impl<S: Step> Runner<S> {
         match done {
             Ok(Done::Worked) => {
                 self.book.cells.worked.add(1);
+                if self.governor.observe(end, end.since(release), took) {
+                    self.changed_level();
+                }
                 let late = end.since(release).saturating_sub(spec.deadline);
                 if spec.class == Class::Hard && !late.is_zero() {
                     self.replace_late(&tick, Fault::Missed { by: late });
                 }
             }
             Ok(Done::Idle) => return Ran { tick, counts: false },
+            Ok(Done::Skipped) => {
+                self.book.cells.skipped.add(1);
+                return Ran { tick, counts: false };
+            }
             Err(fault) => {
                 self.book.cells.faults.add(1);
                 self.fall_back(&tick, fault);
@@ -214,7 +239,7 @@ impl<S: Step> Runner<S> {
     }
 
     fn tick(&mut self, release: Time, now: Time) -> Tick {
-        let tick = Tick { seq: self.seq, release, now };
+        let tick = Tick { seq: self.seq, release, now, level: self.governor.level() };
         self.seq += 1;
         let by = now.since(release);
         self.book.lateness.record(by);
@@ -230,6 +255,9 @@ impl<S: Step> Runner<S> {
 
     fn too_late(&mut self, release: Time, now: Time) -> Ran {
         let tick = self.tick(release, now);
+        if self.governor.too_late(now) {
+            self.changed_level();
+        }
         self.fall_back(&tick, Fault::TooLate { by: now.since(release) });
         Ran { tick, counts: true }
     }

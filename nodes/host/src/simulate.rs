@@ -155,6 +155,7 @@ impl Simulation {
         self.beaters.push(Beater::declare(&*handle, record.clone()).map_err(refused)?);
         let publishers = bound.publishers.into_iter().map(|(publisher, _)| publisher).collect();
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
+        runner.level(options.level);
         if options.arena > 0 {
             let arena =
                 Arena::new(options.arena).map_err(|why| SpawnError::Arena { node: name.clone(), why })?;

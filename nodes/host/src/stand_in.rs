@@ -39,7 +39,7 @@ impl<S: Step> StandIn<S> {
 
     /// Publishes the node's fall-back. What the transport refuses is given up: the next one follows within a period.
     pub fn speak(&mut self, now: Time, why: &Fault) {
-        let tick = Tick { seq: self.seq, release: now, now };
+        let tick = Tick { seq: self.seq, release: now, now, level: 0 };
         self.seq += 1;
         self.step.fall_back(&tick, why, &mut self.outputs);
         let mut send =

@@ -81,6 +81,12 @@ pub struct NodeStats {
     pub fall_backs: u64,
     /// Steps whose execution took longer than the budget.
     pub over_budget: u64,
+    /// Steps that the node passed over because of its level.
+    pub skipped: u64,
+    /// Its level now: an index into [`troika_kit::Step::LEVELS`].
+    pub level: usize,
+    /// How often the governor changed it.
+    pub level_changes: u64,
     /// Messages dropped: queues that were full, outputs over their bound or behind the transport.
     pub dropped: u64,
     /// Messages on its inputs that were no value of their type.
@@ -118,6 +124,9 @@ pub(crate) struct Cells {
     pub(crate) panics: Counter,
     pub(crate) fall_backs: Counter,
     pub(crate) over_budget: Counter,
+    pub(crate) skipped: Counter,
+    pub(crate) level: Counter,
+    pub(crate) level_changes: Counter,
     /// Dropped on the ports themselves; the node's thread keeps the total.
     pub(crate) port_dropped: Counter,
     /// Dropped because all encode buffers were on their way, or a value had no CDR form.
@@ -297,6 +306,9 @@ impl Record {
             panics: cells.panics.get(),
             fall_backs: cells.fall_backs.get(),
             over_budget: cells.over_budget.get(),
+            skipped: cells.skipped.get(),
+            level: cells.level.get() as usize,
+            level_changes: cells.level_changes.get(),
             dropped: self.dropped(),
             undecodable: cells.undecodable.get(),
             received: cells.received.get(),

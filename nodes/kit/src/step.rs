@@ -11,6 +11,8 @@ pub struct Tick {
     pub release: Time,
     /// When the host called the step.
     pub now: Time,
+    /// How much of its work the step is to do: an index into [`Step::LEVELS`], 0 is all of it.
+    pub level: usize,
 }
 
 /// What a step did.
@@ -20,6 +22,8 @@ pub enum Done {
     Worked,
     /// Nothing to do; not counted in the latency statistics.
     Idle,
+    /// There was something to do and the level said to pass it over: counted as skipped, not in the latency statistics.
+    Skipped,
 }
 
 /// A node: pure, without clock, thread, I/O or transport. The same inputs and ticks give the same outputs, bit for bit.
@@ -31,6 +35,10 @@ pub trait Step: Send + 'static {
 
     /// The node kind's contract.
     const CONTRACT: Contract;
+
+    /// The ways in which the step can do its work, dearest first; the host chooses one by the measured slack
+    /// ([`Tick::level`]). Most nodes have one. A node at its last level still does its job.
+    const LEVELS: &'static [&'static str] = &["full"];
 
     /// One step. The inputs are frozen; what is sent to the outputs leaves when the step returns.
     ///

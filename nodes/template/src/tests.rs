@@ -12,7 +12,11 @@ fn says(speed_kmh: f32, age: Duration) -> Result<String, Fault> {
     let now = Time::from_stamp(100, 0);
     let inputs = Inputs { signals: Latest::holding(at(speed_kmh), now - age) };
     let mut outputs = Outputs::default();
-    Template::new(Config::default()).step(&Tick { seq: 0, release: now, now }, &inputs, &mut outputs)?;
+    Template::new(Config::default()).step(
+        &Tick { seq: 0, release: now, now, level: 0 },
+        &inputs,
+        &mut outputs,
+    )?;
     Ok(outputs.motion.sent()[0].data.clone())
 }
 

@@ -59,6 +59,10 @@ pub(crate) trait Kind: Sync {
     fn summary(&self) -> &'static str;
     /// Its contract; none for a program of its own, which makes no promise.
     fn contract(&self) -> Option<Contract>;
+    /// Its levels, dearest first: see [`Step::LEVELS`].
+    fn levels(&self) -> &'static [&'static str] {
+        &["full"]
+    }
     /// Its input ports.
     fn inputs(&self) -> &'static [PortSpec];
     /// Its output ports.
@@ -163,6 +167,9 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
     }
     fn contract(&self) -> Option<Contract> {
         Some(S::CONTRACT)
+    }
+    fn levels(&self) -> &'static [&'static str] {
+        S::LEVELS
     }
     fn inputs(&self) -> &'static [PortSpec] {
         <S::Inputs as Ports>::SPECS

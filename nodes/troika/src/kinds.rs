@@ -1,6 +1,9 @@
 //! The kinds of node that a system file can name: one line each. A kind of your own goes here.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use troika_camera::CameraNode;
 use troika_driver_state::{node::DriverStateNode, store};
@@ -8,7 +11,7 @@ use troika_drowsiness::DrowsinessNode;
 use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Duration, PortSpec, Ports};
-use troika_models::Store;
+use troika_models::{Store, StoreError};
 use troika_monitor::MonitorNode;
 use troika_msgs::troika::Transcript;
 use troika_sim::{Scenario, SimDriver};
@@ -76,6 +79,19 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     &Voice,
 ];
 
+/// The process's one store of models, so that what it handed out can be exchanged ([`crate::run::keeper`]).
+///
+/// # Errors
+/// There is no place for models.
+pub(crate) fn models() -> Result<Store, StoreError> {
+    static STORE: OnceLock<Store> = OnceLock::new();
+    if let Some(store) = STORE.get() {
+        return Ok(store.clone());
+    }
+    let store = Store::open_default()?;
+    Ok(STORE.get_or_init(|| store).clone())
+}
+
 /// The kind of a name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
@@ -91,8 +107,7 @@ fn driver_state(
     config: troika_driver_state::config::Config,
     making: &Making<'_>,
 ) -> anyhow::Result<DriverStateNode> {
-    let networks =
-        Store::open_default().map_err(anyhow::Error::from).and_then(|store| Ok(store::open_all(&store)?));
+    let networks = models().map_err(anyhow::Error::from).and_then(|store| Ok(store::open_all(&store)?));
     match networks {
         Ok(networks) => Ok(DriverStateNode::new(&config, networks, store::MODEL)?),
         Err(error) => {
@@ -108,9 +123,8 @@ fn driver_state(
 /// As [`driver_state`]: without its models the node runs all the same and says so (SR-DAT-002).
 fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyhow::Result<GestureNode> {
     let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
-    let networks = Store::open_default()
-        .map_err(anyhow::Error::from)
-        .and_then(|store| Ok(gesture_store::open_all(&store)?));
+    let networks =
+        models().map_err(anyhow::Error::from).and_then(|store| Ok(gesture_store::open_all(&store)?));
     match networks {
         Ok(networks) => Ok(GestureNode::new(&config, mapping, networks, gesture_store::MODEL)?),
         Err(error) => {
@@ -129,7 +143,7 @@ fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<Mon
 
 /// Without its head the node runs all the same, on what else there is (SR-DAT-002).
 fn drowsiness(config: troika_drowsiness::Config, making: &Making<'_>) -> anyhow::Result<DrowsinessNode> {
-    let node = match Store::open_default() {
+    let node = match models() {
         Ok(store) => DrowsinessNode::open(config, &store),
         Err(error) => DrowsinessNode::without_head(config, &error.to_string()),
     };

@@ -1,9 +1,20 @@
 //! `troika models`: lists, fetches and verifies the models, as their passports say.
 
-use anyhow::bail;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use troika_models::{Network, Registry, Store, golden};
+use troika_models::{Candidate, Network, Registry, Store, golden};
 use troika_models_pull::{Outcome, Puller, Selection};
+use troika_msgs::troika::ModelUpdateResult;
+
+use crate::{
+    run::keeper,
+    topic::{self, Where},
+};
 
 /// What to do with the models.
 #[derive(Subcommand)]
@@ -29,6 +40,16 @@ pub(crate) enum ModelsCommand {
         /// Models by name; by default all that are here.
         names: Vec<String>,
     },
+    /// Put another model in the place of the one that a running system uses, without a stop. It must pass its golden outputs first;
+    /// a bad one is refused, and the old one runs on. Lasts until the process ends.
+    Swap {
+        /// The model, for example iris_landmark.
+        name: String,
+        /// A folder with its `model.toml`, the file that it names, and the golden outputs.
+        folder: PathBuf,
+        #[command(flatten)]
+        place: Where,
+    },
 }
 
 /// Runs one of the commands.
@@ -41,6 +62,7 @@ pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<()> {
             pull(&store, &names, set.as_deref(), quiet)?;
         }
         ModelsCommand::Verify { names } => verify(&store, &names)?,
+        ModelsCommand::Swap { name, folder, place } => swap(&store, &name, &folder, &place)?,
     }
     Ok(())
 }
@@ -120,6 +142,39 @@ fn verify(store: &Store, names: &[String]) -> anyhow::Result<()> {
         bail!("{failed} of {} models refused: `troika models pull NAME` fetches a fresh copy", chosen.len());
     }
     Ok(())
+}
+
+/// A candidate is examined, offered and taken within this; a large one on a busy machine takes seconds.
+const ANSWER: Duration = Duration::from_secs(30);
+
+fn swap(store: &Store, name: &str, folder: &Path, place: &Where) -> anyhow::Result<()> {
+    store.passport(name)?;
+    // Before anybody is asked: what this machine can see of it.
+    Candidate::read(folder)?;
+    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let transport = topic::open(place)?;
+    let answers = keeper::ask(&transport, name, folder, ANSWER)?;
+    let mut taken = 0;
+    for answer in &answers {
+        match answer.status {
+            ModelUpdateResult::TAKEN => {
+                taken += 1;
+                println!(
+                    "{}: runs now, golden outputs to {:.1e} (sha256 {})",
+                    answer.process, answer.max_abs_error, answer.sha256
+                );
+            }
+            ModelUpdateResult::NOT_RUN => {}
+            _ => println!("{}: REFUSED, the old one runs on: {}", answer.process, answer.reason),
+        }
+    }
+    let asked = answers.iter().filter(|answer| answer.status != ModelUpdateResult::NOT_RUN).count();
+    match (asked, taken) {
+        (0, _) if answers.is_empty() => bail!("no process answered within {ANSWER:?}"),
+        (0, _) => bail!("no process here runs {name}"),
+        (asked, taken) if taken < asked => bail!("{} of {asked} processes kept the old one", asked - taken),
+        _ => Ok(()),
+    }
 }
 
 fn verify_one(store: &Store, passport: &troika_models::Passport) -> anyhow::Result<String> {

@@ -63,7 +63,11 @@ pub(crate) enum TopicCommand {
     },
 }
 
-fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
+/// Joins the router.
+///
+/// # Errors
+/// There is none, or it cannot be reached.
+pub(crate) fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
     let mut options = ZenohOptions::from_env()?;
     if let Some(router) = &place.router {
         options.router.clone_from(router);

@@ -72,7 +72,7 @@ fn frame(ms: u64) -> Image {
 
 fn run(node: &mut GestureNode, image: Option<Image>) -> (Result<Done, Fault>, Gesture, Vec<VehicleCommand>) {
     let now = Time::from_nanos(5_000_000_000);
-    let tick = Tick { seq: 0, release: now, now };
+    let tick = Tick { seq: 0, release: now, now, level: 0 };
     let image = image.map_or_else(Latest::default, |image| Latest::holding(image, now));
     let mut outputs = Outputs::default();
     let done = node.step(&tick, &Inputs { image }, &mut outputs);

@@ -4,6 +4,7 @@
 
 mod conductor;
 mod dashboard;
+pub(crate) mod keeper;
 mod process;
 mod report;
 mod score;
@@ -17,6 +18,7 @@ pub(crate) use voice::expected_of;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::bail;
+use troika_host::LevelPlan;
 use troika_kit::Class;
 use troika_transport::Transport;
 use troika_transport_mem::MemTransport;
@@ -124,6 +126,7 @@ fn node_options(
     options.namespace.clone_from(system.system.namespace.get_ref());
     options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
     options.arena = node.arena_mib.as_ref().map_or(kind.arena_mib(), |mib| *mib.get_ref()) << 20;
+    options.level = level(node, kind);
     options.inject = node.inject.as_ref().map(|inject| inject.get_ref().injection());
     options.contract = check::contract(node, kind)?;
     if let (Some(sched), Some(contract)) = (&node.sched, &options.contract) {
@@ -133,6 +136,14 @@ fn node_options(
         options = options.remap(port, topic.get_ref());
     }
     Ok(options)
+}
+
+/// The level that the system file fixes, if it does.
+fn level(node: &Node, kind: &dyn Kind) -> LevelPlan {
+    let index = |level: &serde_spanned::Spanned<String>| {
+        kind.levels().iter().position(|name| *name == level.get_ref())
+    };
+    node.level.as_ref().and_then(index).map_or(LevelPlan::Governed, LevelPlan::Fixed)
 }
 
 /// Makes the nodes of one process and hands them to the runtime.

@@ -13,6 +13,7 @@ use troika_transport::Transport;
 
 use super::{
     RunArguments,
+    keeper::Keeper,
     report::{ArenaFigures, NodeFigures, Percentiles, ProcessFigures},
 };
 use crate::{kind::Runtime, system::System};
@@ -49,6 +50,10 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         place += 1;
         kind.start(making, options, Runtime::Host(&mut host))
     })?;
+    let keeper = match crate::kinds::models() {
+        Ok(store) => Keeper::start(store, process, system.system.namespace.get_ref(), &*transport)?,
+        Err(_told_by_each_node) => None,
+    };
     wait_for_all(&*transport, &system, &stop)?;
     let floor = settings.floor.then(Floor::start).transpose().context("cannot start the floor thread")?;
     host.start();
@@ -64,6 +69,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let closed = StopToken::new();
     close_in_time(&stop, &closed, write.clone()).context("cannot start a thread")?;
     let report = host.run_until(&stop);
+    drop(keeper);
     closed.stop();
     let floor = floor.map(|floor| percentiles(&floor.stop(), 1e6));
     write(floor)?;
@@ -166,6 +172,9 @@ pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
         faults: stats.faults,
         last_fault: stats.last_fault.map(|event| event.fault.to_string()),
         fall_backs: stats.fall_backs,
+        skipped: stats.skipped,
+        level_changes: stats.level_changes,
+        over_budget: stats.over_budget,
         dropped: stats.dropped,
         undecodable: stats.undecodable,
         arena: stats.arena.map(|arena| ArenaFigures {

@@ -42,6 +42,15 @@ pub(super) struct NodeFigures {
     pub last_fault: Option<String>,
     /// Fall-backs published.
     pub fall_backs: u64,
+    /// Inputs that the node passed over because of its level.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Times that the level was changed by the measured slack.
+    #[serde(default)]
+    pub level_changes: u64,
+    /// Steps that took longer than the budget.
+    #[serde(default)]
+    pub over_budget: u64,
     /// Messages dropped by full queues.
     pub dropped: u64,
     /// Messages that were no value of their type.

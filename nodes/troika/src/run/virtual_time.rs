@@ -106,7 +106,8 @@ fn run(
         }
         let Some(kind) = kinds::find(kind_name) else { continue };
         let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
-        let options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
+        let mut options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
+        options.level = super::level(node.get_ref(), kind);
         kind.start(&making, options, Runtime::Simulation(&mut simulation))?;
         detectors += 1;
     }

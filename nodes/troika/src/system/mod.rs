@@ -126,6 +126,9 @@ pub(crate) struct Node {
     /// Locked memory that its step allocates from, MiB; by default as the kind needs.
     #[serde(default)]
     pub arena_mib: Option<Spanned<usize>>,
+    /// One of the kind's levels, for good; by default the host chooses by the measured slack.
+    #[serde(default)]
+    pub level: Option<Spanned<String>>,
     /// Port name to topic name.
     #[serde(default)]
     pub remap: BTreeMap<String, Spanned<String>>,

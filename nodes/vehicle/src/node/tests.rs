@@ -49,7 +49,7 @@ impl<B: Body> Drive<B> {
             inputs.signals = Latest::holding(heard.clone(), self.heard_at);
         }
         inputs.command = Events::holding(commands.into_iter().map(|value| Sample { value, received: now }));
-        let tick = Tick { seq: self.ms / 20, release: now, now };
+        let tick = Tick { seq: self.ms / 20, release: now, now, level: 0 };
         let mut outputs = Outputs::default();
         self.node.step(&tick, &inputs, &mut outputs).expect("the vehicle never faults");
         assert_eq!(outputs.result.dropped(), 0);

@@ -27,7 +27,7 @@ impl Driver {
     }
 
     fn step(&mut self, heard: Option<(&str, f32)>, results: Vec<CommandResult>) -> Answer {
-        let tick = Tick { seq: self.count, release: self.now, now: self.now };
+        let tick = Tick { seq: self.count, release: self.now, now: self.now, level: 0 };
         let sample = |value| Sample { value, received: self.now };
         self.count += 1;
         let transcript = heard.map(|(text, confidence)| Transcript {
@@ -221,7 +221,7 @@ fn talk_among_passengers_is_left_alone_and_a_question_goes_to_the_dialogue() {
 fn a_fault_lets_a_question_go() {
     let mut driver = Driver::at(0.0);
     driver.says("call Anna");
-    let tick = Tick { seq: 9, release: driver.now, now: driver.now };
+    let tick = Tick { seq: 9, release: driver.now, now: driver.now, level: 0 };
     driver.node.fall_back(&tick, &Fault::Model("test"), &mut Outputs::default());
     assert_eq!(functions(&driver.says("yes")), [""; 0]);
 }

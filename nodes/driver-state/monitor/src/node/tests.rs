@@ -71,7 +71,7 @@ impl Cabin {
             inputs.state.freeze();
         }
         inputs.signals = Events::holding(self.signals.drain(..));
-        let tick = Tick { seq: self.seq, release: host(self.ms), now: host(self.ms) };
+        let tick = Tick { seq: self.seq, release: host(self.ms), now: host(self.ms), level: 0 };
         let mut outputs = Outputs::default();
         let done = self.node.step(&tick, &inputs, &mut outputs).expect("the monitor never faults");
         self.alerts.extend_from_slice(outputs.alert.sent());
@@ -148,7 +148,7 @@ fn a_monitor_that_always_falls_back_says_that_it_is_unavailable() {
     let mut cabin = Cabin::new(&[]);
     let mut outputs = Outputs::default();
     for n in 0..=100u64 {
-        let tick = Tick { seq: n, release: host(n * 50), now: host(n * 50) };
+        let tick = Tick { seq: n, release: host(n * 50), now: host(n * 50), level: 0 };
         cabin.node.fall_back(&tick, &Fault::TooLate { by: Duration::from_millis(60) }, &mut outputs);
         assert_eq!(outputs.alert.sent().len(), usize::from(n == 100), "{n}");
     }

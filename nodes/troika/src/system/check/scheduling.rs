@@ -54,6 +54,18 @@ pub(super) fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Probl
                 .help("it is touched and locked whole; leave the key out for what the kind needs"),
         );
     }
+    if let Some(level) = &node.level
+        && !kind.levels().contains(&level.get_ref().as_str())
+    {
+        problems.push(
+            Problem::error(format!("`{}` has no level '{}'", kind.name(), level.get_ref()))
+                .at(level.span())
+                .help(format!(
+                    "its levels are {}; leave the key out to have one chosen by the measured slack",
+                    kind.levels().join(", ")
+                )),
+        );
+    }
     if let Some(inject) = &node.inject {
         problems.push(
             Problem::warning("a fault is injected into this node: it does wrong on purpose")

@@ -1,0 +1,221 @@
+//! Another network in the place of one that runs. A candidate is read from a folder with a passport of its own, and must pass its
+//! golden outputs before it is offered; the running one takes it between two runs, without waiting, and hands itself back to be
+//! dropped elsewhere. Until then, and when the candidate is refused, the old one runs on.
+//!
+//! The thread that runs the network (a real-time one) does one `arc_swap` load a run, and at the exchange one `try_lock` and a swap
+//! of pointers: it allocates nothing, frees nothing and waits for nobody.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwapOption;
+use thiserror::Error;
+
+use crate::{
+    golden::{self, Agreement, GoldenError},
+    network::{Network, NetworkError},
+    parts::Parts,
+    passport::{Passport, PassportError, Sha256, TensorSpec},
+};
+
+/// The file in a candidate's folder that describes it.
+const PASSPORT: &str = "model.toml";
+
+/// Why a candidate is refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A file of the folder cannot be read.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// Its passport is wrong.
+    #[error(transparent)]
+    Passport(#[from] PassportError),
+    /// It is another model.
+    #[error("its passport is that of `{found}`, not of `{expected}`")]
+    Other {
+        /// In the passport.
+        found: String,
+        /// The running one.
+        expected: String,
+    },
+    /// The bytes are not those that its passport names.
+    #[error("its sha256 is {found}, its passport says {expected}")]
+    WrongHash {
+        /// Of the bytes.
+        found: Sha256,
+        /// In the passport.
+        expected: Sha256,
+    },
+    /// The bytes make no network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// Another shape or range than the network that runs: whoever runs it counts on those.
+    #[error("its {what} differ from those of the network that runs")]
+    Differs {
+        /// Inputs or outputs.
+        what: &'static str,
+    },
+    /// It does not compute what its reference computes.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+}
+
+/// A candidate that was read and not yet looked at.
+#[derive(Debug)]
+pub struct Candidate {
+    passport: Passport,
+    bytes: Vec<u8>,
+    golden: Option<Vec<u8>>,
+}
+
+impl Candidate {
+    /// Reads a folder with a `model.toml`, the file that it names, and its golden outputs.
+    ///
+    /// # Errors
+    /// A file that is not there or a passport that is wrong.
+    pub fn read(folder: &Path) -> Result<Candidate, Refusal> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| Refusal::Io { path, source })
+        };
+        let text = String::from_utf8_lossy(&read(PASSPORT)?).into_owned();
+        let passport = Passport::parse(&text, &folder.join(PASSPORT).display().to_string())?;
+        let bytes = read(&passport.file)?;
+        let golden = passport.golden.as_ref().map(|golden| read(&golden.file)).transpose()?;
+        Ok(Candidate { passport, bytes, golden })
+    }
+
+    /// Its passport.
+    pub fn passport(&self) -> &Passport {
+        &self.passport
+    }
+}
+
+/// Where a running network takes its successor from. Cloning gives another end of the same.
+#[derive(Clone)]
+pub struct Exchange(Arc<Shared>);
+
+struct Shared {
+    model: String,
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
+    parts: usize,
+    offer: ArcSwapOption<Offer>,
+}
+
+struct Offer(Mutex<Held>);
+
+/// First the new network, then the old one.
+struct Held {
+    parts: Parts,
+    taken: bool,
+}
+
+/// A network that was offered; dropping it before it was taken withdraws the offer.
+pub struct Offered {
+    exchange: Exchange,
+    offer: Arc<Offer>,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Exchange").field(&self.0.model).finish()
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(model: &str, network: &Network) -> Exchange {
+        Exchange(Arc::new(Shared {
+            model: model.to_owned(),
+            inputs: network.inputs().to_vec(),
+            outputs: network.outputs().to_vec(),
+            parts: network.parts(),
+            offer: ArcSwapOption::empty(),
+        }))
+    }
+
+    /// The model that runs.
+    pub fn model(&self) -> &str {
+        &self.0.model
+    }
+
+    /// Whether the network still exists.
+    pub(crate) fn is_live(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// Makes the candidate's network and holds it to its golden outputs. Takes as long as a few runs; the running network is not
+    /// touched.
+    ///
+    /// # Errors
+    /// The first reason to refuse it.
+    pub fn examine(&self, candidate: &Candidate) -> Result<(Network, Agreement), Refusal> {
+        let Candidate { passport, bytes, golden } = candidate;
+        if passport.name != self.0.model {
+            return Err(Refusal::Other { found: passport.name.clone(), expected: self.0.model.clone() });
+        }
+        let found = Sha256::of(bytes);
+        if found != passport.sha256 {
+            return Err(Refusal::WrongHash { found, expected: passport.sha256 });
+        }
+        let same = |a: &[TensorSpec], b: &[TensorSpec]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.shape == b.shape && a.range == b.range)
+        };
+        if !same(&passport.inputs, &self.0.inputs) {
+            return Err(Refusal::Differs { what: "inputs" });
+        }
+        if !same(&passport.outputs, &self.0.outputs) {
+            return Err(Refusal::Differs { what: "outputs" });
+        }
+        let mut network = Network::load_in_parts(passport, bytes, self.0.parts)?;
+        let reference = golden.as_deref().ok_or(GoldenError::None)?;
+        let agreement = golden::compare(passport, &mut network, reference)?;
+        Ok((network, agreement))
+    }
+
+    /// Offers a network that [`Exchange::examine`] gave; the running one takes it before its next run.
+    pub fn offer(&self, network: Network) -> Offered {
+        let held = Held { parts: network.into_parts(), taken: false };
+        let offer = Arc::new(Offer(Mutex::new(held)));
+        self.0.offer.store(Some(Arc::clone(&offer)));
+        Offered { exchange: self.clone(), offer }
+    }
+
+    /// Takes what is offered, if something is, by exchanging it with `parts`. Never waits.
+    pub(crate) fn take(&self, parts: &mut Parts) {
+        let offer = self.0.offer.load();
+        let Some(offer) = &*offer else { return };
+        // Held by the other side only while it looks whether it was taken; then at the next run.
+        let Ok(mut held) = offer.0.try_lock() else { return };
+        if !held.taken {
+            held.taken = true;
+            std::mem::swap(parts, &mut held.parts);
+        }
+    }
+}
+
+impl Offered {
+    /// Whether the running network has become this one.
+    pub fn is_taken(&self) -> bool {
+        self.offer.0.lock().unwrap_or_else(PoisonError::into_inner).taken
+    }
+
+    /// Ends the offer. True once the running thread holds nothing of it any more: only then may this be dropped, so that what is
+    /// freed is freed here.
+    pub fn ended(&self) -> bool {
+        let current = self.exchange.0.offer.load();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &self.offer)) {
+            drop(current);
+            self.exchange.0.offer.store(None);
+        }
+        Arc::strong_count(&self.offer) == 1
+    }
+}
