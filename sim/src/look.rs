@@ -219,6 +219,20 @@ impl Texture {
         Texture { texels: vec![[0; 4]; TEXTURE * TEXTURE], offset, scale }
     }
 
+    /// Paints the texels around what is painted like their neighbours, so that no seam shows. `rounds`: texels.
+    pub(crate) fn bleed(&mut self, painted: &mut Vec<bool>, rounds: usize) {
+        for _ in 0..rounds {
+            let before = painted.clone();
+            for at in TEXTURE + 1..TEXTURE * (TEXTURE - 1) - 1 {
+                let around = [at - 1, at + 1, at - TEXTURE, at + TEXTURE];
+                if let (false, Some(from)) = (before[at], around.into_iter().find(|n| before[*n])) {
+                    self.texels[at] = self.texels[from];
+                    painted[at] = true;
+                }
+            }
+        }
+    }
+
     /// Paints a triangle of texels; `paint` is given the weights of its corners.
     pub(crate) fn fill(
         &mut self,

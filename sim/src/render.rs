@@ -166,6 +166,8 @@ pub struct Renderer {
     quality: Quality,
     noise: sensor::Noise,
     canvas: Canvas,
+    /// Share of the flash's full strength; less when something is near to the camera.
+    metered: f32,
     /// By identity.
     kept: Vec<Option<Kept>>,
     /// By light, in the order of [`Light::ALL`].
@@ -212,6 +214,7 @@ impl Renderer {
             quality,
             noise: sensor::Noise::new(),
             canvas: Canvas::new(camera.width * over, camera.height * over),
+            metered: 1.0,
             kept: Vec::new(),
             lit: Default::default(),
             morphed: Vec::new(),
@@ -251,6 +254,7 @@ impl Renderer {
     /// Renders into a frame that is there.
     pub fn render_into(&mut self, pose: &Pose, frame: &mut Frame) {
         self.background(pose.light);
+        self.metered = 1.0;
         frame.truth = self.draw(pose);
         frame.width = self.camera.width;
         frame.height = self.camera.height;
@@ -285,6 +289,12 @@ impl Renderer {
     /// Samples along a pixel's side: 1 or 2.
     pub(crate) fn oversampling(&self) -> f32 {
         if self.quality == Quality::Smooth { 2.0 } else { 1.0 }
+    }
+
+    /// The flash's strength for something at this distance, dm: a camera takes the flash back until it is not dazzled.
+    pub(crate) fn meter(&mut self, nearest: f32) -> f32 {
+        self.metered = (nearest * nearest / (6.5 * 6.5)).clamp(0.1, 1.0);
+        self.metered
     }
 
     /// Draws the driver over what is on the canvas.
@@ -519,7 +529,7 @@ fn light_up(this: &Renderer, kept: &Kept, lit: &Lit, identity: usize, corners: &
         let hair = if look.hair_depth > 0.0 { (kept.hair[v] / look.hair_depth).clamp(0.0, 1.0) } else { 0.0 };
         let open = lerp(masks.open, 1.0, 0.3) * (1.0 - 0.75 * masks.mouth);
         let lit_by = |l: V3, wrap: f32| ((dot(*n, l) + wrap) / (1.0 + wrap)).max(0.0);
-        let flash = rig.flash * (6.5 / distance) * (6.5 / distance) * lit_by(eye, 0.05);
+        let flash = this.metered * rig.flash * (6.5 / distance) * (6.5 / distance) * lit_by(eye, 0.05);
         let (key, fill) = (lit_by(rig.key, 0.15) * lerp(open, 1.0, 0.5), lit_by(rig.fill, 0.3) * open);
         let up = 0.5 + 0.5 * n[1];
         let mut light: V3 = core::array::from_fn(|k| {

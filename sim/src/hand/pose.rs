@@ -66,7 +66,7 @@ impl HandShapeName {
 }
 
 /// Fingers that are bent into the palm.
-const BENT: [f32; 3] = [78.0, 98.0, 58.0];
+const BENT: [f32; 3] = [83.0, 104.0, 68.0];
 /// Thumb laid over bent fingers.
 const OVER: [f32; 4] = [14.0, 52.0, 26.0, 48.0];
 
@@ -86,7 +86,7 @@ impl HandPose {
                 thumb: OVER,
             },
             HandShapeName::ThumbUp | HandShapeName::ThumbDown => HandPose {
-                flexion: [[72.0, 100.0, 60.0], [76.0, 100.0, 60.0], BENT, BENT],
+                flexion: [[80.0, 104.0, 68.0], BENT, BENT, BENT],
                 spread: [0.0; 4],
                 thumb: [62.0, 4.0, -4.0, -12.0],
             },
@@ -122,10 +122,10 @@ impl HandPose {
             (angle + size * deg * random.normal().clamp(-2.0, 2.0)).clamp(low, high)
         };
         for finger in &mut pose.flexion {
-            finger[0] = about(finger[0], 1.0, -12.0, 90.0);
-            finger[1] = about(finger[1], 1.0, 0.0, 108.0);
+            finger[0] = about(finger[0], 1.0, -12.0, 94.0);
+            finger[1] = about(finger[1], 1.0, 0.0, 112.0);
             // The end joint follows the middle one.
-            finger[2] = about(finger[2], 0.7, -4.0, 75.0);
+            finger[2] = about(finger[2], 0.7, -4.0, 80.0);
         }
         for spread in &mut pose.spread {
             *spread = about(*spread, 0.5, -22.0, 20.0);

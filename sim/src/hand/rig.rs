@@ -20,6 +20,10 @@ const FAN_DEG: [f32; 4] = [0.0, -4.0, -8.0, -13.0];
 const TWIST: f32 = 0.5;
 /// Landmarks of fingertips are this far inside the flesh, dm: where annotators put them.
 const TIP_INSIDE: f32 = 0.05;
+/// The thumb's root as anatomists have it, over the rig's, which lies in the flesh: by axis.
+const THUMB_ROOT: V3 = [0.95, 0.62, 1.0];
+/// The wrist's landmark is at the heel of the hand, this far from the joint that the forearm bends in, dm.
+const HEEL: f32 = 0.09;
 /// A wrist bends this far at most, degrees.
 const WRIST_DEG: f32 = 42.0;
 /// Landmarks of a hand: wrist, then for each finger from the thumb on its root, two joints, and tip.
@@ -75,6 +79,8 @@ impl Skeleton {
             let bends = if finger == 0 { self.thumb(pose) } else { self.finger(finger - 1, pose) };
             self.chain(shape, finger, bends, &mut posed);
         }
+        posed.landmarks[0] = [0.0, HEEL, 0.0];
+        posed.landmarks[1] = core::array::from_fn(|k| THUMB_ROOT[k] * shape.joints[0][0][k]);
         posed
     }
 

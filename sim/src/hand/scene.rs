@@ -208,10 +208,13 @@ impl HandScene {
     pub fn render_into(&mut self, shot: &HandShot, frame: &mut HandFrame) {
         self.warm(shot.identity, shot.light, shot.driver.is_some());
         self.behind.background(shot.light);
+        let flash = self.behind.meter(shot.placement.map_or(f32::MAX, |p| 10.0 * length(p.wrist_m)));
         if let Some(driver) = &shot.driver {
             self.behind.draw(driver);
         }
-        frame.truth = shot.placement.map_or_else(HandTruth::default, |placement| self.draw(shot, &placement));
+        frame.truth = shot.placement.map_or_else(HandTruth::default, |placement| {
+            self.draw(shot, &placement, flash)
+        });
         frame.width = self.camera.width;
         frame.height = self.camera.height;
         frame.channels = if shot.light.is_infrared() { 1 } else { 3 };
@@ -219,7 +222,7 @@ impl HandScene {
     }
 
     /// Draws the hand over what is on the canvas.
-    fn draw(&mut self, shot: &HandShot, placement: &Placement) -> HandTruth {
+    fn draw(&mut self, shot: &HandShot, placement: &Placement, metered: f32) -> HandTruth {
         let identity = shot.identity.min(self.identities() - 1);
         let over = self.behind.oversampling();
         let (Some(Some(kept)), Some((canvas, view, rig, tone))) =
@@ -250,7 +253,7 @@ impl HandScene {
         }
         self.shade.cast(&self.placed, &self.normals, &mesh.triangles, &self.far, rig.key);
         self.corners.clear();
-        let lamps = Lamps { rig, camera: view.position };
+        let lamps = Lamps { rig, metered, camera: view.position };
         self.corners.extend(self.placed.iter().enumerate().map(|(v, p)| {
             let (x, y, inverse_depth) = view.project(*p);
             let wet = lerp(1.0, 0.1, kept.cloth[v]) * lerp(1.0, 2.0, mesh.nail[v]);
@@ -295,6 +298,8 @@ impl HandScene {
 /// The lamps, and where the camera's own is.
 struct Lamps<'a> {
     rig: &'a Rig,
+    /// Share of the flash's strength.
+    metered: f32,
     camera: V3,
 }
 
@@ -309,7 +314,7 @@ impl Lamps<'_> {
         let wraps = if cloth > 0.5 { [0.1; 3] } else { [0.34, 0.18, 0.14] };
         let lit_by = |l: V3, wrap: f32| ((dot(n, l) + wrap) / (1.0 + wrap)).max(0.0);
         let soft = [0.12, 0.04, 0.02];
-        let flash = rig.flash * (6.5 / distance) * (6.5 / distance) * lit_by(eye, 0.05);
+        let flash = self.metered * rig.flash * (6.5 / distance) * (6.5 / distance) * lit_by(eye, 0.05);
         let up = 0.5 + 0.5 * n[1];
         // Open skin next to skin is lit by it.
         let sky = lerp(0.18, 1.0, open);

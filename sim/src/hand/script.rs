@@ -23,6 +23,8 @@ const MADE: f32 = 0.75;
 const TRANSITION_FRAMES: usize = 6;
 /// From here a hand comes, and there it goes: metres below its place, out of the picture.
 const BELOW_M: f32 = 0.42;
+/// A hand is held this far from the middle of the picture, metres: beside the face rather than before it.
+const ASIDE_M: f32 = 0.08;
 /// Deviation of the joints between people, and of one person's gesture between one time and the next, degrees.
 const PERSON_DEG: f32 = 5.0;
 const TIME_DEG: f32 = 3.0;
@@ -160,9 +162,11 @@ impl Plan {
         let around = [near(0.025), near(0.02), near(0.025)];
         let wobble = [near(7.0), near(7.0), near(8.0)];
         let flip = near(1.0) > 0.0;
+        // On the hand's own side of the face, but a stroke is across the middle.
+        let aside = if matches!(act.kind, HandActKind::Swipe { .. }) { 0.0 } else { -side * ASIDE_M };
         let still = |pose: HandPose, usual: [f32; 3]| Still {
             pose,
-            at: act.at.unwrap_or([around[0], 0.01 + around[1], 0.46 + around[2]]),
+            at: act.at.unwrap_or([around[0] + aside, 0.01 + around[1], 0.46 + around[2]]),
             angles: core::array::from_fn(|k| {
                 // Rolls and turns are mirrored on a left hand.
                 let mirror = if k == 1 { 1.0 } else { side };

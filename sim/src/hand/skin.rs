@@ -61,6 +61,7 @@ pub(crate) fn paint(
             point(look, habit, shape, p, mix(&|v| palmar[v]), mix(&|v| mesh.nail[v]))
         });
     }
+    texture.bleed(&mut painted, 3);
     texture
 }
 
@@ -70,7 +71,7 @@ fn point(look: &Look, habit: Habit, shape: &HandShape, p: V3, palmar: f32, nail:
     let middling = noise(scale(p, 18.0)) - 0.5;
     let coarse = noise(scale(p, 5.0)) - 0.5;
     let inner = smoothstep(-0.25, 0.45, palmar);
-    let mut colour: V3 = core::array::from_fn(|k| lerp(look.skin[k], PALM[k], 0.50 * inner));
+    let mut colour: V3 = core::array::from_fn(|k| lerp(look.skin[k], PALM[k], 0.44 * inner));
     let mut infrared = infrared_of(look) + 0.05 * inner;
     let grain = 1.0 + 0.08 * fine + 0.06 * middling + 0.10 * coarse;
     colour = scale(colour, grain);
@@ -110,11 +111,11 @@ fn point(look: &Look, habit: Habit, shape: &HandShape, p: V3, palmar: f32, nail:
                 1.0 - smoothstep(0.4 * width, *width, away)
             })
             .fold(0.0, f32::max);
-        over([0.64, 0.50, 0.48], 0.85 * habit.creases * inner * depth);
+        over([0.70, 0.56, 0.54], 0.7 * habit.creases * inner * depth);
     }
     // Creases where the wrist bends.
     let wrist = [0.02, -0.06].map(|y| 1.0 - smoothstep(0.006, 0.018, (p[1] + y - 0.03 * middling).abs()));
-    over([0.72, 0.60, 0.58], 0.6 * habit.creases * inner * wrist[0].max(wrist[1]));
+    over([0.80, 0.70, 0.68], 0.5 * habit.creases * inner * wrist[0].max(wrist[1]));
     let nail = smoothstep(0.35, 0.65, nail);
     let plate: V3 = core::array::from_fn(|k| lerp(look.skin[k], NAIL[k], 0.6) * (1.0 + 0.04 * fine));
     colour = core::array::from_fn(|k| lerp(colour[k], plate[k], nail));
@@ -136,9 +137,9 @@ pub(crate) fn cloth_share(habit: Habit, p: V3) -> f32 {
 
 /// The palm's three lines and their widths, dm; x and y in the hand's frame.
 const PALM_LINES: [([[f32; 2]; 4], f32); 3] = [
-    ([[-0.38, 0.60], [-0.20, 0.62], [0.00, 0.70], [0.10, 0.84]], 0.022),
-    ([[0.33, 0.66], [0.15, 0.62], [-0.08, 0.50], [-0.26, 0.36]], 0.020),
-    ([[0.33, 0.64], [0.14, 0.56], [0.03, 0.34], [0.06, 0.08]], 0.024),
+    ([[-0.40, 0.64], [-0.22, 0.66], [-0.04, 0.74], [0.08, 0.88]], 0.014),
+    ([[0.33, 0.68], [0.15, 0.64], [-0.06, 0.54], [-0.24, 0.42]], 0.013),
+    ([[0.33, 0.66], [0.14, 0.58], [0.03, 0.36], [0.06, 0.08]], 0.015),
 ];
 
 fn distance_to(line: &[[f32; 2]; 4], p: [f32; 2]) -> f32 {
