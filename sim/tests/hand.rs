@@ -127,8 +127,9 @@ fn the_tips_of_an_ok_meet_on_every_hand_of_every_person() {
             );
             let script = HandScript::new(&HandScenario::parse(&text).expect("a scenario"));
             let truth = scene().render(&script.shots[14].shot).truth;
-            let gap = apart(truth.landmarks[4], truth.landmarks[8]);
-            assert!(gap < 22.0, "{person}, seed {seed}: {gap} px between the tips");
+            let gap = apart(truth.landmarks[4], truth.landmarks[8])
+                / apart(truth.landmarks[9], truth.landmarks[WRIST]);
+            assert!(gap < 0.28, "{person}, seed {seed}: {gap} palms between the tips");
         }
     }
 }
@@ -151,7 +152,7 @@ fn skin_is_where_the_landmarks_are() {
 }
 
 #[test]
-fn no_triangle_of_a_finger_is_torn_in_any_shape() {
+fn fingers_are_as_long_in_every_shape() {
     // Landmarks of neighbouring joints stay as far apart as the bones are long, whatever the pose: seen in depth too.
     let mut scene = scene();
     let length = |truth: &HandTruth, a: usize, b: usize| {
@@ -165,7 +166,8 @@ fn no_triangle_of_a_finger_is_torn_in_any_shape() {
     for name in HandShapeName::ALL {
         let truth = scene.render(&shot(name)).truth;
         for finger in 0..5 {
-            for part in 0..3 {
+            // The thumb's root is where annotators put it, not the joint that its bone hangs on.
+            for part in usize::from(finger == 0)..3 {
                 let (a, b) = (1 + 4 * finger + part, 2 + 4 * finger + part);
                 let (was, is) = (length(&open, a, b), length(&truth, a, b));
                 assert!((was - is).abs() < 0.0006, "{name:?}: bone {a}-{b} is {is} m, was {was}");

@@ -212,9 +212,8 @@ impl HandScene {
         if let Some(driver) = &shot.driver {
             self.behind.draw(driver);
         }
-        frame.truth = shot.placement.map_or_else(HandTruth::default, |placement| {
-            self.draw(shot, &placement, flash)
-        });
+        frame.truth =
+            shot.placement.map_or_else(HandTruth::default, |placement| self.draw(shot, &placement, flash));
         frame.width = self.camera.width;
         frame.height = self.camera.height;
         frame.channels = if shot.light.is_infrared() { 1 } else { 3 };

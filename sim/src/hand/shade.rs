@@ -14,6 +14,8 @@ const SKY: usize = 12;
 pub(crate) struct Shade {
     sky: [V3; SKY],
     depth: Vec<f32>,
+    /// By vertex: samples across and up, and towards the lamp in dm.
+    placed: Vec<V3>,
     seen: Vec<f32>,
     /// By vertex: the share of the sky over its surface that is free.
     pub(crate) open: Vec<f32>,
@@ -34,6 +36,7 @@ impl Shade {
         Shade {
             sky,
             depth: Vec::new(),
+            placed: Vec::new(),
             seen: Vec::new(),
             open: Vec::new(),
             lit: Vec::new(),
@@ -79,38 +82,35 @@ impl Shade {
         let helper = if from[1].abs() < 0.9 { [0.0, 1.0, 0.0] } else { [1.0, 0.0, 0.0] };
         let right = unit(cross(helper, from));
         let up = cross(from, right);
-        let near = |v: &usize| !far[*v];
+        self.placed.clear();
+        self.placed.extend(vertices.iter().map(|p| [dot(*p, right), dot(*p, up), dot(*p, from)]));
         let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
-        for v in (0..vertices.len()).filter(near) {
-            for (n, axis) in [right, up].iter().enumerate() {
-                let x = dot(vertices[v], *axis);
-                low[n] = low[n].min(x);
-                high[n] = high[n].max(x);
+        for p in self.placed.iter().zip(far).filter(|(_, far)| !**far).map(|(p, _)| p) {
+            for n in 0..2 {
+                low[n] = low[n].min(p[n]);
+                high[n] = high[n].max(p[n]);
             }
         }
         let step = (SIDE as f32 - 3.0) / (high[0] - low[0]).max(high[1] - low[1]).max(1e-3);
-        let place = |p: V3| {
-            let x = (dot(p, right) - low[0]) * step + 1.0;
-            let y = (dot(p, up) - low[1]) * step + 1.0;
-            [x, y, dot(p, from)]
-        };
+        for p in &mut self.placed {
+            *p = [(p[0] - low[0]) * step + 1.0, (p[1] - low[1]) * step + 1.0, p[2]];
+        }
         self.depth.clear();
         self.depth.resize(SIDE * SIDE, f32::MIN);
         for triangle in triangles {
             let index = triangle.map(|(v, _)| usize::from(v));
-            if index.iter().all(near) {
-                self.draw(index.map(|v| place(vertices[v])));
+            if index.iter().all(|v| !far[*v]) {
+                self.draw(index.map(|v| self.placed[v]));
             }
         }
         let depth = &self.depth;
         self.seen.clear();
-        self.seen.extend(vertices.iter().map(|p| {
-            let [x, y, z] = place(*p);
+        self.seen.extend(self.placed.iter().map(|[x, y, z]| {
             let mut free = 0.0;
             for (dx, dy) in [(0.0, 0.0), (1.2, 0.3), (-1.2, -0.3), (0.3, -1.2), (-0.3, 1.2)] {
                 let (x, y) = ((x + dx + 0.5) as usize, (y + dy + 0.5) as usize);
                 let nearest = depth[y.min(SIDE - 1) * SIDE + x.min(SIDE - 1)];
-                // Soft: half a bias to a whole one.
+                // Soft: half a bias to two.
                 free += 1.0 - ((nearest - z - 0.5 * BIAS) / (1.5 * BIAS)).clamp(0.0, 1.0);
             }
             free / 5.0

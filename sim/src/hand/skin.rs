@@ -67,6 +67,10 @@ pub(crate) fn paint(
 
 /// Paints one point. `palmar`: -1 back of the hand .. 1 palm.
 fn point(look: &Look, habit: Habit, shape: &HandShape, p: V3, palmar: f32, nail: f32) -> Paint {
+    let cloth = cloth_share(habit, p);
+    if cloth >= 1.0 {
+        return sleeve(look, habit, p);
+    }
     let fine = noise(scale(p, 60.0)) - 0.5;
     let middling = noise(scale(p, 18.0)) - 0.5;
     let coarse = noise(scale(p, 5.0)) - 0.5;
@@ -120,14 +124,18 @@ fn point(look: &Look, habit: Habit, shape: &HandShape, p: V3, palmar: f32, nail:
     let plate: V3 = core::array::from_fn(|k| lerp(look.skin[k], NAIL[k], 0.6) * (1.0 + 0.04 * fine));
     colour = core::array::from_fn(|k| lerp(colour[k], plate[k], nail));
     infrared = lerp(infrared, infrared_of(look) * 1.05, nail);
-    let cloth = cloth_share(habit, p);
-    if cloth > 0.0 {
-        let weave = 0.82 + 0.36 * noise([p[0] * 80.0, p[1] * 80.0, p[2] * 80.0]);
-        let hem = if p[1] > habit.sleeve - 0.16 { 0.88 } else { 1.0 };
-        colour = core::array::from_fn(|k| lerp(colour[k], look.cloth[k] * weave * hem, cloth));
-        infrared = lerp(infrared, CLOTH_INFRARED * weave * hem, cloth);
+    let over = sleeve(look, habit, p);
+    Paint {
+        colour: core::array::from_fn(|k| lerp(colour[k], over.colour[k], cloth)),
+        infrared: lerp(infrared, over.infrared, cloth),
     }
-    Paint { colour, infrared }
+}
+
+/// Cloth, with a hem.
+fn sleeve(look: &Look, habit: Habit, p: V3) -> Paint {
+    let weave = 0.82 + 0.36 * noise(scale(p, 80.0));
+    let hem = if p[1] > habit.sleeve - 0.16 { 0.88 } else { 1.0 };
+    Paint { colour: scale(look.cloth, weave * hem), infrared: CLOTH_INFRARED * weave * hem }
 }
 
 /// 1 where the sleeve is.
