@@ -3,7 +3,7 @@
 
     python3.11 -m venv V && V/bin/pip install mediapipe==0.10.14 'numpy<2' pillow
     cargo run -p troika-sim --example render_hand -- stills FOLDER
-    V/bin/python sim/check_hands.py FOLDER [--full] [--detail]
+    V/bin/python sim/check_hands.py FOLDER... [--full] [--detail]
 
 For each held shape: the share of hands found, of those found the share whose handedness is right, and the mean distance of
 MediaPipe's 21 landmarks from the truth as a share of the palm's length in the picture (wrist to middle knuckle, but at least
@@ -20,7 +20,9 @@ import mediapipe as mp
 import numpy as np
 from PIL import Image
 
-SHAPES = {0: "relaxed", 1: "open_palm", 2: "fist", 3: "point", 4: "thumb_up", 5: "thumb_down", 6: "ok"}
+# By `GestureTruth.gesture`. A still without a gesture is the relaxed shape.
+SHAPES = ["relaxed", "open_palm", "fist", "point", "thumb_up", "thumb_down", "ok", "swipe_left", "swipe_right"]
+SHAPES += ["rotate_cw", "rotate_ccw"]
 
 
 def palm_size(points):
@@ -28,9 +30,15 @@ def palm_size(points):
     return max(np.linalg.norm(points[9] - points[0]), 1.4 * np.linalg.norm(points[17] - points[5]))
 
 
+def frames(folders):
+    for folder in folders:
+        for line in (folder / "truth.jsonl").read_text().splitlines():
+            yield folder, json.loads(line)
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("folder", type=pathlib.Path, nargs="+")
     parser.add_argument("--full", action="store_true", help="the full landmark model instead of the lite one")
     parser.add_argument("--detail", action="store_true", help="a line for each hand that is missed, errors by landmark")
     parser.add_argument("--below", type=float, default=0.0, help="fail when a smaller share of all hands is found")
@@ -41,11 +49,10 @@ def main():
     rows = collections.defaultdict(list)
     lights = collections.defaultdict(list)
     offsets = []
-    for line in (args.folder / "truth.jsonl").read_text().splitlines():
-        truth = json.loads(line)
+    for folder, truth in frames(args.folder):
         if truth["in_frame"] < 1.0:
             continue
-        image = np.asarray(Image.open(args.folder / truth["file"]).convert("RGB"))
+        image = np.asarray(Image.open(folder / truth["file"]).convert("RGB"))
         height, width = image.shape[:2]
         points = np.array(truth["landmarks"])
         size = palm_size(points)
@@ -60,13 +67,13 @@ def main():
                 best = (error, name == truth["hand"], seen - points)
         found = best is not None and best[0] < 0.5
         row = (found, found and best[1], best[0] if found else np.nan)
-        rows[SHAPES.get(truth["gesture"], str(truth["gesture"]))].append(row)
+        rows[SHAPES[truth["gesture"]]].append(row)
         lights[truth["light"]].append(row)
         if found:
             offsets.append((points, best[2] / size, size))
         if args.detail and not (found and best[1]):
             what = "other hand" if found else ("elsewhere" if best else "missed")
-            print(truth["file"], truth["person"], truth["hand"], truth["light"], truth["gesture"], what)
+            print(folder / truth["file"], truth["person"], truth["hand"], truth["light"], truth["gesture"], what)
     for table in (rows, lights):
         print(f"{'':12} {'hands':>6} {'found':>6} {'side':>6} {'error':>6}")
         for name, list_ in table.items():

@@ -3,12 +3,12 @@
 
 use crate::math::{V3, cross, dot, unit};
 
-/// Side of a depth map, samples: 0.03 dm each on a hand, a tenth of a finger.
-const SIDE: usize = 96;
+/// Side of a depth map, samples: 0.04 dm each on a hand, a fifth of a finger.
+const SIDE: usize = 72;
 /// A vertex is not shaded by what is nearer to it than this, dm: its own triangles.
 const BIAS: f32 = 0.05;
 /// Directions from which the sky is looked at.
-const SKY: usize = 12;
+const SKY: usize = 8;
 
 /// Depth maps and their buffers.
 pub(crate) struct Shade {
