@@ -220,9 +220,9 @@ impl Texture {
     }
 
     /// Paints the texels around what is painted like their neighbours, so that no seam shows. `rounds`: texels.
-    pub(crate) fn bleed(&mut self, painted: &mut Vec<bool>, rounds: usize) {
+    pub(crate) fn bleed(&mut self, painted: &mut [bool], rounds: usize) {
         for _ in 0..rounds {
-            let before = painted.clone();
+            let before = painted.to_owned();
             for at in TEXTURE + 1..TEXTURE * (TEXTURE - 1) - 1 {
                 let around = [at - 1, at + 1, at - TEXTURE, at + TEXTURE];
                 if let (false, Some(from)) = (before[at], around.into_iter().find(|n| before[*n])) {

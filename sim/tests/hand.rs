@@ -118,6 +118,7 @@ fn fingers_reach_as_far_as_their_shape_says() {
 
 #[test]
 fn the_tips_of_an_ok_meet_on_every_hand_of_every_person() {
+    let mut scene = scene();
     for seed in 1..4 {
         for person in
             ["ada", "ben", "chi", "dai", "efe", "fola", "gus", "hana", "ivo", "juno", "kofi", "lena"]
@@ -126,7 +127,7 @@ fn the_tips_of_an_ok_meet_on_every_hand_of_every_person() {
                 "name = 'x'\nseed = {seed}\n[[segment]]\nperson = '{person}'\nhand = 'left'\nlight = 'day'\nacts = [{{ act = 'ok', s = 0.5 }}]"
             );
             let script = HandScript::new(&HandScenario::parse(&text).expect("a scenario"));
-            let truth = scene().render(&script.shots[14].shot).truth;
+            let truth = scene.render(&script.shots[14].shot).truth;
             let gap = apart(truth.landmarks[4], truth.landmarks[8])
                 / apart(truth.landmarks[9], truth.landmarks[WRIST]);
             assert!(gap < 0.28, "{person}, seed {seed}: {gap} palms between the tips");

@@ -64,8 +64,8 @@ impl Shade {
         for n in 0..SKY {
             let from = self.sky[n];
             self.look(vertices, triangles, far, from);
-            for v in 0..count {
-                let up = dot(normals[v], from);
+            for (v, normal) in normals.iter().enumerate() {
+                let up = dot(*normal, from);
                 if up > 0.05 {
                     self.open[v] += up * self.seen[v];
                     self.weight[v] += up;
