@@ -28,7 +28,7 @@ enum Command {
         #[arg(long, default_value = "launch/systems/cabin.toml")]
         system: String,
         /// How long to run.
-        #[arg(long, default_value_t = 30)]
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
         /// No terminal view; the table at the end is printed all the same.
         #[arg(long)]

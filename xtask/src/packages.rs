@@ -13,7 +13,8 @@ use anyhow::{Context as _, bail};
 pub(crate) const RUN: &[&str] =
     &["build-essential", "cmake", "pkg-config", "libasound2-dev", "ca-certificates", "python3-pip"];
 
-/// What the tests need besides: Python for the independent peers, ffmpeg for the camera's video files.
+/// What the tests need besides: Python for the independent peers (one of them compiles its CDR against Python's headers), ffmpeg
+/// for the camera's video files.
 pub(crate) const TEST: &[&str] = &[
     "build-essential",
     "cmake",
@@ -22,6 +23,7 @@ pub(crate) const TEST: &[&str] = &[
     "ca-certificates",
     "python3-pip",
     "python3-venv",
+    "python3-dev",
     "ffmpeg",
 ];
 

@@ -186,9 +186,12 @@ impl Capture {
         lock(&self.shared.0).status.clone()
     }
 
-    /// Whether frames are missing, without a copy of the reason.
-    pub(crate) fn is_down(&self) -> bool {
-        matches!(lock(&self.shared.0).status, Status::Down(_))
+    /// Calls `told` with the reason when frames are missing.
+    pub(crate) fn if_down<T>(&self, told: impl FnOnce(&str) -> T) -> Option<T> {
+        match &lock(&self.shared.0).status {
+            Status::Down(reason) => Some(told(reason)),
+            _ => None,
+        }
     }
 
     pub(crate) fn overwritten(&self) -> u64 {

@@ -117,6 +117,9 @@ pub enum ConfigError {
     /// A rate out of bounds.
     #[error("a rate is 1 to 240 frames a second, not {0}")]
     Rate(f64),
+    /// A file or folder that is not there, or a folder without a picture.
+    #[error("{0} {1}")]
+    Missing(PathBuf, &'static str),
     /// A pixel format that is not read.
     #[error("the pixel format '{0}' is not read; known are {known}", known = crate::source::v4l2::known())]
     Format(String),
@@ -145,5 +148,25 @@ impl Config {
             Source::Images(settings) => settings.rate,
         };
         if (1.0..=240.0).contains(&rate) { Ok(()) } else { Err(ConfigError::Rate(rate)) }
+    }
+
+    /// Whether its file or folder is there, relative to the folder that the program runs in. A camera of the machine may be plugged
+    /// in later.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`].
+    pub fn check_files(&self) -> Result<(), ConfigError> {
+        match &self.source {
+            Source::Video(video) if !video.file.is_file() => {
+                Err(ConfigError::Missing(video.file.clone(), "is not there"))
+            }
+            Source::Images(images) if !images.folder.is_dir() => {
+                Err(ConfigError::Missing(images.folder.clone(), "is no folder"))
+            }
+            Source::Images(images) if !crate::source::folder::has_pictures(&images.folder) => {
+                Err(ConfigError::Missing(images.folder.clone(), "has no PNG or JPEG file"))
+            }
+            Source::Video(_) | Source::Images(_) | Source::V4l2(_) => Ok(()),
+        }
     }
 }

@@ -46,6 +46,29 @@ pub struct CameraNode {
     capture: Capture,
     frame_id: String,
     told: Option<Time>,
+    reasons: Reasons,
+}
+
+/// Why the camera was down, as texts that a fault can carry. They stay for good, so there is a bound.
+#[derive(Default)]
+struct Reasons(Vec<&'static str>);
+
+impl Reasons {
+    /// The most reasons that are kept; what differs from all of them is only told as "the camera".
+    const MOST: usize = 16;
+
+    fn of(&mut self, reason: &str) -> &'static str {
+        let text = format!("the camera ({reason})");
+        if let Some(same) = self.0.iter().find(|known| **known == text) {
+            return same;
+        }
+        if self.0.len() == Self::MOST {
+            return "the camera";
+        }
+        let kept: &'static str = text.leak();
+        self.0.push(kept);
+        kept
+    }
 }
 
 impl CameraNode {
@@ -65,7 +88,7 @@ impl CameraNode {
     /// See [`CameraError`].
     pub fn with_camera(camera: Box<dyn Camera>, frame_id: &str, clock: Clock) -> Result<Self, CameraError> {
         let capture = Capture::start(camera, clock)?;
-        Ok(CameraNode { capture, frame_id: frame_id.to_owned(), told: None })
+        Ok(CameraNode { capture, frame_id: frame_id.to_owned(), told: None, reasons: Reasons::default() })
     }
 
     /// How the camera is.
@@ -110,9 +133,9 @@ impl Step for CameraNode {
             return Ok(Done::Worked);
         }
         let due = self.told.is_none_or(|told| tick.now.since(told) >= TOLD_EVERY);
-        if due && self.capture.is_down() {
+        if due && let Some(reason) = self.capture.if_down(|reason| self.reasons.of(reason)) {
             self.told = Some(tick.now);
-            return Err(Fault::Unavailable("camera"));
+            return Err(Fault::Unavailable(reason));
         }
         Ok(Done::Idle)
     }

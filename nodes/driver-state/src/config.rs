@@ -96,6 +96,10 @@ pub struct Config {
     pub blink_s: f32,
     /// A face is lost when the mesh's presence is under this.
     pub min_presence: f32,
+    /// A frame whose stamp is older than this when its step starts is not looked at, seconds; 0 takes any. The stamp must be on
+    /// the host's time line (a camera without a clock leaves it zero, which is never too old). 0.2 s is a fifth of the second
+    /// that the shortest rule allows.
+    pub max_frame_age_s: f32,
     /// Which irises are looked at in each frame.
     pub iris: IrisPlan,
     /// How much the iris counts for an eye's direction beside our own network, 0 to 1.
@@ -126,6 +130,7 @@ impl Default for Config {
             open_above: 0.40,
             blink_s: 0.4,
             min_presence: 0.5,
+            max_frame_age_s: 0.2,
             iris: IrisPlan::Alternate,
             iris_weight: 0.15,
             calibrate: true,
@@ -181,6 +186,7 @@ impl Config {
             (within(self.blink_s, 0.1, 1.0), "blink_s", "0.1 to 1"),
             (within(self.iris_weight, 0.0, 1.0), "iris_weight", "0 to 1"),
             (within(self.min_presence, 0.1, 0.99), "min_presence", "0.1 to 0.99"),
+            (within(self.max_frame_age_s, 0.0, 10.0), "max_frame_age_s", "0 to 10"),
         ];
         match rules.into_iter().find(|(holds, _, _)| !holds) {
             Some((_, setting, must)) => Err(ConfigError { setting, must }),

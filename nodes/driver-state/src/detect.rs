@@ -4,6 +4,8 @@
 //! Numbers as in MediaPipe's `face_detection_short_range` graph (Apache-2.0): strides 8, 16, 16, 16, two anchors a cell and
 //! layer, fixed anchor size, scores by a sigmoid, weighted suppression of overlaps over 0.3.
 
+use troika_frame::ssd::{Candidate, Mean, anchors, candidates};
+
 use crate::{
     image::Affine,
     roi::{self, Roi},
@@ -42,29 +44,16 @@ impl Face {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    score: f32,
-    numbers: [f32; COORDINATES],
-}
-
-impl Candidate {
-    fn corners(&self) -> [f32; 4] {
-        let [x, y, w, h] = [self.numbers[0], self.numbers[1], self.numbers[2], self.numbers[3]];
-        [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]
-    }
-}
-
 /// The decoder with its fixed scratch memory.
 #[derive(Debug)]
 pub struct Decoder {
     anchors: Vec<[f32; 2]>,
-    candidates: Vec<Candidate>,
+    candidates: Vec<Candidate<COORDINATES>>,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Decoder { anchors: anchors(), candidates: Vec::with_capacity(MAX_CANDIDATES) }
+        Decoder { anchors: anchors(SIDE), candidates: Vec::with_capacity(MAX_CANDIDATES) }
     }
 }
 
@@ -73,87 +62,36 @@ impl Decoder {
     /// numbers and `scores` one logit an anchor; `map` is the one that the picture was taken with.
     pub fn decode(&mut self, regressors: &[f32], scores: &[f32], map: &Affine) -> Option<Face> {
         self.candidates.clear();
-        for ((anchor, raw), logit) in
-            self.anchors.iter().zip(regressors.chunks_exact(COORDINATES)).zip(scores)
-        {
-            let score = 1.0 / (1.0 + (-logit.clamp(-100.0, 100.0)).exp());
-            if score.is_nan() || score < MIN_SCORE || !raw.iter().all(|n| n.is_finite()) {
-                continue;
-            }
-            let mut numbers = [0.0; COORDINATES];
-            for (i, (number, raw)) in numbers.iter_mut().zip(raw).enumerate() {
-                let offset = if i == 2 || i == 3 { 0.0 } else { anchor[i % 2] };
-                *number = raw / SIDE as f32 + offset;
-            }
-            if self.candidates.len() < MAX_CANDIDATES {
-                self.candidates.push(Candidate { score, numbers });
-            }
-        }
+        let found = candidates(&self.anchors, regressors, scores, SIDE, MIN_SCORE);
+        self.candidates.extend(found.take(MAX_CANDIDATES));
         self.candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score));
 
-        let mut largest: Option<(f32, Candidate)> = None;
+        let mut largest: Option<(f32, Candidate<COORDINATES>)> = None;
         while let Some(best) = self.candidates.first().copied() {
-            let mut sum = [0.0; COORDINATES];
-            let mut weight = 0.0;
+            let mut mean = Mean::default();
             self.candidates.retain(|candidate| {
-                if overlap(&best.corners(), &candidate.corners()) <= SAME_FACE {
-                    return true;
+                let apart = best.overlap(candidate) <= SAME_FACE;
+                if !apart {
+                    mean.add(candidate);
                 }
-                weight += candidate.score;
-                for (total, number) in sum.iter_mut().zip(candidate.numbers) {
-                    *total += candidate.score * number;
-                }
-                false
+                apart
             });
-            if weight <= 0.0 {
+            let Some(merged) = mean.of(best.score) else {
                 // A box without area overlaps nothing, not even itself.
                 self.candidates.remove(0);
                 continue;
-            }
-            let merged = Candidate { score: best.score, numbers: sum.map(|total| total / weight) };
+            };
             let area = merged.numbers[2] * merged.numbers[3];
             if largest.is_none_or(|(other, _)| area > other) {
                 largest = Some((area, merged));
             }
         }
-        largest.map(|(_, face)| in_frame(&face, map))
+        largest.map(|(_, face)| Face {
+            score: face.score,
+            rect: face.rect_in(map, SIDE),
+            keys: face.keys_in(map, SIDE),
+        })
     }
-}
-
-fn in_frame(face: &Candidate, map: &Affine) -> Face {
-    let at = |x: f32, y: f32| map.apply(x * SIDE as f32, y * SIDE as f32);
-    let [x0, y0, x1, y1] = face.corners();
-    let (a, b) = (at(x0, y0), at(x1, y1));
-    let mut keys = [[0.0; 2]; 6];
-    for (key, xy) in keys.iter_mut().zip(face.numbers[4..].chunks_exact(2)) {
-        *key = at(xy[0], xy[1]);
-    }
-    Face { score: face.score, rect: [a[0], a[1], b[0] - a[0], b[1] - a[1]], keys }
-}
-
-fn overlap(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let w = a[2].min(b[2]) - a[0].max(b[0]);
-    let h = a[3].min(b[3]) - a[1].max(b[1]);
-    if w <= 0.0 || h <= 0.0 {
-        return 0.0;
-    }
-    let area = |r: &[f32; 4]| (r[2] - r[0]) * (r[3] - r[1]);
-    w * h / (area(a) + area(b) - w * h)
-}
-
-/// Anchor centres, fractions of the picture: stride 8 with two anchors a cell, then the three layers of stride 16 with
-/// six together.
-fn anchors() -> Vec<[f32; 2]> {
-    let mut out = Vec::with_capacity(ANCHORS);
-    for (cells, count) in [(SIDE / 8, 2), (SIDE / 16, 6)] {
-        for y in 0..cells {
-            for x in 0..cells {
-                let centre = [(x as f32 + 0.5) / cells as f32, (y as f32 + 0.5) / cells as f32];
-                out.extend(core::iter::repeat_n(centre, count));
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -174,7 +112,7 @@ mod tests {
 
     #[test]
     fn there_are_896_anchors_and_the_last_is_the_last_coarse_cell() {
-        let anchors = anchors();
+        let anchors = anchors(SIDE);
         assert_eq!(anchors.len(), ANCHORS);
         assert_eq!(anchors[0], [1.0 / 32.0; 2]);
         assert_eq!(anchors[ANCHORS - 1], [15.0 / 16.0; 2]);

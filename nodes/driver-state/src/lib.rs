@@ -5,7 +5,6 @@ pub mod config;
 pub mod detect;
 pub mod eyes;
 pub mod gaze;
-pub mod image;
 pub mod iris;
 pub mod math;
 pub mod mesh;
@@ -13,6 +12,7 @@ pub mod node;
 pub mod perception;
 pub mod perclos;
 pub mod pose;
-pub mod roi;
 pub mod store;
 pub mod temporal;
+
+pub use troika_frame::{image, roi};

@@ -43,6 +43,7 @@ pub struct DriverStateNode {
     mind: Mind,
     temporal: Temporal,
     landmarks: bool,
+    max_frame_age: Duration,
     model: String,
 }
 
@@ -57,6 +58,7 @@ impl DriverStateNode {
             mind: Mind::Ready(Box::new(Perception::new(config, networks))),
             temporal: Temporal::new(config),
             landmarks: config.landmarks,
+            max_frame_age: Duration::from_secs_f32(config.max_frame_age_s),
             model: model.to_owned(),
         })
     }
@@ -88,6 +90,7 @@ impl DriverStateNode {
             mind: Mind::Unavailable,
             temporal: Temporal::new(config),
             landmarks: false,
+            max_frame_age: Duration::ZERO,
             model: format!("unavailable: {reason}"),
         })
     }
@@ -211,16 +214,23 @@ impl Step for DriverStateNode {
             requirements::SR_TIM_001,
             requirements::SR_TIM_002,
             requirements::SR_TIM_003,
+            requirements::SR_TIM_006,
+            requirements::SR_TIM_007,
             requirements::SR_DMS_007,
             requirements::SR_DAT_002,
         ],
     });
 
-    fn step(&mut self, _: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
+    fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
         if matches!(self.mind, Mind::Unavailable) {
             return Err(Fault::Unavailable("the driver-state models"));
         }
         let sample = inputs.image.fresh().ok_or(Fault::StaleInput { port: "image" })?;
+        let stamped = Time::from(sample.value.header.stamp.clone());
+        let age = tick.now.since(stamped);
+        if stamped != Time::ZERO && !self.max_frame_age.is_zero() && age > self.max_frame_age {
+            return Err(Fault::StaleInput { port: "image" });
+        }
         let state = self.look(&sample.value, sample.received, &mut |_| {})?;
         outputs.state.send(state);
         Ok(Done::Worked)
@@ -296,6 +306,28 @@ mod tests {
     fn a_frame_without_a_stamp_takes_its_arrival() {
         let (_, state) = run(&mut node(false), Some(frame()));
         assert_eq!(Time::from(state.header.stamp), Time::from_nanos(5_000_000_000));
+    }
+
+    #[test]
+    fn a_frame_of_the_past_is_a_stale_input_that_says_unknown_now() {
+        let _verifies = requirements::SR_TIM_007;
+        let taken = |millis_ago: u64| {
+            let mut image = frame();
+            image.header.stamp = Time::from_nanos(5_000_000_000 - millis_ago * 1_000_000).into();
+            image
+        };
+        let mut node = node(false);
+        for millis_ago in 201..1201 {
+            let (done, state) = run(&mut node, Some(taken(millis_ago)));
+            assert_eq!(done, Err(Fault::StaleInput { port: "image" }));
+            assert_eq!(state.state, DriverState::UNKNOWN);
+            assert_eq!(
+                Time::from(state.header.stamp),
+                Time::from_nanos(5_000_000_000),
+                "not the frame's time"
+            );
+        }
+        assert_eq!(run(&mut node, Some(taken(200))).0, Ok(Done::Worked));
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! What this machine allows a real-time process, each with the command that mends it. What can be tried is tried (on a
 //! thread of its own), since limits, capabilities and cgroups all have a say.
 
-use std::{fs, thread};
+use std::{fs, thread, time::Duration};
 
 use rustix::{
     process::{Resource, getrlimit},
     time::{ClockId, clock_getres},
 };
 
-use crate::sched::{CAP_IPC_LOCK, MEND_MEMLOCK, MEND_PRIORITY, Policy, has_capability, set_policy};
+use crate::sched::{
+    CAP_IPC_LOCK, CAP_SYS_NICE, MEND_ADMISSION, MEND_MEMLOCK, MEND_PRIORITY, Policy, has_capability,
+    set_policy,
+};
 
-/// Bit of `CAP_SYS_NICE` in the capability sets (capability.h).
-const CAP_SYS_NICE: u32 = 23;
 /// Memory that one of our processes may touch: models, arenas, pools and stacks; below it, locking fails in the field.
 const NEEDED_MEMLOCK: u64 = 512 << 20;
 
@@ -32,6 +33,7 @@ pub struct Finding {
 pub fn inspect() -> Vec<Finding> {
     vec![
         priority(),
+        deadline(),
         memory(),
         clock(),
         throttling(
@@ -64,6 +66,24 @@ fn priority() -> Finding {
         Err(_) => (false, "could not be tried".into()),
     };
     Finding { what: "real-time priority", ok, detail, mend: MEND_PRIORITY.into() }
+}
+
+fn deadline() -> Finding {
+    // A thousandth of one core: enough to see whether the kernel admits one.
+    let policy = Policy::Deadline {
+        runtime: Duration::from_micros(100),
+        deadline: Duration::from_millis(100),
+        period: Duration::from_millis(100),
+    };
+    let tried = thread::spawn(move || set_policy(policy)).join();
+    let (ok, detail) = match &tried {
+        Ok(Ok(())) => (true, "granted".to_owned()),
+        Ok(Err(why)) => (false, format!("refused: {why}")),
+        Err(_) => (false, "could not be tried".into()),
+    };
+    let busy = matches!(&tried, Ok(Err(why)) if why.raw_os_error() == Some(libc::EBUSY));
+    let mend = if busy { MEND_ADMISSION } else { MEND_PRIORITY };
+    Finding { what: "SCHED_DEADLINE", ok, detail, mend: mend.into() }
 }
 
 fn memory() -> Finding {
@@ -204,7 +224,7 @@ mod tests {
     #[test]
     fn every_finding_says_what_was_found_and_how_to_mend_it() {
         let findings = inspect();
-        assert!(findings.len() >= 8);
+        assert!(findings.len() >= 9);
         for finding in findings {
             assert!(
                 !finding.what.is_empty() && !finding.detail.is_empty() && !finding.mend.is_empty(),

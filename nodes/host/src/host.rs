@@ -5,8 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
+use troika_arena::Arena;
 use troika_kit::{Step, Wake as WakeOn};
 use troika_transport::{NodeHandle, Subscription, Transport, TransportError};
 
@@ -21,7 +23,7 @@ use crate::{
     sched::{self, Notice, Policy},
     schedule::Schedule,
     stats::{NodeEvent, NodeStats, Record, books},
-    sync::{StopToken, Wake},
+    sync::{StopToken, Vital, Wake},
 };
 
 /// The nodes of one process. Dropping it stops them.
@@ -155,7 +157,10 @@ impl Host {
             })
             .map_err(no_thread)?;
 
-        let runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
+        let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
+        if let Some(injection) = options.inject {
+            runner.inject(injection);
+        }
         let asked = if self.options.rt_allowed { options.sched } else { Policy::Other };
         if asked != options.sched {
             lock(&self.shared.notices).push(Notice {
@@ -164,15 +169,17 @@ impl Host {
                 mend: "allow it in the system file or on the command line".into(),
             });
         }
-        let node = NodeLoop {
+        let mut node = NodeLoop {
             runner,
             outbox,
             wake: wake.clone(),
             clock,
+            vital: options.vital.clone(),
             go: self.go.clone(),
             stop: self.stop.clone(),
         };
         let cores = options.cores.clone();
+        let arena = options.arena;
         let shared = self.shared.clone();
         let flag = record.clone();
         // When this fails, the closure is dropped with the outbox in it, and the courier ends by itself.
@@ -180,6 +187,9 @@ impl Host {
             .name(options.name.clone())
             .stack_size(options.stack)
             .spawn(move || {
+                if let Some(arena) = shared.arena(&flag, arena) {
+                    node.runner.use_arena(arena);
+                }
                 flag.cells.real_time.set(shared.ready(&flag.node, asked, cores.as_deref()));
                 node.run();
             })
@@ -272,6 +282,32 @@ impl Shared {
         real_time
     }
 
+    /// The arena of a node, made on its own thread; none was asked for, or a notice says why there is none.
+    fn arena(&self, record: &Record, bytes: usize) -> Option<Arena> {
+        if bytes == 0 {
+            return None;
+        }
+        let notice = |what: String, mend: &str| {
+            lock(&self.notices).push(Notice { who: record.node.clone(), what, mend: mend.into() });
+        };
+        match Arena::new(bytes) {
+            Ok(arena) => {
+                if !arena.is_locked() {
+                    notice("its arena is not locked in memory".into(), sched::MEND_MEMLOCK);
+                }
+                record.use_arena(arena.meter());
+                Some(arena)
+            }
+            Err(why) => {
+                notice(
+                    format!("no arena of {bytes} bytes ({why}): its steps allocate from the system"),
+                    "free memory, or lower `arena_mib`",
+                );
+                None
+            }
+        }
+    }
+
     fn beat(&self) {
         let now = self.clock.now();
         for beater in lock(&self.beats).iter_mut() {
@@ -324,11 +360,19 @@ struct NodeLoop<S: Step> {
     outbox: Outbox,
     wake: Wake,
     clock: HostClock,
+    vital: Option<Vital>,
     go: StopToken,
     stop: StopToken,
 }
 
 impl<S: Step> NodeLoop<S> {
+    /// Tells a watchdog, if there is one.
+    fn vital(&self, tell: impl FnOnce(&Vital, Duration)) {
+        if let Some(vital) = &self.vital {
+            tell(vital, Duration::from_nanos(self.clock.to_monotonic(self.clock.now())));
+        }
+    }
+
     /// Steps until the stop. From the first release on: wait-free slots, the clock, and the two futex calls; nothing else.
     fn run(mut self) {
         self.go.wait();
@@ -337,6 +381,7 @@ impl<S: Step> NodeLoop<S> {
         while !self.stop.is_stopped() {
             let seen = self.wake.seen(); // before looking, so that what comes in between is not slept over
             let clock = self.clock;
+            self.vital(Vital::begin);
             let ran = if let Some(arrival) = self.runner.arrival() {
                 // What waited since before the start is released by the start.
                 let release = arrival.max(started);
@@ -348,11 +393,15 @@ impl<S: Step> NodeLoop<S> {
                 }
                 self.runner.run(due.release, || clock.now())
             } else {
+                self.vital(|vital, _| vital.end());
                 self.wake.wait(seen, Some(clock.to_monotonic(schedule.due())));
                 continue;
             };
             self.runner.leave(ran, || clock.now(), &mut self.outbox);
+            self.vital(|vital, _| vital.end());
         }
+        // Stopped on purpose: nothing more is owed.
+        self.vital(|vital, _| vital.rest());
         // The node's own code may panic once more while it is dropped; the thread still ends in order.
         let runner = self.runner;
         let _ = catch_unwind(AssertUnwindSafe(move || drop(runner)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use troika_kit::{Contract, Ports, Wake, contract::ContractError};
 use troika_transport::TransportError;
 
-use crate::sched::Policy;
+use crate::{inject::Injection, sched::Policy, sync::Vital};
 
 /// Stack of a node's thread. tract's deepest graphs need well under 1 MiB; an explicit size keeps what `mlockall` pins
 /// small.
@@ -51,6 +51,14 @@ pub struct NodeOptions {
     pub stack: usize,
     /// First size of each encode buffer, in bytes: set it to the largest message of a `Hard` node.
     pub buffer: usize,
+    /// Bytes of locked memory that its step allocates from ([`troika_arena`]), for what libraries allocate at every step; 0 is
+    /// none. It serves where the program's allocator is [`troika_arena::ArenaAllocator`].
+    pub arena: usize,
+    /// Where it writes its signs of life for a watchdog in another process.
+    pub vital: Option<Vital>,
+    /// What is done to it on purpose, in tests of what happens then. Under a virtual clock: nothing, see
+    /// [`crate::simulate::Timing`].
+    pub inject: Option<Injection>,
 }
 
 impl NodeOptions {
@@ -65,6 +73,9 @@ impl NodeOptions {
             contract: None,
             stack: NODE_STACK,
             buffer: OUT_BUFFER,
+            arena: 0,
+            vital: None,
+            inject: None,
         }
     }
 
@@ -77,6 +88,12 @@ impl NodeOptions {
     /// The same under another policy.
     pub fn sched(mut self, policy: Policy) -> Self {
         self.sched = policy;
+        self
+    }
+
+    /// The same with an arena of so many bytes.
+    pub fn arena(mut self, bytes: usize) -> Self {
+        self.arena = bytes;
         self
     }
 
@@ -166,6 +183,14 @@ pub enum SpawnError {
         node: String,
         /// Its reason.
         why: TransportError,
+    },
+    /// No memory for its arena.
+    #[error("{node}: no arena: {why}")]
+    Arena {
+        /// The node's full name.
+        node: String,
+        /// Its reason.
+        why: std::io::Error,
     },
     /// The operating system gave no thread.
     #[error("{node}: no thread: {why}")]

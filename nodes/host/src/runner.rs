@@ -4,12 +4,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use troika_arena::Arena;
 use troika_kit::{
     Class, Contract, Done, EncodeError, Events, Fault, Latest, Message, Out, PortSpec, PortVisitor, Ports,
     Step, Tick, Time, Wake,
 };
 
 use crate::{
+    inject::Injection,
     schedule::Due,
     stats::{NodeEvent, Recorder},
 };
@@ -45,7 +47,19 @@ pub(crate) struct Runner<S: Step> {
     panics_in_a_row: u32,
     /// The fall-back itself panicked: no code of the node is called any more.
     silent: bool,
+    /// Where the node's own code allocates, if anywhere but the system.
+    arena: Option<Arena>,
+    inject: Option<Injection>,
     book: Recorder,
+}
+
+/// Calls the node's own code: inside its arena, and with its panics caught.
+fn node_code<T>(arena: Option<&Arena>, code: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let caught = || catch_unwind(AssertUnwindSafe(code));
+    match arena {
+        Some(arena) => arena.within(caught),
+        None => caught(),
+    }
 }
 
 impl<S: Step> Runner<S> {
@@ -56,7 +70,28 @@ impl<S: Step> Runner<S> {
         contract: Contract,
         book: Recorder,
     ) -> Self {
-        Runner { step, inputs, outputs, contract, seq: 0, panics_in_a_row: 0, silent: false, book }
+        Runner {
+            step,
+            inputs,
+            outputs,
+            contract,
+            seq: 0,
+            panics_in_a_row: 0,
+            silent: false,
+            arena: None,
+            inject: None,
+            book,
+        }
+    }
+
+    /// Does this to it on purpose.
+    pub(crate) fn inject(&mut self, injection: Injection) {
+        self.inject = Some(injection);
+    }
+
+    /// Lets the node's code allocate from `arena`.
+    pub(crate) fn use_arena(&mut self, arena: Arena) {
+        self.arena = Some(arena);
     }
 
     pub(crate) fn contract(&self) -> Contract {
@@ -91,7 +126,8 @@ impl<S: Step> Runner<S> {
     /// Handles one release: the step, or the fall-back when it is too late. [`Runner::leave`] must follow.
     pub(crate) fn run(&mut self, release: Time, mut now: impl FnMut() -> Time) -> Ran {
         let start = now();
-        let spec = self.contract.spec();
+        let contract = self.contract;
+        let spec = contract.spec();
         let too_late = start.since(release) > self.contract.too_late_after();
         // `Best` is "as soon as the machine allows": counted, and run all the same.
         if too_late && spec.class != Class::Best {
@@ -108,8 +144,14 @@ impl<S: Step> Runner<S> {
             self.fall_back(&tick, Fault::Panicked);
             return Ran { tick, counts: true };
         }
-        let step = AssertUnwindSafe(|| self.step.step(&tick, &self.inputs, &mut self.outputs));
-        let done = catch_unwind(step).unwrap_or_else(|_panic| {
+        let inject = self.inject.filter(|inject| inject.is_due(tick.seq));
+        let step = || {
+            if let Some(inject) = inject {
+                inject.happen(start, &mut now);
+            }
+            self.step.step(&tick, &self.inputs, &mut self.outputs)
+        };
+        let done = node_code(self.arena.as_ref(), step).unwrap_or_else(|_panic| {
             self.book.cells.panics.add(1);
             self.panics_in_a_row += 1;
             if self.panics_in_a_row == PANICS_IN_A_ROW {
@@ -117,16 +159,23 @@ impl<S: Step> Runner<S> {
             }
             Err(Fault::Panicked)
         });
-        let took = now().since(start);
+        let end = now();
+        let took = end.since(start);
         self.book.execution.record(took);
-        if took > self.contract.spec().budget {
+        if took > spec.budget {
             self.book.cells.over_budget.add(1);
         }
         if done != Err(Fault::Panicked) {
             self.panics_in_a_row = 0;
         }
         match done {
-            Ok(Done::Worked) => self.book.cells.worked.add(1),
+            Ok(Done::Worked) => {
+                self.book.cells.worked.add(1);
+                let late = end.since(release).saturating_sub(spec.deadline);
+                if spec.class == Class::Hard && !late.is_zero() {
+                    self.replace_late(&tick, Fault::Missed { by: late });
+                }
+            }
             Ok(Done::Idle) => return Ran { tick, counts: false },
             Err(fault) => {
                 self.book.cells.faults.add(1);
@@ -185,16 +234,27 @@ impl<S: Step> Runner<S> {
         Ran { tick, counts: true }
     }
 
+    /// A hard node's result came after its deadline: its states give way to the fall-back's. Events stay: an alert that is late
+    /// is still an alert, and the step will not raise it again.
+    fn replace_late(&mut self, tick: &Tick, why: Fault) {
+        self.outputs.visit(&mut ClearStates);
+        self.call_fall_back(tick, why);
+    }
+
     fn fall_back(&mut self, tick: &Tick, why: Fault) {
         self.outputs.visit(&mut Clear);
+        self.call_fall_back(tick, why);
+    }
+
+    fn call_fall_back(&mut self, tick: &Tick, why: Fault) {
         self.book.cells.fall_backs.add(1);
         // A full ring loses the event's text; the counts have it all the same.
         let _ = self.book.events.push(NodeEvent { at: tick.now, fault: why });
         if self.silent {
             return;
         }
-        let fall_back = AssertUnwindSafe(|| self.step.fall_back(tick, &why, &mut self.outputs));
-        if catch_unwind(fall_back).is_err() {
+        let fall_back = || self.step.fall_back(tick, &why, &mut self.outputs);
+        if node_code(self.arena.as_ref(), fall_back).is_err() {
             self.silent = true;
             self.outputs.visit(&mut Clear);
             self.book.cells.panics.add(1);
@@ -247,6 +307,19 @@ impl PortVisitor for Clear {
     fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Events<T, N>) {}
     fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Out<T, N>) {
         port.clear();
+    }
+}
+
+/// Clears the outputs that hold one message: states, of which only the newest counts. Those that hold more carry events.
+struct ClearStates;
+
+impl PortVisitor for ClearStates {
+    fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
+    fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Events<T, N>) {}
+    fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Out<T, N>) {
+        if N == 1 {
+            port.clear();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use troika_kit::{Contract, Time, Wake};
 
 /// Periods without a message after which an input-woken step runs anyway.
-const SILENT_PERIODS: u32 = 3;
+pub(crate) const SILENT_PERIODS: u32 = 3;
 
 /// A node's next release by the clock.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ use std::{
     io,
     sync::{Arc, atomic},
     thread,
+    time::Duration,
 };
 
 use signal_hook::{
@@ -37,6 +38,17 @@ pub fn stop_on_signals() -> io::Result<StopToken> {
         }
     })?;
     Ok(stop)
+}
+
+/// Ends the process with success after this time, if it has not ended by itself by then. For when its work is done and only the
+/// transport is left to close: a peer that hangs, or a router that is gone, must not keep it.
+pub fn end_within(limit: Duration) {
+    let waiting = std::thread::Builder::new().name("end".into()).spawn(move || {
+        std::thread::sleep(limit);
+        std::process::exit(0);
+    });
+    // Without a thread it ends when the transport lets it.
+    drop(waiting);
 }
 
 /// Ends the process quietly when the reader of its output goes away, as `tool | head` expects; Rust's own default is a panic.

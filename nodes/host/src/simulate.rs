@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use troika_arena::Arena;
 use troika_kit::{Message, Qos, Sample, Step, Time, TypeInfo, Wake as WakeOn};
 use troika_transport::{NodeHandle, Publisher, Subscription, Transport, TransportError};
 use troika_transport_mem::MemTransport;
@@ -153,8 +154,15 @@ impl Simulation {
             bind::<S>(&*handle, &options, wake_port, &wake, &clock, &record.cells).map_err(refused)?;
         self.beaters.push(Beater::declare(&*handle, record.clone()).map_err(refused)?);
         let publishers = bound.publishers.into_iter().map(|(publisher, _)| publisher).collect();
+        let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
+        if options.arena > 0 {
+            let arena =
+                Arena::new(options.arena).map_err(|why| SpawnError::Arena { node: name.clone(), why })?;
+            record.use_arena(arena.meter());
+            runner.use_arena(arena);
+        }
         self.actors.push(Box::new(SimNode {
-            runner: Runner::new(step, bound.inputs, bound.outputs, contract, recorder),
+            runner,
             sink: Direct {
                 publishers,
                 buffer: Vec::new(),

@@ -11,11 +11,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use rtrb::{Consumer, Producer, RingBuffer};
+use troika_arena::{Meter, Usage};
 use troika_kit::{Class, Contract, Fault, Time};
 
 use crate::sync::{Counter, Flag, Histogram, HistogramWriter, Snapshot, histogram};
@@ -94,6 +95,8 @@ pub struct NodeStats {
     pub put_failed: u64,
     /// Encode buffers that had to grow: allocations on the node's thread.
     pub buffer_growths: u64,
+    /// Its arena, if it has one.
+    pub arena: Option<Usage>,
     /// Release to output left, of steps that worked and of fall-backs.
     pub latency: Snapshot,
     /// Release to step start.
@@ -149,6 +152,7 @@ pub(crate) struct Record {
     lateness: Histogram,
     execution: Histogram,
     put: Histogram,
+    arena: OnceLock<Meter>,
     log: Mutex<Log>,
 }
 
@@ -195,7 +199,12 @@ pub(crate) fn books(node: String, contract: Contract) -> (Recorder, HistogramWri
         at_last_beat: (0, 0, 0),
         status: Status::Ok,
     });
-    (recorder, put_in, Arc::new(Record { node, contract, cells, latency, lateness, execution, put, log }))
+    let arena = OnceLock::new();
+    (
+        recorder,
+        put_in,
+        Arc::new(Record { node, contract, cells, latency, lateness, execution, put, arena, log }),
+    )
 }
 
 impl Log {
@@ -213,6 +222,11 @@ impl Log {
 impl Record {
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes whose usage [`Record::stats`] tells; the first one stays.
+    pub(crate) fn use_arena(&self, meter: Meter) {
+        let _first_stays = self.arena.set(meter);
     }
 
     pub(crate) fn put_failed(&self, why: String) {
@@ -290,6 +304,7 @@ impl Record {
             put_late: cells.put_late.get(),
             put_failed: cells.put_failed.get(),
             buffer_growths: cells.buffer_growths.get(),
+            arena: self.arena.get().map(Meter::usage),
             latency: self.latency.snapshot(),
             lateness: self.lateness.snapshot(),
             execution: self.execution.snapshot(),

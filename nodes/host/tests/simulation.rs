@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use common::*;
 use troika_host::{
-    NodeOptions, Status, heartbeat,
+    NodeOptions, StandIn, Status, heartbeat,
     simulate::{Simulation, Timing},
 };
 use troika_kit::{Fault, Message, requirements};
 use troika_msgs::troika::Heartbeat;
+use troika_transport::Transport as _;
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -62,9 +63,9 @@ fn a_fault_clears_the_outputs_and_publishes_the_fall_back_in_the_same_tick() {
 fn a_step_that_would_start_too_late_is_replaced_by_the_fall_back() {
     let _verifies = requirements::SR_TIM_002;
     // The second start is held up beyond the period of 10 ms, and the third message comes meanwhile.
-    let slow = |n| Timing { delay: if n == 1 { ms(9) } else { Duration::ZERO }, execution: Duration::ZERO };
+    let slow = |n| Timing { delay: if n == 1 { ms(8) } else { Duration::ZERO }, execution: Duration::ZERO };
     let (simulation, said) = doubled(vec![1, 2, 3], slow, ms(35));
-    assert_eq!(said, [(10, 2), (29, 4), (30, 6)], "9 ms are late, not too late");
+    assert_eq!(said, [(10, 2), (28, 4), (30, 6)], "8 ms are late, not too late");
     assert_eq!((simulation.stats()[0].late, simulation.stats()[0].too_late), (1, 0));
 
     let slower =
@@ -77,13 +78,72 @@ fn a_step_that_would_start_too_late_is_replaced_by_the_fall_back() {
 }
 
 #[test]
-fn a_step_that_is_slow_misses_its_deadline_and_is_still_published() {
-    let slow = |_| Timing { delay: Duration::ZERO, execution: ms(9) };
+fn a_state_that_a_hard_node_gives_after_its_deadline_is_replaced_by_the_fall_back() {
+    let _verifies = requirements::SR_TIM_006;
+    let slow = |n| Timing { delay: Duration::ZERO, execution: if n == 0 { ms(9) } else { ms(8) } };
     let (simulation, said) = doubled(vec![1, 2], slow, ms(35));
-    assert_eq!(said, [(19, 2), (29, 4)]);
+    assert_eq!(said, [(19, FALL_BACK.0), (28, 4)], "the deadline itself is in time");
     let stats = &simulation.stats()[0];
-    assert_eq!((stats.missed, stats.over_budget, stats.late, stats.put_late), (2, 2, 0, 2));
+    assert_eq!((stats.missed, stats.over_budget, stats.late, stats.put_late), (1, 2, 0, 1));
+    assert_eq!((stats.faults, stats.fall_backs), (0, 1));
+    assert_eq!(stats.last_fault.map(|event| event.fault), Some(Fault::Missed { by: ms(1) }));
     assert_eq!(stats.latency.max(), ms(9));
+}
+
+#[test]
+fn an_event_that_a_hard_node_gives_after_its_deadline_leaves_all_the_same() {
+    let _verifies = requirements::SR_TIM_006;
+    let slow = |n| Timing { delay: Duration::ZERO, execution: if n == 0 { ms(9) } else { ms(1) } };
+    let mut simulation = Simulation::new().unwrap();
+    simulation.spawn_timed(Alarm, NodeOptions::new("alarm"), slow).unwrap();
+    simulation.feed("/in", every_10_ms([1, 2])).unwrap();
+    let said = simulation.collect::<Number>("/alarm").unwrap();
+    simulation.run_for(ms(35));
+    assert_eq!(said.take().iter().map(|s| s.value).collect::<Vec<_>>(), [Number(1), FALL_BACK, Number(2)]);
+}
+
+troika_kit::ports! {
+    /// Events.
+    pub struct Alarms {
+        /// Several at a time.
+        alarm: troika_kit::Out<Number, 4> = "/alarm",
+    }
+}
+
+/// Says each number as an event.
+struct Alarm;
+
+impl troika_kit::Step for Alarm {
+    type Inputs = Inputs;
+    type Outputs = Alarms;
+    const CONTRACT: troika_kit::Contract =
+        contract(troika_kit::Wake::Input("number"), troika_kit::Class::Hard);
+    fn step(
+        &mut self,
+        _: &troika_kit::Tick,
+        inputs: &Inputs,
+        outputs: &mut Alarms,
+    ) -> Result<troika_kit::Done, Fault> {
+        let number = inputs.number.fresh().ok_or(Fault::StaleInput { port: "number" })?;
+        outputs.alarm.send(number.value);
+        Ok(troika_kit::Done::Worked)
+    }
+    fn fall_back(&mut self, _: &troika_kit::Tick, _: &Fault, outputs: &mut Alarms) {
+        outputs.alarm.send(FALL_BACK);
+    }
+}
+
+#[test]
+fn a_late_result_of_a_node_that_is_not_hard_is_published_and_counted() {
+    let slow = |_| Timing { delay: Duration::ZERO, execution: ms(9) };
+    let mut simulation = Simulation::new().unwrap();
+    simulation.spawn_timed(BestDoubler, NodeOptions::new("best"), slow).unwrap();
+    simulation.feed("/in", every_10_ms([1])).unwrap();
+    let said = simulation.collect::<Number>("/out").unwrap();
+    simulation.run_for(ms(25));
+    assert_eq!(said.take().iter().map(|s| s.value).collect::<Vec<_>>(), [Number(2)]);
+    let stats = &simulation.stats()[0];
+    assert_eq!((stats.missed, stats.fall_backs), (1, 0));
 }
 
 #[test]
@@ -261,6 +321,20 @@ fn the_same_inputs_give_the_same_bytes() {
     let (first, second) = (run(), run());
     assert!(first.iter().all(|topic| topic.len() >= 5), "every topic spoke");
     assert_eq!(first, second);
+}
+
+#[test]
+fn a_stand_in_says_the_fall_back_on_the_nodes_own_topics() {
+    let mut simulation = Simulation::new().unwrap();
+    let said = simulation.collect::<Number>("/car/other").unwrap();
+    let handle = simulation.transport().node("/car", "watchdog").unwrap();
+    let mut options = NodeOptions::new("doubler").remap("doubled", "other");
+    options.namespace = "/car".into();
+    let mut stand_in = StandIn::new(Doubler::default(), &options, &*handle).unwrap();
+    stand_in.speak(simulation.now(), &Fault::Unresponsive);
+    stand_in.speak(simulation.now(), &Fault::Unresponsive);
+    simulation.run_for(ms(1));
+    assert_eq!(said.take().iter().map(|s| s.value).collect::<Vec<_>>(), [FALL_BACK, FALL_BACK]);
 }
 
 #[test]

@@ -11,6 +11,12 @@ pub enum Fault {
         /// Time from release to start.
         by: Duration,
     },
+    /// The step of a hard node ended after its deadline.
+    #[error("missed its deadline by {by:?}")]
+    Missed {
+        /// Time from the deadline to the end of the step.
+        by: Duration,
+    },
     /// An input is older than the node accepts, or never came.
     #[error("input {port} is stale")]
     StaleInput {
@@ -18,7 +24,7 @@ pub enum Fault {
         port: &'static str,
     },
     /// A model or device that the node needs is not there.
-    #[error("{0} is unavailable")]
+    #[error("unavailable: {0}")]
     Unavailable(&'static str),
     /// The input cannot be used.
     #[error("bad input: {0}")]
@@ -26,6 +32,9 @@ pub enum Fault {
     /// A model run failed.
     #[error("model run failed: {0}")]
     Model(&'static str),
+    /// Its process hangs or is gone: what a stand-in in another process says.
+    #[error("its process does not answer")]
+    Unresponsive,
     /// The step panicked; the host caught it.
     #[error("the step panicked")]
     Panicked,

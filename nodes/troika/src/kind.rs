@@ -5,8 +5,9 @@ use std::{marker::PhantomData, path::PathBuf};
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
-use troika_host::{Host, NodeOptions, simulate::Simulation};
-use troika_kit::{Contract, PortSpec, Ports, Step};
+use troika_host::{Host, NodeOptions, StandIn, simulate::Simulation};
+use troika_kit::{Class, Contract, Fault, PortSpec, Ports, Step, Time};
+use troika_transport::NodeHandle;
 
 use crate::system::{self, Problem};
 
@@ -38,6 +39,18 @@ impl Runtime<'_> {
     }
 }
 
+/// Speaks for a node whose process cannot.
+pub(crate) trait Speaks {
+    /// Publishes the node's fall-back.
+    fn speak(&mut self, now: Time, why: &Fault);
+}
+
+impl<S: Step> Speaks for StandIn<S> {
+    fn speak(&mut self, now: Time, why: &Fault) {
+        StandIn::speak(self, now, why);
+    }
+}
+
 /// A kind of node.
 pub(crate) trait Kind: Sync {
     /// As named in a system file.
@@ -52,12 +65,27 @@ pub(crate) trait Kind: Sync {
     fn outputs(&self) -> &'static [PortSpec];
     /// Whether its parameters can be read.
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem>;
-    /// The output ports that its parameters switch off.
+    /// The ports that its parameters switch off.
     fn silent(&self, _text: &str, _node: &str) -> &'static [&'static str] {
         &[]
     }
+    /// Locked memory that its step allocates from, MiB, unless the system file says otherwise; 0 is none. A hard node has
+    /// some in any case: names in its messages are memory too.
+    fn arena_mib(&self) -> usize {
+        let hard = self.contract().is_some_and(|contract| contract.spec().class == Class::Hard);
+        usize::from(hard)
+    }
     /// Makes the node and hands it to the runtime.
     fn start(&self, making: &Making<'_>, options: NodeOptions, runtime: Runtime<'_>) -> anyhow::Result<()>;
+    /// Who speaks for it when its process cannot; none where nobody waits for it.
+    fn stand_in(
+        &self,
+        _making: &Making<'_>,
+        _options: &NodeOptions,
+        _handle: &dyn NodeHandle,
+    ) -> anyhow::Result<Option<Box<dyn Speaks>>> {
+        Ok(None)
+    }
     /// The program that runs it, when that is not `troika` itself; it stands beside `troika`.
     fn program(&self) -> Option<&'static str> {
         None
@@ -85,18 +113,39 @@ pub(crate) struct StepKind<C, S> {
     make: fn(C, &Making<'_>) -> anyhow::Result<S>,
     silent: fn(&C) -> &'static [&'static str],
     files: fn(&C) -> Result<(), String>,
+    arena_mib: usize,
+    stand_in: Option<fn(C, &Making<'_>) -> anyhow::Result<S>>,
     types: PhantomData<fn() -> (C, S)>,
 }
 
 impl<C, S> StepKind<C, S> {
     /// A kind made by `make` from its parameters.
     pub(crate) const fn new(summary: &'static str, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
-        StepKind { summary, make, silent: |_| &[], files: |_| Ok(()), types: PhantomData }
+        StepKind {
+            summary,
+            make,
+            silent: |_| &[],
+            files: |_| Ok(()),
+            arena_mib: 0,
+            stand_in: None,
+            types: PhantomData,
+        }
     }
 
-    /// The same, with the output ports that parameters switch off.
+    /// The same, with the ports that parameters switch off.
     pub(crate) const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
         StepKind { silent, ..self }
+    }
+
+    /// The same, with how to make one that has its fall-back and nothing that costs: it speaks for the node when its process
+    /// cannot.
+    pub(crate) const fn stand_in(self, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
+        StepKind { stand_in: Some(make), ..self }
+    }
+
+    /// The same, with an arena: what its step's libraries allocate at each run, and some to spare.
+    pub(crate) const fn arena(self, mib: usize) -> Self {
+        StepKind { arena_mib: mib, ..self }
     }
 
     /// The same, with a look at the files that parameters name.
@@ -127,6 +176,19 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
     }
     fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
         system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))
+    }
+    fn arena_mib(&self) -> usize {
+        self.arena_mib.max(usize::from(S::CONTRACT.spec().class == Class::Hard))
+    }
+    fn stand_in(
+        &self,
+        making: &Making<'_>,
+        options: &NodeOptions,
+        handle: &dyn NodeHandle,
+    ) -> anyhow::Result<Option<Box<dyn Speaks>>> {
+        let Some(make) = self.stand_in else { return Ok(None) };
+        let step = make(system::read_params::<C>(making.text, making.node)?, making)?;
+        Ok(Some(Box::new(StandIn::new(step, options, handle)?)))
     }
     fn start(
         &self,

@@ -4,6 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use troika_camera::CameraNode;
 use troika_driver_state::{node::DriverStateNode, store};
+use troika_drowsiness::DrowsinessNode;
+use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Duration, PortSpec, Ports};
 use troika_models::Store;
@@ -29,18 +31,40 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     &StepKind::<troika_camera::Config, CameraNode>::new(
         "frames of a camera, a video file or an image folder",
         camera,
-    ),
+    )
+    .files(|config| config.check().and_then(|()| config.check_files()).map_err(|error| error.to_string())),
     &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new(
         "camera frame to driver state",
         driver_state,
-    ),
+    )
+    .arena(8)
+    .stand_in(|config, _| Ok(DriverStateNode::unavailable(&config, "its process does not answer")?)),
     &StepKind::<troika_monitor::Config, MonitorNode>::new(
         "driver state to alerts, by the rule profiles",
         monitor,
     )
+    .stand_in(monitor)
     .files(|config| {
         config.profiles(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     }),
+    &StepKind::<troika_gesture::config::Config, GestureNode>::new(
+        "camera frame to hand gestures, and to the vehicle functions that they stand for",
+        gesture,
+    )
+    .files(|config| {
+        config.mapping(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
+    })
+    .silent(|config| if config.commands { &[] } else { &["command"] })
+    .arena(16)
+    .stand_in(|config, _| {
+        let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
+        Ok(GestureNode::unavailable(&config, mapping, "its process does not answer")?)
+    }),
+    &StepKind::<troika_drowsiness::Config, DrowsinessNode>::new(
+        "blinks, steering and pulse to drowsiness",
+        drowsiness,
+    )
+    .silent(|config| if config.pulse { &[] } else { &["ppg", "pulse"] }),
     &StepKind::<troika_sim::Config, SimDriver>::new(
         "a rendered driver with ground truth, from a scenario",
         sim_driver,
@@ -89,8 +113,38 @@ fn driver_state(
     }
 }
 
+/// As [`driver_state`]: without its models the node runs all the same and says so (SR-DAT-002).
+fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyhow::Result<GestureNode> {
+    let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
+    let networks = Store::open_default()
+        .map_err(anyhow::Error::from)
+        .and_then(|store| Ok(gesture_store::open_all(&store)?));
+    match networks {
+        Ok(networks) => Ok(GestureNode::new(&config, mapping, networks, gesture_store::MODEL)?),
+        Err(error) => {
+            eprintln!(
+                "notice: {} is unavailable: {error:#}; `troika models pull` fetches, `troika models verify` checks",
+                making.node
+            );
+            Ok(GestureNode::unavailable(&config, mapping, &format!("{error:#}"))?)
+        }
+    }
+}
+
 fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {
     Ok(MonitorNode::new(&config, |path| std::fs::read_to_string(path))?)
+}
+
+/// Without its head the node runs all the same, on what else there is (SR-DAT-002).
+fn drowsiness(config: troika_drowsiness::Config, making: &Making<'_>) -> anyhow::Result<DrowsinessNode> {
+    let node = match Store::open_default() {
+        Ok(store) => DrowsinessNode::open(config, &store),
+        Err(error) => DrowsinessNode::without_head(config, &error.to_string()),
+    };
+    if node.model() != troika_drowsiness::store::MODEL {
+        eprintln!("notice: the blinks of {} are {}", making.node, node.model());
+    }
+    Ok(node)
 }
 
 fn sim_driver(config: troika_sim::Config, _: &Making<'_>) -> anyhow::Result<SimDriver> {
@@ -156,10 +210,16 @@ impl Kind for Voice {
             SourceConfig::Wav { path } => Some(path).filter(|path| !path.is_file()),
             SourceConfig::Microphone { .. } => None,
         };
-        match missing {
-            None => Ok(()),
-            Some(path) => Err(unusable_file(format!("{} is not there", path.display()))),
+        if let Some(path) = missing {
+            return Err(unusable_file(format!("{} is not there", path.display())));
         }
+        if let SourceConfig::Files { folder, gap_s, wait_s } = &config.source {
+            if [gap_s, wait_s].into_iter().any(|pause| !(0.0..=3600.0).contains(pause)) {
+                return Err(Problem::error("`gap_s` and `wait_s` are 0 to 3600 seconds"));
+            }
+            crate::run::expected_of(folder).map_err(|error| Problem::error(format!("{error:#}")))?;
+        }
+        Ok(())
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
         anyhow::bail!("voice runs as a program of its own")

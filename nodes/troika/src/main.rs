@@ -23,9 +23,17 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use system::{Problem, Severity, Source, System};
 
+/// Nodes with an arena allocate from it while they step; everything else allocates from the system.
+#[global_allocator]
+static ALLOCATOR: troika_host::ArenaAllocator = troika_host::ArenaAllocator;
+
 /// Real-time in-vehicle middleware: runs, checks and looks into systems of nodes.
 #[derive(Parser)]
-#[command(version, about, propagate_version = true)]
+#[command(
+    version,
+    about = "Real-time in-vehicle middleware: runs, checks and looks into systems of nodes",
+    propagate_version = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -82,6 +90,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // `println!` panics when nobody takes what it prints; that is an error like others, and no defect to be traced.
+    let trace = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| match panic.payload_as_str() {
+        Some(why) if why.starts_with("failed printing to ") => {
+            eprintln!("error: {why}");
+            std::process::exit(1);
+        }
+        _ => trace(panic),
+    }));
     let command = Cli::parse().command;
     if !matches!(command, Command::Run(_))
         && let Err(error) = troika_host::signal::end_on_closed_pipe()

@@ -55,7 +55,12 @@ fn list(store: &Store) {
         println!(
             "{:<28}{:<6}{:>6.2}  {from:<40}{:<26}{}",
             passport.name,
-            if store.is_present(passport) { "yes" } else { "no" },
+            match store.is_present(passport) {
+                true => "yes",
+                // By its size; `verify` reads it.
+                false if store.blob(passport).exists() => "BAD",
+                false => "no",
+            },
             passport.size as f64 / 1e6,
             passport.licence,
             passport.job

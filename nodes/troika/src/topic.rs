@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use troika_host::signal::stop_on_signals;
 use troika_msgs::dynamic;
-use troika_transport::Transport as _;
+use troika_transport::{Graph, Transport as _};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
 /// Where to look.
@@ -54,7 +54,7 @@ pub(crate) enum TopicCommand {
         place: Where,
         /// The topic's absolute name.
         topic: String,
-        /// Messages that each figure is made of.
+        /// Messages that each figure is made of, 2 at least.
         #[arg(long, default_value_t = 100)]
         window: usize,
         /// Stop after this many seconds.
@@ -92,8 +92,35 @@ pub(crate) fn run(command: TopicCommand) -> anyhow::Result<()> {
     }
 }
 
+/// Between two looks at the graph, and how many like looks in a row are taken for the whole of it.
+const LOOK: Duration = Duration::from_millis(100);
+const ALIKE: u32 = 4;
+/// After this long without a node, there is none.
+const NOBODY: Duration = Duration::from_secs(3);
+
+/// The graph once it has come to rest: a session learns of the others one by one after it has opened.
+pub(crate) fn settled_graph(transport: &ZenohTransport) -> anyhow::Result<Graph> {
+    let start = Instant::now();
+    let mut graph = transport.graph()?;
+    let mut alike = 0;
+    while alike < ALIKE || (graph.nodes.is_empty() && start.elapsed() < NOBODY) {
+        std::thread::sleep(LOOK);
+        let now = transport.graph()?;
+        let same = now == graph;
+        alike = if same { alike + 1 } else { 0 };
+        graph = now;
+        if start.elapsed() > 2 * NOBODY {
+            break; // nodes come and go all the time: what is there now
+        }
+    }
+    Ok(graph)
+}
+
 fn list(transport: &ZenohTransport, verbose: bool) -> anyhow::Result<()> {
-    let graph = transport.graph()?;
+    let graph = settled_graph(transport)?;
+    if graph.endpoints.is_empty() {
+        println!("no topics in ROS domain {} at this router", transport.domain());
+    }
     let mut topics: Vec<&str> = graph.endpoints.iter().map(|endpoint| endpoint.topic.as_str()).collect();
     topics.sort_unstable();
     topics.dedup();
@@ -106,9 +133,9 @@ fn list(transport: &ZenohTransport, verbose: bool) -> anyhow::Result<()> {
         let nodes = |publishes: bool| {
             ends.iter()
                 .filter(|end| end.publishes == publishes)
-                .map(|end| end.node.as_str())
-                .collect::<Vec<_>>()
-                .join(" ")
+                .map(|end| end.node.clone())
+                .reduce(|all, node| all + " " + &node)
+                .unwrap_or_else(|| "nobody".to_owned())
         };
         println!("{topic}\n    type         {}", ends[0].type_name);
         println!("    published by {}\n    read by      {}", nodes(true), nodes(false));

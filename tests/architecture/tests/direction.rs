@@ -17,7 +17,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Nodes: pure logic. None knows a transport or the host.
     ("troika-template", &["troika-kit", "troika-msgs"]),
     ("troika-monitor", &["troika-kit", "troika-msgs", "troika-safety"]),
-    ("troika-driver-state", &["troika-kit", "troika-msgs", "troika-models"]),
+    // What camera nodes share: views of a frame.
+    ("troika-frame", &["troika-kit"]),
+    ("troika-driver-state", &["troika-kit", "troika-frame", "troika-msgs", "troika-models"]),
+    // It maps gestures to functions of the vehicle's catalogue.
+    ("troika-gesture", &["troika-kit", "troika-frame", "troika-msgs", "troika-models", "troika-vehicle"]),
+    ("troika-drowsiness", &["troika-kit", "troika-msgs", "troika-models"]),
     ("troika-vehicle", &["troika-kit", "troika-msgs"]),
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
@@ -27,12 +32,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-transport-mem", &["troika-kit", "troika-transport"]),
     ("troika-transport-zenoh", &["troika-kit", "troika-transport"]),
     // The host knows what a transport is, not which there are.
-    ("troika-host", &["troika-kit", "troika-msgs", "troika-transport", "troika-transport-mem"]),
+    ("troika-arena", &[]),
+    (
+        "troika-host",
+        &["troika-arena", "troika-kit", "troika-msgs", "troika-transport", "troika-transport-mem"],
+    ),
 ];
 
 /// Crates at the top, which tie the rest together and which nothing may use.
-const TOP: &[&str] =
-    &["troika", "troika-asr", "xtask", "troika-architecture", "troika-conformance", "troika-interop"];
+const TOP: &[&str] = &[
+    "troika",
+    "troika-asr",
+    "xtask",
+    "troika-architecture",
+    "troika-conformance",
+    "troika-interop",
+    "troika-realtime",
+];
 
 #[test]
 fn dependencies_run_one_way() {

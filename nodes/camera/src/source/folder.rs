@@ -1,7 +1,7 @@
 //! PNG and JPEG files of a folder, in the order of their names, each decoded when it is its turn.
 
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
 
@@ -28,9 +28,7 @@ impl Camera for Folder {
         let mut files = Vec::new();
         for entry in entries {
             let path = entry.map_err(|error| fault(error.to_string()))?.path();
-            let extension =
-                path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-            if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
+            if is_picture(&path) {
                 files.push(path);
             }
         }
@@ -58,6 +56,17 @@ impl FrameSource for Open {
     fn pace(&self) -> Option<Duration> {
         Some(self.pace)
     }
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    ["png", "jpg", "jpeg"].contains(&extension.as_str())
+}
+
+/// Whether the folder has a file that looks like a picture.
+pub(crate) fn has_pictures(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    files.flatten().any(|file| is_picture(&file.path()))
 }
 
 /// A decoded picture as a frame: grey pictures stay grey.

@@ -3,7 +3,7 @@
 
 mod raw;
 
-use std::{fmt, hint::black_box, io, num::NonZeroU64};
+use std::{fmt, hint::black_box, io, num::NonZeroU64, time::Duration};
 
 use rustix::{
     mm::{MlockAllFlags, mlockall},
@@ -11,6 +11,8 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity, set_current_timer_slack},
 };
 
+/// Bit of `CAP_SYS_NICE` in the capability sets (capability.h).
+pub(crate) const CAP_SYS_NICE: u32 = 23;
 /// Bit of `CAP_IPC_LOCK` in the capability sets (capability.h).
 pub(crate) const CAP_IPC_LOCK: u32 = 14;
 /// Stack that a node's thread touches before its first step: no page fault for it later.
@@ -23,6 +25,29 @@ pub enum Policy {
     Other,
     /// First in, first out at a real-time priority, 1..=99 (`SCHED_FIFO`). Nodes lie well under the floor thread's 90.
     Fifo(u8),
+    /// Earliest deadline first (`SCHED_DEADLINE`): the kernel grants `runtime` of every `period`, before `deadline`, and stops
+    /// the thread until the next period when it takes more. Runs above every FIFO thread. It excludes `cores`: the kernel
+    /// takes no affinity narrower than the thread's root domain.
+    Deadline {
+        /// Execution time in each period.
+        runtime: Duration,
+        /// From release to end.
+        deadline: Duration,
+        /// Between releases.
+        period: Duration,
+    },
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Policy::Other => f.write_str("SCHED_OTHER"),
+            Policy::Fifo(priority) => write!(f, "SCHED_FIFO {priority}"),
+            Policy::Deadline { runtime, deadline, period } => {
+                write!(f, "SCHED_DEADLINE {runtime:?} of every {period:?} within {deadline:?}")
+            }
+        }
+    }
 }
 
 /// Something that the machine did not allow, for a person: loud, and once.
@@ -46,6 +71,10 @@ impl fmt::Display for Notice {
 pub const MEND_PRIORITY: &str = "run as root, or `setcap cap_sys_nice=ep <binary>`, or `ulimit -r 95` \
      (limits.conf: `@realtime - rtprio 95`); in a container `--cap-add SYS_NICE --ulimit rtprio=95`; on cgroup v1 \
      write a time to cpu.rt_runtime_us of the process's cpu cgroup";
+/// How to have a deadline thread admitted.
+pub const MEND_ADMISSION: &str = "the kernel has given its deadline time away (kernel.sched_rt_runtime_us of every \
+     kernel.sched_rt_period_us, on each core): lower the budgets or rates of the nodes with policy \"deadline\", or see with \
+     `chrt --all-tasks --pid <pid>` who else has it";
 /// How to be allowed to lock memory.
 pub const MEND_MEMLOCK: &str = "run as root, or `setcap cap_ipc_lock=ep <binary>`, or `ulimit -l unlimited` \
      (limits.conf: `@realtime - memlock unlimited`); in a container `--cap-add IPC_LOCK --ulimit memlock=-1`";
@@ -53,13 +82,22 @@ pub const MEND_MEMLOCK: &str = "run as root, or `setcap cap_ipc_lock=ep <binary>
 /// Sets the calling thread's policy.
 ///
 /// # Errors
-/// `EPERM` without the right, `EINVAL` for a priority outside 1..=99.
+/// `EPERM` without the right (for a deadline also with an affinity narrower than the machine), `EINVAL` for a priority outside
+/// 1..=99 or not `runtime <= deadline <= period`, `EBUSY` when the kernel admits no more deadline threads.
 pub fn set_policy(policy: Policy) -> io::Result<()> {
-    match policy {
-        Policy::Other => raw::set_policy(0),
-        Policy::Fifo(0) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
-        Policy::Fifo(priority) => raw::set_policy(priority),
-    }
+    raw::set_policy(match policy {
+        Policy::Other => raw::Attributes::Other,
+        Policy::Fifo(0) => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        Policy::Fifo(priority) => raw::Attributes::Fifo(priority),
+        Policy::Deadline { runtime, deadline, period } => {
+            let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            raw::Attributes::Deadline {
+                runtime: nanos(runtime),
+                deadline: nanos(deadline),
+                period: nanos(period),
+            }
+        }
+    })
 }
 
 /// Lets the calling thread run on these cores only.
@@ -134,16 +172,21 @@ pub(crate) fn ready_thread(
             ),
         });
     }
-    let Policy::Fifo(priority) = policy else { return false };
+    if policy == Policy::Other {
+        return false;
+    }
     match set_policy(policy) {
         Ok(()) => true,
         Err(why) => {
             notices.push(Notice {
                 who: who.into(),
                 what: format!(
-                    "NO REAL-TIME PRIORITY: SCHED_FIFO {priority} refused ({why}): runs at normal priority, its deadlines are not held under load"
+                    "NO REAL-TIME PRIORITY: {policy} refused ({why}): runs at normal priority, its deadlines are not held under load"
                 ),
-                mend: MEND_PRIORITY.into(),
+                mend: match why.raw_os_error() {
+                    Some(libc::EBUSY) => MEND_ADMISSION.into(),
+                    _ => MEND_PRIORITY.into(),
+                },
             });
             false
         }
@@ -185,6 +228,36 @@ mod tests {
         }
         // Other tests of this process go on unlocked.
         rustix::mm::munlockall().expect("always allowed");
+    }
+
+    #[test]
+    fn a_deadline_thread_runs_and_may_start_ordinary_threads() {
+        let policy = Policy::Deadline {
+            runtime: Duration::from_millis(1),
+            deadline: Duration::from_millis(50),
+            period: Duration::from_millis(100),
+        };
+        let tried = std::thread::spawn(move || {
+            set_policy(policy)?;
+            // Without reset-on-fork the kernel refuses this thread any child.
+            Ok::<_, io::Error>(std::thread::spawn(|| 7).join().expect("the child ran"))
+        });
+        match tried.join().expect("it ran on") {
+            Ok(answer) => assert_eq!(answer, 7),
+            // A machine without the right: refused, and nothing else.
+            Err(why) => assert!(!has_capability(CAP_SYS_NICE), "{why}"),
+        }
+    }
+
+    #[test]
+    fn a_runtime_over_its_deadline_is_refused() {
+        let policy = Policy::Deadline {
+            runtime: Duration::from_millis(20),
+            deadline: Duration::from_millis(10),
+            period: Duration::from_millis(30),
+        };
+        let refused = std::thread::spawn(move || set_policy(policy)).join().expect("it ran on");
+        assert!(refused.is_err());
     }
 
     #[test]

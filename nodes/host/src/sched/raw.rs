@@ -2,18 +2,48 @@
 
 use std::io;
 
-/// Sets the calling thread's policy: `SCHED_FIFO` at `priority`, or `SCHED_OTHER` for 0.
-pub(super) fn set_policy(priority: u8) -> io::Result<()> {
-    let policy = if priority == 0 { libc::SCHED_OTHER } else { libc::SCHED_FIFO };
-    // SAFETY: sched_param is plain integers, for which all zeroes is a value.
-    let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
-    param.sched_priority = i32::from(priority);
-    // SAFETY: pthread_self is the calling thread, which is alive; `param` outlives the call, which only reads it.
-    match unsafe { libc::pthread_setschedparam(libc::pthread_self(), policy, &param) } {
+/// What the calling thread is to run as.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Attributes {
+    /// `SCHED_OTHER`.
+    Other,
+    /// `SCHED_FIFO` at this priority.
+    Fifo(u8),
+    /// `SCHED_DEADLINE`, in nanoseconds.
+    Deadline { runtime: u64, deadline: u64, period: u64 },
+}
+
+/// Sets the calling thread's policy (sched_setattr(2)). Threads that it starts are ordinary ones (reset on fork): a deadline
+/// thread could start none otherwise, and a library's helper must not inherit a detector's priority.
+pub(super) fn set_policy(attributes: Attributes) -> io::Result<()> {
+    // SAFETY: sched_attr is plain integers, for which all zeroes is a value.
+    let mut attr: libc::sched_attr = unsafe { std::mem::zeroed() };
+    attr.size = size_of::<libc::sched_attr>() as u32;
+    let policy = match attributes {
+        Attributes::Other => libc::SCHED_OTHER,
+        Attributes::Fifo(priority) => {
+            attr.sched_priority = u32::from(priority);
+            attr.sched_flags = RESET_ON_FORK;
+            libc::SCHED_FIFO
+        }
+        Attributes::Deadline { runtime, deadline, period } => {
+            attr.sched_runtime = runtime;
+            attr.sched_deadline = deadline;
+            attr.sched_period = period;
+            attr.sched_flags = RESET_ON_FORK;
+            libc::SCHED_DEADLINE
+        }
+    };
+    attr.sched_policy = policy as u32;
+    // SAFETY: thread 0 is the calling one; the kernel only reads `attr`, which says its own size and outlives the call.
+    match unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) } {
         0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
+        _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// `SCHED_FLAG_RESET_ON_FORK` of linux/sched.h.
+const RESET_ON_FORK: u64 = 1;
 
 /// Makes glibc's allocator keep what it has: freed memory is not given back to the kernel, and large blocks come from the
 /// heap instead of fresh mappings, so that a steady state has no page faults. Elsewhere: nothing.

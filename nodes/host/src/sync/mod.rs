@@ -7,10 +7,12 @@ mod cells;
 mod events;
 mod histogram;
 mod latest;
+mod vitals;
 mod wake;
 
 pub use cells::{Counter, Flag, TimeCell};
 pub use events::{EventReader, EventWriter, events};
 pub use histogram::{Histogram, HistogramWriter, Snapshot, histogram};
 pub use latest::{LatestReader, LatestWriter, latest};
+pub use vitals::{Reading, Vital, VitalsPage};
 pub use wake::{StopToken, Wake};

@@ -102,7 +102,7 @@ impl Doubler {
             outputs.lengths.send(Number(blob.value.0.len() as u64));
         }
         let Some(number) = inputs.number.fresh() else { return Err(Fault::StaleInput { port: "number" }) };
-        outputs.doubled.send(Number(number.value.0 * 2));
+        outputs.doubled.send(Number(number.value.0.wrapping_mul(2)));
         match number.value {
             BAD => Err(Fault::BadInput("666")),
             DEADLY => panic!("as the test asked"),

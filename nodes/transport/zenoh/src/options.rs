@@ -1,6 +1,10 @@
 //! What a session is opened with, from the environment or by hand, and the zenoh configurations that come of it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    net::ToSocketAddrs as _,
+    path::{Path, PathBuf},
+};
 
 use zenoh::Config;
 
@@ -96,7 +100,8 @@ impl ZenohOptions {
             Some(path) => Config::from_file(path)?,
             None => {
                 let mut config = Config::default();
-                let endpoint = json(&self.router);
+                let endpoint = json(&reachable(&self.router));
+                let listen = json(&reachable("tcp/localhost:0"));
                 for (path, value) in [
                     ("mode", "\"peer\""),
                     ("connect/endpoints", &format!("[{endpoint}]")),
@@ -107,7 +112,7 @@ impl ZenohOptions {
                         "connect/retry",
                         "{ period_init_ms: 250, period_max_ms: 2000, period_increase_factor: 2 }",
                     ),
-                    ("listen/endpoints", "[\"tcp/localhost:0\"]"),
+                    ("listen/endpoints", &format!("[{listen}]")),
                     ("scouting/multicast/enabled", "false"),
                     ("scouting/gossip/enabled", "true"),
                     // Wait this long (ms) for the router's answer before going on without it.
@@ -160,7 +165,7 @@ pub(crate) fn probe_config(endpoint: &str) -> zenoh::Result<Config> {
     let mut config = Config::default();
     for (path, value) in [
         ("mode", "\"client\""),
-        ("connect/endpoints", format!("[{}]", json(endpoint)).as_str()),
+        ("connect/endpoints", format!("[{}]", json(&reachable(endpoint))).as_str()),
         // The bound (ms) for all of it: an address that swallows packets answers never.
         ("connect/timeout_ms", "4000"),
         ("connect/exit_on_failure", "true"),
@@ -173,6 +178,19 @@ pub(crate) fn probe_config(endpoint: &str) -> zenoh::Result<Config> {
         config.insert_json5(path, value)?;
     }
     Ok(config)
+}
+
+/// The endpoint as it can be reached: `localhost` is the loopback whether or not the machine can look it up (RFC 6761, 6.3). A
+/// bare container has no hosts file.
+pub(crate) fn reachable(endpoint: &str) -> Cow<'_, str> {
+    by_loopback(endpoint, || ("localhost", 0).to_socket_addrs().is_ok())
+}
+
+fn by_loopback(endpoint: &str, known: impl FnOnce() -> bool) -> Cow<'_, str> {
+    match endpoint.strip_prefix("tcp/localhost:") {
+        Some(port) if !known() => format!("tcp/127.0.0.1:{port}").into(),
+        _ => endpoint.into(),
+    }
 }
 
 /// A JSON string.
@@ -188,6 +206,13 @@ mod tests {
 
     fn from(vars: &[(&str, &str)]) -> Result<ZenohOptions, OptionsError> {
         ZenohOptions::from_lookup(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn localhost_is_the_loopback_on_a_machine_that_does_not_know_it() {
+        assert_eq!(by_loopback("tcp/localhost:7447", || false), "tcp/127.0.0.1:7447");
+        assert_eq!(by_loopback("tcp/localhost:7447", || true), "tcp/localhost:7447");
+        assert_eq!(by_loopback("tcp/router.fleet:7447", || false), "tcp/router.fleet:7447");
     }
 
     #[test]

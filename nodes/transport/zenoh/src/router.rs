@@ -12,7 +12,7 @@ use std::{
 
 use zenoh::{Session, Wait};
 
-use crate::options::{ZenohOptions, probe_config, router_config};
+use crate::options::{ZenohOptions, probe_config, reachable, router_config};
 
 /// The certainty that there is a router: one that was there, or one that lives in this process until this is dropped.
 #[derive(Debug)]
@@ -156,7 +156,8 @@ fn probe(endpoint: &str) -> Result<(), String> {
 fn resolve(endpoint: &str) -> Result<Vec<SocketAddr>, RouterError> {
     let bad =
         |reason: &str| RouterError::Endpoint { endpoint: endpoint.to_owned(), reason: reason.to_owned() };
-    let address = endpoint.strip_prefix("tcp/").ok_or_else(|| bad("it does not start with tcp/"))?;
+    let reachable = reachable(endpoint);
+    let address = reachable.strip_prefix("tcp/").ok_or_else(|| bad("it does not start with tcp/"))?;
     let address = address.split(['?', '#']).next().unwrap_or(address);
     let mut found: Vec<SocketAddr> =
         address.to_socket_addrs().map_err(|error| bad(&error.to_string()))?.collect();

@@ -75,6 +75,11 @@ impl ZenohTransport {
         Ok(ZenohTransport { shared: Arc::new(Shared { session, options, zid, next_entity: Mutex::new(0) }) })
     }
 
+    /// The ROS domain that it sees.
+    pub fn domain(&self) -> u32 {
+        self.shared.options.domain
+    }
+
     /// Whether the session is connected to a router now.
     pub fn has_router(&self) -> bool {
         self.shared.session.info().routers_zid().wait().next().is_some()

@@ -1,8 +1,9 @@
 //! The conductor: starts the processes of a system, watches its topics, shows them, stops everything, makes the report.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -10,12 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use troika_host::{
     Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals, sync::StopToken,
 };
 use troika_kit::Qos;
+use troika_msgs::troika::Heartbeat;
 use troika_transport::Transport;
 use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 
@@ -32,8 +34,11 @@ use crate::{
     system::{Source, System, TransportKind, check::topic_of},
 };
 
-/// How long a process may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long a process may take to stop before it is killed: longer than a watchdog gives the one that it watches.
+const GRACE: Duration = Duration::from_secs(12);
+
+/// Heartbeats come once a second.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// Runs the whole system.
 pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<()> {
@@ -43,21 +48,40 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         );
     }
     let stop = stop_on_signals()?;
+    if let Some(file) = &arguments.report {
+        // Now, and not after the whole run.
+        File::options().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
+    }
     let options = arguments.zenoh_options(system)?;
     // Held until the end: a router that we started ends with it.
     let router = RouterGuard::ensure_for(&options)?;
     let transport_shown = format!("zenoh, {} {}", router.describe(), options.router);
     let transport = ZenohTransport::open(options)?;
     let dashboard = Arc::new(Mutex::new(Dashboard::default()));
-    let edge =
-        Edge::new(&transport, Clock::Host(HostClock::start()), &system.system.namespace, "troika_view")?;
+    let edge = Edge::new(
+        &transport,
+        Clock::Host(HostClock::start()),
+        system.system.namespace.get_ref(),
+        "troika_view",
+    )?;
     let subscriptions = watch(&edge, system, &dashboard)?;
+    let strangers = namesakes(&transport, system)?;
 
     let mut company = Company::start(arguments, source, system)?;
+    if let Some(notice) = strangers {
+        company.note(notice);
+    }
     let headless = arguments.headless || !std::io::stdout().is_terminal();
     if headless {
-        println!("{} over {transport_shown}; {}", system.system.name, company.describe());
+        // A reader that is gone is no reason to stop.
+        let _ = writeln!(
+            std::io::stdout(),
+            "{} over {transport_shown}; {}",
+            system.system.name,
+            company.describe()
+        );
     }
+    let mut router_there = true;
     company.wait_until_all_here(&transport, system, &stop)?;
     let start = Instant::now();
     let duration = arguments.seconds.map(Duration::from_secs);
@@ -67,6 +91,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
             && company.all_run()
         {
             stop.wait_for(Duration::from_millis(100));
+            company.listen(&transport, &mut router_there, &dashboard);
         }
         Ok(())
     } else {
@@ -76,25 +101,47 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
             models: String::new(),
             duration,
         };
-        view::show(&heading, &dashboard, || stop.is_stopped() || !company.all_run())
+        view::show(&heading, &dashboard, || {
+            company.listen(&transport, &mut router_there, &dashboard);
+            stop.is_stopped() || !company.all_run()
+        })
     };
     let seconds = start.elapsed().as_secs_f64();
-    let figures = company.stop();
+    let (figures, failed) = company.stop();
     drop(subscriptions);
     shown?;
 
     let dashboard = lock(&dashboard);
-    let mut report = report(source, system, &dashboard, figures?, seconds, transport_shown)?;
+    let mut report = report(source, system, &dashboard, figures, seconds, transport_shown)?;
     report.notices.append(&mut company.notices);
-    print!("{}", report.table());
+    let mut table = report.table();
     for utterance in &dashboard.utterances {
-        println!("  said           {}", view::utterance_line(utterance));
+        table += &format!("  said           {}\n", view::utterance_line(utterance));
     }
+    // Both are tried, whatever comes of the other.
+    let printed = std::io::stdout().write_all(table.as_bytes()).context("cannot print the table");
     if let Some(file) = &arguments.report {
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
-            .with_context(|| format!("cannot write the report {}", file.display()))?;
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?).with_context(|| cannot_write(file))?;
     }
-    Ok(())
+    printed?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write the report {}", file.display())
+}
+
+/// A notice when nodes of this system's names are on the bus already: both would be heard as one.
+fn namesakes(transport: &ZenohTransport, system: &System) -> anyhow::Result<Option<String>> {
+    let here = crate::topic::settled_graph(transport)?.nodes;
+    let there: Vec<String> = system.full_names().into_iter().filter(|name| here.contains(name)).collect();
+    Ok((!there.is_empty()).then(|| {
+        format!(
+            "{} already on this router, of another system: their messages mix with ours; give one of the two another \
+             ROS_DOMAIN_ID, or another `namespace` in its system file",
+            there.join(", ")
+        )
+    }))
 }
 
 fn lock(dashboard: &Mutex<Dashboard>) -> MutexGuard<'_, Dashboard> {
@@ -122,8 +169,8 @@ fn watch(
     use troika_msgs::{
         sensor_msgs::Image,
         troika::{
-            CommandResult, DriverAlert, DriverState, DriverTruth, Heartbeat, Transcript, VehicleCommand,
-            VehicleSignals, VoiceReply,
+            CommandResult, DriverAlert, DriverState, DriverTruth, Transcript, VehicleCommand, VehicleSignals,
+            VoiceReply,
         },
     };
     fn on<T: Message>(
@@ -169,6 +216,10 @@ struct Company {
     folder: tempfile::TempDir,
     /// What it does without; in the report.
     notices: Vec<String>,
+    /// The nodes that it cannot do without.
+    essential: Vec<String>,
+    /// Each node's last heartbeat, and when it came.
+    beats: BTreeMap<String, (u32, Instant)>,
     /// The screen belongs to the terminal view.
     quiet: bool,
 }
@@ -187,7 +238,14 @@ impl Company {
     fn start(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<Company> {
         let folder = tempfile::Builder::new().prefix("troika-run-").tempdir()?;
         let quiet = !arguments.headless && std::io::stdout().is_terminal();
-        let mut company = Company { members: Vec::new(), folder, notices: Vec::new(), quiet };
+        let mut company = Company {
+            members: Vec::new(),
+            folder,
+            notices: Vec::new(),
+            essential: system.essential_nodes(),
+            beats: BTreeMap::new(),
+            quiet,
+        };
         let mut names: Vec<&String> = system.nodes.values().map(|node| &node.get_ref().process).collect();
         names.sort_unstable();
         names.dedup();
@@ -216,6 +274,40 @@ impl Company {
         Ok(company)
     }
 
+    /// Tells a person, once, now and at the end.
+    fn note(&mut self, notice: String) {
+        if self.notices.contains(&notice) {
+            return;
+        }
+        if !self.quiet {
+            eprintln!("notice: {notice}");
+        }
+        self.notices.push(notice);
+    }
+
+    /// Notes a router that went and nodes that say they cannot do their work.
+    fn listen(&mut self, transport: &ZenohTransport, router_there: &mut bool, dashboard: &Mutex<Dashboard>) {
+        let there = transport.has_router();
+        if *router_there && !there {
+            self.note("the zenoh router is gone: what runs goes on, nobody new finds it".to_owned());
+        }
+        *router_there = there;
+        let mut notices = Vec::new();
+        for beat in lock(dashboard).nodes.values() {
+            if beat.status == Heartbeat::UNAVAILABLE {
+                notices.push(format!("{}: {}", beat.node, beat.reason));
+            }
+            let (sequence, since) =
+                self.beats.entry(beat.node.clone()).or_insert_with(|| (beat.sequence, Instant::now()));
+            if *sequence != beat.sequence {
+                (*sequence, *since) = (beat.sequence, Instant::now());
+            } else if since.elapsed() > SILENT && self.essential.contains(&beat.node) {
+                notices.push(format!("{}: no sign of life for {SILENT:?}", beat.node));
+            }
+        }
+        notices.into_iter().for_each(|notice| self.note(notice));
+    }
+
     fn describe(&self) -> String {
         let members: Vec<String> =
             self.members.iter().map(|member| format!("{} ({})", member.name, member.child.id())).collect();
@@ -224,11 +316,7 @@ impl Company {
 
     /// Tells of a process that is not essential and that the system goes on without.
     fn do_without(&mut self, process: &str, why: &str) {
-        let notice = format!("process '{process}' {why}; the system runs on without it");
-        if !self.quiet {
-            eprintln!("notice: {notice}");
-        }
-        self.notices.push(notice);
+        self.note(format!("process '{process}' {why}; the system runs on without it"));
     }
 
     /// Whether all that are essential still run.
@@ -264,19 +352,23 @@ impl Company {
                 return Ok(());
             }
             if !self.all_run() {
-                self.stop()?;
-                bail!("the system ended before all of its nodes were there");
+                let (_, failed) = self.stop();
+                return Err(
+                    failed.unwrap_or_else(|| anyhow!("the system ended before all of its nodes were there"))
+                );
             }
             if start.elapsed() > Duration::from_secs(120) {
-                self.stop()?;
-                bail!("not all nodes appeared within 120 s; missing: {missing:?}");
+                let (_, failed) = self.stop();
+                return Err(failed.unwrap_or_else(|| {
+                    anyhow!("not all nodes appeared within 120 s; missing: {missing:?}")
+                }));
             }
             stop.wait_for(Duration::from_millis(50));
         }
     }
 
-    /// Stops all and collects their figures. The first process that failed is the error.
-    fn stop(&mut self) -> anyhow::Result<Vec<ProcessFigures>> {
+    /// Stops all and collects their figures, of those that left some; and what failed, if anything did.
+    fn stop(&mut self) -> (Vec<ProcessFigures>, Option<anyhow::Error>) {
         let early: Vec<(usize, std::process::ExitStatus)> = self
             .members
             .iter_mut()
@@ -301,21 +393,21 @@ impl Company {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        if let Some((index, status)) = early.iter().find(|(_, status)| !status.success()).or(early.first()) {
-            let member = &self.members[*index];
-            bail!("process '{}' ended by itself ({status}){}", member.name, member.tail());
-        }
+        let mut failed =
+            early.iter().find(|(_, status)| !status.success()).or(early.first()).map(|(index, status)| {
+                let member = &self.members[*index];
+                anyhow!("process '{}' ended by itself ({status}){}", member.name, member.tail())
+            });
         let mut figures = Vec::new();
         for member in &self.members {
             // A program of its own writes none.
-            if let Ok(text) = std::fs::read(&member.figures) {
-                figures.push(
-                    serde_json::from_slice(&text)
-                        .with_context(|| format!("figures of process '{}'", member.name))?,
-                );
+            let Ok(text) = std::fs::read(&member.figures) else { continue };
+            match serde_json::from_slice(&text) {
+                Ok(read) => figures.push(read),
+                Err(error) => failed = failed.or(Some(anyhow!("figures of '{}': {error}", member.name))),
             }
         }
-        Ok(figures)
+        (figures, failed)
     }
 }
 
@@ -377,6 +469,9 @@ fn command(
     if let Some(router) = &arguments.router {
         command.arg("--router").arg(router);
     }
+    if system.processes.get(process).is_some_and(|settings| settings.get_ref().watchdog) {
+        command.arg("--watchdog");
+    }
     Ok(command)
 }
 
@@ -403,7 +498,11 @@ fn report(
         system: system.system.name.clone(),
         seconds,
         transport,
-        frames_due: of_kind(&["sim_driver", "sim_hand", "camera"]).map_or(0, |node| node.steps),
+        // A simulator steps once a frame; a camera is looked at far more often, and what it gives is what is due.
+        frames_due: match (of_kind(&["sim_driver", "sim_hand"]), of_kind(&["camera"])) {
+            (Some(simulator), _) => simulator.steps,
+            (None, camera) => camera.map_or(0, |node| node.worked),
+        },
         frames_in: of_kind(&["sim_driver", "sim_hand", "camera"]).map_or(0, |node| node.worked),
         frames_done: driver.map_or(0, |node| node.worked),
         driver_state: driver.is_some().then(|| DriverStateFigures::new(scores.as_ref(), driver)),
@@ -413,6 +512,7 @@ fn report(
             cores: crate::cores(),
         },
         nodes,
+        watchdogs: figures.iter().filter_map(|process| process.watchdog.clone()).collect(),
         notices: figures.into_iter().flat_map(|process| process.notices).collect(),
     })
 }

@@ -10,8 +10,11 @@ mod score;
 mod view;
 pub(crate) mod virtual_time;
 mod voice;
+mod watchdog;
 
-use std::{path::PathBuf, sync::Arc};
+pub(crate) use voice::expected_of;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use troika_kit::Class;
@@ -19,7 +22,13 @@ use troika_transport::Transport;
 use troika_transport_mem::MemTransport;
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
-use crate::system::{Sched, Source, System, TransportKind, check};
+use crate::{
+    kind::Kind,
+    system::{Node, Source, System, TransportKind, check},
+};
+
+/// How long the transport may take to close once the figures are written.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// `troika run`.
 #[derive(clap::Args)]
@@ -47,6 +56,12 @@ pub(crate) struct RunArguments {
     /// Where that process writes its figures.
     #[arg(long, hide = true)]
     figures: Option<PathBuf>,
+    /// Watch that process instead of running it.
+    #[arg(long, hide = true, requires = "process")]
+    watchdog: bool,
+    /// Where its nodes write their signs of life.
+    #[arg(long, hide = true, requires = "process")]
+    vitals: Option<PathBuf>,
 }
 
 /// Runs it.
@@ -55,7 +70,10 @@ pub(crate) struct RunArguments {
 /// The system cannot be used, a process of it failed, or the report cannot be written.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     if let (Some(process), Some(figures)) = (&arguments.process, &arguments.figures) {
-        return process::run(arguments, process, figures);
+        return match arguments.watchdog {
+            true => watchdog::run(arguments, process, figures),
+            false => process::run(arguments, process, figures),
+        };
     }
     let (source, mut system) = crate::load_checked(&arguments.system)?;
     if let Some(transport) = arguments.transport {
@@ -95,12 +113,26 @@ impl RunArguments {
     }
 }
 
-/// The policy that a node asks for.
-fn policy(sched: Option<Sched>) -> troika_host::Policy {
-    match sched {
-        Some(Sched::Fifo { priority }) => troika_host::Policy::Fifo(priority),
-        Some(Sched::Other) | None => troika_host::Policy::Other,
+/// How a node runs, as the system file says.
+fn node_options(
+    system: &System,
+    name: &str,
+    node: &Node,
+    kind: &dyn Kind,
+) -> anyhow::Result<troika_host::NodeOptions> {
+    let mut options = troika_host::NodeOptions::new(name);
+    options.namespace.clone_from(system.system.namespace.get_ref());
+    options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
+    options.arena = node.arena_mib.as_ref().map_or(kind.arena_mib(), |mib| *mib.get_ref()) << 20;
+    options.inject = node.inject.as_ref().map(|inject| inject.get_ref().injection());
+    options.contract = check::contract(node, kind)?;
+    if let (Some(sched), Some(contract)) = (&node.sched, &options.contract) {
+        options.sched = sched.get_ref().policy(contract);
     }
+    for (port, topic) in &node.remap {
+        options = options.remap(port, topic.get_ref());
+    }
+    Ok(options)
 }
 
 /// Makes the nodes of one process and hands them to the runtime.
@@ -125,14 +157,7 @@ fn start_nodes(
         if kind.program().is_some() {
             continue;
         }
-        let mut options = troika_host::NodeOptions::new(name)
-            .sched(policy(node.sched.as_ref().map(|sched| *sched.get_ref())));
-        options.namespace.clone_from(&system.system.namespace);
-        options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
-        options.contract = check::contract(node, kind)?;
-        for (port, topic) in &node.remap {
-            options = options.remap(port, topic.get_ref());
-        }
+        let options = node_options(system, name, node, kind)?;
         let making = crate::kind::Making { text: &source.text, node: name, base: std::env::current_dir()? };
         spawn(kind, &making, options)?;
     }

@@ -1,16 +1,19 @@
 //! One process of a system: hosts its nodes until it is told to stop, then writes its figures.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use troika_host::{
-    Host, HostOptions, NodeStats, Policy, floor::Floor, signal::stop_on_signals, sync::StopToken,
+    Host, HostHandle, HostOptions, NodeStats, Policy,
+    floor::Floor,
+    signal::stop_on_signals,
+    sync::{StopToken, Vital, VitalsPage},
 };
 use troika_transport::Transport;
 
 use super::{
     RunArguments,
-    report::{NodeFigures, Percentiles, ProcessFigures},
+    report::{ArenaFigures, NodeFigures, Percentiles, ProcessFigures},
 };
 use crate::{kind::Runtime, system::System};
 
@@ -33,7 +36,17 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     if settings.nice != 0 {
         rustix::process::nice(settings.nice).context("cannot lower the process's priority")?;
     }
-    super::start_nodes(&source, &system, Some(process), |kind, making, options| {
+    let page = match &arguments.vitals {
+        Some(path) => {
+            let page = VitalsPage::open(path).with_context(|| path.display().to_string())?;
+            Some(Arc::new(page))
+        }
+        None => None,
+    };
+    let mut place = 0;
+    super::start_nodes(&source, &system, Some(process), |kind, making, mut options| {
+        options.vital = page.as_ref().map(|page| Vital::new(page.clone(), place));
+        place += 1;
         kind.start(making, options, Runtime::Host(&mut host))
     })?;
     wait_for_all(&*transport, &system, &stop)?;
@@ -44,27 +57,65 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     for notice in host.notices() {
         eprintln!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
     }
+    let write = {
+        let (system, figures, settled) = (system.clone(), figures.to_path_buf(), host.handle());
+        move |floor: Option<Percentiles>| write_figures(&settled, &system, floor, &figures)
+    };
+    let closed = StopToken::new();
+    close_in_time(&stop, &closed, write.clone()).context("cannot start a thread")?;
     let report = host.run_until(&stop);
+    closed.stop();
+    let floor = floor.map(|floor| percentiles(&floor.stop(), 1e6));
+    write(floor)?;
+    troika_host::signal::end_within(super::CLOSING);
+    if !report.died.is_empty() {
+        bail!("threads of {} died", report.died.join(", "));
+    }
+    Ok(())
+}
 
+/// Writes what the process did.
+fn write_figures(
+    host: &HostHandle,
+    system: &System,
+    floor_us: Option<Percentiles>,
+    figures: &Path,
+) -> anyhow::Result<()> {
     let kinds = |full_name: &str| {
         let name = full_name.rsplit('/').next().unwrap_or(full_name);
         system.nodes.get(name).map_or_else(String::new, |node| node.get_ref().kind.get_ref().clone())
     };
     let written = ProcessFigures {
-        nodes: report.stats.iter().map(|stats| node_figures(stats, kinds(&stats.node))).collect(),
-        floor_us: floor.map(|floor| percentiles(&floor.stop(), 1e6)),
-        notices: report
-            .notices
+        nodes: host.stats().iter().map(|stats| node_figures(stats, kinds(&stats.node))).collect(),
+        floor_us,
+        notices: host
+            .notices()
             .iter()
             .map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend))
             .collect(),
+        watchdog: None,
     };
     std::fs::write(figures, serde_json::to_vec(&written)?)
-        .with_context(|| format!("cannot write {}", figures.display()))?;
-    if !report.died.is_empty() {
-        bail!("threads of {} died", report.died.join(", "));
-    }
-    Ok(())
+        .with_context(|| format!("cannot write {}", figures.display()))
+}
+
+/// When the nodes cannot be taken off the transport in time (a peer hangs, the router is gone), the figures are written all the
+/// same and the process ends.
+fn close_in_time(
+    stop: &StopToken,
+    closed: &StopToken,
+    write: impl FnOnce(Option<Percentiles>) -> anyhow::Result<()> + Send + 'static,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let (stop, closed) = (stop.clone(), closed.clone());
+    std::thread::Builder::new().name("close".into()).spawn(move || {
+        stop.wait();
+        if closed.wait_for(2 * super::CLOSING) {
+            return;
+        }
+        eprintln!("notice: the transport does not close (a peer hangs?): ended without it");
+        let code = i32::from(write(None).is_err());
+        std::process::exit(code);
+    })
 }
 
 /// Waits until every essential node of the system is on the graph, so that no first frame is lost on a missing reader.
@@ -117,6 +168,13 @@ pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
         fall_backs: stats.fall_backs,
         dropped: stats.dropped,
         undecodable: stats.undecodable,
+        arena: stats.arena.map(|arena| ArenaFigures {
+            capacity: arena.capacity,
+            peak: arena.peak,
+            allocations: arena.allocations,
+            overflows: arena.overflows,
+            strays: arena.strays,
+        }),
         latency_ms: percentiles(&stats.latency, 1e3),
         real_time: stats.real_time,
     }

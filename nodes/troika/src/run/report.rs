@@ -46,10 +46,27 @@ pub(super) struct NodeFigures {
     pub dropped: u64,
     /// Messages that were no value of their type.
     pub undecodable: u64,
+    /// Locked memory that its step allocates from; none if it has no arena.
+    pub arena: Option<ArenaFigures>,
     /// Release to output, milliseconds.
     pub latency_ms: Percentiles,
     /// Whether it ran at a real-time policy.
     pub real_time: bool,
+}
+
+/// What a node used of its arena.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct ArenaFigures {
+    /// Bytes there are.
+    pub capacity: usize,
+    /// The most that were used at once.
+    pub peak: usize,
+    /// Allocations.
+    pub allocations: u64,
+    /// Allocations that found no room and went to the system.
+    pub overflows: u64,
+    /// Memory of the system that was freed or grown in a step.
+    pub strays: u64,
 }
 
 /// What one process writes when it stops.
@@ -61,6 +78,26 @@ pub(super) struct ProcessFigures {
     pub floor_us: Option<Percentiles>,
     /// What the machine did not allow.
     pub notices: Vec<String>,
+    /// What its watchdog did, if it has one.
+    #[serde(default)]
+    pub watchdog: Option<WatchdogFigures>,
+}
+
+/// What a watchdog did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct WatchdogFigures {
+    /// The process that it watches.
+    pub process: String,
+    /// Times that a node owed an output and its fall-back was published instead.
+    pub silences: u64,
+    /// Fall-backs published.
+    pub fall_backs: u64,
+    /// Times that the process was ended because a node did not come back.
+    pub killed: u64,
+    /// Times that the process ended by itself.
+    pub died: u64,
+    /// Times that it was started again.
+    pub restarts: u64,
 }
 
 /// The report.
@@ -86,6 +123,8 @@ pub(super) struct Report {
     pub machine: Machine,
     /// Every node.
     pub nodes: Vec<NodeFigures>,
+    /// Every watchdog.
+    pub watchdogs: Vec<WatchdogFigures>,
     /// What the machine did not allow.
     pub notices: Vec<String>,
 }
@@ -135,8 +174,8 @@ pub(super) struct VoiceFigures {
     pub utterances: usize,
     /// Those with exactly the expected commands.
     pub correct: usize,
-    /// End of speech to command, milliseconds.
-    pub latency_ms: Percentiles,
+    /// End of speech to command, milliseconds; none without an utterance.
+    pub latency_ms: Option<Percentiles>,
 }
 
 /// The machine.
@@ -212,11 +251,19 @@ impl Report {
             )?;
         }
         if let Some(voice) = &self.voice {
-            writeln!(
+            write!(
                 out,
-                "  voice          {} of {} utterances exactly right; end of speech to command p50 {:.0} ms, p99 {:.0} ms",
-                voice.correct, voice.utterances, voice.latency_ms.p50, voice.latency_ms.p99
+                "  voice          {} of {} utterances exactly right",
+                voice.correct, voice.utterances
             )?;
+            match &voice.latency_ms {
+                Some(latency) => writeln!(
+                    out,
+                    "; end of speech to command p50 {:.0} ms, p99 {:.0} ms",
+                    latency.p50, latency.p99
+                )?,
+                None => writeln!(out)?,
+            }
         }
         if !self.nodes.is_empty() {
             writeln!(
@@ -241,9 +288,28 @@ impl Report {
                     if node.real_time { "  real-time" } else { "" }
                 )?;
                 if let Some(fault) = &node.last_fault {
-                    writeln!(out, "    its last fault: {fault}")?;
+                    writeln!(out, "    fell back {} times, last for: {fault}", node.fall_backs)?;
+                }
+                if node.undecodable > 0 || node.dropped > 0 {
+                    writeln!(
+                        out,
+                        "    messages to it that could not be read: {}; dropped: {}",
+                        node.undecodable, node.dropped
+                    )?;
                 }
             }
+        }
+        for watchdog in &self.watchdogs {
+            writeln!(
+                out,
+                "  watchdog       {}: {} silences, {} fall-backs, killed {}, died {}, restarted {}",
+                watchdog.process,
+                watchdog.silences,
+                watchdog.fall_backs,
+                watchdog.killed,
+                watchdog.died,
+                watchdog.restarts
+            )?;
         }
         if let Some(floor) = &self.machine.floor_us {
             writeln!(

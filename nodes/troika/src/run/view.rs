@@ -77,16 +77,28 @@ fn ends(key: &event::KeyEvent) -> bool {
         || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
 }
 
+/// Lines from which there is room for everything.
+const TALL: u16 = 36;
+/// Columns from which the table of nodes has all of its own.
+const WIDE: u16 = 108;
+
 fn draw(frame: &mut Frame<'_>, heading: &Heading, elapsed: Duration, dashboard: &Dashboard) {
+    // On a small screen the picture gives way first, then the history of what was said; the nodes never do.
+    let small = frame.area().height < TALL;
     let [top, middle, nodes, voice] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Min(16),
+        Constraint::Fill(1),
         Constraint::Length(dashboard.nodes.len().clamp(3, 8) as u16 + 3),
-        Constraint::Length(9),
+        Constraint::Length(if small { 4 } else { 9 }),
     ])
     .areas(frame.area());
-    let [camera, driver] = Layout::horizontal([Constraint::Length(66), Constraint::Min(30)]).areas(middle);
-    let [state, alerts] = Layout::vertical([Constraint::Length(10), Constraint::Min(3)]).areas(driver);
+    // Two grey rows a line, and a picture of 4 to 3: upright pixels are as wide as half a line is high.
+    let picture = (middle.height.saturating_sub(2) * 8 / 3 + 2).min(middle.width.saturating_sub(30)).min(66);
+    let [camera, driver] =
+        Layout::horizontal([Constraint::Length(picture), Constraint::Min(30)]).areas(middle);
+    let [state, alerts] =
+        Layout::vertical([Constraint::Length(10.min(middle.height.saturating_sub(3))), Constraint::Min(3)])
+            .areas(driver);
 
     frame.render_widget(title(heading, elapsed, dashboard), top);
     draw_camera(frame, camera, dashboard);
@@ -103,11 +115,11 @@ fn title(heading: &Heading, elapsed: Duration, dashboard: &Dashboard) -> Line<'s
     };
     Line::from(vec![
         Span::from(format!(" troika: {} ", heading.system)).bold().reversed(),
+        Span::from("  q ends").dim(),
         Span::from(format!(
             "  {time}  over {}  frames {}  {}",
             heading.transport, dashboard.frames, heading.models
         )),
-        Span::from("  q ends").dim(),
     ])
 }
 
@@ -175,7 +187,7 @@ fn draw_driver(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
         return;
     };
     let [text, left, right, closed] = Layout::vertical([
-        Constraint::Min(4),
+        Constraint::Min(1),
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
@@ -277,18 +289,34 @@ fn draw_alerts(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
     frame.render_widget(List::new(items).block(Block::bordered().title("alerts")), area);
 }
 
+/// The table of nodes: heading, width, and whether it is kept on a narrow screen.
+const COLUMNS: [(&str, u16, bool); 11] = [
+    ("node", 17, true),
+    ("steps", 8, true),
+    ("p50 ms", 7, false),
+    ("p99 ms", 7, true),
+    ("max", 7, true),
+    ("late", 6, false),
+    ("too late", 9, false),
+    ("missed", 7, true),
+    ("faults", 7, true),
+    ("sched", 6, false),
+    ("1 ms .. 100 ms", 14, true),
+];
+
 fn draw_nodes(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
     let block = Block::bordered().title("nodes: release to output");
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let ms = |us: u32| format!("{:.1}", f64::from(us) / 1e3);
+    let shown = |column: &(&str, u16, bool)| column.2 || area.width >= WIDE;
     let rows = dashboard.nodes.values().map(|beat| {
         let style = match beat.status {
             Heartbeat::OK => Style::new(),
             Heartbeat::DEGRADED => Style::new().fg(Color::Yellow),
             _ => Style::new().fg(Color::Red),
         };
-        Row::new([
+        let all = [
             beat.node.clone(),
             beat.steps.to_string(),
             ms(beat.latency_p50_us),
@@ -300,23 +328,12 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
             beat.faults.to_string(),
             if beat.real_time { "fifo" } else { "other" }.to_owned(),
             histogram(&beat.latency_counts),
-        ])
-        .style(style)
+        ];
+        Row::new(all.into_iter().zip(COLUMNS).filter(|(_, column)| shown(column)).map(|(text, _)| text))
+            .style(style)
     });
-    let widths = [16, 8, 7, 7, 7, 6, 9, 7, 7, 6, 14].map(Constraint::Length);
-    let header = [
-        "node",
-        "steps",
-        "p50 ms",
-        "p99",
-        "max",
-        "late",
-        "too late",
-        "missed",
-        "faults",
-        "sched",
-        "1 ms .. 100 ms",
-    ];
+    let widths = COLUMNS.iter().filter(|column| shown(column)).map(|column| Constraint::Length(column.1));
+    let header = COLUMNS.iter().filter(|column| shown(column)).map(|column| column.0);
     frame.render_widget(Table::new(rows, widths).header(Row::new(header).bold()), inner);
 }
 
@@ -379,6 +396,37 @@ pub(super) fn utterance_line(utterance: &Utterance) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_screen_shows_every_node_its_histogram_and_the_way_out() {
+        let mut dashboard = Dashboard::default();
+        for node in
+            ["/camera", "/driver_monitor", "/driver_state", "/drowsiness", "/vehicle", "/voice_command"]
+        {
+            let beat = Heartbeat { node: node.to_owned(), latency_counts: [7; 12], ..Heartbeat::default() };
+            dashboard.nodes.insert(node.to_owned(), beat);
+        }
+        let heading = Heading {
+            system: "cabin".to_owned(),
+            transport: "zenoh, router started at tcp/localhost:7447".to_owned(),
+            models: String::new(),
+            duration: None,
+        };
+        for (width, height) in [(80, 24), (100, 30), (140, 50)] {
+            let mut terminal =
+                ratatui::Terminal::new(ratatui::backend::TestBackend::new(width, height)).unwrap();
+            terminal.draw(|frame| draw(frame, &heading, Duration::from_secs(3), &dashboard)).unwrap();
+            let screen = terminal.backend().to_string();
+            for part in dashboard.nodes.keys().map(String::as_str).chain([
+                "q ends",
+                "████████████",
+                "alerts",
+                "voice",
+            ]) {
+                assert!(screen.contains(part), "{part} is missing on {width} x {height}:\n{screen}");
+            }
+        }
+    }
 
     #[test]
     fn a_rare_late_frame_is_seen_in_the_histogram() {

@@ -67,6 +67,10 @@ pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
         let wall_seconds = wall.elapsed().as_secs_f64();
         print(&shown, &scores, &record, virtual_time, wall_seconds);
         let driver = nodes.iter().find(|node| node.kind == "driver_state");
+        if driver.is_none_or(|driver| driver.worked == 0) {
+            let why = driver.and_then(|driver| driver.last_fault.clone()).unwrap_or_default();
+            bail!("scenario {shown}: the detector looked at no frame: {why}");
+        }
         all.push(Scored {
             scenario: shown,
             virtual_seconds: virtual_time.as_secs_f64(),
@@ -102,7 +106,8 @@ fn run(
         }
         let Some(kind) = kinds::find(kind_name) else { continue };
         let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
-        kind.start(&making, NodeOptions::new(name), Runtime::Simulation(&mut simulation))?;
+        let options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
+        kind.start(&making, options, Runtime::Simulation(&mut simulation))?;
         detectors += 1;
     }
     if detectors < 2 {

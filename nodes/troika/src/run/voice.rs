@@ -28,7 +28,7 @@ pub(super) fn command(
     nice: i32,
 ) -> anyhow::Result<Command> {
     let mut config: VoiceConfig = system::read_params(&source.text, node)?;
-    config.namespace.clone_from(&system.system.namespace);
+    config.namespace.clone_from(system.system.namespace.get_ref());
     node.clone_into(&mut config.name);
     config.router = arguments.router.clone().or(config.router);
     config.nice = Some(nice);
@@ -66,11 +66,12 @@ pub(super) fn figures(
     let mut latencies: Vec<f64> =
         heard.iter().map(|utterance| utterance.command_ms.unwrap_or(utterance.recognition_ms)).collect();
     latencies.sort_by(f64::total_cmp);
-    Ok(Some(VoiceFigures { utterances: heard.len(), correct, latency_ms: percentiles(&latencies) }))
+    let latency_ms = (!latencies.is_empty()).then(|| percentiles(&latencies));
+    Ok(Some(VoiceFigures { utterances: heard.len(), correct, latency_ms }))
 }
 
 /// Each file's stem and what is expected of it.
-fn expected_of(folder: &Path) -> anyhow::Result<Vec<(String, Case)>> {
+pub(crate) fn expected_of(folder: &Path) -> anyhow::Result<Vec<(String, Case)>> {
     let mut tables = Vec::new();
     let mut stems = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {

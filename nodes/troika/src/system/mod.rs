@@ -10,6 +10,10 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde::Deserialize;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
+use troika_host::{InjectedFault, Injection, Policy};
+use troika_kit::Contract;
+
+use crate::{kind::Kind, kinds};
 
 pub(crate) use problem::{Problem, Severity};
 
@@ -24,6 +28,19 @@ pub(crate) struct System {
     /// The `[processes.NAME]` tables; a process that is only named by nodes has the defaults.
     #[serde(default)]
     pub processes: BTreeMap<String, Spanned<Process>>,
+    /// The `[chains.NAME]` tables.
+    #[serde(default)]
+    pub chains: BTreeMap<String, Spanned<Chain>>,
+}
+
+/// A `[chains.NAME]` table: nodes that a message passes through, and how long that may take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Chain {
+    /// The nodes, in order.
+    pub nodes: Spanned<Vec<String>>,
+    /// From the first node's release to the last one's output, milliseconds, without transport.
+    pub goal_ms: Spanned<f64>,
 }
 
 /// The `[system]` table.
@@ -40,10 +57,10 @@ pub(crate) struct Head {
     pub transport: TransportKind,
     /// ROS 2 namespace of every node, `/` or `/car/front`.
     #[serde(default = "root_namespace")]
-    pub namespace: String,
+    pub namespace: Spanned<String>,
     /// The highest share of one core that real-time nodes may use, so that the transport's ordinary threads still run.
     #[serde(default = "default_real_time_share")]
-    pub real_time_share: f64,
+    pub real_time_share: Spanned<f64>,
 }
 
 /// What carries the messages.
@@ -57,12 +74,12 @@ pub(crate) enum TransportKind {
     Zenoh,
 }
 
-fn root_namespace() -> String {
-    "/".to_owned()
+fn root_namespace() -> Spanned<String> {
+    Spanned::new(0..0, "/".to_owned())
 }
 
-fn default_real_time_share() -> f64 {
-    0.7
+fn default_real_time_share() -> Spanned<f64> {
+    Spanned::new(0..0, 0.7)
 }
 
 fn default_process() -> String {
@@ -79,13 +96,15 @@ pub(crate) struct Process {
     pub floor: bool,
     /// `nice` value of the process's ordinary threads, 0 to 19.
     pub nice: i32,
+    /// Watch its nodes from a second process, which publishes their fall-backs when they hang or are gone, and starts them again.
+    pub watchdog: bool,
     /// Whether the system ends when this process fails. One that is not essential is told and done without.
     pub essential: bool,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Process { lock_memory: false, floor: false, nice: 0, essential: true }
+        Process { lock_memory: false, floor: false, nice: 0, watchdog: false, essential: true }
     }
 }
 
@@ -104,6 +123,9 @@ pub(crate) struct Node {
     /// Cores that it may run on; by default all.
     #[serde(default)]
     pub cores: Option<Spanned<Vec<usize>>>,
+    /// Locked memory that its step allocates from, MiB; by default as the kind needs.
+    #[serde(default)]
+    pub arena_mib: Option<Spanned<usize>>,
     /// Port name to topic name.
     #[serde(default)]
     pub remap: BTreeMap<String, Spanned<String>>,
@@ -116,14 +138,57 @@ pub(crate) struct Node {
     /// A budget smaller than the kind's contract, milliseconds.
     #[serde(default)]
     pub budget_ms: Option<Spanned<f64>>,
+    /// A fault on purpose, to see what follows.
+    #[serde(default)]
+    pub inject: Option<Spanned<Inject>>,
     /// The kind's own parameters; read by the kind, see [`params_of`].
     #[serde(default)]
     #[expect(dead_code, reason = "here so that the key is known")]
     pub params: Option<toml::Table>,
 }
 
-/// Scheduling policy.
+/// A fault on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Inject {
+    /// What its step does.
+    pub fault: InjectKind,
+    /// For how long, when it overruns, milliseconds.
+    #[serde(default)]
+    pub ms: u64,
+    /// The first step that does it, counted at each start of the process.
+    pub at_step: u64,
+    /// Again every so many steps; left out, once.
+    #[serde(default)]
+    pub every: u64,
+}
+
+/// What an injected step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum InjectKind {
+    /// It never returns.
+    Hang,
+    /// It computes for `ms` first.
+    Overrun,
+    /// It panics.
+    Panic,
+}
+
+impl Inject {
+    /// As the host takes it.
+    pub(crate) fn injection(&self) -> Injection {
+        let fault = match self.fault {
+            InjectKind::Hang => InjectedFault::Hang,
+            InjectKind::Overrun => InjectedFault::Overrun(Duration::from_millis(self.ms)),
+            InjectKind::Panic => InjectedFault::Panic,
+        };
+        Injection { fault, at_step: self.at_step, every: self.every }
+    }
+}
+
+/// Scheduling policy.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(tag = "policy", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Sched {
     /// SCHED_FIFO at a priority of 1 to 98.
@@ -131,8 +196,39 @@ pub(crate) enum Sched {
         /// Higher runs first.
         priority: u8,
     },
+    /// SCHED_DEADLINE; what is left out is the contract's budget, deadline and period.
+    Deadline {
+        /// Execution time in each period, milliseconds.
+        runtime_ms: Option<f64>,
+        /// From release to end, milliseconds.
+        deadline_ms: Option<f64>,
+        /// Between releases, milliseconds.
+        period_ms: Option<f64>,
+    },
     /// An ordinary thread.
-    Other,
+    Other {},
+}
+
+impl Sched {
+    /// Runtime, deadline and period that the policy reserves; zero for a number that is no time.
+    pub(crate) fn reservation(&self, contract: &Contract) -> Option<[Duration; 3]> {
+        let Sched::Deadline { runtime_ms, deadline_ms, period_ms } = *self else { return None };
+        let spec = contract.spec();
+        let time = |ms: Option<f64>, declared: Duration| match ms {
+            Some(ms) => Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default(),
+            None => declared,
+        };
+        Some([time(runtime_ms, spec.budget), time(deadline_ms, spec.deadline), time(period_ms, spec.period)])
+    }
+
+    /// As the host takes it.
+    pub(crate) fn policy(&self, contract: &Contract) -> Policy {
+        match (*self, self.reservation(contract)) {
+            (Sched::Fifo { priority }, _) => Policy::Fifo(priority),
+            (_, Some([runtime, deadline, period])) => Policy::Deadline { runtime, deadline, period },
+            (Sched::Other {} | Sched::Deadline { .. }, None) => Policy::Other,
+        }
+    }
 }
 
 impl Node {
@@ -151,9 +247,27 @@ impl System {
         self.processes.get(process).is_none_or(|settings| settings.get_ref().essential)
     }
 
+    /// The nodes that `troika` itself hosts in this process, in the order in which they are made.
+    pub(crate) fn hosted<'a>(
+        &'a self,
+        process: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Node, &'static dyn Kind)> {
+        self.nodes.iter().filter_map(move |(name, node)| {
+            let node = node.get_ref();
+            let kind = kinds::find(node.kind.get_ref())?;
+            (node.process == process && kind.program().is_none()).then_some((name.as_str(), node, kind))
+        })
+    }
+
+    /// The full names of all nodes.
+    pub(crate) fn full_names(&self) -> Vec<String> {
+        let prefix = self.system.namespace.get_ref().trim_end_matches('/');
+        self.nodes.keys().map(|name| format!("{prefix}/{name}")).collect()
+    }
+
     /// The full names of the nodes that must be there for the system to start.
     pub(crate) fn essential_nodes(&self) -> Vec<String> {
-        let prefix = self.system.namespace.trim_end_matches('/');
+        let prefix = self.system.namespace.get_ref().trim_end_matches('/');
         self.nodes
             .iter()
             .filter(|(_, node)| self.is_essential(&node.get_ref().process))

@@ -1,4 +1,5 @@
 //! Running the programs, and what they need: scratch folders, a router's port, a damaged copy of the model store.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{
     fmt,
@@ -17,6 +18,25 @@ use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
 /// The shipped system.
 pub(crate) const CABIN: &str = "launch/systems/cabin.toml";
+/// The detectors on the rendered driver, without speech: what most cases run.
+pub(crate) const DETECTORS: &str = r#"
+[system]
+name = "detectors"
+[processes.cabin]
+lock_memory = true
+[nodes.camera]
+kind = "sim_driver"
+process = "ends"
+params = { scenario = "sim/scenarios/demo-30s.toml", drives_vehicle = true, smooth = false }
+[nodes.driver_state]
+kind = "driver_state"
+process = "cabin"
+sched = { policy = "fifo", priority = 80 }
+[nodes.driver_monitor]
+kind = "driver_monitor"
+process = "cabin"
+sched = { policy = "fifo", priority = 81 }
+"#;
 /// Whoever takes longer than this hangs.
 const HANGS: Duration = Duration::from_secs(150);
 
@@ -103,6 +123,11 @@ pub(crate) fn start(command: &mut Command) -> Running {
 }
 
 impl Running {
+    /// Whether it has not ended yet.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Sends what Ctrl-C sends, to whom the terminal sends it: the whole group.
     pub(crate) fn interrupt(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();

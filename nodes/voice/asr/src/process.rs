@@ -22,6 +22,8 @@ use crate::{
 
 /// The topic of the words.
 pub const TRANSCRIPT: &str = "/voice/transcript";
+/// How long the transport may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long commands and their results may still be on their way after the last audio.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -101,6 +103,7 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
         }
     }
     stop.wait_for(LINGER);
+    signal::end_within(CLOSING);
     host.stop();
     Ok(())
 }

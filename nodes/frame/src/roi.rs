@@ -49,7 +49,7 @@ impl Roi {
 
     /// True when a network can make something of it: all numbers finite, of sensible size, centred inside the frame.
     pub fn usable(&self, width: usize, height: usize) -> bool {
-        /// Under this a face has no eyes left to see: the mesh needs about 2 pixels an eye lid.
+        /// Under this a face has no eyes left to see (the mesh needs about 2 pixels an eye lid), and a hand no fingers.
         const MIN_SIDE_PX: f32 = 24.0;
         let (w, h) = (width as f32, height as f32);
         let inside = (0.0..w).contains(&self.centre[0])

@@ -1,0 +1,9 @@
+//! What belongs here: what every node that looks at camera frames needs, and nothing of what it looks for.
+//!
+//! - [`image`]: a checked view of a frame in any encoding that we read, sampled where it lies.
+//! - [`roi`]: rotated regions of a frame, and how a network's answers map back.
+//! - [`ssd`]: decoding what MediaPipe's anchor detectors answer.
+
+pub mod image;
+pub mod roi;
+pub mod ssd;

@@ -1,0 +1,141 @@
+//! The networks from the model store: bytes whose hash, licence and shapes were found to be those of their passports.
+
+use troika_kit::Fault;
+use troika_models::{Store, StoreError};
+
+use crate::{hand, palm, pose, track};
+
+/// A network with one input and fixed shapes.
+pub trait Network: Send {
+    /// Runs it. `outputs` are in the order of [`Part`]'s description, each of exactly its size.
+    ///
+    /// # Errors
+    /// [`Fault::Model`] when the run failed.
+    fn run(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), Fault>;
+}
+
+/// The networks, each with what goes in and comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// 192 x 192 x 3 in 0..1 to 2016 x 18 regressors and 2016 score logits.
+    Palm,
+    /// 224 x 224 x 3 in 0..1 to 21 x 3 points, presence, handedness (and points in metres, which nobody reads).
+    Hand,
+    /// [`pose::FEATURES`] numbers to [`pose::CLASSES`] probabilities.
+    Pose,
+    /// [`track::FEATURES`] numbers to [`track::CLASSES`] probabilities.
+    Motion,
+}
+
+/// The networks.
+pub struct Networks {
+    /// See [`Part::Palm`].
+    pub palm: Box<dyn Network>,
+    /// See [`Part::Hand`].
+    pub hand: Box<dyn Network>,
+    /// See [`Part::Pose`].
+    pub pose: Box<dyn Network>,
+    /// See [`Part::Motion`].
+    pub motion: Box<dyn Network>,
+}
+
+impl Part {
+    /// The passport's name in the model store.
+    pub const fn model(self) -> &'static str {
+        match self {
+            Part::Palm => "palm_detection_lite",
+            Part::Hand => "hand_landmark_lite",
+            Part::Pose => "gesture_static",
+            Part::Motion => "gesture_motion",
+        }
+    }
+
+    /// Numbers that go in, and those of each output that is read.
+    const fn sizes(self) -> (usize, &'static [usize]) {
+        match self {
+            Part::Palm => (palm::SIDE * palm::SIDE * 3, &[palm::ANCHORS * palm::COORDINATES, palm::ANCHORS]),
+            Part::Hand => (hand::SIDE * hand::SIDE * 3, &[hand::POINTS * 3, 1, 1]),
+            Part::Pose => (pose::FEATURES, &[pose::CLASSES]),
+            Part::Motion => (track::FEATURES, &[track::CLASSES]),
+        }
+    }
+}
+
+/// Why a network is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store refused it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its passport and its bytes agree, but it is not the network that this node is written for.
+    #[error("{model}: {what} has {found} numbers, this node is written for {expected}")]
+    Other {
+        /// The model.
+        model: &'static str,
+        /// Which tensor.
+        what: &'static str,
+        /// Numbers in the passport.
+        found: usize,
+        /// Numbers that the node reads or writes.
+        expected: usize,
+    },
+}
+
+struct Stored {
+    network: troika_models::Network,
+}
+
+impl Network for Stored {
+    fn run(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), Fault> {
+        let made = self.network.run(&[input]).map_err(|_| Fault::Model("a network of the gestures"))?;
+        for (index, output) in outputs.iter_mut().enumerate() {
+            let values = made.get(index);
+            if values.len() != output.len() {
+                return Err(Fault::Model("an output of another size"));
+            }
+            output.copy_from_slice(values);
+        }
+        Ok(())
+    }
+}
+
+/// One network.
+///
+/// # Errors
+/// When the store refuses it or its sizes are not those of [`Part`].
+pub fn open(store: &Store, part: Part) -> Result<Box<dyn Network>, OpenError> {
+    let network = store.network(part.model())?;
+    let (input, outputs) = part.sizes();
+    let mismatch = |what, found, expected| OpenError::Other { model: part.model(), what, found, expected };
+    let [one] = network.inputs() else {
+        return Err(mismatch("the list of inputs", network.inputs().len(), 1));
+    };
+    if one.len() != input {
+        return Err(mismatch("the input", one.len(), input));
+    }
+    if network.outputs().len() < outputs.len() {
+        return Err(mismatch("the list of outputs", network.outputs().len(), outputs.len()));
+    }
+    for (spec, expected) in network.outputs().iter().zip(outputs) {
+        if spec.len() != *expected {
+            return Err(mismatch("an output", spec.len(), *expected));
+        }
+    }
+    Ok(Box::new(Stored { network }))
+}
+
+/// All four.
+///
+/// # Errors
+/// The first that cannot be had.
+pub fn open_all(store: &Store) -> Result<Networks, OpenError> {
+    Ok(Networks {
+        palm: open(store, Part::Palm)?,
+        hand: open(store, Part::Hand)?,
+        pose: open(store, Part::Pose)?,
+        motion: open(store, Part::Motion)?,
+    })
+}
+
+/// What `Gesture.model` says while all four are at work.
+pub const MODEL: &str = "palm_detection_lite+hand_landmark_lite+gesture_static+gesture_motion";

@@ -1,0 +1,288 @@
+//! One region and its TLSF heap. Slots are statics: a block may outlive its arena, so a region is never unmapped; it is given
+//! to the next arena that fits.
+
+use std::{
+    alloc::Layout,
+    cell::UnsafeCell,
+    io,
+    ptr::{NonNull, null_mut},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use rlsf::Tlsf;
+use rustix::mm::{MapFlags, ProtFlags, mlock, mmap_anonymous};
+
+use crate::{
+    allocator::Breach,
+    remote::{Chain, Freed, Remote},
+};
+
+/// Arenas of a process: one for each hard node, and some to spare.
+pub(crate) const MOST: usize = 16;
+/// Blocks that came home which are freed beside each allocation: a bound, so that the call stays O(1).
+const HOME_AT_ONCE: usize = 4;
+/// Every block can hold the link that brings it home.
+const SMALLEST: usize = size_of::<Freed>();
+
+/// First level of 2^(5+22) = 128 MiB at most, second level of 1/32: a block is at most 3 % larger than asked for.
+type Heap = Tlsf<'static, u32, u32, 22, 32>;
+/// The largest region that the heap can have in one block.
+const LARGEST: usize = (rlsf::GRANULARITY << 22) - rlsf::GRANULARITY;
+
+/// What was used of an arena.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of the region.
+    pub capacity: usize,
+    /// Bytes that are allocated now, as they were asked for.
+    pub used: usize,
+    /// The most that were allocated at once.
+    pub peak: usize,
+    /// Allocations and growths so far.
+    pub allocations: u64,
+    /// Of these, served by the system because the region had no room.
+    pub overflows: u64,
+    /// Blocks of another allocator that were freed or grown inside.
+    pub strays: u64,
+}
+
+pub(crate) struct Slot {
+    start: AtomicUsize,
+    end: AtomicUsize,
+    owned: AtomicBool,
+    remote: Remote,
+    /// Touched by the thread inside alone.
+    inner: UnsafeCell<Inner>,
+    used: AtomicUsize,
+    peak: AtomicUsize,
+    allocations: AtomicU64,
+    overflows: AtomicU64,
+    strays: AtomicU64,
+}
+
+struct Inner {
+    heap: Heap,
+    home: Chain,
+}
+
+// SAFETY: `inner` is reached through the unsafe methods alone, whose callers are the one thread that is inside; ownership
+// passes from thread to thread through `owned` (acquire, release). The rest is atomic.
+unsafe impl Sync for Slot {}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Slot").field(&self.usage()).finish()
+    }
+}
+
+static SLOTS: [Slot; MOST] = [const { Slot::new() }; MOST];
+/// Slots that have a region; they come first.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
+static GROWING: Mutex<()> = Mutex::new(());
+
+/// The slot that an address lies in.
+pub(crate) fn slot_at(at: *mut u8) -> Option<&'static Slot> {
+    let at = at.addr();
+    // Acquire: a slot's bounds are there once it is counted.
+    let mapped = MAPPED.load(Ordering::Acquire);
+    SLOTS[..mapped]
+        .iter()
+        .find(|slot| (slot.start.load(Ordering::Relaxed)..slot.end.load(Ordering::Relaxed)).contains(&at))
+}
+
+/// A slot of at least `bytes`, and whether it is locked.
+pub(crate) fn acquire(bytes: usize) -> io::Result<(&'static Slot, bool)> {
+    if bytes == 0 || bytes > LARGEST {
+        let why = format!("an arena of {bytes} bytes: it has 1 to {LARGEST}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let _growing = GROWING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mapped = MAPPED.load(Ordering::Relaxed);
+    for slot in &SLOTS[..mapped] {
+        // A far larger one is left for whoever needs it.
+        let fits = (bytes..=2 * bytes).contains(&slot.usage().capacity);
+        if fits && !slot.owned.swap(true, Ordering::Acquire) {
+            slot.begin_anew();
+            return Ok((slot, slot.lock().is_ok()));
+        }
+    }
+    let Some(slot) = SLOTS.get(mapped) else {
+        return Err(io::Error::other(format!("all {MOST} arenas of the process are in use")));
+    };
+    let page = rustix::param::page_size();
+    let length = bytes.next_multiple_of(page);
+    // SAFETY: a new mapping at a place of the kernel's choice touches nobody's memory. POPULATE touches every page.
+    let region = unsafe {
+        mmap_anonymous(
+            null_mut(),
+            length,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE | MapFlags::POPULATE,
+        )?
+    };
+    let start = NonNull::new(region.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+    // SAFETY: `inner` is nobody else's yet: the slot is neither counted nor owned.
+    let heap = unsafe { &mut (*slot.inner.get()).heap };
+    // SAFETY: the region is ours, readable and writable, and never unmapped.
+    unsafe { heap.insert_free_block_ptr(NonNull::slice_from_raw_parts(start, length)) }
+        .ok_or(io::ErrorKind::OutOfMemory)?;
+    slot.start.store(start.addr().get(), Ordering::Relaxed);
+    slot.end.store(start.addr().get() + length, Ordering::Relaxed);
+    slot.owned.store(true, Ordering::Relaxed);
+    MAPPED.store(mapped + 1, Ordering::Release);
+    Ok((slot, slot.lock().is_ok()))
+}
+
+/// Gives a slot back.
+pub(crate) fn release(slot: &'static Slot) {
+    slot.owned.store(false, Ordering::Release);
+}
+
+impl Slot {
+    const fn new() -> Slot {
+        Slot {
+            start: AtomicUsize::new(0),
+            end: AtomicUsize::new(0),
+            owned: AtomicBool::new(false),
+            remote: Remote::new(),
+            inner: UnsafeCell::new(Inner { heap: Heap::new(), home: Chain::EMPTY }),
+            used: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            allocations: AtomicU64::new(0),
+            overflows: AtomicU64::new(0),
+            strays: AtomicU64::new(0),
+        }
+    }
+
+    fn lock(&self) -> rustix::io::Result<()> {
+        let start = self.start.load(Ordering::Relaxed);
+        let length = self.end.load(Ordering::Relaxed) - start;
+        // SAFETY: the range is the slot's own mapping; locking changes no content.
+        unsafe { mlock(std::ptr::with_exposed_provenance_mut(start), length) }
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            capacity: self.end.load(Ordering::Relaxed) - self.start.load(Ordering::Relaxed),
+            used: self.used.load(Ordering::Relaxed),
+            peak: self.peak.load(Ordering::Relaxed),
+            allocations: self.allocations.load(Ordering::Relaxed),
+            overflows: self.overflows.load(Ordering::Relaxed),
+            strays: self.strays.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn count_breach(&self, kind: Breach) {
+        match kind {
+            Breach::Overflow => self.overflows.fetch_add(1, Ordering::Relaxed),
+            Breach::Stray => self.strays.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+
+    /// A block; `None` when there is no room.
+    ///
+    /// # Safety
+    /// The calling thread is inside this slot.
+    pub(crate) unsafe fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
+        self.allocations.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the calling thread is the only one here, and nothing below calls back.
+        let inner = unsafe { &mut *self.inner.get() };
+        self.take_home(inner);
+        let block = inner.heap.allocate(roomy(layout))?;
+        self.grew(layout.size());
+        Some(block)
+    }
+
+    /// Frees a block of this slot.
+    ///
+    /// # Safety
+    /// The calling thread is inside this slot; the block is one of its, allocated with this layout, and given up.
+    pub(crate) unsafe fn free(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: as in `allocate`.
+        let inner = unsafe { &mut *self.inner.get() };
+        self.take_home(inner);
+        // SAFETY: as the caller promises.
+        unsafe { inner.heap.deallocate(block, roomy(layout).align()) };
+        self.used.fetch_sub(layout.size(), Ordering::Relaxed);
+    }
+
+    /// Changes a block's size, moving it if need be; `None` (and the block as it was) when there is no room.
+    ///
+    /// # Safety
+    /// As for [`Slot::free`]; `size` is not zero.
+    pub(crate) unsafe fn resize(
+        &self,
+        block: NonNull<u8>,
+        layout: Layout,
+        size: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: the caller promises a size that is valid with the layout's alignment.
+        let wanted = roomy(unsafe { Layout::from_size_align_unchecked(size, layout.align()) });
+        // SAFETY: as in `allocate`.
+        let inner = unsafe { &mut *self.inner.get() };
+        // SAFETY: as the caller promises.
+        let block = unsafe { inner.heap.reallocate(block, wanted) }?;
+        self.allocations.fetch_add(1, Ordering::Relaxed);
+        self.used.fetch_sub(layout.size(), Ordering::Relaxed);
+        self.grew(size);
+        Some(block)
+    }
+
+    /// Frees a block from outside: it is freed by the thread that is inside next.
+    ///
+    /// # Safety
+    /// The block is one of this slot's, allocated with this layout, and given up.
+    pub(crate) unsafe fn send_home(&self, block: NonNull<u8>, layout: Layout) {
+        // Both fit: a region is under 4 GiB.
+        let (size, align) = (layout.size() as u32, roomy(layout).align() as u32);
+        // SAFETY: `roomy` gave every block the size and alignment of a `Freed`.
+        unsafe { self.remote.push(block, size, align) };
+    }
+
+    /// Takes in what came home since the last owner, and counts from zero.
+    fn begin_anew(&self) {
+        // SAFETY: the caller has just become the owner, and no thread is inside.
+        let inner = unsafe { &mut *self.inner.get() };
+        loop {
+            self.take_home(inner);
+            if inner.home.is_empty() {
+                break;
+            }
+        }
+        self.peak.store(self.used.load(Ordering::Relaxed), Ordering::Relaxed);
+        for count in [&self.allocations, &self.overflows, &self.strays] {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn take_home(&self, inner: &mut Inner) {
+        if inner.home.is_empty() {
+            inner.home = self.remote.take();
+        }
+        for _ in 0..HOME_AT_ONCE {
+            let Some((block, freed)) = inner.home.next() else { return };
+            // SAFETY: the block was allocated here and given up by whoever sent it.
+            unsafe { inner.heap.deallocate(block, freed.align as usize) };
+            self.used.fetch_sub(freed.size as usize, Ordering::Relaxed);
+        }
+    }
+
+    fn grew(&self, by: usize) {
+        // One thread writes both at a time.
+        let used = self.used.fetch_add(by, Ordering::Relaxed) + by;
+        if used > self.peak.load(Ordering::Relaxed) {
+            self.peak.store(used, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The layout that a block really has: room for the link home.
+fn roomy(layout: Layout) -> Layout {
+    let size = layout.size().max(SMALLEST);
+    let align = layout.align().max(align_of::<Freed>());
+    // SAFETY: both are at most a word or two over a valid layout's, and the alignment is a power of two.
+    unsafe { Layout::from_size_align_unchecked(size, align) }
+}

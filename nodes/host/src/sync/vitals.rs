@@ -1,0 +1,213 @@
+//! Signs of life in memory that two processes share: each node writes when its step began and when it was last awake, a watchdog
+//! reads. A write is two relaxed stores; nothing waits for anybody, and a reader that is gone changes nothing.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    ptr::{NonNull, null_mut},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Nodes that a page has room for.
+pub(super) const NODES: usize = 63;
+/// "TRVITAL" and the layout's version: a page of another version is refused.
+const MAGIC: u64 = 0x5452_5649_5441_4c01;
+/// A cache line for each node, and one for the magic number.
+const LENGTH: usize = (NODES + 1) * size_of::<Cell>();
+
+#[repr(C, align(64))]
+struct Cell {
+    /// When the step that runs began; 0 when none runs.
+    began: AtomicU64,
+    /// When the node last looked at its inputs; 0 before it ever did, and when it has stopped.
+    awake: AtomicU64,
+}
+
+/// The shared memory.
+#[derive(Debug)]
+pub struct VitalsPage {
+    cells: NonNull<Cell>,
+    /// To be removed with the page, by the one who made it.
+    path: Option<PathBuf>,
+}
+
+// SAFETY: what is shared is atomics, and the mapping lives as long as the page.
+unsafe impl Send for VitalsPage {}
+// SAFETY: as above.
+unsafe impl Sync for VitalsPage {}
+
+/// One node's place on the page: the writer's end.
+#[derive(Debug, Clone)]
+pub struct Vital {
+    page: Arc<VitalsPage>,
+    index: usize,
+}
+
+/// What a node last wrote. Times are on `CLOCK_MONOTONIC`, which all processes of a machine share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Since when its step runs, if one runs.
+    pub began: Option<Duration>,
+    /// When it last looked at its inputs, if it runs.
+    pub awake: Option<Duration>,
+}
+
+impl VitalsPage {
+    /// Makes a page at `path`, readable by this user alone; it goes with what is returned.
+    ///
+    /// # Errors
+    /// Something is there already, or the folder cannot be written.
+    pub fn create(path: &Path) -> io::Result<VitalsPage> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        file.set_len(LENGTH as u64)?;
+        let mut page = VitalsPage::map(&file)?;
+        page.path = Some(path.to_path_buf());
+        page.cell(NODES).began.store(MAGIC, Relaxed);
+        Ok(page)
+    }
+
+    /// Maps the page that is at `path`.
+    ///
+    /// # Errors
+    /// There is none, or it is no page of this version.
+    pub fn open(path: &Path) -> io::Result<VitalsPage> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let stranger = || io::Error::new(io::ErrorKind::InvalidData, "no page of vitals of this version");
+        // Checked before it is touched: beyond a shorter file's end lies a bus error.
+        if file.metadata()?.len() != LENGTH as u64 {
+            return Err(stranger());
+        }
+        let page = VitalsPage::map(&file)?;
+        if page.cell(NODES).began.load(Relaxed) != MAGIC {
+            return Err(stranger());
+        }
+        Ok(page)
+    }
+
+    fn map(file: &File) -> io::Result<VitalsPage> {
+        // SAFETY: a new mapping at a place of the kernel's choice touches nobody's memory.
+        let at = unsafe {
+            mmap(null_mut(), LENGTH, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)?
+        };
+        let cells = NonNull::new(at.cast::<Cell>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(VitalsPage { cells, path: None })
+    }
+
+    fn cell(&self, index: usize) -> &Cell {
+        assert!(index <= NODES, "a page has {NODES} nodes");
+        // SAFETY: the mapping is `NODES + 1` cells long and page-aligned; atomics of any content are sound.
+        unsafe { self.cells.add(index).as_ref() }
+    }
+
+    /// What the node at this place last wrote.
+    ///
+    /// # Panics
+    /// `index` is not under 63.
+    pub fn read(&self, index: usize) -> Reading {
+        let time = |nanos: u64| (nanos != 0).then(|| Duration::from_nanos(nanos));
+        let cell = self.cell(index);
+        Reading { began: time(cell.began.load(Relaxed)), awake: time(cell.awake.load(Relaxed)) }
+    }
+
+    /// Forgets what the node at this place wrote: its process begins anew.
+    ///
+    /// # Panics
+    /// `index` is not under 63.
+    pub fn clear(&self, index: usize) {
+        let cell = self.cell(index);
+        cell.began.store(0, Relaxed);
+        cell.awake.store(0, Relaxed);
+    }
+}
+
+impl Drop for VitalsPage {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, whole, and nobody borrows from it any more.
+        let unmapped = unsafe { munmap(self.cells.as_ptr().cast(), LENGTH) };
+        debug_assert!(unmapped.is_ok(), "it was mapped");
+        if let Some(path) = &self.path {
+            let _gone_already = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Vital {
+    /// The place `index` of the page.
+    ///
+    /// # Panics
+    /// `index` is not under 63.
+    pub fn new(page: Arc<VitalsPage>, index: usize) -> Vital {
+        assert!(index < NODES, "a page has {NODES} nodes");
+        Vital { page, index }
+    }
+
+    /// The node looks at its inputs, and its step begins.
+    pub fn begin(&self, monotonic: Duration) {
+        let cell = self.page.cell(self.index);
+        cell.awake.store(nanos(monotonic), Relaxed);
+        cell.began.store(nanos(monotonic), Relaxed);
+    }
+
+    /// The node's step has ended and its outputs have left.
+    pub fn end(&self) {
+        self.page.cell(self.index).began.store(0, Relaxed);
+    }
+
+    /// The node has stopped, as it was told to.
+    pub fn rest(&self) {
+        self.page.clear(self.index);
+    }
+}
+
+/// Zero is "never", so the machine's first nanosecond counts as its second.
+fn nanos(time: Duration) -> u64 {
+    (time.as_nanos() as u64).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("troika-vitals-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn what_one_process_writes_another_reads() {
+        let path = scratch("both");
+        let watchdog = VitalsPage::create(&path).expect("a page");
+        let node = Vital::new(Arc::new(VitalsPage::open(&path).expect("the same page")), 3);
+        assert_eq!(watchdog.read(3), Reading { began: None, awake: None });
+        let at = Duration::from_secs(5);
+        node.begin(at);
+        assert_eq!(watchdog.read(3), Reading { began: Some(at), awake: Some(at) });
+        node.end();
+        assert_eq!(watchdog.read(3), Reading { began: None, awake: Some(at) });
+        assert_eq!(watchdog.read(2), Reading { began: None, awake: None });
+        node.rest();
+        assert_eq!(watchdog.read(3), Reading { began: None, awake: None });
+        drop(watchdog);
+        assert!(!path.exists());
+        node.begin(at); // into memory that nobody reads any more
+    }
+
+    #[test]
+    fn a_file_that_is_no_page_is_refused() {
+        let path = scratch("other");
+        for content in [vec![], vec![0; 100], vec![0; LENGTH], vec![7; LENGTH + 1]] {
+            std::fs::write(&path, &content).expect("a file");
+            assert!(VitalsPage::open(&path).is_err(), "{} bytes", content.len());
+        }
+        assert!(VitalsPage::create(&path).is_err(), "what is there is not overwritten");
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(VitalsPage::open(&path).is_err());
+    }
+}

@@ -1,0 +1,307 @@
+//! The watchdog of one process of real-time nodes: starts it, looks at its nodes' signs of life every 5 ms, publishes the
+//! fall-back of a node that owes an output, ends the process when a node will not come back, and starts it again. It holds no
+//! model and runs above the nodes that it watches, so that a node which takes its core for good does not take the watchdog's
+//! time too.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use troika_host::{
+    HostClock, Policy, sched,
+    signal::stop_on_signals,
+    sync::VitalsPage,
+    watch::{Condition, Restarts, Watch},
+};
+use troika_kit::{Fault, Time};
+use troika_transport::{NodeHandle, Transport};
+
+use super::{
+    RunArguments, node_options,
+    report::{ProcessFigures, WatchdogFigures},
+};
+use crate::{
+    kind::{Making, Speaks},
+    system::{Source, System},
+};
+
+/// Between two looks.
+const ROUND: Duration = Duration::from_millis(5);
+/// Above the nodes (at most 98 by the check, 80 or so by habit) and above the floor's 90.
+const PRIORITY: u8 = 95;
+/// How long the process may take to stop before it is killed.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Watches the process until it is told to stop.
+pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> anyhow::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    let stop = stop_on_signals()?;
+    let (source, system) =
+        crate::system::load(&arguments.system).map_err(|error| anyhow::anyhow!("{}", error.1.message))?;
+    let folder = memory_folder()?;
+    let page_path = folder.path().join("vitals");
+    let page = VitalsPage::create(&page_path).context("no shared memory for the signs of life")?;
+    let transport = arguments.open(&system)?;
+    let mut ward = Ward::new(arguments, process, figures, &page_path)?;
+    let mut watched = watched(&source, &system, process, &*transport)?;
+    ward.start()?;
+
+    // From here on as a real-time thread; what it starts is an ordinary one again.
+    for notice in [sched::lock_memory().err(), priority(process)].into_iter().flatten() {
+        eprintln!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
+    }
+    let clock = HostClock::start();
+    let mut restarts = Restarts::default();
+    let mut account = WatchdogFigures { process: process.to_owned(), ..WatchdogFigures::default() };
+    let mut last = monotonic(clock);
+    while !stop.wait_for(ROUND) {
+        let (now, at) = (clock.now(), monotonic(clock));
+        let late = at.saturating_sub(last + ROUND);
+        last = at;
+        if let Some(status) = ward.ended()? {
+            if !watched.nodes.iter().any(|node| node.has_run) {
+                bail!("process '{process}' did not start ({status})");
+            }
+            if !ward.killed {
+                account.died += 1;
+                eprintln!("watchdog: process '{process}' ended by itself ({status})");
+            }
+            watched.all_owe(&page);
+            if restarts.allow(at) {
+                ward.start()?;
+                account.restarts += 1;
+                let (used, most) = restarts.used();
+                eprintln!("watchdog: process '{process}' started again ({used} of {most} in a minute)");
+            } else {
+                eprintln!(
+                    "watchdog: process '{process}' fails too often and is left alone; its nodes' fall-backs are published until \
+                     this is stopped and mended"
+                );
+            }
+        }
+        let worst = watched.look(&page, at, late, now, &mut account);
+        if let Some(name) = worst
+            && ward.runs()
+            && !ward.killed
+        {
+            account.killed += 1;
+            eprintln!("watchdog: a step of {name} does not come back: process '{process}' is ended");
+            ward.kill()?;
+        }
+    }
+    ward.stop();
+    let mut written: ProcessFigures =
+        std::fs::read(figures).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    if account.restarts > 0 {
+        written.notices.push(format!(
+            "process '{process}' was started again {} times: its nodes' figures are those of the last time",
+            account.restarts
+        ));
+    }
+    written.watchdog = Some(account);
+    std::fs::write(figures, serde_json::to_vec(&written)?)
+        .with_context(|| format!("cannot write {}", figures.display()))?;
+    troika_host::signal::end_within(super::CLOSING);
+    Ok(())
+}
+
+fn monotonic(clock: HostClock) -> Duration {
+    Duration::from_nanos(clock.to_monotonic(clock.now()))
+}
+
+/// A folder in memory where there is one: a disk must not be in the way of a sign of life.
+fn memory_folder() -> anyhow::Result<tempfile::TempDir> {
+    let builder = || {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("troika-watch-");
+        builder
+    };
+    let folder = builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir());
+    folder.context("no folder for the signs of life")
+}
+
+fn priority(process: &str) -> Option<sched::Notice> {
+    sched::set_policy(Policy::Fifo(PRIORITY)).err().map(|why| sched::Notice {
+        who: format!("watchdog of '{process}'"),
+        what: format!("runs at normal priority ({why}): under load it notices late"),
+        mend: sched::MEND_PRIORITY.into(),
+    })
+}
+
+/// The process that is watched.
+struct Ward {
+    command: Command,
+    child: Option<Child>,
+    /// We ended it.
+    killed: bool,
+}
+
+impl Ward {
+    fn new(arguments: &RunArguments, process: &str, figures: &Path, page: &PathBuf) -> anyhow::Result<Ward> {
+        let mut command =
+            Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+        command.arg("run").arg(&arguments.system).args(["--process", process]);
+        command.arg("--figures").arg(figures).arg("--vitals").arg(page);
+        if let Some(router) = &arguments.router {
+            command.arg("--router").arg(router);
+        }
+        command.stdin(Stdio::null());
+        Ok(Ward { command, child: None, killed: false })
+    }
+
+    fn start(&mut self) -> anyhow::Result<()> {
+        self.killed = false;
+        self.child = Some(self.command.spawn().context("cannot start the process that is watched")?);
+        Ok(())
+    }
+
+    fn runs(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Its status, once, when it has ended.
+    fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        let Some(child) = &mut self.child else { return Ok(None) };
+        let status = child.try_wait()?;
+        if status.is_some() {
+            self.child = None;
+        }
+        Ok(status)
+    }
+
+    fn kill(&mut self) -> anyhow::Result<()> {
+        self.killed = true;
+        if let Some(child) = &mut self.child {
+            child.kill().context("cannot end the process that is watched")?;
+        }
+        Ok(())
+    }
+
+    /// Asks it to stop, and waits; longer than that it is not waited for.
+    fn stop(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _gone_already = kill_process(pid, Signal::TERM);
+        }
+        let mut waited = Duration::ZERO;
+        while matches!(child.try_wait(), Ok(None)) && waited < GRACE {
+            std::thread::sleep(ROUND);
+            waited += ROUND;
+        }
+        if matches!(child.try_wait(), Ok(None)) {
+            eprintln!("the process that is watched did not stop within {GRACE:?}: killed");
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Ward {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The nodes of the process.
+struct Watched {
+    nodes: Vec<Node>,
+    /// Off the graph when this goes.
+    _handle: Box<dyn NodeHandle>,
+}
+
+struct Node {
+    name: String,
+    watch: Watch,
+    period: Duration,
+    stand_in: Option<Box<dyn Speaks>>,
+    /// When its fall-back is due next, while it owes an output.
+    next: Time,
+    condition: Condition,
+    /// It ran at some time.
+    has_run: bool,
+    /// Its process ended, and it has not run since.
+    owes: bool,
+}
+
+fn watched(
+    source: &Source,
+    system: &System,
+    process: &str,
+    transport: &dyn Transport,
+) -> anyhow::Result<Watched> {
+    let handle = transport.node(system.system.namespace.get_ref(), &format!("{process}_watchdog"))?;
+    let base = std::env::current_dir()?;
+    let mut nodes = Vec::new();
+    for (name, node, kind) in system.hosted(process) {
+        let options = node_options(system, name, node, kind)?;
+        let contract = options.contract.context("a hosted node has a contract")?;
+        let making = Making { text: &source.text, node: name, base: base.clone() };
+        nodes.push(Node {
+            name: options.full_name(),
+            watch: Watch::new(&contract),
+            period: contract.spec().period,
+            stand_in: kind.stand_in(&making, &options, &*handle)?,
+            next: Time::ZERO,
+            condition: Condition::Well,
+            has_run: false,
+            owes: false,
+        });
+    }
+    Ok(Watched { nodes, _handle: handle })
+}
+
+impl Watched {
+    /// The process is gone: until each node runs again, its fall-back is due.
+    fn all_owe(&mut self, page: &VitalsPage) {
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            page.clear(place);
+            node.owes = true;
+        }
+    }
+
+    /// One look at every node; publishes what is owed. The name of a node that will not come back, if there is one.
+    fn look(
+        &mut self,
+        page: &VitalsPage,
+        at: Duration,
+        late: Duration,
+        now: Time,
+        account: &mut WatchdogFigures,
+    ) -> Option<&str> {
+        let mut dead = None;
+        for (place, node) in self.nodes.iter_mut().enumerate() {
+            let reading = page.read(place);
+            if reading.awake.is_some() {
+                node.has_run = true;
+                node.owes = false;
+            }
+            let judged = node.watch.judge(at, late, reading);
+            let condition = if node.owes { judged.max(Condition::Silent) } else { judged };
+            if condition > Condition::Well && node.condition == Condition::Well {
+                account.silences += 1;
+                node.next = now;
+            }
+            node.condition = condition;
+            if condition > Condition::Well
+                && now >= node.next
+                && let Some(stand_in) = &mut node.stand_in
+            {
+                stand_in.speak(now, &Fault::Unresponsive);
+                account.fall_backs += 1;
+                // On the node's own grid, unless this round came late.
+                node.next = (node.next + node.period).max(now);
+            }
+            if condition == Condition::Dead {
+                dead = dead.or(Some(node.name.as_str()));
+            }
+        }
+        dead
+    }
+}

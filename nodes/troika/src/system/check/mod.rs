@@ -1,0 +1,291 @@
+//! What is wrong with a system file that reads well: unknown kinds, unsound contracts, type mismatches, and (in
+//! [`scheduling`]) priorities against the contracts, cores with more work than time, chains that take longer than they may.
+
+mod scheduling;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde_spanned::Spanned;
+use troika_kit::{Contract, Direction, PortSpec, TypeInfo};
+
+use super::{Node, Problem, System, TransportKind, problem::nearest};
+use crate::kind::Kind;
+
+/// Everything that is wrong, errors first. `kinds` are the kinds there are, `cores` this machine's number of cores.
+pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], cores: usize) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let known: BTreeMap<&str, (&Spanned<Node>, &'static dyn Kind)> = system
+        .nodes
+        .iter()
+        .filter_map(|(name, node)| {
+            let wanted = node.get_ref().kind.get_ref();
+            let kind = kinds.iter().copied().find(|kind| kind.name() == wanted);
+            if kind.is_none() {
+                problems.push(unknown_kind(&node.get_ref().kind, kinds));
+            }
+            kind.map(|kind| (name.as_str(), (node, kind)))
+        })
+        .collect();
+
+    if known.is_empty() && problems.is_empty() {
+        problems
+            .push(Problem::error("the system has no nodes").help("add a [nodes.NAME] table with a `kind`"));
+    }
+    problems.extend(head(text, system));
+    let mut contracts = BTreeMap::new();
+    for (name, (node, kind)) in &known {
+        problems.extend(kind.check_params(text, name).err().map(|problem| {
+            match problem.span {
+                Some(_) => problem,
+                // A parameter that is missing has no place of its own.
+                None => Problem { message: format!("`{name}`: {}", problem.message), ..problem }
+                    .at(node.get_ref().kind.span()),
+            }
+        }));
+        problems.extend(ports(node.get_ref(), *kind));
+        match contract(node.get_ref(), *kind) {
+            Ok(Some(contract)) => drop(contracts.insert(*name, contract)),
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+        problems.extend(scheduling::placement(node.get_ref(), *kind, cores));
+    }
+    problems.extend(topics(text, &known));
+    problems.extend(scheduling::check(system, &known, &contracts, cores));
+    problems.extend(processes(system, &known));
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+    problems
+}
+
+/// The `[system]` table, and the nodes' names.
+fn head(text: &str, system: &System) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let head = &system.system;
+    let namespace = head.namespace.get_ref();
+    if namespace != "/" && !valid_topic(namespace) {
+        problems.push(
+            Problem::error(format!("`{namespace}` is no ROS 2 namespace"))
+                .at(head.namespace.span())
+                .help("`/`, or parts of letters, digits and _, each after a /, none starting with a digit: `/car/front`"),
+        );
+    }
+    let share = *head.real_time_share.get_ref();
+    if !(share > 0.0 && share <= 1.0) {
+        problems.push(
+            Problem::error("`real_time_share` is over 0 and at most 1")
+                .at(head.real_time_share.span())
+                .help("it is a share of one core; the transport's ordinary threads live on the rest"),
+        );
+    }
+    for (name, node) in &system.nodes {
+        if !valid_topic(&format!("/{name}")) || name.contains('/') {
+            let place = text.find(name.as_str()).map(|at| at..at + name.len());
+            problems.push(
+                Problem::error(format!("`{name}` is no ROS 2 node name"))
+                    .at(place.unwrap_or(node.get_ref().kind.span()))
+                    .help("letters, digits and _, not starting with a digit"),
+            );
+        }
+    }
+    if head.transport == TransportKind::Mem {
+        let place = text.find("\"mem\"").map(|at| at..at + 5);
+        let problem = Problem::error("the mem transport reaches one process, and `troika run` has several")
+            .help("use transport = \"zenoh\"; `troika score` runs a system's detectors over mem, whatever is written here");
+        problems.push(match place {
+            Some(place) => problem.at(place),
+            None => problem,
+        });
+    }
+    problems
+}
+
+fn unknown_kind(kind: &Spanned<String>, kinds: &[&'static dyn Kind]) -> Problem {
+    let names = kinds.iter().map(|kind| kind.name());
+    let problem = Problem::error(format!("there is no node kind `{}`", kind.get_ref())).at(kind.span());
+    match nearest(kind.get_ref(), names.clone()) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("the kinds are {}", names.collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// The kind's contract, tightened as the file says.
+pub(crate) fn contract(node: &Node, kind: &dyn Kind) -> Result<Option<Contract>, Problem> {
+    let Some(base) = kind.contract() else { return Ok(None) };
+    for field in [&node.period_ms, &node.deadline_ms, &node.budget_ms].into_iter().flatten() {
+        if !(field.get_ref().is_finite() && *field.get_ref() > 0.0) {
+            return Err(Problem::error("a time is a number of milliseconds over zero").at(field.span()));
+        }
+    }
+    let [period, deadline, budget] = node.tightened();
+    base.tighten(period, deadline, budget).map(Some).map_err(|error| {
+        let spec = base.spec();
+        let span = [&node.deadline_ms, &node.budget_ms, &node.period_ms]
+            .into_iter()
+            .flatten()
+            .next()
+            .map_or(node.kind.span(), Spanned::span);
+        Problem::error(error.to_string()).at(span).help(format!(
+            "the contract of `{}`: period {:?}, deadline {:?}, budget {:?}",
+            spec.node, spec.period, spec.deadline, spec.budget
+        ))
+    })
+}
+
+fn ports(node: &Node, kind: &dyn Kind) -> Vec<Problem> {
+    let all: Vec<&PortSpec> = kind.inputs().iter().chain(kind.outputs()).collect();
+    let mut problems = Vec::new();
+    for (port, topic) in &node.remap {
+        if !all.iter().any(|spec| spec.name == port) {
+            let names: Vec<_> = all.iter().map(|spec| spec.name).collect();
+            let help = match nearest(port, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("its ports are {}", names.join(", ")),
+            };
+            problems.push(
+                Problem::error(format!("`{}` has no port `{port}`", kind.name())).at(topic.span()).help(help),
+            );
+        }
+        if !valid_topic(topic.get_ref()) {
+            problems.push(
+                Problem::error(format!("`{}` is no absolute ROS 2 topic name", topic.get_ref()))
+                    .at(topic.span())
+                    .help("a topic starts with / and has parts of letters, digits and _, none starting with a digit"),
+            );
+        }
+    }
+    problems
+}
+
+fn valid_topic(topic: &str) -> bool {
+    topic.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/').all(|part| {
+            !part.is_empty()
+                && !part.starts_with(|c: char| c.is_ascii_digit())
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+    })
+}
+
+/// The topic that a port is on.
+pub(crate) fn topic_of<'a>(node: &'a Node, spec: &'a PortSpec) -> &'a str {
+    node.remap.get(spec.name).map_or(spec.topic, |topic| topic.get_ref().as_str())
+}
+
+type Known<'a> = BTreeMap<&'a str, (&'a Spanned<Node>, &'static dyn Kind)>;
+
+fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut types: BTreeMap<&str, (TypeInfo, &str, &str)> = BTreeMap::new();
+    let mut published: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, (node, kind)) in known {
+        let silent = kind.silent(text, name);
+        for spec in kind.inputs().iter().chain(kind.outputs()) {
+            let topic = topic_of(node.get_ref(), spec);
+            let span = node.get_ref().remap.get(spec.name).map_or(node.get_ref().kind.span(), Spanned::span);
+            match types.get(topic) {
+                Some((ty, other, port)) if ty.name != spec.ty.name => problems.push(
+                    Problem::error(format!(
+                        "type mismatch on {topic}: `{name}.{}` is {}, `{other}.{port}` is {}",
+                        spec.name, spec.ty.name, ty.name
+                    ))
+                    .at(span)
+                    .help("remap one of the two ports to another topic"),
+                ),
+                Some(_) => {}
+                None => drop(types.insert(topic, (spec.ty, name, spec.name))),
+            }
+            if spec.direction == Direction::Out && !silent.contains(&spec.name) {
+                published.entry(topic).or_default().push(name);
+            }
+        }
+    }
+    for (name, (node, kind)) in known {
+        let silent = kind.silent(text, name);
+        for spec in kind.inputs().iter().filter(|spec| !silent.contains(&spec.name)) {
+            let topic = topic_of(node.get_ref(), spec);
+            if !published.contains_key(topic) {
+                problems.push(
+                    Problem::warning(format!(
+                        "nothing in this system publishes {topic}, which `{name}.{}` reads",
+                        spec.name
+                    ))
+                    .at(node.get_ref().kind.span())
+                    .help("another ROS 2 node must publish it, or remap the port"),
+                );
+            }
+        }
+    }
+    for (topic, publishers) in published {
+        if let [_, second, ..] = publishers[..] {
+            problems.push(
+                Problem::warning(format!(
+                    "{topic} has {} publishers: {}",
+                    publishers.len(),
+                    publishers.join(", ")
+                ))
+                .at(known[second].0.get_ref().kind.span())
+                .help(
+                    "readers see them mixed: remap a port (remap = { port = \"/topic\" }), or remove a node",
+                ),
+            );
+        }
+    }
+    problems
+}
+
+fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, process) in &system.processes {
+        if !system.nodes.values().any(|node| node.get_ref().process == *name) {
+            problems.push(Problem::warning(format!("no node runs in process `{name}`")).at(process.span()));
+        }
+        if !(0..=19).contains(&process.get_ref().nice) {
+            problems.push(Problem::error("`nice` is 0 to 19").at(process.span()));
+        }
+    }
+    for (name, (node, _)) in known {
+        let process = node.get_ref().process.as_str();
+        let near = nearest(process, system.processes.keys().map(String::as_str));
+        if let Some(near) = near.filter(|_| !system.processes.contains_key(process)) {
+            problems.push(
+                Problem::warning(format!(
+                    "`{name}` runs in process `{process}`, which has no [processes.{process}] table"
+                ))
+                .at(node.get_ref().kind.span())
+                .help(format!("did you mean `{near}`? If not, add the table")),
+            );
+        }
+    }
+    for (name, (node, kind)) in known {
+        let alone =
+            known.values().filter(|(other, _)| other.get_ref().process == node.get_ref().process).count()
+                == 1;
+        let settings = system.processes.get(&node.get_ref().process);
+        if kind.program().is_some()
+            && let Some(settings) = settings.filter(|settings| {
+                settings.get_ref().lock_memory || settings.get_ref().floor || settings.get_ref().watchdog
+            })
+        {
+            problems.push(
+                Problem::error(format!(
+                    "`{name}` is a program of its own: `lock_memory`, `floor` and `watchdog` are for processes of real-time nodes"
+                ))
+                .at(settings.span())
+                .help("leave them out of this process; it may have `nice` and `essential`"),
+            );
+        }
+        if kind.program().is_some() && !alone {
+            problems.push(
+                Problem::error(format!(
+                    "`{name}` is a program of its own and shares process `{}`",
+                    node.get_ref().process
+                ))
+                .at(node.get_ref().kind.span())
+                .help("give it a process of its own, for example process = \"voice\""),
+            );
+        }
+    }
+    problems
+}

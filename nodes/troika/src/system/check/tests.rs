@@ -1,0 +1,177 @@
+//! Systems with one thing wrong, and what is said of it.
+
+use super::*;
+use crate::{Severity, kinds::KINDS, system::parse};
+
+const HEAD: &str = "[system]\nname = \"t\"\n";
+const DETECTORS: &str = "[nodes.camera]\nkind = \"sim_driver\"\nparams = { scenario = \"../../sim/scenarios/demo-30s.toml\", drives_vehicle = true }\n\
+     [nodes.driver_state]\nkind = \"driver_state\"\nsched = { policy = \"fifo\", priority = 80 }\n\
+     [nodes.driver_monitor]\nkind = \"driver_monitor\"\nsched = { policy = \"fifo\", priority = 81 }\n";
+
+fn problems(text: &str) -> Vec<Problem> {
+    let text = format!("{HEAD}{text}");
+    let system = parse(&text).unwrap_or_else(|problem| panic!("{problem}"));
+    check(&text, &system, KINDS, 2)
+}
+
+/// The one error of a text, with the text that it points at.
+fn error(text: &str) -> (String, String) {
+    let whole = format!("{HEAD}{text}");
+    let all = problems(text);
+    let errors: Vec<&Problem> = all.iter().filter(|problem| problem.severity == Severity::Error).collect();
+    assert_eq!(errors.len(), 1, "{all:?}");
+    let at = errors[0].span.clone().map_or(String::new(), |span| whole[span].to_owned());
+    (errors[0].message.clone(), at)
+}
+
+#[test]
+fn the_detectors_behind_a_simulated_driver_are_fine() {
+    let errors: Vec<_> =
+        problems(DETECTORS).into_iter().filter(|one| one.severity == Severity::Error).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
+fn an_unknown_kind_is_named_with_the_nearest_one() {
+    let all = problems("[nodes.a]\nkind = \"driver_stat\"\n");
+    assert_eq!(all[0].help.as_deref(), Some("did you mean `driver_state`?"));
+}
+
+#[test]
+fn an_unknown_parameter_is_found_at_its_own_line() {
+    let text = DETECTORS.replace("scenario =", "scenery =");
+    let (message, _) = error(&text);
+    assert!(message.contains("scenery"), "{message}");
+}
+
+#[test]
+fn a_loosened_contract_is_refused_and_the_contract_shown() {
+    let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\ndeadline_ms = 50\n");
+    let (message, at) = error(&text);
+    assert!(message.contains("looser"), "{message}");
+    assert_eq!(at, "50");
+}
+
+#[test]
+fn a_time_that_is_none_is_refused() {
+    let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nbudget_ms = -1\n");
+    assert_eq!(error(&text).1, "-1");
+}
+
+#[test]
+fn a_port_that_is_not_there_is_named_with_the_nearest_one() {
+    let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstat = \"/x\"\n");
+    let help =
+        problems(&text).into_iter().find(|one| one.message.contains("no port")).and_then(|one| one.help);
+    assert_eq!(help.as_deref(), Some("did you mean `state`?"));
+}
+
+#[test]
+fn two_types_on_one_topic_are_a_mismatch() {
+    let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstate = \"/vehicle/signals\"\n");
+    let found = problems(&text);
+    assert!(found.iter().any(|one| one.message.contains("type mismatch on /vehicle/signals")), "{found:?}");
+}
+
+#[test]
+fn a_hard_node_below_a_softer_one_is_an_inversion() {
+    let text = DETECTORS.replace(
+        "kind = \"sim_driver\"\n",
+        "kind = \"sim_driver\"\nsched = { policy = \"fifo\", priority = 90 }\ncores = [1]\n",
+    );
+    let found = problems(&text);
+    assert!(found.iter().any(|one| one.message.starts_with("priority inversion")), "{found:?}");
+}
+
+#[test]
+fn one_core_for_all_real_time_nodes_is_an_overload() {
+    let text = DETECTORS.replace("priority = 80 }", "priority = 80 }\ncores = [0]");
+    let text = format!(
+        "{text}[nodes.more]\nkind = \"driver_state\"\nsched = {{ policy = \"fifo\", priority = 79 }}\ncores = [0]\n"
+    );
+    let found = problems(&text);
+    assert!(found.iter().any(|one| one.message.contains("core 0 is overloaded")), "{found:?}");
+}
+
+#[test]
+fn a_core_that_is_not_there_is_refused() {
+    let text = DETECTORS.replace("priority = 80 }", "priority = 80 }\ncores = [7]");
+    assert!(error(&text).0.contains("no core 7"));
+}
+
+#[test]
+fn mem_is_not_for_running() {
+    let whole = format!("[system]\nname = \"t\"\ntransport = \"mem\"\n{DETECTORS}");
+    let system = parse(&whole).unwrap_or_else(|problem| panic!("{problem}"));
+    let found = check(&whole, &system, KINDS, 2);
+    let mem = found.iter().find(|one| one.message.contains("mem transport")).expect("told");
+    assert_eq!(&whole[mem.span.clone().expect("a place")], "\"mem\"");
+}
+
+#[test]
+fn names_and_shares_that_are_none_are_refused_where_they_stand() {
+    let of_head = |line: &str| {
+        let whole = format!("[system]\nname = \"t\"\n{line}\n{DETECTORS}");
+        let system = parse(&whole).unwrap_or_else(|problem| panic!("{problem}"));
+        let found = check(&whole, &system, KINDS, 2);
+        let error = found.iter().find(|one| one.severity == Severity::Error).cloned();
+        error.map(|error| whole[error.span.expect("a place")].to_owned())
+    };
+    assert_eq!(of_head("namespace = \"/car/front\""), None);
+    assert_eq!(of_head("namespace = \"bad ns\"").as_deref(), Some("\"bad ns\""));
+    for share in ["3.0", "nan", "-1.0", "0.0"] {
+        assert_eq!(of_head(&format!("real_time_share = {share}")).as_deref(), Some(share));
+    }
+    let text = DETECTORS.replace("[nodes.driver_monitor]", "[nodes.\"driver monitor\"]");
+    assert_eq!(error(&text).1, "driver monitor");
+    let text = DETECTORS.replace("policy = \"fifo\", priority = 81", "policy = \"other\", priority = 81");
+    assert!(parse(&format!("{HEAD}{text}")).is_err(), "a key that means nothing");
+}
+
+#[test]
+fn a_chain_of_one_is_none() {
+    assert!(
+        error(&format!("{DETECTORS}[chains.x]\nnodes = [\"camera\"]\ngoal_ms = 5\n")).0.contains("two nodes")
+    );
+}
+
+#[test]
+fn a_deadline_reservation_takes_its_numbers_from_the_contract_and_excludes_cores() {
+    let text = DETECTORS.replace("policy = \"fifo\", priority = 80", "policy = \"deadline\"");
+    assert!(problems(&text).iter().all(|one| one.severity == Severity::Warning), "{:?}", problems(&text));
+    let pinned = text.replace("\"deadline\" }", "\"deadline\" }\ncores = [0, 1]");
+    assert!(error(&pinned).0.contains("exclude each other"));
+    let unsound = text.replace("\"deadline\" }", "\"deadline\", runtime_ms = 40 }");
+    assert!(error(&unsound).0.contains("unsound"));
+}
+
+#[test]
+fn the_nearer_deadline_runs_first() {
+    let text = DETECTORS.replace("priority = 81", "priority = 70");
+    let found = problems(&text);
+    assert!(found.iter().any(|one| one.message.contains("has the nearer deadline")), "{found:?}");
+}
+
+#[test]
+fn two_detectors_on_one_core_may_miss_their_deadline() {
+    let text = DETECTORS.replace("priority = 80 }", "priority = 80 }\ncores = [0]");
+    let text = format!(
+        "{text}[nodes.more]\nkind = \"driver_state\"\nsched = {{ policy = \"fifo\", priority = 79 }}\ncores = [0]\n"
+    );
+    let found = problems(&text);
+    assert!(found.iter().any(|one| one.message.contains("`more` may miss its deadline")), "{found:?}");
+}
+
+#[test]
+fn a_chain_follows_the_messages_and_keeps_its_goal() {
+    let chain =
+        |nodes: &str, goal: f64| format!("{DETECTORS}[chains.alert]\nnodes = {nodes}\ngoal_ms = {goal}\n");
+    let whole = "[\"camera\", \"driver_state\", \"driver_monitor\"]";
+    let errors =
+        |text: &str| problems(text).into_iter().filter(|one| one.severity == Severity::Error).count();
+    assert_eq!(errors(&chain(whole, 100.0)), 0, "{:?}", problems(&chain(whole, 100.0)));
+    assert!(error(&chain(whole, 5.0)).0.contains("its goal is 5ms"));
+    assert!(error(&chain(whole, -5.0)).0.contains("over zero"));
+    assert!(error(&chain("[\"driver_monitor\", \"camera\"]", 100.0)).0.contains("reads nothing"));
+    assert!(error(&chain("[\"camera\", \"driver_stat\"]", 100.0)).0.contains("no node of this system"));
+}

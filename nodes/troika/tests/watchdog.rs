@@ -1,0 +1,143 @@
+//! The watchdog on real processes: a detector that hangs and one whose process is killed. What counts is what the bus sees:
+//! the driver is unknown, not forgotten, and known again afterwards. Needs the model store (`troika models pull --set test`).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests wait for processes"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{DETECTORS, Router, Running, Scratch, start};
+use troika_kit::{Message as _, requirements};
+use troika_msgs::troika::DriverState;
+use troika_transport::Subscription;
+use troika_transport_zenoh::{RouterGuard, ZenohTransport};
+
+/// The detectors, watched, with this done to the one that looks at the driver.
+fn watched(inject: &str) -> String {
+    DETECTORS
+        .replace("lock_memory = true\n", "lock_memory = true\nwatchdog = true\n")
+        .replace("priority = 80 }\n", &format!("priority = 80 }}\n{inject}\n"))
+}
+/// What the stand-in says in place of the networks' names.
+const STAND_IN: &str = "unavailable: its process does not answer";
+
+/// Whose state each message on the bus was, in order: `true` is the detector's own, `false` its stand-in's.
+type Heard = Arc<Mutex<Vec<bool>>>;
+
+fn listen(router: &Router) -> (Heard, RouterGuard, Box<dyn Subscription>, ZenohTransport) {
+    // Here, so that the bus outlives every process of the system.
+    let guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    let heard = Heard::default();
+    let to = heard.clone();
+    let subscription = transport
+        .subscribe_raw(
+            "/cabin/driver_state",
+            Box::new(move |_, cdr| {
+                to.lock().unwrap().push(DriverState::decode(cdr).unwrap().model != STAND_IN)
+            }),
+        )
+        .unwrap();
+    (heard, guard, subscription, transport)
+}
+
+/// Waits until the bus has told this much since the `from`-th message; fails when it takes longer than any machine needs.
+fn until(heard: &Heard, from: usize, what: &str, told: impl Fn(&[bool]) -> bool) -> usize {
+    let begin = Instant::now();
+    loop {
+        {
+            let heard = heard.lock().unwrap();
+            if told(&heard[from.min(heard.len())..]) {
+                return heard.len();
+            }
+        }
+        assert!(begin.elapsed() < Duration::from_secs(100), "{what} never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn finish(running: Running, report: &Path) -> (serde_json::Value, String) {
+    running.interrupt();
+    let run = running.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    (support::report(report)["watchdogs"][0].clone(), run.text)
+}
+
+#[test]
+fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_it_is_hopeless() {
+    let _verifies = (requirements::SR_TIM_008, requirements::SR_TIM_009);
+    let scratch = Scratch::new();
+    let system = scratch.file("hangs.toml", &watched("inject = { fault = \"hang\", at_step = 20 }"));
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let (heard, _guard, _subscription, _transport) = listen(&router);
+    let running = start(router.run(&system, 140).arg("--report").arg(&report));
+    let mut from = 0;
+    // The first life and three more; each hangs in its 21st step.
+    for life in 1..=4 {
+        from = until(&heard, from, &format!("life {life}"), |told| told.contains(&true));
+        from = until(&heard, from, &format!("the stand-in of life {life}"), |told| {
+            told.iter().filter(|own| !**own).count() >= 10
+        });
+    }
+    // Left alone, and still spoken for.
+    let from = until(&heard, from, "the stand-in to the end", |told| told.len() >= 60);
+    assert!(heard.lock().unwrap()[from - 60..].iter().all(|own| !own));
+    let (watchdog, printed) = finish(running, &report);
+    assert_eq!(watchdog["killed"], 4, "{watchdog}");
+    assert_eq!((&watchdog["restarts"], &watchdog["died"]), (&3.into(), &0.into()), "{watchdog}");
+    for told in ["a step of /driver_state does not come back", "(3 of 3 in a minute)", "fails too often"] {
+        assert!(printed.contains(told), "'{told}' was not printed:\n{printed}");
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
+    let _verifies = requirements::SR_TIM_009;
+    let scratch = Scratch::new();
+    let system = scratch.file("watched.toml", &watched(""));
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let (heard, _guard, _subscription, _transport) = listen(&router);
+    let running = start(router.run(&system, 140).arg("--report").arg(&report));
+    // A machine that stands still may call the stand-in up for a moment; it does not take over.
+    let mostly_own = |told: &[bool]| told.iter().filter(|own| **own).count() * 3 > told.len() * 2;
+    let from = until(&heard, 0, "the detector", |told| told.len() >= 20);
+    assert!(mostly_own(&heard.lock().unwrap()), "the detector speaks for itself");
+    kill_process(process_of(&scratch, "vitals"), Signal::KILL).unwrap();
+    let from = until(&heard, from, "the stand-in", |told| told.contains(&false));
+    let from = until(&heard, from, "the detector again", |told| told.contains(&true));
+    let from = until(&heard, from, "the detector alone", |told| told.len() >= 40);
+    assert!(mostly_own(&heard.lock().unwrap()[from - 30..]), "the stand-in gives way");
+    let (watchdog, printed) = finish(running, &report);
+    assert_eq!(watchdog["died"], 1, "{watchdog}");
+    assert!(watchdog["restarts"].as_u64().unwrap() >= 1, "{watchdog}");
+    assert!(printed.contains("ended by itself (signal: 9"), "{printed}");
+}
+
+/// The process of this test's system that was started with `--argument`.
+fn process_of(scratch: &Scratch, argument: &str) -> Pid {
+    let (ours, argument) = (scratch.path("").display().to_string(), format!("--{argument}"));
+    let found: Vec<i32> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains(ours.trim_end_matches('/')) && line.split('\0').any(|one| one == argument)
+        })
+        .collect();
+    assert_eq!(found.len(), 1, "processes of this system with {argument}: {found:?}");
+    Pid::from_raw(found[0]).unwrap()
+}
