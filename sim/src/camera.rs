@@ -48,6 +48,16 @@ impl Camera {
         [right, down, forward]
     }
 
+    /// Why a scenario with this camera is refused.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let sizes = (64..=4096).contains(&self.width) && (48..=4096).contains(&self.height);
+        if sizes && self.focal_px.is_finite() && self.focal_px > 10.0 {
+            Ok(())
+        } else {
+            Err("the camera's picture is 64x48 to 4096x4096 and its focal length over 10 px")
+        }
+    }
+
     pub(crate) fn view(&self, oversampling: f32) -> View {
         View {
             rows: self.optical_from_driver(),

@@ -14,14 +14,14 @@ const STEP: f32 = 1.0 / 8192.0;
 /// The asset is not what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AssetError {
-    /// It does not begin as a head does.
-    #[error("not a head: the first bytes are wrong")]
+    /// It does not begin as such an asset does.
+    #[error("not this kind of asset: the first bytes are wrong")]
     Magic,
     /// It ends early.
-    #[error("the head ends early, at byte {0}")]
+    #[error("the asset ends early, at byte {0}")]
     Truncated(usize),
     /// A number points outside of its table.
-    #[error("the head is damaged: a number points outside of its table")]
+    #[error("the asset is damaged: a number points outside of its table")]
     Range,
 }
 
@@ -122,7 +122,7 @@ impl Head {
     /// # Errors
     /// When the bytes are no head.
     pub fn parse(bytes: &[u8]) -> Result<Head, AssetError> {
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = Reader::new(bytes);
         if reader.take(12)? != b"TROIKAHEAD1\n" {
             return Err(AssetError::Magic);
         }
@@ -204,13 +204,16 @@ impl Head {
     }
 }
 
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], AssetError> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { bytes, at: 0 }
+    }
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], AssetError> {
         let taken = self
             .bytes
             .get(self.at..)
@@ -219,7 +222,7 @@ impl<'a> Reader<'a> {
         self.at += count;
         Ok(taken)
     }
-    fn u16(&mut self) -> Result<u16, AssetError> {
+    pub(crate) fn u16(&mut self) -> Result<u16, AssetError> {
         let b = self.take(2)?;
         Ok(u16::from_le_bytes([b[0], b[1]]))
     }
@@ -230,7 +233,7 @@ impl<'a> Reader<'a> {
         Ok([self.length()?, self.length()?, self.length()?])
     }
     /// A count of things that are at least a byte each, so it is at most the bytes that there are.
-    fn count(&mut self) -> Result<usize, AssetError> {
+    pub(crate) fn count(&mut self) -> Result<usize, AssetError> {
         let b = self.take(4)?;
         let count = u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize;
         if count > self.bytes.len() { Err(AssetError::Range) } else { Ok(count) }

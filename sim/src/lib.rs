@@ -1,13 +1,15 @@
-//! What belongs here: a rendered driver with ground truth, and the scenarios that he acts.
+//! What belongs here: a rendered driver and a rendered hand with ground truth, and the scenarios that they act.
 //!
 //! - [`Renderer`]: a software rasteriser of a CC0 head: a [`Pose`] in, a [`Frame`] and its truth out.
 //! - [`Scenario`] (TOML) and [`Script`]: what the driver does, and pose and truth of each frame.
 //! - [`SimDriver`]: both as a node.
+//! - [`hand`]: the same for a hand and its gestures.
 //!
 //! Everything is deterministic, bit for bit: the same scenario gives the same frames on every machine.
 
 mod camera;
 mod eye;
+pub mod hand;
 mod head;
 mod light;
 mod look;

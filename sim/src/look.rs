@@ -45,11 +45,12 @@ pub(crate) const LOOKS: [Look; 12] = [
 /// Cotton in the near infrared.
 pub(crate) const CLOTH_INFRARED: f32 = 0.22;
 
-/// What lies on one point of the head.
-struct Paint {
-    colour: V3,
+/// What lies on one point of the head or the hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Paint {
+    pub(crate) colour: V3,
     /// Reflectance for the near-infrared picture (850 to 940 nm): skin tones draw together, lips vanish, hair stays darker.
-    infrared: f32,
+    pub(crate) infrared: f32,
 }
 
 /// 0 skin .. 1 hair, by position relative to the middle of the eyes (dm).
@@ -130,7 +131,7 @@ fn paint(look: &Look, shape: &Shape, p: V3, [lip, mouth, ear, lash]: [f32; 4]) -
     Paint { colour, infrared }
 }
 
-fn infrared_of(look: &Look) -> f32 {
+pub(crate) fn infrared_of(look: &Look) -> f32 {
     0.50 + 0.22 * look.skin[0]
 }
 
@@ -192,52 +193,82 @@ impl Texture {
                 high[n] = high[n].max(head.uvs[usize::from(*t)][n]);
             }
         }
-        let scale = [0, 1].map(|n| (TEXTURE as f32 - 8.0) / (high[n] - low[n]).max(1e-6));
-        let offset = [0, 1].map(|n| low[n] - 4.0 / scale[n]);
-        let mut texture = Texture { texels: vec![[0; 4]; TEXTURE * TEXTURE], offset, scale };
+        let mut texture = Texture::blank(low, high);
         let mut painted = vec![false; TEXTURE * TEXTURE];
         for triangle in on_head {
             let corners = triangle.map(|(_, t)| texture.place(head.uvs[usize::from(t)]));
             let places = triangle.map(|(v, _)| shape.vertices[usize::from(v)]);
             let masks = triangle.map(|(v, _)| head.masks[usize::from(v)]);
-            let [a, b, c] = corners;
-            let area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
-            if area.abs() < 1e-9 {
-                continue;
-            }
-            let range = |n: usize| {
-                let low = a[n].min(b[n]).min(c[n]) - 1.5;
-                let high = a[n].max(b[n]).max(c[n]) + 1.5;
-                (low.max(0.0) as usize)..=(high.min(TEXTURE as f32 - 1.0) as usize)
-            };
-            for y in range(1) {
-                for x in range(0) {
-                    let p = [x as f32, y as f32];
-                    let wb = ((p[0] - a[0]) * (c[1] - a[1]) - (p[1] - a[1]) * (c[0] - a[0])) / area;
-                    let wc = ((b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])) / area;
-                    let w = [1.0 - wb - wc, wb, wc];
-                    let inside = w.iter().all(|w| *w >= 0.0);
-                    // A margin of a texel and a half around each triangle, unless another one owns the texel.
-                    let margin = 1.6 / area.abs().sqrt().max(1.0);
-                    let at = y * TEXTURE + x;
-                    if (!inside && painted[at]) || w.iter().any(|w| *w < -margin) {
-                        continue;
-                    }
-                    let mix = |f: &dyn Fn(usize) -> f32| (0..3).map(|n| w[n] * f(n)).sum::<f32>();
-                    let place = [0, 1, 2].map(|k| mix(&|n| places[n][k]));
-                    let lip = mix(&|n| masks[n].lip);
-                    let mouth = mix(&|n| masks[n].mouth);
-                    let ear = mix(&|n| masks[n].ear);
-                    let lash = mix(&|n| masks[n].lash);
-                    let paint = paint(look, shape, place, [lip, mouth, ear, lash]);
-                    let [r, g, b] = paint.colour;
-                    texture.texels[at] =
-                        [r, g, b, paint.infrared].map(|x| (x.clamp(0.0, 1.0) * 65535.0) as u16);
-                    painted[at] |= inside;
+            texture.fill(corners, &mut painted, |w| {
+                let mix = |f: &dyn Fn(usize) -> f32| (0..3).map(|n| w[n] * f(n)).sum::<f32>();
+                let place = [0, 1, 2].map(|k| mix(&|n| places[n][k]));
+                let lip = mix(&|n| masks[n].lip);
+                let mouth = mix(&|n| masks[n].mouth);
+                let ear = mix(&|n| masks[n].ear);
+                let lash = mix(&|n| masks[n].lash);
+                paint(look, shape, place, [lip, mouth, ear, lash])
+            });
+        }
+        texture
+    }
+
+    /// A texture for texture coordinates between these, with a margin.
+    pub(crate) fn blank(low: [f32; 2], high: [f32; 2]) -> Texture {
+        let scale = [0, 1].map(|n| (TEXTURE as f32 - 8.0) / (high[n] - low[n]).max(1e-6));
+        let offset = [0, 1].map(|n| low[n] - 4.0 / scale[n]);
+        Texture { texels: vec![[0; 4]; TEXTURE * TEXTURE], offset, scale }
+    }
+
+    /// Paints the texels around what is painted like their neighbours, so that no seam shows. `rounds`: texels.
+    pub(crate) fn bleed(&mut self, painted: &mut [bool], rounds: usize) {
+        for _ in 0..rounds {
+            let before = painted.to_owned();
+            for at in TEXTURE + 1..TEXTURE * (TEXTURE - 1) - 1 {
+                let around = [at - 1, at + 1, at - TEXTURE, at + TEXTURE];
+                if let (false, Some(from)) = (before[at], around.into_iter().find(|n| before[*n])) {
+                    self.texels[at] = self.texels[from];
+                    painted[at] = true;
                 }
             }
         }
-        texture
+    }
+
+    /// Paints a triangle of texels; `paint` is given the weights of its corners.
+    pub(crate) fn fill(
+        &mut self,
+        corners: [[f32; 2]; 3],
+        painted: &mut [bool],
+        paint: impl Fn([f32; 3]) -> Paint,
+    ) {
+        let [a, b, c] = corners;
+        let area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+        if area.abs() < 1e-9 {
+            return;
+        }
+        let range = |n: usize| {
+            let low = a[n].min(b[n]).min(c[n]) - 1.5;
+            let high = a[n].max(b[n]).max(c[n]) + 1.5;
+            (low.max(0.0) as usize)..=(high.min(TEXTURE as f32 - 1.0) as usize)
+        };
+        for y in range(1) {
+            for x in range(0) {
+                let p = [x as f32, y as f32];
+                let wb = ((p[0] - a[0]) * (c[1] - a[1]) - (p[1] - a[1]) * (c[0] - a[0])) / area;
+                let wc = ((b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])) / area;
+                let w = [1.0 - wb - wc, wb, wc];
+                let inside = w.iter().all(|w| *w >= 0.0);
+                // A margin of a texel and a half around each triangle, unless another one owns the texel.
+                let margin = 1.6 / area.abs().sqrt().max(1.0);
+                let at = y * TEXTURE + x;
+                if (!inside && painted[at]) || w.iter().any(|w| *w < -margin) {
+                    continue;
+                }
+                let paint = paint(w);
+                let [r, g, b] = paint.colour;
+                self.texels[at] = [r, g, b, paint.infrared].map(|x| (x.clamp(0.0, 1.0) * 65535.0) as u16);
+                painted[at] |= inside;
+            }
+        }
     }
 }
 

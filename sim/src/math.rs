@@ -41,6 +41,17 @@ pub(crate) fn sin_cos_deg(deg: f32) -> (f32, f32) {
     (s, c)
 }
 
+/// A turn about the unit vector `k`, radians.
+pub(crate) fn about(k: V3, angle: f32) -> M3 {
+    let (s, c) = libm::sincosf(angle);
+    let t = 1.0 - c;
+    [
+        [c + k[0] * k[0] * t, k[0] * k[1] * t - k[2] * s, k[0] * k[2] * t + k[1] * s],
+        [k[1] * k[0] * t + k[2] * s, c + k[1] * k[1] * t, k[1] * k[2] * t - k[0] * s],
+        [k[2] * k[0] * t - k[1] * s, k[2] * k[1] * t + k[0] * s, c + k[2] * k[2] * t],
+    ]
+}
+
 /// Yaw to the driver's left, then pitch up, then roll (the head's top to the driver's right); degrees.
 pub(crate) fn rotation(yaw: f32, pitch: f32, roll: f32) -> M3 {
     let (sy, cy) = sin_cos_deg(yaw);

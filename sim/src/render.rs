@@ -8,7 +8,7 @@ use crate::{
     light::{Light, Rig},
     look::{CLOTH_INFRARED, LOOKS, Texture, below_collar, hair_share},
     math::{
-        M3, V3, add, apply, bearing, cross, direction, dot, length, lerp, mul, power, rotation, scale,
+        M3, V3, about, add, apply, bearing, cross, direction, dot, length, lerp, mul, power, rotation, scale,
         smoothstep, sub, unit as unit_of,
     },
     raster::{Canvas, Corner, Fill, Tone},
@@ -166,6 +166,8 @@ pub struct Renderer {
     quality: Quality,
     noise: sensor::Noise,
     canvas: Canvas,
+    /// Share of the flash's full strength; less when something is near to the camera.
+    metered: f32,
     /// By identity.
     kept: Vec<Option<Kept>>,
     /// By light, in the order of [`Light::ALL`].
@@ -212,6 +214,7 @@ impl Renderer {
             quality,
             noise: sensor::Noise::new(),
             canvas: Canvas::new(camera.width * over, camera.height * over),
+            metered: 1.0,
             kept: Vec::new(),
             lit: Default::default(),
             morphed: Vec::new(),
@@ -250,10 +253,56 @@ impl Renderer {
 
     /// Renders into a frame that is there.
     pub fn render_into(&mut self, pose: &Pose, frame: &mut Frame) {
+        self.background(pose.light);
+        self.metered = 1.0;
+        frame.truth = self.draw(pose);
+        frame.width = self.camera.width;
+        frame.height = self.camera.height;
+        frame.channels = if pose.light.is_infrared() { 1 } else { 3 };
+        self.read_out(pose.light, pose.noise_seed, &mut frame.data);
+    }
+
+    /// An empty cabin in this light: what everything else is drawn over.
+    pub(crate) fn background(&mut self, light: Light) {
+        self.warm_light(light);
+        if let Some(lit) = &self.lit[light as usize] {
+            self.canvas.colour.copy_from_slice(&lit.background);
+        }
+        self.canvas.depth.fill(0.0);
+    }
+
+    /// What the sensor makes of the canvas.
+    pub(crate) fn read_out(&self, light: Light, noise_seed: u64, data: &mut Vec<u8>) {
+        if let Some(lit) = &self.lit[light as usize] {
+            let size = [self.camera.width, self.camera.height, if light.is_infrared() { 1 } else { 3 }];
+            sensor::read_out(&self.canvas, &self.noise, lit.rig.noise, noise_seed, size, data);
+        }
+    }
+
+    /// What others draw with: the canvas, the camera, the lamps and the tone curve.
+    pub(crate) fn stage(&mut self, light: Light) -> Option<(&mut Canvas, &View, &Rig, &Tone)> {
+        self.warm_light(light);
+        let lit = self.lit[light as usize].as_ref()?;
+        Some((&mut self.canvas, &self.view, &lit.rig, &lit.tone))
+    }
+
+    /// Samples along a pixel's side: 1 or 2.
+    pub(crate) fn oversampling(&self) -> f32 {
+        if self.quality == Quality::Smooth { 2.0 } else { 1.0 }
+    }
+
+    /// The flash's strength for something at this distance, dm: a camera takes the flash back until it is not dazzled.
+    pub(crate) fn meter(&mut self, nearest: f32) -> f32 {
+        self.metered = (nearest * nearest / (6.5 * 6.5)).clamp(0.1, 1.0);
+        self.metered
+    }
+
+    /// Draws the driver over what is on the canvas.
+    pub(crate) fn draw(&mut self, pose: &Pose) -> FrameTruth {
         let identity = pose.identity.min(self.identities() - 1);
         self.warm(identity, pose.light);
         let (Some(Some(kept)), Some(lit)) = (self.kept.get(identity), &self.lit[pose.light as usize]) else {
-            return;
+            return FrameTruth::default();
         };
         let shape = &self.head.shapes[identity];
         let look = &LOOKS[identity];
@@ -275,8 +324,6 @@ impl Renderer {
             }
         }
 
-        self.canvas.colour.copy_from_slice(&lit.background);
-        self.canvas.depth.fill(0.0);
         let mut corners = core::mem::take(&mut self.corners);
         light_up(self, kept, lit, identity, &mut corners);
         self.corners = corners;
@@ -300,7 +347,7 @@ impl Renderer {
 
         let mut truth = FrameTruth { lid_gap, ..FrameTruth::default() };
         (truth.gaze_yaw_deg, truth.gaze_pitch_deg) = pose.gaze_deg();
-        let over = if self.quality == Quality::Smooth { 2.0 } else { 1.0 };
+        let over = self.oversampling();
         let pixel = |p: V3| {
             let (x, y, _) = self.view.project(p);
             [(x - (over - 1.0) / 2.0) / over, (y - (over - 1.0) / 2.0) / over]
@@ -346,11 +393,7 @@ impl Renderer {
             cover(&mut self.canvas, &self.view, lit, look.skin, nose, pose.cover);
         }
 
-        frame.width = self.camera.width;
-        frame.height = self.camera.height;
-        frame.channels = if pose.light.is_infrared() { 1 } else { 3 };
-        frame.truth = truth;
-        sensor::read_out(&self.canvas, &self.noise, lit.rig.noise, pose.noise_seed, frame);
+        truth
     }
 
     /// Paints a face and a background now, so that no frame has to: some 100 ms and 13 MB.
@@ -391,6 +434,10 @@ impl Renderer {
                 inner_cloth,
             });
         }
+        self.warm_light(light);
+    }
+
+    fn warm_light(&mut self, light: Light) {
         if self.lit[light as usize].is_none() {
             let rig = light.rig();
             let tone = Tone::new(rig.exposure);
@@ -452,16 +499,6 @@ fn axis_angle(m: &M3) -> (V3, f32) {
     (unit_of(axis), libm::atan2f(double_sine / 2.0, cosine))
 }
 
-fn about(k: V3, angle: f32) -> M3 {
-    let (s, c) = libm::sincosf(angle);
-    let t = 1.0 - c;
-    [
-        [c + k[0] * k[0] * t, k[0] * k[1] * t - k[2] * s, k[0] * k[2] * t + k[1] * s],
-        [k[1] * k[0] * t + k[2] * s, c + k[1] * k[1] * t, k[1] * k[2] * t - k[0] * s],
-        [k[2] * k[0] * t - k[1] * s, k[2] * k[1] * t + k[0] * s, c + k[2] * k[2] * t],
-    ]
-}
-
 fn find_normals(head: &Head, placed: &[V3], normals: &mut Vec<V3>) {
     normals.clear();
     normals.resize(placed.len(), [0.0; 3]);
@@ -492,7 +529,7 @@ fn light_up(this: &Renderer, kept: &Kept, lit: &Lit, identity: usize, corners: &
         let hair = if look.hair_depth > 0.0 { (kept.hair[v] / look.hair_depth).clamp(0.0, 1.0) } else { 0.0 };
         let open = lerp(masks.open, 1.0, 0.3) * (1.0 - 0.75 * masks.mouth);
         let lit_by = |l: V3, wrap: f32| ((dot(*n, l) + wrap) / (1.0 + wrap)).max(0.0);
-        let flash = rig.flash * (6.5 / distance) * (6.5 / distance) * lit_by(eye, 0.05);
+        let flash = this.metered * rig.flash * (6.5 / distance) * (6.5 / distance) * lit_by(eye, 0.05);
         let (key, fill) = (lit_by(rig.key, 0.15) * lerp(open, 1.0, 0.5), lit_by(rig.fill, 0.3) * open);
         let up = 0.5 + 0.5 * n[1];
         let mut light: V3 = core::array::from_fn(|k| {

@@ -236,18 +236,7 @@ impl Scenario {
         let file: FileText = toml::from_str(text)
             .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
         let camera = file.camera;
-        if camera.width < 64
-            || camera.height < 48
-            || camera.width > 4096
-            || camera.height > 4096
-            || !camera.focal_px.is_finite()
-            || camera.focal_px <= 10.0
-        {
-            return Err(at(
-                0,
-                "the camera's picture is 64x48 to 4096x4096 and its focal length over 10 px".into(),
-            ));
-        }
+        camera.check().map_err(|reason| at(0, reason.into()))?;
         let head = Head::built_in();
         let mut segments = Vec::new();
         let mut total = 0.0;

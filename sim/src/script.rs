@@ -209,7 +209,7 @@ fn part(angle: f32, share: f32, reach: f32) -> f32 {
     if (angle - head).abs() > reach { angle - reach * angle.signum() } else { head }
 }
 
-fn between(random: &mut Random, low: f32, high: f32) -> f32 {
+pub(crate) fn between(random: &mut Random, low: f32, high: f32) -> f32 {
     low + (high - low) * random.unit()
 }
 
@@ -392,13 +392,13 @@ fn visible(camera: &Camera, pose: &Pose) -> bool {
 }
 
 /// 0 .. 1 with a soft start and end.
-fn ease(x: f32) -> f32 {
+pub(crate) fn ease(x: f32) -> f32 {
     let x = x.clamp(0.0, 1.0);
     x * x * (3.0 - 2.0 * x)
 }
 
 /// A slow, aperiodic movement.
-fn wave(t: f32, phase: &[f32], size: f32) -> f32 {
+pub(crate) fn wave(t: f32, phase: &[f32], size: f32) -> f32 {
     let [a, b] = [phase[0] * core::f32::consts::TAU, phase[1] * core::f32::consts::TAU];
     size * (0.6 * libm::sinf(t * 0.83 + a) + 0.4 * libm::sinf(t * 1.91 + b))
 }

@@ -4,7 +4,6 @@ use crate::{
     look::noise,
     math::{Random, V3, lerp, scale, smoothstep},
     raster::{Canvas, Tone},
-    render::Frame,
 };
 
 /// A table of normal noise, read from seeded places: the same seed gives the same noise.
@@ -20,16 +19,22 @@ impl Noise {
     }
 }
 
-/// Reads the canvas into the frame: one sample a pixel, or the mean of four.
-pub(crate) fn read_out(canvas: &Canvas, noise: &Noise, deviation: f32, seed: u64, frame: &mut Frame) {
-    let (width, height, channels) = (frame.width, frame.height, frame.channels);
-    frame.data.resize(width * height * channels, 0);
+/// Reads the canvas into `data` (width, height, channels): one sample a pixel, or the mean of four.
+pub(crate) fn read_out(
+    canvas: &Canvas,
+    noise: &Noise,
+    deviation: f32,
+    seed: u64,
+    [width, height, channels]: [usize; 3],
+    data: &mut Vec<u8>,
+) {
+    data.resize(width * height * channels, 0);
     let over = canvas.width / width.max(1);
     let mut random = Random::new(seed);
     // Fixed point: noise x strength / 4096.
     let strength = (deviation / 30.0 * 4096.0) as i32;
     let mut line = vec![0u32; width];
-    for (y, row) in frame.data.chunks_exact_mut(width * channels).enumerate() {
+    for (y, row) in data.chunks_exact_mut(width * channels).enumerate() {
         if over == 2 {
             let (a, b) = (
                 &canvas.colour[2 * y * canvas.width..][..2 * width],

@@ -14,7 +14,10 @@ use troika_kit::{Contract, Duration, PortSpec, Ports};
 use troika_models::{Store, StoreError};
 use troika_monitor::MonitorNode;
 use troika_msgs::troika::Transcript;
-use troika_sim::{Scenario, SimDriver};
+use troika_sim::{
+    Scenario, SimDriver,
+    hand::{self, HandScenario, SimHand},
+};
 use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{
     command,
@@ -71,6 +74,11 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     )
     .files(|config| Scenario::read(&config.scenario).map(drop).map_err(|error| error.to_string()))
     .silent(|config| if config.drives_vehicle { &[] } else { &["signals"] }),
+    &StepKind::<hand::Config, SimHand>::new(
+        "a rendered hand that gestures, with ground truth, from a scenario",
+        sim_hand,
+    )
+    .files(|config| HandScenario::read(&config.scenario).map(drop).map_err(|error| error.to_string())),
     &StepKind::<troika_vehicle::Config, VehicleNode<SimulatedBody>>::new(
         "vehicle signals out, vehicle commands carried out",
         vehicle,
@@ -155,6 +163,10 @@ fn drowsiness(config: troika_drowsiness::Config, making: &Making<'_>) -> anyhow:
 
 fn sim_driver(config: troika_sim::Config, _: &Making<'_>) -> anyhow::Result<SimDriver> {
     Ok(SimDriver::new(&Scenario::read(&config.scenario)?, &config))
+}
+
+fn sim_hand(config: hand::Config, _: &Making<'_>) -> anyhow::Result<SimHand> {
+    Ok(SimHand::new(&HandScenario::read(&config.scenario)?, &config))
 }
 
 fn vehicle(config: troika_vehicle::Config, _: &Making<'_>) -> anyhow::Result<VehicleNode<SimulatedBody>> {

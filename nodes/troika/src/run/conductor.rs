@@ -499,11 +499,11 @@ fn report(
         seconds,
         transport,
         // A simulator steps once a frame; a camera is looked at far more often, and what it gives is what is due.
-        frames_due: match (of_kind(&["sim_driver"]), of_kind(&["camera"])) {
+        frames_due: match (of_kind(&["sim_driver", "sim_hand"]), of_kind(&["camera"])) {
             (Some(simulator), _) => simulator.steps,
             (None, camera) => camera.map_or(0, |node| node.worked),
         },
-        frames_in: of_kind(&["sim_driver", "camera"]).map_or(0, |node| node.worked),
+        frames_in: of_kind(&["sim_driver", "sim_hand", "camera"]).map_or(0, |node| node.worked),
         frames_done: driver.map_or(0, |node| node.worked),
         driver_state: driver.is_some().then(|| DriverStateFigures::new(scores.as_ref(), driver)),
         voice: voice::figures(source, system, dashboard)?,
