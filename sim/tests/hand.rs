@@ -346,13 +346,14 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_line() {
 fn the_node_sends_picture_and_truth_on_one_stamp_and_skips_frames_when_late() {
     let text = "name = 'x'\nseed = 1\n[[segment]]\nperson = 'gus'\nhand = 'left'\nlight = 'night_ir'\nacts = [{ act = 'point', s = 1.0 }, { act = 'absent', s = 1.0 }]";
     let scenario = HandScenario::parse(text).expect("a scenario");
-    let config = Config { scenario: PathBuf::new(), repeat: false, smooth: false };
+    let config = Config { scenario: PathBuf::new(), repeat: false, smooth: false, prerender: false };
     let mut node = SimHand::new(&scenario, &config);
     let start = Time::from_nanos(1_000_000_000);
     let mut run = |seq: u64, frame: u64| {
         let release = start + Duration::from_nanos(33_333_333 * frame);
         let mut outputs = Outputs::default();
-        node.step(&Tick { seq, release, now: release }, &Default::default(), &mut outputs).expect("a step");
+        node.step(&Tick { seq, release, now: release, level: 0 }, &Default::default(), &mut outputs)
+            .expect("a step");
         outputs
     };
     run(0, 0);

@@ -100,7 +100,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let floor = Floor::start()?;
     host.start();
     StopToken::new().wait_for(Duration::from_secs(seconds));
-    let (floor, mut notices) = floor.stop_with_notices();
+    let recorded = floor.finish();
+    let (floor, mut notices) = (recorded.lateness, recorded.notices);
     let report = host.stop();
     notices.extend(report.notices);
     notices.iter().for_each(|notice| println!("notice: {notice}"));

@@ -30,6 +30,9 @@ pub struct Config {
     /// Four samples a pixel; false is one, at half the cost.
     #[serde(default = "yes")]
     pub smooth: bool,
+    /// Render every frame at the start and keep it (1 MB each at 640 x 480), so that rendering takes no time from what is measured.
+    #[serde(default)]
+    pub prerender: bool,
 }
 
 fn yes() -> bool {
@@ -56,6 +59,8 @@ pub struct SimHand {
     script: HandScript,
     scene: HandScene,
     frame: HandFrame,
+    /// With `prerender`, every frame of the script.
+    kept: Vec<HandFrame>,
     repeat: bool,
     started: Option<Time>,
 }
@@ -71,13 +76,16 @@ impl SimHand {
         for segment in &scenario.segments {
             scene.warm(segment.identity, segment.light, segment.driver);
         }
-        SimHand {
-            script: HandScript::new(scenario),
-            scene,
-            frame: HandFrame::default(),
-            repeat: config.repeat,
-            started: None,
+        let script = HandScript::new(scenario);
+        let mut kept = Vec::new();
+        if config.prerender {
+            for timed in &script.shots {
+                let mut frame = HandFrame::default();
+                scene.render_into(&timed.shot, &mut frame);
+                kept.push(frame);
+            }
         }
+        SimHand { script, scene, frame: HandFrame::default(), kept, repeat: config.repeat, started: None }
     }
 
     /// Every frame's shot and truth.
@@ -128,10 +136,12 @@ impl Step for SimHand {
     });
 
     fn step(&mut self, tick: &Tick, _: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
-        let Some(timed) = self.due(tick.release).and_then(|frame| self.script.shots.get(frame)) else {
-            return Ok(Done::Idle);
-        };
-        self.scene.render_into(&timed.shot, &mut self.frame);
+        let Some(due) = self.due(tick.release) else { return Ok(Done::Idle) };
+        let Some(timed) = self.script.shots.get(due) else { return Ok(Done::Idle) };
+        match self.kept.get(due) {
+            Some(kept) => self.frame.clone_from(kept),
+            None => self.scene.render_into(&timed.shot, &mut self.frame),
+        }
         let frame = &mut self.frame;
         let header = Header { stamp: tick.release.into(), frame_id: "driver_camera_optical_frame".into() };
         outputs.truth.send(message(header.clone(), timed.label, timed.shot.right, &frame.truth));

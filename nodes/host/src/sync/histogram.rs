@@ -133,6 +133,12 @@ impl Snapshot {
         Snapshot { max: top.map_or(0, |index| upper(index).min(self.max)), counts }
     }
 
+    /// Both together.
+    pub fn plus(&self, other: &Snapshot) -> Snapshot {
+        let counts = self.counts.iter().zip(&other.counts).map(|(a, b)| a + b).collect();
+        Snapshot { counts, max: self.max.max(other.max) }
+    }
+
     /// How many lie in each of the ranges that `edges` part: under the first edge, between neighbours, over the last. For a
     /// picture; an edge is met to within 3 %.
     pub fn ranges(&self, edges: &[Duration]) -> Vec<u64> {

@@ -509,6 +509,7 @@ fn report(
         voice: voice::figures(source, system, dashboard)?,
         machine: Machine {
             floor_us: figures.iter().find_map(|process| process.floor_us),
+            floor_counts: figures.iter().find_map(|process| process.floor_counts),
             cores: crate::cores(),
         },
         nodes,

@@ -4,6 +4,7 @@
 
 mod conductor;
 mod dashboard;
+mod floors;
 pub(crate) mod keeper;
 mod process;
 mod report;

@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use troika_host::{
     Host, HostHandle, HostOptions, NodeStats, Policy,
-    floor::Floor,
     signal::stop_on_signals,
     sync::{StopToken, Vital, VitalsPage},
 };
@@ -13,6 +12,7 @@ use troika_transport::Transport;
 
 use super::{
     RunArguments,
+    floors::{Floors, Found},
     keeper::Keeper,
     report::{ArenaFigures, NodeFigures, Percentiles, ProcessFigures},
 };
@@ -55,7 +55,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         Err(_told_by_each_node) => None,
     };
     wait_for_all(&*transport, &system, &stop)?;
-    let floor = settings.floor.then(Floor::start).transpose().context("cannot start the floor thread")?;
+    let floors = settings.floor.then(|| Floors::start(host.handle())).transpose();
+    let floors = floors.context("cannot start the floor threads")?;
     host.start();
     // What a thread was not given is known once it runs.
     stop.wait_for(Duration::from_millis(300));
@@ -64,15 +65,15 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     }
     let write = {
         let (system, figures, settled) = (system.clone(), figures.to_path_buf(), host.handle());
-        move |floor: Option<Percentiles>| write_figures(&settled, &system, floor, &figures)
+        move |floor: Option<Found>| write_figures(&settled, &system, floor.as_ref(), &figures)
     };
     let closed = StopToken::new();
     close_in_time(&stop, &closed, write.clone()).context("cannot start a thread")?;
+    let clock = host.clock();
     let report = host.run_until(&stop);
     drop(keeper);
     closed.stop();
-    let floor = floor.map(|floor| percentiles(&floor.stop(), 1e6));
-    write(floor)?;
+    write(floors.map(|floors| floors.finish(clock)))?;
     troika_host::signal::end_within(super::CLOSING);
     if !report.died.is_empty() {
         bail!("threads of {} died", report.died.join(", "));
@@ -84,21 +85,24 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
 fn write_figures(
     host: &HostHandle,
     system: &System,
-    floor_us: Option<Percentiles>,
+    floor: Option<&Found>,
     figures: &Path,
 ) -> anyhow::Result<()> {
     let kinds = |full_name: &str| {
         let name = full_name.rsplit('/').next().unwrap_or(full_name);
         system.nodes.get(name).map_or_else(String::new, |node| node.get_ref().kind.get_ref().clone())
     };
+    let nodes = host.stats().into_iter().map(|stats| NodeFigures {
+        unexplained: floor.and_then(|floor| floor.unexplained.get(&stats.node).copied()),
+        ..node_figures(&stats, kinds(&stats.node))
+    });
+    let notices = host.notices();
+    let notices = notices.iter().map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend));
     let written = ProcessFigures {
-        nodes: host.stats().iter().map(|stats| node_figures(stats, kinds(&stats.node))).collect(),
-        floor_us,
-        notices: host
-            .notices()
-            .iter()
-            .map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend))
-            .collect(),
+        nodes: nodes.collect(),
+        floor_us: floor.map(|floor| floor.us),
+        floor_counts: floor.map(|floor| floor.counts),
+        notices: notices.chain(floor.iter().flat_map(|floor| floor.notices.clone())).collect(),
         watchdog: None,
     };
     std::fs::write(figures, serde_json::to_vec(&written)?)
@@ -110,7 +114,7 @@ fn write_figures(
 fn close_in_time(
     stop: &StopToken,
     closed: &StopToken,
-    write: impl FnOnce(Option<Percentiles>) -> anyhow::Result<()> + Send + 'static,
+    write: impl FnOnce(Option<Found>) -> anyhow::Result<()> + Send + 'static,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let (stop, closed) = (stop.clone(), closed.clone());
     std::thread::Builder::new().name("close".into()).spawn(move || {
@@ -175,6 +179,7 @@ pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
         skipped: stats.skipped,
         level_changes: stats.level_changes,
         over_budget: stats.over_budget,
+        unexplained: None,
         dropped: stats.dropped,
         undecodable: stats.undecodable,
         arena: stats.arena.map(|arena| ArenaFigures {

@@ -1,6 +1,6 @@
 //! The figures of a run: the JSON that `--report` writes and the table at the end.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub(super) struct NodeFigures {
     /// Steps that took longer than the budget.
     #[serde(default)]
     pub over_budget: u64,
+    /// Misses that no stall of the machine explains; none where the floor was not measured.
+    #[serde(default)]
+    pub unexplained: Option<u64>,
     /// Messages dropped by full queues.
     pub dropped: u64,
     /// Messages that were no value of their type.
@@ -85,11 +88,32 @@ pub(super) struct ProcessFigures {
     pub nodes: Vec<NodeFigures>,
     /// The machine's own scheduling floor, microseconds; of one process only.
     pub floor_us: Option<Percentiles>,
+    /// The same, counted.
+    #[serde(default)]
+    pub floor_counts: Option<FloorCounts>,
     /// What the machine did not allow.
     pub notices: Vec<String>,
     /// What its watchdog did, if it has one.
     #[serde(default)]
     pub watchdog: Option<WatchdogFigures>,
+}
+
+/// How often a thread that only wakes up, every millisecond, was late by the measure of a node at 30 Hz.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct FloorCounts {
+    /// Wake-ups.
+    pub wake_ups: u64,
+    /// Later than [`FloorCounts::LATE`].
+    pub late: u64,
+    /// Later than [`FloorCounts::TOO_LATE`].
+    pub too_late: u64,
+}
+
+impl FloorCounts {
+    /// As [`troika_kit::Contract::late_after`] of a node at 30 Hz.
+    pub(super) const LATE: Duration = Duration::from_millis(5);
+    /// As [`troika_kit::Contract::too_late_after`] of a node at 30 Hz.
+    pub(super) const TOO_LATE: Duration = Duration::from_millis(33);
 }
 
 /// What a watchdog did.
@@ -192,6 +216,8 @@ pub(super) struct VoiceFigures {
 pub(super) struct Machine {
     /// Scheduling floor, microseconds.
     pub floor_us: Option<Percentiles>,
+    /// The same, counted.
+    pub floor_counts: Option<FloorCounts>,
     /// Cores.
     pub cores: usize,
 }

@@ -1,0 +1,93 @@
+//! Measurements on this machine, each its own command: told, and never judged by a test.
+
+use std::path::absolute;
+use std::process::Command;
+
+use clap::Subcommand;
+
+use crate::{
+    deadlines,
+    packages::{self, succeed},
+    steps::{built, cargo, root, say, set_up, target},
+};
+
+/// What is measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Both detectors against their deadlines: idle, under stress-ng, and beside a decoding speech model.
+    Deadlines(deadlines::Deadlines),
+    /// How long a message takes on this machine: our slots and transports beside iceoryx2, CycloneDDS and a plain socket.
+    Transport {
+        /// Write the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<String>,
+        /// Rounds over all contestants.
+        #[arg(long)]
+        rounds: Option<u32>,
+        /// Measuring time in all; about three minutes else.
+        #[arg(long)]
+        seconds: Option<u32>,
+        /// Only these contestants, with commas between them.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Inject faults (overrun, miss, old input, panic, hang, kill) into real systems under load; how soon each is answered.
+    Reactions {
+        /// How many of each.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+        times: u32,
+        /// Write the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<String>,
+    },
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
+    match bench {
+        Bench::Deadlines(arguments) => deadlines::run(arguments),
+        Bench::Transport { json, rounds, seconds, only } => {
+            transport(json.as_deref(), *rounds, *seconds, only.as_deref())
+        }
+        Bench::Reactions { times, json } => reactions(*times, json.as_deref()),
+    }
+}
+
+/// In the workspace `bench`: it is built when it is asked for, and no other build knows of it.
+fn transport(
+    json: Option<&str>,
+    rounds: Option<u32>,
+    seconds: Option<u32>,
+    only: Option<&str>,
+) -> anyhow::Result<()> {
+    say("system packages");
+    packages::ensure(packages::RUN)?;
+    say("build and measure");
+    let mut command =
+        cargo(&["run", "--locked", "--release", "--manifest-path", "bench/Cargo.toml", "--target-dir"]);
+    command.arg(target().join("bench")).args(["--", "transport"]);
+    if let Some(file) = json {
+        // A relative path is the caller's, not the checkout's.
+        command.arg("--json").arg(absolute(file)?);
+    }
+    for (name, value) in [("--rounds", rounds), ("--seconds", seconds)] {
+        if let Some(value) = value {
+            command.args([name, &value.to_string()]);
+        }
+    }
+    if let Some(only) = only {
+        command.args(["--only", only]);
+    }
+    succeed(&mut command)
+}
+
+fn reactions(times: u32, json: Option<&str>) -> anyhow::Result<()> {
+    set_up(packages::RUN)?;
+    say("reactions");
+    let mut command = Command::new(built("troika-reactions"));
+    command.args(["--times", &times.to_string()]);
+    if let Some(file) = json {
+        command.arg("--json").arg(absolute(file)?);
+    }
+    succeed(command.current_dir(root()))
+}
