@@ -136,8 +136,6 @@ fn a_malformed_frame_a_failed_network_and_a_silent_camera_are_faults_that_say_un
     let inputs = [(Show::Nothing, Some(cut)), (Show::Failure, Some(frame(0))), (Show::Nothing, None)];
     for (show, image) in inputs {
         let mut node = node(show, &Config::default());
-        // The networks run from the second frame on.
-        run(&mut node, Some(frame(0))).0.expect("the picture is taken");
         let (done, said, commands) = run(&mut node, image);
         assert!(done.is_err() && commands.is_empty());
         assert_eq!((said.kind, said.phase, said.model.as_str()), (Gesture::UNKNOWN, Gesture::IDLE, "fake"));
