@@ -4,10 +4,12 @@
 
 mod conductor;
 mod dashboard;
+mod gesture_score;
 mod process;
 mod report;
 mod score;
 mod view;
+mod virtual_hands;
 pub(crate) mod virtual_time;
 mod voice;
 mod watchdog;
