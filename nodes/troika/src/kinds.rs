@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use anyhow::Context as _;
 use troika_camera::CameraNode;
 use troika_driver_state::{node::DriverStateNode, store};
 use troika_drowsiness::DrowsinessNode;
@@ -183,6 +184,20 @@ pub(crate) fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duratio
         smooth: true,
     };
     Ok((SimDriver::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))
+}
+
+/// The simulated hand of a scenario, and how long the scenario is.
+pub(crate) fn scenario_hand(path: &Path) -> anyhow::Result<(SimHand, Duration)> {
+    let scenario = HandScenario::read(path)?;
+    let config = hand::Config { scenario: path.to_path_buf(), repeat: false, smooth: true };
+    Ok((SimHand::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))
+}
+
+/// Whether a scenario file is one of hands.
+pub(crate) fn is_of_hands(path: &Path) -> anyhow::Result<bool> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the scenario {}", path.display()))?;
+    Ok(HandScenario::is_named_by(&text))
 }
 
 /// Speech: a program of its own, because whisper.cpp and `troika` do not belong in one binary.

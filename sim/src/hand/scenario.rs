@@ -178,6 +178,13 @@ const LONGEST_S: f32 = 3600.0;
 const REACH_M: [f32; 2] = [0.2, 1.2];
 
 impl HandScenario {
+    /// Whether a scenario's text is meant as one of hands: its first segment says which hand. The driver's have no such key.
+    pub fn is_named_by(text: &str) -> bool {
+        let table: Option<toml::Table> = text.parse().ok();
+        let segments = table.as_ref().and_then(|table| table.get("segment")?.as_array());
+        segments.and_then(|all| all.first()?.get("hand")).is_some()
+    }
+
     /// Reads a scenario from a file.
     ///
     /// # Errors

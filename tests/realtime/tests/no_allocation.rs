@@ -4,7 +4,11 @@
 //!
 //! Needs the models of the store (`troika models pull`); without them this test fails.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use troika_arena::abort_on_breach;
 use troika_driver_state::{config::Config, node::DriverStateNode};
@@ -13,8 +17,11 @@ use troika_host::{ArenaAllocator, NodeOptions, simulate::Simulation};
 use troika_kit::requirements;
 use troika_models::Store;
 use troika_monitor::MonitorNode;
-use troika_msgs::troika::{DriverAlert, DriverState};
-use troika_sim::{Scenario, SimDriver};
+use troika_msgs::troika::{DriverAlert, DriverState, Gesture, VehicleCommand};
+use troika_sim::{
+    Scenario, SimDriver,
+    hand::{self, HandScenario, SimHand},
+};
 
 #[global_allocator]
 static ALLOCATOR: ArenaAllocator = ArenaAllocator;
@@ -26,10 +33,42 @@ const GESTURE_ARENA: usize = 16 << 20;
 /// As every hard node has at least: an alert names its rule, and that name is memory.
 const MONITOR_ARENA: usize = 1 << 20;
 
+/// Whether a breach aborts is a question of the whole program: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn scenario(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sim/scenarios").join(name)
+}
+
+fn gestures() -> anyhow::Result<GestureNode> {
+    let config = troika_gesture::config::Config { landmarks: true, ..Default::default() };
+    let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
+    let node = GestureNode::open(&config, mapping, &Store::open_default()?)?;
+    assert!(!node.model().starts_with("unavailable"), "{}", node.model());
+    Ok(node)
+}
+
+/// Every one of these allocated from its arena, and never beside it.
+fn kept(simulation: &Simulation, nodes: &[&str]) {
+    let stats = simulation.stats();
+    for node in nodes {
+        let stats = stats.iter().find(|stats| stats.node == *node);
+        let arena = stats.and_then(|stats| stats.arena).unwrap_or_else(|| panic!("{node} has an arena"));
+        println!("{node}: {arena:?}");
+        assert_eq!((arena.overflows, arena.strays), (0, 0));
+        assert!(arena.allocations > 0, "{node}: the arena is not in use");
+        assert!(arena.peak < arena.capacity / 2, "{node}: {} of {} bytes used", arena.peak, arena.capacity);
+    }
+}
+
 #[test]
 fn a_step_of_a_hard_node_allocates_from_its_arena_and_nowhere_else() -> anyhow::Result<()> {
     let _verifies = requirements::SR_TIM_005;
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sim/scenarios/demo-30s.toml");
+    let _alone = alone();
+    let scenario = scenario("demo-30s.toml");
     let driver = SimDriver::new(
         &Scenario::read(&scenario)?,
         &troika_sim::Config { scenario, repeat: false, drives_vehicle: true, smooth: false },
@@ -38,16 +77,12 @@ fn a_step_of_a_hard_node_allocates_from_its_arena_and_nowhere_else() -> anyhow::
     assert!(!detector.model().starts_with("unavailable"), "{}", detector.model());
     let monitor = MonitorNode::new(&troika_monitor::Config::default(), |path| std::fs::read_to_string(path))?;
 
-    let config = troika_gesture::config::Config::default();
-    let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
-    let gesture = GestureNode::open(&config, mapping, &Store::open_default()?)?;
-    assert!(!gesture.model().starts_with("unavailable"), "{}", gesture.model());
-
     let mut simulation = Simulation::new()?;
     simulation.spawn(driver, NodeOptions::new("camera"))?;
     simulation.spawn(detector, NodeOptions::new("driver_state").arena(DRIVER_STATE_ARENA))?;
     simulation.spawn(monitor, NodeOptions::new("driver_monitor").arena(MONITOR_ARENA))?;
-    simulation.spawn(gesture, NodeOptions::new("gesture").arena(GESTURE_ARENA))?;
+    // There is no hand: it looks for one and finds none.
+    simulation.spawn(gestures()?, NodeOptions::new("gesture").arena(GESTURE_ARENA))?;
     let states = simulation.collect::<DriverState>("/cabin/driver_state")?;
     let alerts = simulation.collect::<DriverAlert>("/cabin/driver_alert")?;
     abort_on_breach(true);
@@ -61,17 +96,43 @@ fn a_step_of_a_hard_node_allocates_from_its_arena_and_nowhere_else() -> anyhow::
         assert!(states.iter().any(|state| state.value.state == kind), "state {kind} never came");
     }
     assert!(!alerts.take().is_empty());
-    let stats = simulation.stats();
-    let arena_of = |node: &str| {
-        let stats = stats.iter().find(|stats| stats.node == node);
-        stats.and_then(|stats| stats.arena).unwrap_or_else(|| panic!("{node} has an arena"))
+    kept(&simulation, &["/driver_state", "/driver_monitor", "/gesture"]);
+    Ok(())
+}
+
+#[test]
+fn a_step_that_follows_a_hand_and_tells_its_gestures_allocates_from_its_arena_and_nowhere_else()
+-> anyhow::Result<()> {
+    let _verifies = requirements::SR_TIM_005;
+    let _alone = alone();
+    let scenario = scenario("hands-short.toml");
+    let hand = SimHand::new(
+        &HandScenario::read(&scenario)?,
+        &hand::Config { scenario, repeat: false, smooth: false },
+    );
+    let mut simulation = Simulation::new()?;
+    simulation.spawn(hand, NodeOptions::new("camera"))?;
+    simulation.spawn(gestures()?, NodeOptions::new("gesture").arena(GESTURE_ARENA))?;
+    let said = simulation.collect::<Gesture>("/cabin/gesture")?;
+    let commands = simulation.collect::<VehicleCommand>("/voice/command")?;
+    abort_on_breach(true);
+    // Palm, hand, pose and motion networks: found, followed, poses, a turn and a swipe, lost.
+    simulation.run_for(Duration::from_secs(13));
+    abort_on_breach(false);
+
+    let said = said.take();
+    assert!(said.len() > 380, "{} frames", said.len());
+    let followed = said.iter().filter(|said| said.value.hand_detected).count();
+    assert!(followed > 250, "a hand in {followed} frames");
+    assert!(said.iter().any(|said| said.value.landmarks.len() == 42));
+    let told = |kinds: &[u8]| {
+        let started = said.iter().filter(|said| said.value.phase == Gesture::STARTED);
+        started.filter(|said| kinds.contains(&said.value.kind)).count()
     };
-    for node in ["/driver_state", "/driver_monitor", "/gesture"] {
-        let arena = arena_of(node);
-        println!("{node}: {arena:?}");
-        assert_eq!((arena.overflows, arena.strays), (0, 0));
-        assert!(arena.allocations > 0, "{node}: the arena is not in use");
-        assert!(arena.peak < arena.capacity / 2, "{node}: {} of {} bytes used", arena.peak, arena.capacity);
-    }
+    assert!(told(&[Gesture::OPEN_PALM, Gesture::FIST, Gesture::POINT, Gesture::THUMB_UP]) > 0, "no pose");
+    let turns = [Gesture::ROTATE_CLOCKWISE, Gesture::ROTATE_COUNTER_CLOCKWISE];
+    assert!(told(&turns) + told(&[Gesture::SWIPE_LEFT, Gesture::SWIPE_RIGHT]) > 0, "no motion");
+    assert!(!commands.take().is_empty(), "no gesture was made a command");
+    kept(&simulation, &["/gesture"]);
     Ok(())
 }

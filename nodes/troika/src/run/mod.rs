@@ -5,11 +5,13 @@
 mod conductor;
 mod dashboard;
 mod floors;
+mod gesture_score;
 pub(crate) mod keeper;
 mod process;
 mod report;
 mod score;
 mod view;
+mod virtual_hands;
 pub(crate) mod virtual_time;
 mod voice;
 mod watchdog;

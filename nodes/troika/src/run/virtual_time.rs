@@ -1,7 +1,10 @@
 //! `troika score`: a rendered scenario through the detectors on a virtual clock, as fast as the machine allows, scored
-//! against its own truth.
+//! against its own truth. Of a driver here, of a hand in [`super::virtual_hands`].
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
@@ -15,6 +18,7 @@ use super::{
     report::{DriverStateFigures, NodeFigures},
     score::{Raised, Record, STATES, Scores},
     view::alert_kind,
+    virtual_hands::{self, ScoredHands},
 };
 use crate::{
     kind::{Making, Runtime},
@@ -25,18 +29,27 @@ use crate::{
 /// `troika score`.
 #[derive(clap::Args)]
 pub(crate) struct ScoreArguments {
-    /// Scenario files.
+    /// Scenario files, of drivers or of hands.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
-    /// The system file whose detectors are scored, with their parameters.
-    #[arg(long, default_value = "launch/systems/cabin.toml")]
-    system: PathBuf,
+    /// The system file whose detectors are scored, with their parameters; by default launch/systems/cabin.toml, for hands
+    /// gesture.toml beside it.
+    #[arg(long)]
+    system: Option<PathBuf>,
     /// Score the first seconds only.
     #[arg(long)]
     seconds: Option<f64>,
     /// Write the figures as JSON, a list with one entry for each scenario.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+}
+
+/// An entry of the report.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Driver(Box<Scored>),
+    Hands(Box<ScoredHands>),
 }
 
 #[derive(Serialize)]
@@ -55,31 +68,19 @@ struct Scored {
 /// # Errors
 /// A scenario or the system cannot be used, or the report cannot be written.
 pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
-    let (source, system) = crate::load_checked(&arguments.system)?;
     let mut all = Vec::new();
     for scenario in &arguments.scenarios {
-        let shown = scenario.display().to_string();
-        let wall = Instant::now();
-        let (record, nodes, virtual_time) = run(scenario, &source, &system, arguments.seconds)
-            .with_context(|| format!("scenario {shown}"))?;
-        let expected = expected_alerts(&source, &system, record.truths())?;
-        let scores = record.score(&expected);
-        let wall_seconds = wall.elapsed().as_secs_f64();
-        print(&shown, &scores, &record, virtual_time, wall_seconds);
-        let driver = nodes.iter().find(|node| node.kind == "driver_state");
-        if driver.is_none_or(|driver| driver.worked == 0) {
-            let why = driver.and_then(|driver| driver.last_fault.clone()).unwrap_or_default();
-            bail!("scenario {shown}: the detector looked at no frame: {why}");
-        }
-        all.push(Scored {
-            scenario: shown,
-            virtual_seconds: virtual_time.as_secs_f64(),
-            wall_seconds,
-            // Latencies on a virtual clock are zero and say nothing; only the counts stand.
-            driver_state: DriverStateFigures::new(Some(&scores), driver),
-            confusion: scores.confusion,
-            nodes,
-        });
+        let of_hands = kinds::is_of_hands(scenario)?;
+        let usual = if of_hands { "launch/systems/gesture.toml" } else { "launch/systems/cabin.toml" };
+        let (source, system) = crate::load_checked(arguments.system.as_deref().unwrap_or(Path::new(usual)))?;
+        let entry = if of_hands {
+            virtual_hands::score(scenario, &source, &system, arguments.seconds)
+                .map(|scored| Entry::Hands(Box::new(scored)))
+        } else {
+            score_driver(scenario, &source, &system, arguments.seconds)
+                .map(|scored| Entry::Driver(Box::new(scored)))
+        };
+        all.push(entry.with_context(|| format!("scenario {}", scenario.display()))?);
     }
     if let Some(file) = &arguments.report {
         std::fs::write(file, serde_json::to_vec_pretty(&all)?)
@@ -88,32 +89,51 @@ pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn score_driver(
+    scenario: &Path,
+    source: &Source,
+    system: &System,
+    seconds: Option<f64>,
+) -> anyhow::Result<Scored> {
+    let wall = Instant::now();
+    let (record, nodes, virtual_time) = run(scenario, source, system, seconds)?;
+    let expected = expected_alerts(source, system, record.truths())?;
+    let scores = record.score(&expected);
+    let wall_seconds = wall.elapsed().as_secs_f64();
+    let shown = scenario.display().to_string();
+    print(&shown, &scores, &record, virtual_time, wall_seconds);
+    Ok(Scored {
+        scenario: shown,
+        virtual_seconds: virtual_time.as_secs_f64(),
+        wall_seconds,
+        // Latencies on a virtual clock are zero and say nothing; only the counts stand.
+        driver_state: DriverStateFigures::new(Some(&scores), looked(&nodes, "driver_state")?),
+        confusion: scores.confusion,
+        nodes,
+    })
+}
+
+/// The figures of the detector, which looked at some frames.
+pub(super) fn looked<'n>(nodes: &'n [NodeFigures], kind: &str) -> anyhow::Result<Option<&'n NodeFigures>> {
+    let detector = nodes.iter().find(|node| node.kind == kind);
+    if detector.is_none_or(|detector| detector.worked == 0) {
+        let why = detector.and_then(|detector| detector.last_fault.clone()).unwrap_or_default();
+        bail!("the detector looked at no frame: {why}");
+    }
+    Ok(detector)
+}
+
 /// Runs the simulated driver and the system's detectors on a virtual clock.
 fn run(
-    scenario: &std::path::Path,
+    scenario: &Path,
     source: &Source,
     system: &System,
     seconds: Option<f64>,
 ) -> anyhow::Result<(Record, Vec<NodeFigures>, Duration)> {
     let mut simulation = Simulation::new()?;
     let (driver, length) = kinds::scenario_driver(scenario)?;
-    simulation.spawn(driver, NodeOptions::new("camera"))?;
-    let mut detectors = 0;
-    for (name, node) in &system.nodes {
-        let kind_name = node.get_ref().kind.get_ref().as_str();
-        if !["driver_state", "driver_monitor"].contains(&kind_name) {
-            continue;
-        }
-        let Some(kind) = kinds::find(kind_name) else { continue };
-        let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
-        let mut options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
-        options.level = super::level(node.get_ref(), kind);
-        kind.start(&making, options, Runtime::Simulation(&mut simulation))?;
-        detectors += 1;
-    }
-    if detectors < 2 {
-        bail!("{} has no driver_state and driver_monitor to score", source.path);
-    }
+    simulation.spawn(driver, NodeOptions::new(CAMERA))?;
+    start(&["driver_state", "driver_monitor"], source, system, &mut simulation)?;
     let truth = simulation.collect::<DriverTruth>("/sim/driver_truth")?;
     let states = simulation.collect::<DriverState>("/cabin/driver_state")?;
     let alerts = simulation.collect::<DriverAlert>("/cabin/driver_alert")?;
@@ -124,16 +144,41 @@ fn run(
     truth.take().iter().for_each(|sample| record.truth(&sample.value));
     states.take().iter().for_each(|sample| record.answer(&sample.value));
     record.alerts = alerts.take().into_iter().map(|sample| sample.value).collect();
-    let nodes = simulation
-        .stats()
-        .iter()
-        .map(|stats| {
-            let name = stats.node.trim_start_matches('/');
-            let kind = system.nodes.get(name).map_or("sim_driver", |node| node.get_ref().kind.get_ref());
-            node_figures(stats, if name == "camera" { "sim_driver".to_owned() } else { kind.to_owned() })
-        })
-        .collect();
-    Ok((record, nodes, length))
+    Ok((record, figures(&simulation, system, "sim_driver"), length))
+}
+
+/// What the simulated camera is called, whatever the system calls its own.
+pub(super) const CAMERA: &str = "camera";
+
+/// Starts the system's nodes of these kinds; there is one of each.
+pub(super) fn start(
+    wanted: &[&str],
+    source: &Source,
+    system: &System,
+    simulation: &mut Simulation,
+) -> anyhow::Result<()> {
+    for wanted in wanted {
+        let node = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == wanted);
+        let (Some((name, _)), Some(kind)) = (node, kinds::find(wanted)) else {
+            bail!("{} has no {wanted} to score", source.path);
+        };
+        let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
+        let mut options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
+        options.level = super::level(node.get_ref(), kind);
+        kind.start(&making, options, Runtime::Simulation(simulation))?;
+    }
+    Ok(())
+}
+
+/// The figures of every node; `camera` is the kind of the simulated one.
+pub(super) fn figures(simulation: &Simulation, system: &System, camera: &str) -> Vec<NodeFigures> {
+    let stats = simulation.stats();
+    let one = |stats: &troika_host::NodeStats| {
+        let name = stats.node.trim_start_matches('/');
+        let node = system.nodes.get(name).filter(|_| name != CAMERA);
+        node_figures(stats, node.map_or(camera, |node| node.get_ref().kind.get_ref()).to_owned())
+    };
+    stats.iter().map(one).collect()
 }
 
 /// The alerts that the system's own rules raise when they see the truth.
