@@ -18,6 +18,10 @@ pub(crate) enum Suite {
     Format,
     /// Every crate's own tests, the architecture and the conformance suite.
     Unit,
+    /// The lock-free code under loom: every order of events that the memory model allows.
+    Loom,
+    /// The tests of what is unsafe, under valgrind.
+    Memory,
     /// Independent peers from the Python registry exchange messages with our nodes.
     Interop,
     /// clippy, with the workspace's bans.
@@ -26,12 +30,14 @@ pub(crate) enum Suite {
     Deny,
 }
 
-const ALL: [Suite; 5] = [Suite::Format, Suite::Unit, Suite::Interop, Suite::Lint, Suite::Deny];
+const ALL: [Suite; 7] =
+    [Suite::Format, Suite::Unit, Suite::Loom, Suite::Memory, Suite::Interop, Suite::Lint, Suite::Deny];
 
 /// Runs one suite, or all. The first failure ends it.
 pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
     let suites = suite.as_ref().map_or(&ALL[..], std::slice::from_ref);
-    if suites.iter().any(|suite| matches!(suite, Suite::Unit | Suite::Interop | Suite::Lint)) {
+    if suites.iter().any(|suite| matches!(suite, Suite::Unit | Suite::Memory | Suite::Interop | Suite::Lint))
+    {
         set_up(packages::TEST)?;
         pull("test")?;
     }
@@ -45,6 +51,8 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
                 say("unit, architecture, conformance");
                 succeed(&mut cargo(&["test", "--locked", "--workspace", "--exclude", INTEROP]))?;
             }
+            Suite::Loom => loom()?,
+            Suite::Memory => memory()?,
             Suite::Interop => interop()?,
             Suite::Lint => {
                 say("lint");
@@ -66,6 +74,62 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
 }
 
 const INTEROP: &str = "troika-interop";
+
+/// A workspace of its own, so that loom's few dependencies are all that is built for it.
+fn loom() -> anyhow::Result<()> {
+    say("loom: the lock-free code in every order of events");
+    succeed(
+        cargo(&["test", "--locked", "--manifest-path", "tests/loom/Cargo.toml", "--target-dir"])
+            .arg(target().join("loom")),
+    )
+}
+
+/// The rooms with `unsafe` in them: test binaries of the workspace (as cargo names their targets), and which of their tests.
+const UNSAFE: [(&str, &str); 6] = [
+    // The whole arena, alone and under threads.
+    ("arena", ""),
+    ("stress", ""),
+    // Slots under threads, the page of vitals among them.
+    ("slots", ""),
+    ("troika_host", "sync::"),
+    // Policies, core sets, locked memory: their system calls' arguments.
+    ("troika_host", "sched::"),
+    // The vector lanes and the tensors that are made without being written.
+    ("troika_tflite", ""),
+];
+/// Messages and steps of the stress tests under valgrind, which runs one thread at a time and 50 times slower.
+const FEW: &str = "2000";
+
+fn memory() -> anyhow::Result<()> {
+    say("memory: what is unsafe under valgrind");
+    let mut build = cargo(&["test", "--locked", "--workspace", "--no-run", "--message-format", "json"]);
+    let output = build.stderr(std::process::Stdio::inherit()).output()?;
+    let messages = String::from_utf8(output.stdout)?;
+    for (name, filter) in UNSAFE {
+        let program = test_program(&messages, name).with_context(|| format!("no test program '{name}'"))?;
+        println!("{name} {filter}");
+        succeed(
+            Command::new("valgrind")
+                // Fair: a thread that spins would keep the others from running.
+                .args(["--quiet", "--error-exitcode=9", "--fair-sched=yes", "--errors-for-leak-kinds=none"])
+                .arg(program)
+                .args(["--quiet", filter])
+                .env("TROIKA_STRESS", FEW)
+                .current_dir(root()),
+        )?;
+    }
+    Ok(())
+}
+
+/// A test program in cargo's messages: one JSON object a line, of which two fields are wanted.
+fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
+    let target = format!("\"name\":\"{name}\"");
+    let field = "\"executable\":\"";
+    messages
+        .lines()
+        .filter(|line| line.contains(&target) && line.contains("\"test\":true"))
+        .find_map(|line| line.split_once(field)?.1.split('"').next())
+}
 
 fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");

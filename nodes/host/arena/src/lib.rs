@@ -14,6 +14,9 @@
 )]
 
 mod allocator;
+mod atomic;
+mod bounds;
+mod owned;
 mod remote;
 mod slot;
 
