@@ -26,7 +26,9 @@ fn main() {
         let into = out.join(name);
         fs::create_dir_all(&into).expect("a folder");
         let mut replaced = 0;
-        for file in fs::read_dir(&from).expect("the library's sources").map(|file| file.expect("a file").path()) {
+        for file in
+            fs::read_dir(&from).expect("the library's sources").map(|file| file.expect("a file").path())
+        {
             let text = fs::read_to_string(&file).expect("a source file");
             let loomed = over_loom(&text).replace("crate::", &format!("crate::loomed::{name}::"));
             replaced += usize::from(loomed.contains("loom::sync::atomic"));
@@ -66,5 +68,8 @@ fn over_loom(text: &str) -> String {
         .replace("core::sync::atomic", "loom::sync::atomic")
         .replace("use alloc::", "use std::")
         // triple_buffer names it inside a group.
-        .replace("    sync::atomic::{AtomicU8, Ordering},\n};", "};\nuse loom::sync::atomic::{AtomicU8, Ordering};")
+        .replace(
+            "    sync::atomic::{AtomicU8, Ordering},\n};",
+            "};\nuse loom::sync::atomic::{AtomicU8, Ordering};",
+        )
 }

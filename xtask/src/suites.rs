@@ -46,6 +46,9 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Format => {
                 say("format");
                 succeed(&mut cargo(&["fmt", "--all", "--check"]))?;
+                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml"] {
+                    succeed(&mut cargo(&["fmt", "--check", "--manifest-path", apart]))?;
+                }
             }
             Suite::Unit => {
                 say("unit, architecture, conformance");

@@ -4,8 +4,8 @@
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use cyclonedds::{
-    DataReader, DataWriter, DdsSequence, DdsTypeDerive, DomainParticipant, Listener, Publisher, Qos, QosBuilder,
-    Subscriber, Topic,
+    DataReader, DataWriter, DdsSequence, DdsTypeDerive, DomainParticipant, Listener, Publisher, Qos,
+    QosBuilder, Subscriber, Topic,
 };
 
 use super::{Place, Receiver, Sender};

@@ -40,7 +40,11 @@ fn node() -> anyhow::Result<Node<ipc::Service>> {
 /// The sending end.
 pub fn send(place: &Place) -> anyhow::Result<Sender> {
     let (node, name) = (node()?, ServiceName::new(&place.name())?);
-    let service = node.service_builder(&name).publish_subscribe::<[u8]>().subscriber_max_buffer_size(8).open_or_create()?;
+    let service = node
+        .service_builder(&name)
+        .publish_subscribe::<[u8]>()
+        .subscriber_max_buffer_size(8)
+        .open_or_create()?;
     let publisher = service.publisher_builder().initial_max_slice_len(SIZES[SIZES.len() - 1]).create()?;
     let notifier = node.service_builder(&name).event().open_or_create()?.notifier_builder().create()?;
     Ok(Box::new(Iceoryx { publisher, notifier }))
@@ -77,7 +81,11 @@ pub fn receive(place: &Place, notes: Shared) -> anyhow::Result<Receiver> {
 
 fn take(name: &str, stop: &StopToken, notes: &Shared, ready: &mpsc::Sender<()>) -> anyhow::Result<()> {
     let (node, name) = (node()?, ServiceName::new(name)?);
-    let service = node.service_builder(&name).publish_subscribe::<[u8]>().subscriber_max_buffer_size(8).open_or_create()?;
+    let service = node
+        .service_builder(&name)
+        .publish_subscribe::<[u8]>()
+        .subscriber_max_buffer_size(8)
+        .open_or_create()?;
     let subscriber = service.subscriber_builder().create()?;
     let listener = node.service_builder(&name).event().open_or_create()?.listener_builder().create()?;
     ready.send(())?;

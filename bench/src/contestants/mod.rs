@@ -47,7 +47,9 @@ pub struct Place {
 impl Place {
     /// A name of this run alone.
     pub fn name(&self) -> String {
-        self.folder.file_name().map_or_else(|| "troika-bench".into(), |name| name.to_string_lossy().into_owned())
+        self.folder
+            .file_name()
+            .map_or_else(|| "troika-bench".into(), |name| name.to_string_lossy().into_owned())
     }
 }
 

@@ -29,9 +29,16 @@ fn open(over: Over, place: &Place, listens: bool) -> anyhow::Result<ZenohTranspo
         Over::Unix => format!("unixsock-stream/{}", place.folder.join("zenoh").display()),
         Over::UnixShm => format!("unixsock-stream/{}", place.folder.join("zenoh-shm").display()),
     };
-    let mut options =
-        ZenohOptions { router: endpoint.clone(), shared_memory: over == Over::UnixShm, ..ZenohOptions::default() };
-    let (listen, connect) = if listens { (format!("[\"{endpoint}\"]"), "[]".to_owned()) } else { ("[]".to_owned(), format!("[\"{endpoint}\"]")) };
+    let mut options = ZenohOptions {
+        router: endpoint.clone(),
+        shared_memory: over == Over::UnixShm,
+        ..ZenohOptions::default()
+    };
+    let (listen, connect) = if listens {
+        (format!("[\"{endpoint}\"]"), "[]".to_owned())
+    } else {
+        ("[]".to_owned(), format!("[\"{endpoint}\"]"))
+    };
     options.overrides.push(("listen/endpoints".into(), listen));
     options.overrides.push(("connect/endpoints".into(), connect));
     Ok(ZenohTransport::open(options)?)

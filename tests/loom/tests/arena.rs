@@ -133,12 +133,9 @@ fn an_address_of_the_systems_lies_in_no_region_while_regions_are_added() {
         }
         adding.join().expect("it ends");
         assert_eq!((bounds.known(), bounds.range(1)), (2, (300, 100)));
-        assert_eq!([100, 199, 200, 299, 350].map(|at| bounds.find(at)), [
-            Some(0),
-            Some(0),
-            None,
-            None,
-            Some(1)
-        ]);
+        assert_eq!(
+            [100, 199, 200, 299, 350].map(|at| bounds.find(at)),
+            [Some(0), Some(0), None, None, Some(1)]
+        );
     });
 }
