@@ -72,16 +72,22 @@ fn blocks_that_two_threads_free_come_home_once_each_and_after_their_last_use() {
     builder.check(|| {
         let remote = Arc::new(Remote::new());
         let written = written(4);
-        let freers: Vec<_> = [[0, 1], [2, 3]]
-            .into_iter()
-            .map(|mine| {
-                let (remote, written) = (remote.clone(), written.clone());
-                thread::spawn(move || mine.into_iter().for_each(|n| use_and_push(&remote, &written, n)))
-            })
-            .collect();
-        let mut home = reuse(remote.take(), &written);
-        home.extend(reuse(remote.take(), &written));
-        freers.into_iter().for_each(|one| one.join().expect("it ends"));
+        // Whoever reads before it writes goes first (README.md): this thread, then the second freer, then the owner.
+        let freer = thread::spawn({
+            let (remote, written) = (remote.clone(), written.clone());
+            move || [2, 3].into_iter().for_each(|n| use_and_push(&remote, &written, n))
+        });
+        let owner = thread::spawn({
+            let (remote, written) = (remote.clone(), written.clone());
+            move || {
+                let mut home = reuse(remote.take(), &written);
+                home.extend(reuse(remote.take(), &written));
+                home
+            }
+        });
+        [0, 1].into_iter().for_each(|n| use_and_push(&remote, &written, n));
+        freer.join().expect("it ends");
+        let mut home = owner.join().expect("it ends");
         home.extend(reuse(remote.take(), &written));
         home.sort_unstable();
         assert_eq!(home, [0, 1, 2, 3]);
@@ -121,17 +127,18 @@ fn an_address_of_the_systems_lies_in_no_region_while_regions_are_added() {
     const FOREIGN: usize = 50;
     loom::model(|| {
         let bounds = Arc::new(Bounds::new([Range::empty(), Range::empty()]));
-        let adding = thread::spawn({
+        // Whoever reads before it writes goes first (README.md): this thread.
+        let freeing = thread::spawn({
             let bounds = bounds.clone();
             move || {
-                bounds.add(100, 200);
-                bounds.add(300, 400);
+                for _ in 0..2 {
+                    assert_eq!(bounds.find(FOREIGN), None);
+                }
             }
         });
-        for _ in 0..2 {
-            assert_eq!(bounds.find(FOREIGN), None);
-        }
-        adding.join().expect("it ends");
+        bounds.add(100, 200);
+        bounds.add(300, 400);
+        freeing.join().expect("it ends");
         assert_eq!((bounds.known(), bounds.range(1)), (2, (300, 100)));
         assert_eq!(
             [100, 199, 200, 299, 350].map(|at| bounds.find(at)),
