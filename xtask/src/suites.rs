@@ -1,6 +1,10 @@
 //! The suites that `cargo xtask test` runs, in the order of what fails soonest.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -106,20 +110,28 @@ const FEW: &str = "2000";
 fn memory() -> anyhow::Result<()> {
     say("memory: what is unsafe under valgrind");
     let mut build = cargo(&["test", "--locked", "--workspace", "--no-run", "--message-format", "json"]);
-    let output = build.stderr(std::process::Stdio::inherit()).output()?;
+    let output = build.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("the tests do not build");
+    }
     let messages = String::from_utf8(output.stdout)?;
     for (name, filter) in UNSAFE {
         let program = test_program(&messages, name).with_context(|| format!("no test program '{name}'"))?;
-        println!("{name} {filter}");
-        succeed(
-            Command::new("valgrind")
-                // Fair: a thread that spins would keep the others from running.
-                .args(["--quiet", "--error-exitcode=9", "--fair-sched=yes", "--errors-for-leak-kinds=none"])
-                .arg(program)
-                .args(["--quiet", filter])
-                .env("TROIKA_STRESS", FEW)
-                .current_dir(root()),
-        )?;
+        let output = Command::new("valgrind")
+            // Fair: a thread that spins would keep the others from running.
+            .args(["--quiet", "--error-exitcode=9", "--fair-sched=yes", "--errors-for-leak-kinds=none"])
+            .arg(program)
+            .arg(filter)
+            .env("TROIKA_STRESS", FEW)
+            .current_dir(root())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot run valgrind")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        print!("{name} {filter}{said}");
+        if !output.status.success() || said.contains("running 0 tests") {
+            bail!("'{name} {filter}' under valgrind: {}, or no test of that name", output.status);
+        }
     }
     Ok(())
 }
@@ -199,4 +211,20 @@ fn deny() -> anyhow::Result<()> {
     }
     // Advisories need a database that is fetched from the network: `cargo deny check advisories` is its own command.
     succeed(Command::new(program).args(["check", "bans", "licenses", "sources"]).current_dir(root()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_program_is_found_by_its_targets_name_and_no_library_is_taken_for_it() {
+        let messages = concat!(
+            r#"{"target":{"name":"slots"},"profile":{"test":false},"executable":null}"#,
+            "\n",
+            r#"{"target":{"name":"slots"},"profile":{"test":true},"filenames":["/t/slots-1"],"executable":"/t/slots-1","fresh":true}"#,
+        );
+        assert_eq!(test_program(messages, "slots"), Some("/t/slots-1"));
+        assert_eq!(test_program(messages, "slot"), None);
+    }
 }
