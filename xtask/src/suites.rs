@@ -1,6 +1,10 @@
 //! The suites that `cargo xtask test` runs, in the order of what fails soonest.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -18,6 +22,10 @@ pub(crate) enum Suite {
     Format,
     /// Every crate's own tests, the architecture and the conformance suite.
     Unit,
+    /// The lock-free code under loom: every order of events that the memory model allows.
+    Loom,
+    /// The tests of what is unsafe, under valgrind.
+    Memory,
     /// Independent peers from the Python registry exchange messages with our nodes.
     Interop,
     /// clippy, with the workspace's bans.
@@ -26,12 +34,14 @@ pub(crate) enum Suite {
     Deny,
 }
 
-const ALL: [Suite; 5] = [Suite::Format, Suite::Unit, Suite::Interop, Suite::Lint, Suite::Deny];
+const ALL: [Suite; 7] =
+    [Suite::Format, Suite::Unit, Suite::Loom, Suite::Memory, Suite::Interop, Suite::Lint, Suite::Deny];
 
 /// Runs one suite, or all. The first failure ends it.
 pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
     let suites = suite.as_ref().map_or(&ALL[..], std::slice::from_ref);
-    if suites.iter().any(|suite| matches!(suite, Suite::Unit | Suite::Interop | Suite::Lint)) {
+    if suites.iter().any(|suite| matches!(suite, Suite::Unit | Suite::Memory | Suite::Interop | Suite::Lint))
+    {
         set_up(packages::TEST)?;
         pull("test")?;
     }
@@ -40,11 +50,16 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Format => {
                 say("format");
                 succeed(&mut cargo(&["fmt", "--all", "--check"]))?;
+                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml"] {
+                    succeed(&mut cargo(&["fmt", "--check", "--manifest-path", apart]))?;
+                }
             }
             Suite::Unit => {
                 say("unit, architecture, conformance");
                 succeed(&mut cargo(&["test", "--locked", "--workspace", "--exclude", INTEROP]))?;
             }
+            Suite::Loom => loom()?,
+            Suite::Memory => memory()?,
             Suite::Interop => interop()?,
             Suite::Lint => {
                 say("lint");
@@ -66,6 +81,70 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
 }
 
 const INTEROP: &str = "troika-interop";
+
+/// A workspace of its own, so that loom's few dependencies are all that is built for it.
+fn loom() -> anyhow::Result<()> {
+    say("loom: the lock-free code in every order of events");
+    succeed(
+        cargo(&["test", "--locked", "--manifest-path", "tests/loom/Cargo.toml", "--target-dir"])
+            .arg(target().join("loom")),
+    )
+}
+
+/// The rooms with `unsafe` in them: test binaries of the workspace (as cargo names their targets), and which of their tests.
+const UNSAFE: [(&str, &str); 6] = [
+    // The whole arena, alone and under threads.
+    ("arena", ""),
+    ("stress", ""),
+    // Slots under threads, the page of vitals among them.
+    ("slots", ""),
+    ("troika_host", "sync::vitals"),
+    // Policies, core sets, locked memory: their system calls' arguments.
+    ("troika_host", "sched::"),
+    // The vector lanes and the tensors that are made without being written, in a network that has each operator.
+    ("tiny", ""),
+];
+/// Messages and steps of the stress tests under valgrind, which runs one thread at a time and 50 times slower.
+const FEW: &str = "2000";
+
+fn memory() -> anyhow::Result<()> {
+    say("memory: what is unsafe under valgrind");
+    let mut build = cargo(&["test", "--locked", "--workspace", "--no-run", "--message-format", "json"]);
+    let output = build.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("the tests do not build");
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    for (name, filter) in UNSAFE {
+        let program = test_program(&messages, name).with_context(|| format!("no test program '{name}'"))?;
+        let output = Command::new("valgrind")
+            // Fair: a thread that spins would keep the others from running.
+            .args(["--quiet", "--error-exitcode=9", "--fair-sched=yes", "--errors-for-leak-kinds=none"])
+            .arg(program)
+            .arg(filter)
+            .env("TROIKA_STRESS", FEW)
+            .current_dir(root())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot run valgrind")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        print!("{name} {filter}{said}");
+        if !output.status.success() || said.contains("running 0 tests") {
+            bail!("'{name} {filter}' under valgrind: {}, or no test of that name", output.status);
+        }
+    }
+    Ok(())
+}
+
+/// A test program in cargo's messages: one JSON object a line, of which two fields are wanted.
+fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
+    let target = format!("\"name\":\"{name}\"");
+    let field = "\"executable\":\"";
+    messages
+        .lines()
+        .filter(|line| line.contains(&target) && line.contains("\"test\":true"))
+        .find_map(|line| line.split_once(field)?.1.split('"').next())
+}
 
 fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");
@@ -132,4 +211,20 @@ fn deny() -> anyhow::Result<()> {
     }
     // Advisories need a database that is fetched from the network: `cargo deny check advisories` is its own command.
     succeed(Command::new(program).args(["check", "bans", "licenses", "sources"]).current_dir(root()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_program_is_found_by_its_targets_name_and_no_library_is_taken_for_it() {
+        let messages = concat!(
+            r#"{"target":{"name":"slots"},"profile":{"test":false},"executable":null}"#,
+            "\n",
+            r#"{"target":{"name":"slots"},"profile":{"test":true},"filenames":["/t/slots-1"],"executable":"/t/slots-1","fresh":true}"#,
+        );
+        assert_eq!(test_program(messages, "slots"), Some("/t/slots-1"));
+        assert_eq!(test_program(messages, "slot"), None);
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     clock::HostClock,
     runner::{Encode, Sink},
     stats::{Cells, Record},
-    sync::{HistogramWriter, Wake},
+    sync::{HistogramWriter, PostReader, PostWriter, post},
 };
 
 /// Steps whose outputs may be on their way at once.
@@ -27,12 +27,9 @@ struct Parcel {
 
 /// The node thread's end.
 pub(crate) struct Outbox {
-    full: Producer<Parcel>,
+    full: PostWriter<Parcel>,
     free: Vec<Consumer<Vec<u8>>>,
     cells: Arc<Cells>,
-    /// Below `full`, since fields are dropped in this order: when the courier is woken for the last time, it finds the ring
-    /// abandoned, and ends after its last parcel.
-    wake: Farewell,
 }
 
 /// A publisher, and the way back for its buffers.
@@ -40,9 +37,13 @@ type PortEnd = (Box<dyn Publisher>, Producer<Vec<u8>>);
 
 /// The ordinary thread's end.
 pub(crate) struct Courier {
-    full: Consumer<Parcel>,
+    full: PostReader<Parcel>,
+    puts: Puts,
+}
+
+/// What it does with a parcel.
+struct Puts {
     ports: Vec<PortEnd>,
-    wake: Wake,
     clock: HostClock,
     contract: Contract,
     record: Arc<Record>,
@@ -59,7 +60,7 @@ pub(crate) fn outbox(
     put: HistogramWriter,
 ) -> (Outbox, Courier) {
     let sizes: Vec<usize> = publishers.iter().map(|(_, most)| most * STEPS_ON_THE_WAY).collect();
-    let (full_in, full_out) = RingBuffer::new(sizes.iter().sum());
+    let (full_in, full_out) = post(sizes.iter().sum());
     let mut free = Vec::new();
     let mut ports = Vec::new();
     for ((publisher, _), size) in publishers.into_iter().zip(sizes) {
@@ -73,12 +74,9 @@ pub(crate) fn outbox(
         free.push(free_out);
         ports.push((publisher, free_in));
     }
-    let wake = Wake::default();
     let cells = record.cells.clone();
-    (
-        Outbox { full: full_in, free, cells, wake: Farewell(wake.clone()) },
-        Courier { full: full_out, ports, wake, clock, contract: record.contract, record, put },
-    )
+    let puts = Puts { ports, clock, contract: record.contract, record, put };
+    (Outbox { full: full_in, free, cells }, Courier { full: full_out, puts })
 }
 
 impl Sink for Outbox {
@@ -98,42 +96,23 @@ impl Sink for Outbox {
             bytes.clear();
         }
         // Cannot be full: it holds every buffer that there is.
-        let _ = self.full.push(Parcel { port, bytes, stamp, release });
+        let _ = self.full.put(Parcel { port, bytes, stamp, release });
     }
 
     fn flush(&mut self) {
-        self.wake.0.announce();
-    }
-}
-
-/// Announces when it is dropped.
-struct Farewell(Wake);
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        self.0.announce();
+        self.full.flush();
     }
 }
 
 impl Courier {
     /// Puts what comes until the outbox is gone and its last parcel is put.
-    pub(crate) fn run(mut self) {
-        loop {
-            let seen = self.wake.seen();
-            let last = self.full.is_abandoned();
-            while let Ok(parcel) = self.full.pop() {
-                self.deliver(parcel);
-            }
-            if last {
-                return;
-            }
-            if self.full.is_abandoned() {
-                continue; // abandoned between the two looks: one more look for its last parcels
-            }
-            self.wake.wait(seen, None);
-        }
+    pub(crate) fn run(self) {
+        let Courier { full, mut puts } = self;
+        full.run(|parcel| puts.deliver(parcel));
     }
+}
 
+impl Puts {
     fn deliver(&mut self, parcel: Parcel) {
         let (publisher, free) = &mut self.ports[parcel.port];
         if !parcel.bytes.is_empty() {

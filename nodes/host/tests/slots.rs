@@ -1,11 +1,14 @@
 //! The slots under two threads that do nothing but use them.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
-use troika_host::sync::{Counter, StopToken, Wake, events, histogram, latest};
+use troika_host::sync::{Counter, StopToken, Vital, VitalsPage, Wake, events, histogram, latest, post};
 use troika_kit::{EventSource, LatestSource, Sample, Time, requirements};
 
-const MESSAGES: u64 = 300_000;
+/// How many messages; `TROIKA_STRESS` sets another number (valgrind is 50 times slower).
+fn messages() -> u64 {
+    std::env::var("TROIKA_STRESS").ok().and_then(|n| n.parse().ok()).unwrap_or(300_000)
+}
 
 /// A value whose halves must agree: a torn read shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,14 +17,15 @@ struct Pair(u64, Box<u64>);
 #[test]
 fn a_latest_value_slot_never_tears_never_goes_back_and_ends_on_the_last() {
     let _verifies = requirements::SR_TIM_005;
+    let messages = messages();
     let (mut writer, mut reader) = latest();
     let overwritten = thread::scope(|scope| {
         let writing = scope.spawn(move || {
             let put = |n| u64::from(writer.put(Pair(n, Box::new(!n)), Time::from_nanos(n)));
-            (1..=MESSAGES).map(put).sum::<u64>()
+            (1..=messages).map(put).sum::<u64>()
         });
         let (mut last, mut seen) = (0, 0);
-        while last < MESSAGES {
+        while last < messages {
             if reader.refresh() {
                 let Sample { value, received } = reader.current().expect("refreshed");
                 assert_eq!(value.0, !*value.1, "torn");
@@ -32,15 +36,16 @@ fn a_latest_value_slot_never_tears_never_goes_back_and_ends_on_the_last() {
             }
         }
         let overwritten = writing.join().expect("the writer ends");
-        assert_eq!(seen + overwritten, MESSAGES, "each value was either seen or overwritten");
+        assert_eq!(seen + overwritten, messages, "each value was either seen or overwritten");
         overwritten
     });
-    assert!(overwritten < MESSAGES);
+    assert!(overwritten < messages, "the last is always read");
 }
 
 #[test]
 fn an_event_queue_keeps_order_and_every_message_is_read_or_counted_and_freed_once() {
     let _verifies = requirements::SR_TIM_005;
+    let messages = messages();
     let (mut writer, mut reader) = events(16);
     let alive = Arc::new(());
     let done = StopToken::new();
@@ -49,7 +54,7 @@ fn an_event_queue_keeps_order_and_every_message_is_read_or_counted_and_freed_onc
             let (alive, done) = (alive.clone(), done.clone());
             move || {
                 let accepted =
-                    (0..MESSAGES).filter(|n| writer.put((*n, alive.clone()), Time::from_nanos(*n))).count();
+                    (0..messages).filter(|n| writer.put((*n, alive.clone()), Time::from_nanos(*n))).count();
                 done.stop();
                 (accepted as u64, writer)
             }
@@ -72,7 +77,7 @@ fn an_event_queue_keeps_order_and_every_message_is_read_or_counted_and_freed_onc
         }
         let (accepted, writer) = writing.join().expect("the writer ends");
         assert_eq!(read, accepted);
-        assert_eq!(read + reader.dropped(), MESSAGES);
+        assert_eq!(read + reader.dropped(), messages);
         drop((writer, reader));
     });
     assert_eq!(Arc::strong_count(&alive), 1, "nothing leaked, nothing freed twice");
@@ -81,12 +86,13 @@ fn an_event_queue_keeps_order_and_every_message_is_read_or_counted_and_freed_onc
 #[test]
 fn no_announcement_is_slept_over() {
     // Each side waits without a time-out for the other's announcement: a lost one would hang here.
+    let turns_each = (messages() / 15) as u32;
     let (ping, pong) = (Wake::default(), Wake::default());
     let turns = Arc::new(Counter::default());
     thread::scope(|scope| {
         let (ping_there, pong_there, turns_there) = (ping.clone(), pong.clone(), turns.clone());
         scope.spawn(move || {
-            for turn in 0..20_000 {
+            for turn in 0..turns_each {
                 while ping_there.seen() <= turn {
                     ping_there.wait(turn, None);
                 }
@@ -94,27 +100,76 @@ fn no_announcement_is_slept_over() {
                 pong_there.announce();
             }
         });
-        for turn in 0..20_000 {
+        for turn in 0..turns_each {
             ping.announce();
             while pong.seen() <= turn {
                 pong.wait(turn, None);
             }
         }
     });
-    assert_eq!(turns.get(), 20_000);
+    assert_eq!(turns.get(), u64::from(turns_each));
 }
 
 #[test]
 fn a_histogram_read_while_it_is_written_loses_nothing() {
+    let messages = messages();
     let (mut writer, reader) = histogram();
     thread::scope(|scope| {
-        scope.spawn(move || (0..MESSAGES).for_each(|n| writer.record(std::time::Duration::from_nanos(n))));
+        scope.spawn(move || (0..messages).for_each(|n| writer.record(Duration::from_nanos(n))));
         let mut before = 0;
-        while before < MESSAGES {
+        while before < messages {
             let now = reader.snapshot().count();
             assert!(now >= before);
             before = now;
         }
     });
-    assert_eq!(reader.snapshot().count(), MESSAGES);
+    assert_eq!(reader.snapshot().count(), messages);
+}
+
+#[test]
+fn a_courier_takes_everything_in_order_and_ends_with_its_writer() {
+    let messages = messages();
+    let (mut writer, reader) = post(16);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for n in 0..messages {
+                while writer.put(Box::new(n)).is_err() {
+                    thread::yield_now();
+                }
+                // Now and then, so that the courier falls asleep in between.
+                if n % 3 == 0 {
+                    writer.flush();
+                }
+            }
+        });
+        let mut next = 0;
+        reader.run(|n| {
+            assert_eq!(*n, next);
+            next += 1;
+        });
+        assert_eq!(next, messages);
+    });
+}
+
+#[test]
+fn signs_of_life_go_forward_and_agree_across_two_mappings() {
+    let messages = messages();
+    let path = std::env::temp_dir().join(format!("troika-vitals-{}-stress", std::process::id()));
+    let watchdog = VitalsPage::create(&path).expect("a page");
+    let node = Vital::new(Arc::new(VitalsPage::open(&path).expect("the same page")), 0);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for n in 1..=messages {
+                node.begin(Duration::from_nanos(n));
+                node.end();
+            }
+        });
+        let (mut before, last) = (Duration::ZERO, Duration::from_nanos(messages));
+        while before < last {
+            let reading = watchdog.read(0);
+            let awake = reading.awake.unwrap_or_default();
+            assert!(awake >= before && reading.began.is_none_or(|began| awake >= began), "{reading:?}");
+            before = awake;
+        }
+    });
 }

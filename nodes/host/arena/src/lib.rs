@@ -8,12 +8,19 @@
 //! What the arena cannot serve is never an error for the caller: when it is full, the system's allocator serves and the
 //! `overflow` is counted; when a block of the system's is freed or grown inside, that is counted as `stray`. Both are zero
 //! in a node that keeps SR-TIM-005, and tests make the program abort on the first ([`abort_on_breach`]).
+//!
+//! Checked: what threads share (`bounds`, `owned`, `remote`) under loom (`tests/loom`); all of it by threads that do nothing else
+//! (`tests/stress.rs`), also under valgrind, which sees the region as one block and so no misuse within it. Not checked by Miri,
+//! which needs a nightly compiler.
 #![allow(
     clippy::disallowed_types,
     reason = "an allocator cannot use anything above raw atomics: this is their second room"
 )]
 
 mod allocator;
+mod atomic;
+mod bounds;
+mod owned;
 mod remote;
 mod slot;
 

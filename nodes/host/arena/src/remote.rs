@@ -1,10 +1,9 @@
 //! Blocks on their way home: a stack that any thread may push on and one may empty, without a lock. The link lies in the
 //! freed block itself, so nothing is allocated for it.
 
-use std::{
-    ptr::{NonNull, null_mut},
-    sync::atomic::{AtomicPtr, Ordering},
-};
+use std::ptr::{NonNull, null_mut};
+
+use super::atomic::{AtomicPtr, Ordering, const_fn};
 
 /// What is written over a freed block: two words, which every block of a slot has room for.
 #[derive(Debug)]
@@ -24,9 +23,15 @@ pub(crate) struct Remote(AtomicPtr<Freed>);
 #[derive(Debug)]
 pub(crate) struct Chain(*mut Freed);
 
+// SAFETY: a chain is blocks that whoever holds it owns; they are bound to no thread.
+unsafe impl Send for Chain {}
+
 impl Remote {
-    pub(crate) const fn new() -> Remote {
-        Remote(AtomicPtr::new(null_mut()))
+    const_fn! {
+        /// An empty one.
+        pub(crate) fn new() -> Remote {
+            Remote(AtomicPtr::new(null_mut()))
+        }
     }
 
     /// Puts a block on the stack.

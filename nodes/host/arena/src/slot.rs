@@ -3,12 +3,11 @@
 
 use std::{
     alloc::Layout,
-    cell::UnsafeCell,
     io,
     ptr::{NonNull, null_mut},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -17,6 +16,8 @@ use rustix::mm::{MapFlags, ProtFlags, mlock, mmap_anonymous};
 
 use crate::{
     allocator::Breach,
+    bounds::{Bounds, Range},
+    owned::Owned,
     remote::{Chain, Freed, Remote},
 };
 
@@ -31,6 +32,10 @@ const SMALLEST: usize = size_of::<Freed>();
 type Heap = Tlsf<'static, u32, u32, 22, 32>;
 /// The largest region that the heap can have in one block.
 const LARGEST: usize = (rlsf::GRANULARITY << 22) - rlsf::GRANULARITY;
+
+/// Bytes that every page size of Linux divides (arm64 has 4, 16 and 64 KiB). Not asked of the machine: rustix would read it where
+/// valgrind shows nothing.
+const PAGE: usize = 64 << 10;
 
 /// What was used of an arena.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,12 +55,10 @@ pub struct Usage {
 }
 
 pub(crate) struct Slot {
-    start: AtomicUsize,
-    end: AtomicUsize,
-    owned: AtomicBool,
+    capacity: AtomicUsize,
     remote: Remote,
-    /// Touched by the thread inside alone.
-    inner: UnsafeCell<Inner>,
+    /// Owned by the arena that has the slot, touched by the thread inside alone.
+    inner: Owned<Inner>,
     used: AtomicUsize,
     peak: AtomicUsize,
     allocations: AtomicU64,
@@ -68,10 +71,6 @@ struct Inner {
     home: Chain,
 }
 
-// SAFETY: `inner` is reached through the unsafe methods alone, whose callers are the one thread that is inside; ownership
-// passes from thread to thread through `owned` (acquire, release). The rest is atomic.
-unsafe impl Sync for Slot {}
-
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Slot").field(&self.usage()).finish()
@@ -79,18 +78,13 @@ impl std::fmt::Debug for Slot {
 }
 
 static SLOTS: [Slot; MOST] = [const { Slot::new() }; MOST];
-/// Slots that have a region; they come first.
-static MAPPED: AtomicUsize = AtomicUsize::new(0);
+/// Where the slots' regions are; the slots that have one come first.
+static BOUNDS: Bounds<MOST> = Bounds::new([const { Range::empty() }; MOST]);
 static GROWING: Mutex<()> = Mutex::new(());
 
 /// The slot that an address lies in.
 pub(crate) fn slot_at(at: *mut u8) -> Option<&'static Slot> {
-    let at = at.addr();
-    // Acquire: a slot's bounds are there once it is counted.
-    let mapped = MAPPED.load(Ordering::Acquire);
-    SLOTS[..mapped]
-        .iter()
-        .find(|slot| (slot.start.load(Ordering::Relaxed)..slot.end.load(Ordering::Relaxed)).contains(&at))
+    BOUNDS.find(at.addr()).map(|number| &SLOTS[number])
 }
 
 /// A slot of at least `bytes`, and whether it is locked.
@@ -100,20 +94,20 @@ pub(crate) fn acquire(bytes: usize) -> io::Result<(&'static Slot, bool)> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let _growing = GROWING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mapped = MAPPED.load(Ordering::Relaxed);
-    for slot in &SLOTS[..mapped] {
+    let mapped = BOUNDS.known();
+    for (number, slot) in SLOTS[..mapped].iter().enumerate() {
         // A far larger one is left for whoever needs it.
         let fits = (bytes..=2 * bytes).contains(&slot.usage().capacity);
-        if fits && !slot.owned.swap(true, Ordering::Acquire) {
-            slot.begin_anew();
-            return Ok((slot, slot.lock().is_ok()));
+        if fits && slot.inner.claim() {
+            // SAFETY: the slot is ours since now, and no thread is inside.
+            unsafe { slot.begin_anew() };
+            return Ok((slot, lock(number).is_ok()));
         }
     }
     let Some(slot) = SLOTS.get(mapped) else {
         return Err(io::Error::other(format!("all {MOST} arenas of the process are in use")));
     };
-    let page = rustix::param::page_size();
-    let length = bytes.next_multiple_of(page);
+    let length = bytes.next_multiple_of(PAGE);
     // SAFETY: a new mapping at a place of the kernel's choice touches nobody's memory. POPULATE touches every page.
     let region = unsafe {
         mmap_anonymous(
@@ -124,31 +118,36 @@ pub(crate) fn acquire(bytes: usize) -> io::Result<(&'static Slot, bool)> {
         )?
     };
     let start = NonNull::new(region.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-    // SAFETY: `inner` is nobody else's yet: the slot is neither counted nor owned.
-    let heap = unsafe { &mut (*slot.inner.get()).heap };
-    // SAFETY: the region is ours, readable and writable, and never unmapped.
-    unsafe { heap.insert_free_block_ptr(NonNull::slice_from_raw_parts(start, length)) }
+    let region = NonNull::slice_from_raw_parts(start, length);
+    // SAFETY: the slot is nobody else's yet: it is not counted, and `GROWING` is held. The region is ours, readable and
+    // writable, and never unmapped.
+    unsafe { slot.inner.with(|inner| inner.heap.insert_free_block_ptr(region)) }
         .ok_or(io::ErrorKind::OutOfMemory)?;
-    slot.start.store(start.addr().get(), Ordering::Relaxed);
-    slot.end.store(start.addr().get() + length, Ordering::Relaxed);
-    slot.owned.store(true, Ordering::Relaxed);
-    MAPPED.store(mapped + 1, Ordering::Release);
-    Ok((slot, slot.lock().is_ok()))
+    slot.capacity.store(length, Ordering::Relaxed);
+    let claimed = slot.inner.claim();
+    debug_assert!(claimed, "a slot without a region has no owner");
+    BOUNDS.add(start.addr().get(), start.addr().get() + length);
+    Ok((slot, lock(mapped).is_ok()))
 }
 
 /// Gives a slot back.
 pub(crate) fn release(slot: &'static Slot) {
-    slot.owned.store(false, Ordering::Release);
+    slot.inner.release();
+}
+
+/// Locks the region of this number in memory.
+fn lock(number: usize) -> rustix::io::Result<()> {
+    let (start, length) = BOUNDS.range(number);
+    // SAFETY: the range is the slot's own mapping; locking changes no content.
+    unsafe { mlock(std::ptr::with_exposed_provenance_mut(start), length) }
 }
 
 impl Slot {
     const fn new() -> Slot {
         Slot {
-            start: AtomicUsize::new(0),
-            end: AtomicUsize::new(0),
-            owned: AtomicBool::new(false),
+            capacity: AtomicUsize::new(0),
             remote: Remote::new(),
-            inner: UnsafeCell::new(Inner { heap: Heap::new(), home: Chain::EMPTY }),
+            inner: Owned::new(Inner { heap: Heap::new(), home: Chain::EMPTY }),
             used: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             allocations: AtomicU64::new(0),
@@ -157,16 +156,9 @@ impl Slot {
         }
     }
 
-    fn lock(&self) -> rustix::io::Result<()> {
-        let start = self.start.load(Ordering::Relaxed);
-        let length = self.end.load(Ordering::Relaxed) - start;
-        // SAFETY: the range is the slot's own mapping; locking changes no content.
-        unsafe { mlock(std::ptr::with_exposed_provenance_mut(start), length) }
-    }
-
     pub(crate) fn usage(&self) -> Usage {
         Usage {
-            capacity: self.end.load(Ordering::Relaxed) - self.start.load(Ordering::Relaxed),
+            capacity: self.capacity.load(Ordering::Relaxed),
             used: self.used.load(Ordering::Relaxed),
             peak: self.peak.load(Ordering::Relaxed),
             allocations: self.allocations.load(Ordering::Relaxed),
@@ -188,10 +180,12 @@ impl Slot {
     /// The calling thread is inside this slot.
     pub(crate) unsafe fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         self.allocations.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the calling thread is the only one here, and nothing below calls back.
-        let inner = unsafe { &mut *self.inner.get() };
-        self.take_home(inner);
-        let block = inner.heap.allocate(roomy(layout))?;
+        let take = |inner: &mut Inner| {
+            self.take_home(inner);
+            inner.heap.allocate(roomy(layout))
+        };
+        // SAFETY: the calling thread is the only one here, and nothing in `take` calls back.
+        let block = unsafe { self.inner.with(take) }?;
         self.grew(layout.size());
         Some(block)
     }
@@ -201,11 +195,13 @@ impl Slot {
     /// # Safety
     /// The calling thread is inside this slot; the block is one of its, allocated with this layout, and given up.
     pub(crate) unsafe fn free(&self, block: NonNull<u8>, layout: Layout) {
+        let give = |inner: &mut Inner| {
+            self.take_home(inner);
+            // SAFETY: as the caller promises.
+            unsafe { inner.heap.deallocate(block, roomy(layout).align()) };
+        };
         // SAFETY: as in `allocate`.
-        let inner = unsafe { &mut *self.inner.get() };
-        self.take_home(inner);
-        // SAFETY: as the caller promises.
-        unsafe { inner.heap.deallocate(block, roomy(layout).align()) };
+        unsafe { self.inner.with(give) };
         self.used.fetch_sub(layout.size(), Ordering::Relaxed);
     }
 
@@ -221,10 +217,8 @@ impl Slot {
     ) -> Option<NonNull<u8>> {
         // SAFETY: the caller promises a size that is valid with the layout's alignment.
         let wanted = roomy(unsafe { Layout::from_size_align_unchecked(size, layout.align()) });
-        // SAFETY: as in `allocate`.
-        let inner = unsafe { &mut *self.inner.get() };
-        // SAFETY: as the caller promises.
-        let block = unsafe { inner.heap.reallocate(block, wanted) }?;
+        // SAFETY: as in `allocate`, and as the caller promises.
+        let block = unsafe { self.inner.with(|inner| inner.heap.reallocate(block, wanted)) }?;
         self.allocations.fetch_add(1, Ordering::Relaxed);
         self.used.fetch_sub(layout.size(), Ordering::Relaxed);
         self.grew(size);
@@ -243,15 +237,20 @@ impl Slot {
     }
 
     /// Takes in what came home since the last owner, and counts from zero.
-    fn begin_anew(&self) {
-        // SAFETY: the caller has just become the owner, and no thread is inside.
-        let inner = unsafe { &mut *self.inner.get() };
-        loop {
-            self.take_home(inner);
-            if inner.home.is_empty() {
-                break;
+    ///
+    /// # Safety
+    /// The caller has just become the owner, and no thread is inside.
+    unsafe fn begin_anew(&self) {
+        let take_all = |inner: &mut Inner| {
+            loop {
+                self.take_home(inner);
+                if inner.home.is_empty() {
+                    break;
+                }
             }
-        }
+        };
+        // SAFETY: as the caller promises.
+        unsafe { self.inner.with(take_all) };
         self.peak.store(self.used.load(Ordering::Relaxed), Ordering::Relaxed);
         for count in [&self.allocations, &self.overflows, &self.strays] {
             count.store(0, Ordering::Relaxed);

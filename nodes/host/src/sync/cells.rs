@@ -1,8 +1,8 @@
 //! Single words that one thread writes and others read: counts, flags, a time. Relaxed: they order nothing else.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-
 use troika_kit::Time;
+
+use super::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// A count that only grows (or is set by its one writer).
 #[derive(Debug, Default)]

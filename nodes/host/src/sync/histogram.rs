@@ -2,12 +2,11 @@
 //! lock to record. Up to 32 us in steps of 0.5 us, above that 32 steps an octave (3 %), to 34 s; longer ones count as that,
 //! and the exact maximum is kept beside it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::{sync::Arc, time::Duration};
+
+use super::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
 };
 
 /// One step of the linear part: 512 ns.
@@ -67,18 +66,20 @@ const fn upper(index: usize) -> u64 {
 }
 
 impl HistogramWriter {
-    /// Records one duration: two relaxed atomic operations.
+    /// Records one duration: two atomic operations.
     pub fn record(&mut self, duration: Duration) {
         let nanos = duration.as_nanos().min(u64::MAX as u128) as u64;
-        self.0.counts[index(nanos)].fetch_add(1, Relaxed);
+        // The maximum first: whoever sees the count sees it, so no quantile is cut off at an older maximum.
         self.0.max.fetch_max(nanos, Relaxed);
+        self.0.counts[index(nanos)].fetch_add(1, Release);
     }
 }
 
 impl Histogram {
     /// What was recorded so far.
     pub fn snapshot(&self) -> Snapshot {
-        let counts: Vec<u64> = self.0.counts.iter().map(|count| count.load(Relaxed)).collect();
+        let counts: Vec<u64> = self.0.counts.iter().map(|count| count.load(Acquire)).collect();
+        // After the counts, as in `record`.
         Snapshot { counts, max: self.0.max.load(Relaxed) }
     }
 }

@@ -1,5 +1,5 @@
 //! Signs of life in memory that two processes share: each node writes when its step began and when it was last awake, a watchdog
-//! reads. A write is two relaxed stores; nothing waits for anybody, and a reader that is gone changes nothing.
+//! reads. A write is two stores; nothing waits for anybody, and a reader that is gone changes nothing.
 
 use std::{
     fs::{File, OpenOptions},
@@ -7,14 +7,14 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     ptr::{NonNull, null_mut},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+use super::vital_cell::Cell;
+pub use super::vital_cell::Reading;
 
 /// Nodes that a page has room for.
 pub(super) const NODES: usize = 63;
@@ -22,14 +22,6 @@ pub(super) const NODES: usize = 63;
 const MAGIC: u64 = 0x5452_5649_5441_4c01;
 /// A cache line for each node, and one for the magic number.
 const LENGTH: usize = (NODES + 1) * size_of::<Cell>();
-
-#[repr(C, align(64))]
-struct Cell {
-    /// When the step that runs began; 0 when none runs.
-    began: AtomicU64,
-    /// When the node last looked at its inputs; 0 before it ever did, and when it has stopped.
-    awake: AtomicU64,
-}
 
 /// The shared memory.
 #[derive(Debug)]
@@ -51,15 +43,6 @@ pub struct Vital {
     index: usize,
 }
 
-/// What a node last wrote. Times are on `CLOCK_MONOTONIC`, which all processes of a machine share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// Since when its step runs, if one runs.
-    pub began: Option<Duration>,
-    /// When it last looked at its inputs, if it runs.
-    pub awake: Option<Duration>,
-}
-
 impl VitalsPage {
     /// Makes a page at `path`, readable by this user alone; it goes with what is returned.
     ///
@@ -70,7 +53,7 @@ impl VitalsPage {
         file.set_len(LENGTH as u64)?;
         let mut page = VitalsPage::map(&file)?;
         page.path = Some(path.to_path_buf());
-        page.cell(NODES).began.store(MAGIC, Relaxed);
+        page.cell(NODES).mark(MAGIC);
         Ok(page)
     }
 
@@ -86,7 +69,7 @@ impl VitalsPage {
             return Err(stranger());
         }
         let page = VitalsPage::map(&file)?;
-        if page.cell(NODES).began.load(Relaxed) != MAGIC {
+        if page.cell(NODES).marked() != MAGIC {
             return Err(stranger());
         }
         Ok(page)
@@ -112,9 +95,7 @@ impl VitalsPage {
     /// # Panics
     /// `index` is not under 63.
     pub fn read(&self, index: usize) -> Reading {
-        let time = |nanos: u64| (nanos != 0).then(|| Duration::from_nanos(nanos));
-        let cell = self.cell(index);
-        Reading { began: time(cell.began.load(Relaxed)), awake: time(cell.awake.load(Relaxed)) }
+        self.cell(index).read()
     }
 
     /// Forgets what the node at this place wrote: its process begins anew.
@@ -122,9 +103,7 @@ impl VitalsPage {
     /// # Panics
     /// `index` is not under 63.
     pub fn clear(&self, index: usize) {
-        let cell = self.cell(index);
-        cell.began.store(0, Relaxed);
-        cell.awake.store(0, Relaxed);
+        self.cell(index).clear();
     }
 }
 
@@ -151,25 +130,18 @@ impl Vital {
 
     /// The node looks at its inputs, and its step begins.
     pub fn begin(&self, monotonic: Duration) {
-        let cell = self.page.cell(self.index);
-        cell.awake.store(nanos(monotonic), Relaxed);
-        cell.began.store(nanos(monotonic), Relaxed);
+        self.page.cell(self.index).begin(monotonic);
     }
 
     /// The node's step has ended and its outputs have left.
     pub fn end(&self) {
-        self.page.cell(self.index).began.store(0, Relaxed);
+        self.page.cell(self.index).end();
     }
 
     /// The node has stopped, as it was told to.
     pub fn rest(&self) {
         self.page.clear(self.index);
     }
-}
-
-/// Zero is "never", so the machine's first nanosecond counts as its second.
-fn nanos(time: Duration) -> u64 {
-    (time.as_nanos() as u64).max(1)
 }
 
 #[cfg(test)]

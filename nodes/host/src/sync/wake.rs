@@ -1,26 +1,16 @@
 //! Waking a waiting thread: a counter on a Linux futex. Waking and waiting are one system call each and take no user-space
 //! lock; a wake that comes before the wait is not lost, since the wait names the count that it has seen.
 
-use std::{
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use rustix::{
-    thread::futex,
-    time::{ClockId, Timespec, clock_gettime},
+use super::{
+    atomic::Ordering,
+    futex::{Word, monotonic_nanos},
 };
-
-/// Any bit: every waiter answers to every waker.
-const EVERY: NonZeroU32 = NonZeroU32::MAX;
 
 /// Something that threads wait for and others announce. Cloning gives another end of the same.
 #[derive(Debug, Clone, Default)]
-pub struct Wake(Arc<AtomicU32>);
+pub struct Wake(Arc<Word>);
 
 impl Wake {
     /// The count of announcements so far; hand it to [`Wake::wait`] after looking for work.
@@ -31,19 +21,13 @@ impl Wake {
     /// Announces, and wakes every waiter.
     pub fn announce(&self) {
         self.0.fetch_add(1, Ordering::Release);
-        // The word is alive and private to the process, so this cannot fail; a failure would only cost a time-out.
-        let _ = futex::wake(&self.0, futex::Flags::PRIVATE, i32::MAX as u32);
+        self.0.wake_all();
     }
 
     /// Waits until the count is no longer `seen`, or until the absolute `CLOCK_MONOTONIC` time `until` (nanoseconds). May
     /// return early; the caller looks again.
     pub fn wait(&self, seen: u32, until: Option<u64>) {
-        let until = until.map(|nanos| Timespec {
-            tv_sec: (nanos / 1_000_000_000) as i64,
-            tv_nsec: (nanos % 1_000_000_000) as i64,
-        });
-        // EAGAIN (the count moved on), ETIMEDOUT and EINTR all mean: look again.
-        let _ = futex::wait_bitset(&self.0, futex::Flags::PRIVATE, seen, until.as_ref(), EVERY);
+        self.0.wait_while(seen, until);
     }
 }
 
@@ -76,9 +60,7 @@ impl StopToken {
 
     /// Waits for the stop, `limit` at most; true if it came.
     pub fn wait_for(&self, limit: Duration) -> bool {
-        let now = clock_gettime(ClockId::Monotonic);
-        let until = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64 + limit.as_nanos() as u64;
-        self.wait_until(until)
+        self.wait_until(monotonic_nanos() + limit.as_nanos() as u64)
     }
 
     /// Waits for the stop, until the absolute `CLOCK_MONOTONIC` time `until` (nanoseconds) at most; true if it came.
@@ -87,8 +69,7 @@ impl StopToken {
             if self.is_stopped() {
                 return true;
             }
-            let now = clock_gettime(ClockId::Monotonic);
-            if now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64 >= until {
+            if monotonic_nanos() >= until {
                 return false;
             }
             self.0.wait(0, Some(until));
