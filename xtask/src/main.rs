@@ -2,6 +2,7 @@
 //! fresh Debian 12 machine with Rust: system packages, models, build. This crate has few dependencies on purpose: it is
 //! what a stranger compiles first.
 
+mod bench;
 mod packages;
 mod steps;
 mod suites;
@@ -43,6 +44,11 @@ enum Command {
         #[arg(value_enum)]
         suite: Option<suites::Suite>,
     },
+    /// Build, then measure.
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
     /// Install and fetch and build, and nothing more.
     Setup,
 }
@@ -53,6 +59,7 @@ fn main() -> ExitCode {
             steps::demo(&system, seconds, headless, report.as_deref())
         }
         Command::Test { suite } => suites::run(suite),
+        Command::Bench { bench } => bench::run(&bench),
         Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
     };
     match result {

@@ -158,8 +158,8 @@ impl Host {
             .map_err(no_thread)?;
 
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
-        if let Some(injection) = options.inject {
-            runner.inject(injection);
+        if let Some(injection) = &options.inject {
+            runner.inject(injection.clone());
         }
         let asked = if self.options.rt_allowed { options.sched } else { Policy::Other };
         if asked != options.sched {

@@ -26,7 +26,7 @@ pub mod watch;
 pub use clock::{Clock, HostClock};
 pub use edge::Edge;
 pub use host::{Host, HostHandle, RunReport};
-pub use inject::{InjectedFault, Injection};
+pub use inject::{InjectedFault, Injection, InjectionLog};
 pub use options::{HostOptions, NODE_STACK, NodeOptions, OUT_BUFFER, SpawnError};
 pub use sched::{Notice, Policy};
 pub use stand_in::StandIn;

@@ -144,10 +144,10 @@ impl<S: Step> Runner<S> {
             self.fall_back(&tick, Fault::Panicked);
             return Ran { tick, counts: true };
         }
-        let inject = self.inject.filter(|inject| inject.is_due(tick.seq));
+        let inject = self.inject.as_ref().filter(|inject| inject.is_due(tick.seq));
         let step = || {
             if let Some(inject) = inject {
-                inject.happen(start, &mut now);
+                inject.happen(&tick, &mut now);
             }
             self.step.step(&tick, &self.inputs, &mut self.outputs)
         };

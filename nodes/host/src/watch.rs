@@ -12,9 +12,10 @@ const STALL: Duration = Duration::from_millis(20);
 /// A step that runs this long will not come back. Longer than any stall of a host that was seen (100 ms), and well under the
 /// second in which a driver reacts.
 const DEAD_AFTER: Duration = Duration::from_millis(500);
-/// Starts of a process within [`WINDOW`] before it is left alone …
-const STARTS: usize = 3;
-/// … in the fall-back's hands.
+/// Starts of a process within [`WINDOW`] before it is left alone in the fall-back's hands, unless the system says otherwise:
+/// a fault that stays does not take the machine with it.
+pub const RESTARTS_A_MINUTE: usize = 3;
+/// What starts are counted over.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// How a node is.
@@ -89,26 +90,40 @@ impl Watch {
 }
 
 /// Whether a process that ended may be started again.
-#[derive(Debug, Default)]
-pub struct Restarts(VecDeque<Duration>);
+#[derive(Debug)]
+pub struct Restarts {
+    most: usize,
+    starts: VecDeque<Duration>,
+}
+
+impl Default for Restarts {
+    fn default() -> Self {
+        Restarts::new(RESTARTS_A_MINUTE)
+    }
+}
 
 impl Restarts {
-    /// True if it may, and counts it: at most three times a minute, so that a process that dies at once does not take the
-    /// machine with it.
+    /// At most so many within a minute; 0 is never.
+    pub fn new(most: usize) -> Restarts {
+        Restarts { most, starts: VecDeque::with_capacity(most) }
+    }
+
+    /// True if it may, and counts it: so many times a minute and no more, so that a process that dies at once does not take
+    /// the machine with it.
     pub fn allow(&mut self, now: Duration) -> bool {
-        while self.0.front().is_some_and(|then| now.saturating_sub(*then) > WINDOW) {
-            self.0.pop_front();
+        while self.starts.front().is_some_and(|then| now.saturating_sub(*then) > WINDOW) {
+            self.starts.pop_front();
         }
-        let allowed = self.0.len() < STARTS;
+        let allowed = self.starts.len() < self.most;
         if allowed {
-            self.0.push_back(now);
+            self.starts.push_back(now);
         }
         allowed
     }
 
     /// How many starts the last minute had, and how many it may have.
     pub fn used(&self) -> (usize, usize) {
-        (self.0.len(), STARTS)
+        (self.starts.len(), self.most)
     }
 }
 
@@ -210,5 +225,9 @@ mod tests {
         assert_eq!(restarts.used(), (3, 3));
         assert!(restarts.allow(Duration::from_secs(61)));
         assert!(!restarts.allow(Duration::from_millis(60_900)));
+
+        let mut many = Restarts::new(100);
+        assert_eq!((0..200).filter(|n| many.allow(ms(*n))).count(), 100);
+        assert!(!Restarts::new(0).allow(Duration::ZERO), "never");
     }
 }

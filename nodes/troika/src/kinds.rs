@@ -12,6 +12,7 @@ use troika_models::Store;
 use troika_monitor::MonitorNode;
 use troika_msgs::troika::Transcript;
 use troika_sim::{Scenario, SimDriver};
+use troika_template::Template;
 use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{
     command,
@@ -73,6 +74,11 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         vehicle,
     )
     .silent(|config| if config.signals == SignalsFrom::External { &["signals"] } else { &[] }),
+    &StepKind::<troika_template::Config, Template>::new(
+        "the smallest node: whether the vehicle stands",
+        |config, _| Ok(Template::new(config)),
+    )
+    .stand_in(|config, _| Ok(Template::new(config))),
     &Voice,
 ];
 

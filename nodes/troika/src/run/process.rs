@@ -49,7 +49,10 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         place += 1;
         kind.start(making, options, Runtime::Host(&mut host))
     })?;
-    wait_for_all(&*transport, &system, &stop)?;
+    // Others may be on their way back too, or never come back: who is watched speaks as soon as it can.
+    if !arguments.again {
+        wait_for_all(&*transport, &system, &stop)?;
+    }
     let floor = settings.floor.then(Floor::start).transpose().context("cannot start the floor thread")?;
     host.start();
     // What a thread was not given is known once it runs.
