@@ -49,23 +49,23 @@ fn when_the_signals_stop_the_node_says_unknown_in_the_same_tick() {
 fn a_thousand_times_that_the_signals_stop_it_says_unknown_at_the_next_release() {
     let mut simulation = Simulation::new().unwrap();
     simulation.spawn(Template::new(Config::default()), NodeOptions::new("motion")).unwrap();
-    // Ten signals in 180 ms, then 220 ms of silence, in each of a thousand turns; every turn 7 ms later on the node's grid of
-    // 100 ms.
-    let turn = |turn: u64| (0..10).map(move |n| Duration::from_millis(407 * turn + 20 * n));
+    // Ten signals in 180 ms, then silence, in each of a thousand turns; every turn 7 ms later on the node's grid of 100 ms, and
+    // never at the same moment.
+    const TURN: u64 = 407_000;
+    const FIRST: u64 = 500;
+    let turn = |turn: u64| (0..10).map(move |n| Duration::from_micros(FIRST + TURN * turn + 20_000 * n));
     simulation.feed("/vehicle/signals", (0..1000).flat_map(turn).map(|then| (then, at(30.0)))).unwrap();
     let motion = simulation.collect::<std_msgs::String>("/vehicle/motion").unwrap();
     let start = simulation.now();
-    simulation.run_for(Duration::from_millis(407 * 1000));
+    simulation.run_for(Duration::from_micros(TURN * 1000));
 
     let (mut old, mut silences) = (0, std::collections::BTreeSet::new());
     for sample in motion.take() {
-        let (turn, into_it) = {
-            let since = sample.received.since(start).as_millis() as u64;
-            (since / 407, since % 407)
-        };
+        let since = sample.received.since(start).as_micros() as u64 - FIRST;
+        let (turn, into_it) = (since / TURN, since % TURN);
         // The last signal of a turn comes after 180 ms, and is not known any more after 80 more.
-        let is_old = into_it > 180 + 80;
-        assert_eq!(sample.value.data, if is_old { "unknown" } else { "moving" }, "{into_it} ms into turn {turn}");
+        let is_old = into_it > 180_000 + 80_000;
+        assert_eq!(sample.value.data, if is_old { "unknown" } else { "moving" }, "{into_it} us into turn {turn}");
         old += u64::from(is_old);
         silences.extend(is_old.then_some(turn));
     }
