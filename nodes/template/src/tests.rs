@@ -65,7 +65,11 @@ fn a_thousand_times_that_the_signals_stop_it_says_unknown_at_the_next_release() 
         let (turn, into_it) = (since / TURN, since % TURN);
         // The last signal of a turn comes after 180 ms, and is not known any more after 80 more.
         let is_old = into_it > 180_000 + 80_000;
-        assert_eq!(sample.value.data, if is_old { "unknown" } else { "moving" }, "{into_it} us into turn {turn}");
+        assert_eq!(
+            sample.value.data,
+            if is_old { "unknown" } else { "moving" },
+            "{into_it} us into turn {turn}"
+        );
         old += u64::from(is_old);
         silences.extend(is_old.then_some(turn));
     }

@@ -173,14 +173,13 @@ fn cycle(
 }
 
 /// Kills a process as soon as it speaks for itself, at any time between two of its releases.
-fn kill_again_and_again(
-    ear: &Ear,
-    kill: impl Fn() -> Option<u64>,
-    times: usize,
-    seed: usize,
-) -> Vec<Answer> {
+fn kill_again_and_again(ear: &Ear, kill: impl Fn() -> Option<u64>, times: usize, seed: usize) -> Vec<Answer> {
     let mut answers = Vec::with_capacity(times);
-    let speaks = |from: u64| ear.wait_for(2 * NEVER, |heard| heard.iter().rev().take_while(|one| one.at > from).find(|one| one.own).map(|one| one.at));
+    let speaks = |from: u64| {
+        ear.wait_for(2 * NEVER, |heard| {
+            heard.iter().rev().take_while(|one| one.at > from).find(|one| one.own).map(|one| one.at)
+        })
+    };
     let mut since = speaks(0);
     while answers.len() < times {
         let golden = (answers.len() + seed) as f64 * 0.618_033_988_75;

@@ -105,8 +105,11 @@ fn main() -> anyhow::Result<()> {
     if let Some(file) = &cli.json {
         write(file, &report)?;
     }
-    let without: usize =
-        report.faults.iter().map(|one| one.without_reaction + one.again.as_ref().map_or(0, |a| a.never)).sum();
+    let without: usize = report
+        .faults
+        .iter()
+        .map(|one| one.without_reaction + one.again.as_ref().map_or(0, |a| a.never))
+        .sum();
     if without > 0 {
         bail!("{without} faults were not answered");
     }

@@ -81,13 +81,23 @@ pub(crate) fn run(peer: &Peer, mut system: System, times: usize) -> anyhow::Resu
     let stale = stale.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(vec![
         Figures::new(
-            ["budget overrun", "execution time against the budget, at the step's end", "the result stays; the heartbeat says degraded and how often"],
+            [
+                "budget overrun",
+                "execution time against the budget, at the step's end",
+                "the result stays; the heartbeat says degraded and how often",
+            ],
             overruns(&of("/overrun"), &beats),
             HEARTBEAT + TRANSPORT,
         ),
         Figures::new(
-            ["deadline miss", "the step's end against release + deadline", "the fall-back in the state's place"],
-            fall_backs(&of("/miss"), &heard["miss"].lock(), |one| one.onset - (one.tick - one.release) + nanos(DEADLINE)),
+            [
+                "deadline miss",
+                "the step's end against release + deadline",
+                "the fall-back in the state's place",
+            ],
+            fall_backs(&of("/miss"), &heard["miss"].lock(), |one| {
+                one.onset - (one.tick - one.release) + nanos(DEADLINE)
+            }),
             PERIOD + ROUND + TRANSPORT,
         ),
         Figures::new(
@@ -174,7 +184,8 @@ impl Figures {
         times: Vec<Option<u64>>,
         bound: Duration,
     ) -> Figures {
-        let reacted: Vec<u64> = times.iter().flatten().copied().filter(|time| *time <= nanos(NEVER)).collect();
+        let reacted: Vec<u64> =
+            times.iter().flatten().copied().filter(|time| *time <= nanos(NEVER)).collect();
         Figures {
             fault,
             detection,
@@ -206,7 +217,8 @@ mod tests {
             reason: format!("over its budget 1 times since the last heartbeat, {all} in all"),
         };
         // The host's time line is 1000 ms ahead of the peer's.
-        let faults = [injected(1100 * MS, 100 * MS), injected(1200 * MS, 200 * MS), injected(1900 * MS, 900 * MS)];
+        let faults =
+            [injected(1100 * MS, 100 * MS), injected(1200 * MS, 200 * MS), injected(1900 * MS, 900 * MS)];
         let beats = [beat(102, 1101, 1), beat(151, 1150, 1), beat(500, 1499, 2)];
         let times = overruns(&faults.iter().collect::<Vec<_>>(), &beats);
         assert_eq!(times, [Some(50 * MS), Some(299 * MS), None]);

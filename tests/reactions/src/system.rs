@@ -156,6 +156,6 @@ mod tests {
         let log = "/motion 3 5 7 11\n/motion 6 15 17 21\n/motion 9 25 2";
         let one = |release, tick, onset| Injected { node: "/motion".into(), release, tick, onset };
         assert_eq!(injected(log), [one(5, 7, 11), one(15, 17, 21)]);
-        assert_eq!(injected("/mot"), []);
+        assert!(injected("/mot").is_empty());
     }
 }

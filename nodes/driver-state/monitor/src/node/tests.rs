@@ -178,7 +178,7 @@ fn a_stand_in_clears_what_it_raised_when_the_node_is_back_and_begins_anew_the_ne
     let raised = (5000, DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::RAISED);
     let cleared = (6000, DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::CLEARED);
     assert_eq!(silence(0, 6000), [raised, cleared]);
-    assert_eq!(silence(60_000, 64_000), [], "the good minute is not counted as blind");
+    assert!(silence(60_000, 64_000).is_empty(), "the good minute is not counted as blind");
     assert_eq!(silence(90_000, 96_000), [raised, cleared]);
 }
 

@@ -275,7 +275,9 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
         let settings = system.processes.get(&node.get_ref().process);
         if kind.program().is_some()
             && let Some(settings) = settings.filter(|settings| {
-                settings.get_ref().lock_memory || settings.get_ref().floor || settings.get_ref().watchdog != Watchdog::Off
+                settings.get_ref().lock_memory
+                    || settings.get_ref().floor
+                    || settings.get_ref().watchdog != Watchdog::Off
             })
         {
             problems.push(
