@@ -13,6 +13,7 @@ mod host;
 mod inject;
 mod options;
 mod outbox;
+pub mod panics;
 mod runner;
 pub mod sched;
 mod schedule;

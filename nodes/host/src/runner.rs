@@ -12,6 +12,7 @@ use troika_kit::{
 
 use crate::{
     inject::Injection,
+    panics::within_node,
     schedule::Due,
     stats::{NodeEvent, Recorder},
 };
@@ -55,7 +56,7 @@ pub(crate) struct Runner<S: Step> {
 
 /// Calls the node's own code: inside its arena, and with its panics caught.
 fn node_code<T>(arena: Option<&Arena>, code: impl FnOnce() -> T) -> std::thread::Result<T> {
-    let caught = || catch_unwind(AssertUnwindSafe(code));
+    let caught = || within_node(|| catch_unwind(AssertUnwindSafe(code)));
     match arena {
         Some(arena) => arena.within(caught),
         None => caught(),
