@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use troika_kit::Contract;
+use troika_kit::{Contract, Wake};
 
 use crate::sync::Reading;
 
@@ -50,7 +50,10 @@ impl Watch {
         Watch {
             silent: spec.deadline + contract.too_late_after(),
             dead: DEAD_AFTER.max(10 * spec.period),
-            nap: crate::schedule::SILENT_PERIODS * spec.period,
+            nap: match spec.wake {
+                Wake::Period => spec.period,
+                Wake::Input(_) => crate::schedule::SILENT_PERIODS * spec.period,
+            },
             stalled: Duration::ZERO,
             last: None,
         }
@@ -129,7 +132,7 @@ impl Restarts {
 
 #[cfg(test)]
 mod tests {
-    use troika_kit::{Class, ContractSpec, Wake, requirements};
+    use troika_kit::{Class, ContractSpec, requirements};
 
     use super::*;
 
@@ -188,6 +191,16 @@ mod tests {
         assert_eq!(watch.judge(awake + ms(99), Duration::ZERO, asleep), Condition::Well);
         let [silent, dead] = watched(asleep, awake, |_| Duration::ZERO);
         assert_eq!((silent, dead), (Some(ms(170)), Some(ms(600))), "three periods later");
+    }
+
+    #[test]
+    fn a_node_that_wakes_by_the_clock_sleeps_a_period_and_no_longer() {
+        let contract = Contract::new(ContractSpec { wake: Wake::Period, ..*CONTRACT.spec() });
+        let asleep = Reading { began: None, awake: Some(ms(100_000)) };
+        let mut watch = Watch::new(&contract);
+        // A period, the deadline, and a period more.
+        assert_eq!(watch.judge(ms(100_000 + 99), Duration::ZERO, asleep), Condition::Well);
+        assert_eq!(watch.judge(ms(100_000 + 100), Duration::ZERO, asleep), Condition::Silent);
     }
 
     #[test]

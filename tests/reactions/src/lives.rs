@@ -54,10 +54,13 @@ const SPIN: Way = Way { words: ["  the same, at FIFO 80", HANG.words[1], HANG.wo
 const KILL: Way = Way {
     words: [
         "process killed",
-        "the process's end, every 5 ms",
+        "the process's end, or that its node does not wake, every 5 ms",
         "the watchdog publishes the fall-back and starts the process again",
     ],
-    fall_back: Duration::from_nanos((ROUND.as_nanos() + TRANSPORT.as_nanos()) as u64),
+    // Its end is seen when the last of its threads has ended, which takes a busy machine longer than the node's next release.
+    fall_back: Duration::from_nanos(
+        (2 * PERIOD.as_nanos() + DEADLINE.as_nanos() + ROUND.as_nanos() + TRANSPORT.as_nanos()) as u64,
+    ),
     again: Duration::from_nanos((ROUND.as_nanos() + START.as_nanos()) as u64),
 };
 
@@ -184,9 +187,14 @@ fn kill_again_and_again(ear: &Ear, kill: impl Fn() -> Option<u64>, times: usize,
     while answers.len() < times {
         let golden = (answers.len() + seed) as f64 * 0.618_033_988_75;
         pause(PERIOD.mul_f64(golden.fract()) + PERIOD);
-        let Some(onset) = since.and_then(|_| kill()) else {
-            answers.push(Answer::default()); // nobody there to kill
+        if since.is_none() {
+            answers.push(Answer::default()); // it does not come back
             return answers;
+        }
+        // It may be on its way up once more, for a reason of its own.
+        let Some(onset) = kill() else {
+            since = speaks(now());
+            continue;
         };
         let found = ear.wait_for(NEVER, |heard| Some(answer(heard, onset)).filter(|one| one.again.is_some()));
         answers.push(found.unwrap_or_else(|| answer(&ear.lock(), onset)));
