@@ -159,8 +159,8 @@ impl Host {
 
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
         runner.level(options.level);
-        if let Some(injection) = options.inject {
-            runner.inject(injection);
+        if let Some(injection) = &options.inject {
+            runner.inject(injection.clone());
         }
         let asked = if self.options.rt_allowed { options.sched } else { Policy::Other };
         if asked != options.sched {

@@ -14,6 +14,7 @@ use troika_kit::{
 use crate::{
     governor::{Governor, LevelPlan},
     inject::Injection,
+    panics::within_node,
     schedule::Due,
     stats::{NodeEvent, Recorder},
 };
@@ -58,7 +59,7 @@ pub(crate) struct Runner<S: Step> {
 
 /// Calls the node's own code: inside its arena, and with its panics caught.
 fn node_code<T>(arena: Option<&Arena>, code: impl FnOnce() -> T) -> std::thread::Result<T> {
-    let caught = || catch_unwind(AssertUnwindSafe(code));
+    let caught = || within_node(|| catch_unwind(AssertUnwindSafe(code)));
     match arena {
         Some(arena) => arena.within(caught),
         None => caught(),
@@ -162,10 +163,10 @@ impl<S: Step> Runner<S> {
             self.fall_back(&tick, Fault::Panicked);
             return Ran { tick, counts: true };
         }
-        let inject = self.inject.filter(|inject| inject.is_due(tick.seq));
+        let inject = self.inject.as_ref().filter(|inject| inject.is_due(tick.seq));
         let step = || {
             if let Some(inject) = inject {
-                inject.happen(start, &mut now);
+                inject.happen(&tick, &mut now);
             }
             self.step.step(&tick, &self.inputs, &mut self.outputs)
         };

@@ -39,9 +39,25 @@ impl<S: Step> StandIn<S> {
 
     /// Publishes the node's fall-back. What the transport refuses is given up: the next one follows within a period.
     pub fn speak(&mut self, now: Time, why: &Fault) {
+        let tick = self.tick(now);
+        self.step.fall_back(&tick, why, &mut self.outputs);
+        self.send(now);
+    }
+
+    /// The node speaks for itself again: ends what was raised in its place ([`Step::give_way`]).
+    pub fn give_way(&mut self, now: Time) {
+        let tick = self.tick(now);
+        self.step.give_way(&tick, &mut self.outputs);
+        self.send(now);
+    }
+
+    fn tick(&mut self, now: Time) -> Tick {
         let tick = Tick { seq: self.seq, release: now, now, level: 0 };
         self.seq += 1;
-        self.step.fall_back(&tick, why, &mut self.outputs);
+        tick
+    }
+
+    fn send(&mut self, now: Time) {
         let mut send =
             Send { publishers: &mut self.publishers, buffer: &mut self.buffer, port: 0, stamp: now };
         self.outputs.visit(&mut send);

@@ -42,7 +42,7 @@ pub struct NodeEvent {
 pub enum Status {
     /// Steps succeed.
     Ok,
-    /// Faults or fall-backs in the last interval.
+    /// Faults, fall-backs, or (of a hard node) steps over their budget in the last interval.
     Degraded,
     /// It cannot do its job.
     Unavailable,
@@ -174,6 +174,7 @@ struct Log {
     /// Figures at the last heartbeats, oldest first.
     beats: VecDeque<Snapshot>,
     at_last_beat: (u64, u64, u64),
+    over_budget_told: u64,
     status: Status,
 }
 
@@ -206,6 +207,7 @@ pub(crate) fn books(node: String, contract: Contract) -> (Recorder, HistogramWri
         put_error: None,
         beats: VecDeque::new(),
         at_last_beat: (0, 0, 0),
+        over_budget_told: 0,
         status: Status::Ok,
     });
     let arena = OnceLock::new();
@@ -260,6 +262,9 @@ impl Record {
         let worked = counts.2 > before.2;
         let troubled = counts.0 > before.0 || counts.1 > before.1;
         let last = log.last_fault.map(|event| event.fault);
+        // Nothing rests on the budget of a node that is not hard.
+        let over = if self.contract.spec().class == Class::Hard { cells.over_budget.get() } else { 0 };
+        let over_now = over - std::mem::replace(&mut log.over_budget_told, over);
         let (status, reason) = match last {
             _ if cells.given_up.get() => {
                 (Status::Unavailable, "its step panicked repeatedly and is not called any more".into())
@@ -270,6 +275,10 @@ impl Record {
             Some(fault) if troubled => (Status::Degraded, fault.to_string()),
             None if troubled => (Status::Degraded, String::new()),
             _ => (Status::Ok, String::new()),
+        };
+        let (status, reason) = match over_now {
+            0 => (status, reason),
+            _ => (status.max(Status::Degraded), with_overruns(reason, over_now, over)),
         };
         log.status = status;
         let now = self.latency.snapshot();
@@ -327,6 +336,12 @@ impl Record {
     pub(crate) fn dropped(&self) -> u64 {
         self.cells.port_dropped.get() + self.cells.unsent.get()
     }
+}
+
+/// Steps over the budget, beside what else there is to say: how many since the last heartbeat, and in all.
+fn with_overruns(reason: String, since: u64, all: u64) -> String {
+    let overruns = format!("over its budget {since} times since the last heartbeat, {all} in all");
+    if reason.is_empty() { overruns } else { format!("{reason}; {overruns}") }
 }
 
 impl NodeStats {

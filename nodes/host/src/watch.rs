@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use troika_kit::Contract;
+use troika_kit::{Contract, Wake};
 
 use crate::sync::Reading;
 
@@ -12,9 +12,10 @@ const STALL: Duration = Duration::from_millis(20);
 /// A step that runs this long will not come back. Longer than any stall of a host that was seen (100 ms), and well under the
 /// second in which a driver reacts.
 const DEAD_AFTER: Duration = Duration::from_millis(500);
-/// Starts of a process within [`WINDOW`] before it is left alone …
-const STARTS: usize = 3;
-/// … in the fall-back's hands.
+/// Starts of a process within [`WINDOW`] before it is left alone in the fall-back's hands, unless the system says otherwise:
+/// a fault that stays does not take the machine with it.
+pub const RESTARTS_A_MINUTE: usize = 3;
+/// What starts are counted over.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// How a node is.
@@ -49,7 +50,10 @@ impl Watch {
         Watch {
             silent: spec.deadline + contract.too_late_after(),
             dead: DEAD_AFTER.max(10 * spec.period),
-            nap: crate::schedule::SILENT_PERIODS * spec.period,
+            nap: match spec.wake {
+                Wake::Period => spec.period,
+                Wake::Input(_) => crate::schedule::SILENT_PERIODS * spec.period,
+            },
             stalled: Duration::ZERO,
             last: None,
         }
@@ -89,32 +93,46 @@ impl Watch {
 }
 
 /// Whether a process that ended may be started again.
-#[derive(Debug, Default)]
-pub struct Restarts(VecDeque<Duration>);
+#[derive(Debug)]
+pub struct Restarts {
+    most: usize,
+    starts: VecDeque<Duration>,
+}
+
+impl Default for Restarts {
+    fn default() -> Self {
+        Restarts::new(RESTARTS_A_MINUTE)
+    }
+}
 
 impl Restarts {
-    /// True if it may, and counts it: at most three times a minute, so that a process that dies at once does not take the
-    /// machine with it.
+    /// At most so many within a minute; 0 is never.
+    pub fn new(most: usize) -> Restarts {
+        Restarts { most, starts: VecDeque::with_capacity(most) }
+    }
+
+    /// True if it may, and counts it: so many times a minute and no more, so that a process that dies at once does not take
+    /// the machine with it.
     pub fn allow(&mut self, now: Duration) -> bool {
-        while self.0.front().is_some_and(|then| now.saturating_sub(*then) > WINDOW) {
-            self.0.pop_front();
+        while self.starts.front().is_some_and(|then| now.saturating_sub(*then) > WINDOW) {
+            self.starts.pop_front();
         }
-        let allowed = self.0.len() < STARTS;
+        let allowed = self.starts.len() < self.most;
         if allowed {
-            self.0.push_back(now);
+            self.starts.push_back(now);
         }
         allowed
     }
 
     /// How many starts the last minute had, and how many it may have.
     pub fn used(&self) -> (usize, usize) {
-        (self.0.len(), STARTS)
+        (self.starts.len(), self.most)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use troika_kit::{Class, ContractSpec, Wake, requirements};
+    use troika_kit::{Class, ContractSpec, requirements};
 
     use super::*;
 
@@ -176,6 +194,16 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_wakes_by_the_clock_sleeps_a_period_and_no_longer() {
+        let contract = Contract::new(ContractSpec { wake: Wake::Period, ..*CONTRACT.spec() });
+        let asleep = Reading { began: None, awake: Some(ms(100_000)) };
+        let mut watch = Watch::new(&contract);
+        // A period, the deadline, and a period more.
+        assert_eq!(watch.judge(ms(100_000 + 99), Duration::ZERO, asleep), Condition::Well);
+        assert_eq!(watch.judge(ms(100_000 + 100), Duration::ZERO, asleep), Condition::Silent);
+    }
+
+    #[test]
     fn a_node_that_has_not_started_is_well() {
         let mut watch = Watch::new(&CONTRACT);
         let never = Reading { began: None, awake: None };
@@ -210,5 +238,9 @@ mod tests {
         assert_eq!(restarts.used(), (3, 3));
         assert!(restarts.allow(Duration::from_secs(61)));
         assert!(!restarts.allow(Duration::from_millis(60_900)));
+
+        let mut many = Restarts::new(100);
+        assert_eq!((0..200).filter(|n| many.allow(ms(*n))).count(), 100);
+        assert!(!Restarts::new(0).allow(Duration::ZERO), "never");
     }
 }

@@ -102,7 +102,7 @@ fn injected(
         })
         .unwrap();
     let mut options = NodeOptions::new("ticking").sched(Policy::Fifo(10));
-    options.inject = Some(Injection { fault, at_step: EVERY, every: EVERY });
+    options.inject = Some(Injection { fault, at_step: EVERY, every: EVERY, log: None });
     host.spawn(Ticking, options).unwrap();
     host.start();
     while happened(&host.stats()[0]) < INJECTED {

@@ -91,6 +91,22 @@ fn a_state_that_a_hard_node_gives_after_its_deadline_is_replaced_by_the_fall_bac
 }
 
 #[test]
+fn a_step_over_its_budget_and_within_its_deadline_keeps_its_result_and_is_told_in_the_next_heartbeat() {
+    let _verifies = requirements::SR_TIM_011;
+    let slow = |n| Timing { delay: Duration::ZERO, execution: if n == 1 { ms(7) } else { ms(1) } };
+    let mut simulation = Simulation::new().unwrap();
+    simulation.spawn_timed(Doubler::default(), NodeOptions::new("doubler"), slow).unwrap();
+    simulation.feed("/in", every_10_ms(1..200)).unwrap();
+    let said = simulation.collect::<Number>("/out").unwrap();
+    let beats = simulation.collect::<Heartbeat>(heartbeat::TOPIC).unwrap();
+    simulation.run_for(ms(1950));
+    assert!(said.take().iter().all(|sample| sample.value != FALL_BACK), "the result is in time");
+    let told: Vec<_> = beats.take().into_iter().map(|beat| (beat.value.status, beat.value.reason)).collect();
+    let over = "over its budget 1 times since the last heartbeat, 1 in all".to_owned();
+    assert_eq!(told, [(Heartbeat::DEGRADED, over), (Heartbeat::OK, String::new())]);
+}
+
+#[test]
 fn an_event_that_a_hard_node_gives_after_its_deadline_leaves_all_the_same() {
     let _verifies = requirements::SR_TIM_006;
     let slow = |n| Timing { delay: Duration::ZERO, execution: if n == 0 { ms(9) } else { ms(1) } };

@@ -53,4 +53,9 @@ pub trait Step: Send + 'static {
 
     /// What to publish instead when the step faulted, or would have started too late. Cheap and infallible.
     fn fall_back(&mut self, tick: &Tick, why: &Fault, outputs: &mut Self::Outputs);
+
+    /// Called on a stand-in alone, which published fall-backs for a node of another process: that node is back, and speaks for
+    /// itself. What was raised in its place and would stand for good is ended here. A state needs nothing: the node's own
+    /// next message replaces it.
+    fn give_way(&mut self, _tick: &Tick, _outputs: &mut Self::Outputs) {}
 }

@@ -64,8 +64,9 @@ impl Step for Template {
         period: Duration::from_millis(100),
         deadline: Duration::from_millis(20),
         budget: Duration::from_millis(1),
-        class: Class::Firm,
-        requirements: &[requirements::SR_TIM_003],
+        // Who opens a door because the vehicle stands must not be told so late.
+        class: Class::Hard,
+        requirements: &[requirements::SR_TIM_002, requirements::SR_TIM_003, requirements::SR_TIM_006],
     });
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {

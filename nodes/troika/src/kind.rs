@@ -43,11 +43,16 @@ impl Runtime<'_> {
 pub(crate) trait Speaks {
     /// Publishes the node's fall-back.
     fn speak(&mut self, now: Time, why: &Fault);
+    /// The node is back: ends what was raised in its place.
+    fn give_way(&mut self, now: Time);
 }
 
 impl<S: Step> Speaks for StandIn<S> {
     fn speak(&mut self, now: Time, why: &Fault) {
         StandIn::speak(self, now, why);
+    }
+    fn give_way(&mut self, now: Time) {
+        StandIn::give_way(self, now);
     }
 }
 

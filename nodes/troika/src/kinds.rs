@@ -19,6 +19,7 @@ use troika_sim::{
     Scenario, SimDriver,
     hand::{self, HandScenario, SimHand},
 };
+use troika_template::Template;
 use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{
     command,
@@ -85,6 +86,11 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         vehicle,
     )
     .silent(|config| if config.signals == SignalsFrom::External { &["signals"] } else { &[] }),
+    &StepKind::<troika_template::Config, Template>::new(
+        "the smallest node: whether the vehicle stands",
+        |config, _| Ok(Template::new(config)),
+    )
+    .stand_in(|config, _| Ok(Template::new(config))),
     &Voice,
 ];
 

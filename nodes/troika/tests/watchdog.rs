@@ -18,9 +18,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{DETECTORS, Router, Running, Scratch, start};
-use troika_kit::{Message as _, requirements};
-use troika_msgs::troika::DriverState;
-use troika_transport::Subscription;
+use troika_kit::{Message as _, Qos, requirements};
+use troika_msgs::{std_msgs, troika::DriverState};
+use troika_transport::{Subscription, Transport as _};
 use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 
 /// The detectors, watched, with this done to the one that looks at the driver.
@@ -140,4 +140,77 @@ fn process_of(scratch: &Scratch, argument: &str) -> Pid {
         .collect();
     assert_eq!(found.len(), 1, "processes of this system with {argument}: {found:?}");
     Pid::from_raw(found[0]).unwrap()
+}
+
+/// Lives of the small node in the test below.
+const LIVES: usize = 20;
+
+#[test]
+fn each_of_twenty_hangs_is_spoken_for_and_followed_by_a_new_life() {
+    let _verifies = (requirements::SR_TIM_008, requirements::SR_TIM_009);
+    let scratch = Scratch::new();
+    let log = scratch.path("injected");
+    let system = scratch.file(
+        "small.toml",
+        &format!(
+            "[system]\nname = \"small\"\n\
+             [processes.unit]\nwatchdog = {{ restarts_per_minute = 100 }}\n\
+             [nodes.motion]\nkind = \"template\"\nprocess = \"unit\"\nperiod_ms = 20\n\
+             inject = {{ fault = \"block\", at_step = 10, log = {log:?} }}\n\
+             [nodes.vehicle]\nkind = \"vehicle\"\nprocess = \"ends\"\n"
+        ),
+    );
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let _guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    // Who spoke, and whether it knew: each life and the stand-in is a publisher of its own.
+    let heard = Arc::<Mutex<Vec<([u8; 16], bool)>>>::default();
+    let into = heard.clone();
+    let peer = transport.node("/", "listener").unwrap();
+    let _subscription = peer
+        .subscribe(
+            "/vehicle/motion",
+            std_msgs::String::TYPE,
+            Qos { depth: 100, ..Qos::DEFAULT },
+            Box::new(move |cdr, meta| {
+                let knows = std_msgs::String::decode(cdr).unwrap().data != "unknown";
+                into.lock().unwrap().push((meta.gid, knows));
+            }),
+        )
+        .unwrap();
+    let running = start(router.run(&system, 140).arg("--report").arg(&report));
+    // The lives that spoke for themselves, and after which of them the stand-in spoke: who never knows, and outlives them all.
+    let told = || {
+        let (mut lives, mut spoken_for) = (Vec::new(), Vec::new());
+        let heard = heard.lock().unwrap();
+        let mut unknown = std::collections::HashMap::new();
+        for (who, _) in heard.iter().filter(|(_, knows)| !knows) {
+            *unknown.entry(*who).or_insert(0) += 1;
+        }
+        let stand_in = unknown.into_iter().max_by_key(|(_, times)| *times).map(|(who, _)| who);
+        for (who, knows) in heard.iter() {
+            if *knows && lives.last() != Some(who) {
+                lives.push(*who);
+            } else if Some(*who) == stand_in && !knows && !lives.is_empty() {
+                spoken_for.push(lives.len());
+            }
+        }
+        spoken_for.dedup();
+        (lives, spoken_for)
+    };
+    let begin = Instant::now();
+    while told().0.len() <= LIVES {
+        assert!(begin.elapsed() < Duration::from_secs(120), "{} lives", told().0.len());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (lives, spoken_for) = told();
+    let (watchdog, _) = finish(running, &report);
+    assert_eq!(spoken_for[..LIVES], (1..=LIVES).collect::<Vec<_>>(), "of each life's end");
+    let all: std::collections::HashSet<_> = lives.iter().collect();
+    assert_eq!(all.len(), lives.len(), "a life that ended speaks no more");
+    let hung = fs::read_to_string(&log).unwrap().lines().count();
+    assert!(hung >= LIVES);
+    assert!(watchdog["killed"].as_u64().unwrap() >= LIVES as u64, "{watchdog}");
+    assert_eq!((&watchdog["killed"], &watchdog["died"]), (&watchdog["restarts"], &0.into()), "{watchdog}");
 }

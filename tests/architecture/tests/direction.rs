@@ -48,6 +48,7 @@ const TOP: &[&str] = &[
     "troika-conformance",
     "troika-interop",
     "troika-realtime",
+    "troika-reactions",
 ];
 
 #[test]

@@ -108,7 +108,7 @@ fn a_step_that_follows_a_hand_and_tells_its_gestures_allocates_from_its_arena_an
     let scenario = scenario("hands-short.toml");
     let hand = SimHand::new(
         &HandScenario::read(&scenario)?,
-        &hand::Config { scenario, repeat: false, smooth: false },
+        &hand::Config { scenario, repeat: false, smooth: false, prerender: false },
     );
     let mut simulation = Simulation::new()?;
     simulation.spawn(hand, NodeOptions::new("camera"))?;

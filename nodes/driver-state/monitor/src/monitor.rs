@@ -107,6 +107,28 @@ impl Monitor {
         &self.alerts
     }
 
+    /// Another monitor speaks from here on: clears what this one raised, and forgets what it saw.
+    pub fn end(&mut self, now: Time, vehicle: &Vehicle) -> &[Alert] {
+        self.alerts.clear();
+        let now = now.max(self.clock.unwrap_or(now));
+        let unknown = Frame {
+            before: now,
+            was: Gaze::Unknown,
+            now,
+            gaze: Gaze::Unknown,
+            eyes: Is::Unknown,
+            closed_since: now,
+            nominal: true,
+            vehicle: *vehicle,
+        };
+        for active in &mut self.profiles {
+            active.end(&unknown, &mut self.alerts);
+        }
+        self.eyes.reset();
+        (self.clock, self.last_frame, self.was, self.acted) = (None, None, Gaze::Unknown, false);
+        &self.alerts
+    }
+
     /// All alerts of a recording.
     pub fn run<'o>(&mut self, frames: impl IntoIterator<Item = &'o Observation>) -> Vec<Alert> {
         frames.into_iter().flat_map(|frame| self.observe(frame).to_vec()).collect()

@@ -221,6 +221,14 @@ impl Step for MonitorNode {
         self.silent(tick.now);
         self.send(outputs);
     }
+
+    /// An alert stands until it is cleared, and the node that is back does not know of this one's: it begins with none, and says
+    /// after the same 5 s if it is blind.
+    fn give_way(&mut self, tick: &Tick, outputs: &mut Outputs) {
+        self.waiting.extend(self.monitor.end(tick.now, &self.vehicle.at(tick.now)).iter().cloned());
+        self.last = None;
+        self.send(outputs);
+    }
 }
 
 fn signals(sample: &Sample<VehicleSignals>) -> Signals {

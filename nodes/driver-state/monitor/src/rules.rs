@@ -238,9 +238,24 @@ impl Active {
         self.unavailable.iter_mut().for_each(|rule| rule.forget(now));
     }
 
+    /// What is raised is cleared, and every clock starts over.
+    pub(crate) fn end(&mut self, frame: &Frame, out: &mut Vec<Alert>) {
+        self.lamps_mut().for_each(|lamp| lamp.put_out(frame, out));
+        self.forget(frame.now);
+    }
+
     /// The kinds that are raised now.
     pub(crate) fn raised(&self) -> impl Iterator<Item = Kind> + '_ {
         self.lamps().filter(|lamp| lamp.is_lit()).map(|lamp| lamp.kind)
+    }
+
+    fn lamps_mut(&mut self) -> impl Iterator<Item = &mut Lamp> {
+        (self.long.iter_mut().map(|rule| &mut rule.lamp))
+            .chain(self.repeated.iter_mut().map(|rule| &mut rule.lamp))
+            .chain(self.closed.iter_mut().map(|rule| &mut rule.lamp))
+            .chain(self.unresponsive.iter_mut().map(|rule| &mut rule.lamp))
+            .chain(self.drowsy.iter_mut().map(|rule| &mut rule.lamp))
+            .chain(self.unavailable.iter_mut().map(|rule| &mut rule.lamp))
     }
 
     fn lamps(&self) -> impl Iterator<Item = &Lamp> {

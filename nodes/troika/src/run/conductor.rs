@@ -469,7 +469,7 @@ fn command(
     if let Some(router) = &arguments.router {
         command.arg("--router").arg(router);
     }
-    if system.processes.get(process).is_some_and(|settings| settings.get_ref().watchdog) {
+    if system.restarts_per_minute(process).is_some() {
         command.arg("--watchdog");
     }
     Ok(command)

@@ -67,6 +67,9 @@ pub(crate) struct RunArguments {
     /// Where its nodes write their signs of life.
     #[arg(long, hide = true, requires = "process")]
     vitals: Option<PathBuf>,
+    /// It ran before: the rest of the system is not waited for.
+    #[arg(long, hide = true, requires = "process")]
+    again: bool,
 }
 
 /// Runs it.
@@ -130,7 +133,8 @@ fn node_options(
     options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
     options.arena = node.arena_mib.as_ref().map_or(kind.arena_mib(), |mib| *mib.get_ref()) << 20;
     options.level = level(node, kind);
-    options.inject = node.inject.as_ref().map(|inject| inject.get_ref().injection());
+    let full_name = options.full_name();
+    options.inject = node.inject.as_ref().map(|inject| inject.get_ref().injection(&full_name)).transpose()?;
     options.contract = check::contract(node, kind)?;
     if let (Some(sched), Some(contract)) = (&node.sched, &options.contract) {
         options.sched = sched.get_ref().policy(contract);

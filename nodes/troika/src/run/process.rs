@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     // When the conductor is killed outright, its processes must not go on alone.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     let stop = stop_on_signals()?;
+    troika_host::panics::tell_from_an_ordinary_thread().context("cannot start a thread")?;
     let (source, system) =
         crate::system::load(&arguments.system).map_err(|error| anyhow::anyhow!("{}", error.1.message))?;
     let settings = system.processes.get(process).map(|one| one.get_ref().clone()).unwrap_or_default();
@@ -54,7 +55,10 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         Ok(store) => Keeper::start(store, process, system.system.namespace.get_ref(), &*transport)?,
         Err(_told_by_each_node) => None,
     };
-    wait_for_all(&*transport, &system, &stop)?;
+    // Others may be on their way back too, or never come back: who is watched speaks as soon as it can.
+    if !arguments.again {
+        wait_for_all(&*transport, &system, &stop)?;
+    }
     let floors = settings.floor.then(|| Floors::start(host.handle())).transpose();
     let floors = floors.context("cannot start the floor threads")?;
     host.start();

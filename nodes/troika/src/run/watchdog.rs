@@ -15,7 +15,7 @@ use troika_host::{
     HostClock, Policy, sched,
     signal::stop_on_signals,
     sync::VitalsPage,
-    watch::{Condition, Restarts, Watch},
+    watch::{Condition, RESTARTS_A_MINUTE, Restarts, Watch},
 };
 use troika_kit::{Fault, Time};
 use troika_transport::{NodeHandle, Transport};
@@ -55,7 +55,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         eprintln!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
     }
     let clock = HostClock::start();
-    let mut restarts = Restarts::default();
+    let most = system.restarts_per_minute(process).map_or(RESTARTS_A_MINUTE, |most| most as usize);
+    let mut restarts = Restarts::new(most);
     let mut account = WatchdogFigures { process: process.to_owned(), ..WatchdogFigures::default() };
     let mut last = monotonic(clock);
     while !stop.wait_for(ROUND) {
@@ -71,6 +72,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
                 eprintln!("watchdog: process '{process}' ended by itself ({status})");
             }
             watched.all_owe(&page);
+            // Spoken for before anything else is done: to start a process takes a millisecond or more.
+            watched.look(&page, at, late, now, &mut account);
             if restarts.allow(at) {
                 ward.start()?;
                 account.restarts += 1;
@@ -138,6 +141,8 @@ struct Ward {
     child: Option<Child>,
     /// We ended it.
     killed: bool,
+    /// It was started before.
+    again: bool,
 }
 
 impl Ward {
@@ -150,12 +155,16 @@ impl Ward {
             command.arg("--router").arg(router);
         }
         command.stdin(Stdio::null());
-        Ok(Ward { command, child: None, killed: false })
+        Ok(Ward { command, child: None, killed: false, again: false })
     }
 
     fn start(&mut self) -> anyhow::Result<()> {
         self.killed = false;
         self.child = Some(self.command.spawn().context("cannot start the process that is watched")?);
+        if !self.again {
+            self.again = true;
+            self.command.arg("--again");
+        }
         Ok(())
     }
 
@@ -228,6 +237,8 @@ struct Node {
     has_run: bool,
     /// Its process ended, and it has not run since.
     owes: bool,
+    /// It was spoken for, and is not back yet.
+    spoken_for: bool,
 }
 
 fn watched(
@@ -252,6 +263,7 @@ fn watched(
             condition: Condition::Well,
             has_run: false,
             owes: false,
+            spoken_for: false,
         });
     }
     Ok(Watched { nodes, _handle: handle })
@@ -289,12 +301,19 @@ impl Watched {
                 node.next = now;
             }
             node.condition = condition;
+            if condition == Condition::Well
+                && std::mem::take(&mut node.spoken_for)
+                && let Some(stand_in) = &mut node.stand_in
+            {
+                stand_in.give_way(now);
+            }
             if condition > Condition::Well
                 && now >= node.next
                 && let Some(stand_in) = &mut node.stand_in
             {
                 stand_in.speak(now, &Fault::Unresponsive);
                 account.fall_backs += 1;
+                node.spoken_for = true;
                 // On the node's own grid, unless this round came late.
                 node.next = (node.next + node.period).max(now);
             }

@@ -5,12 +5,17 @@
 pub(crate) mod check;
 pub(crate) mod problem;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use anyhow::Context as _;
 use serde::Deserialize;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
-use troika_host::{InjectedFault, Injection, Policy};
+use troika_host::{InjectedFault, Injection, InjectionLog, Policy, watch::RESTARTS_A_MINUTE};
 use troika_kit::Contract;
 
 use crate::{kind::Kind, kinds};
@@ -97,14 +102,53 @@ pub(crate) struct Process {
     /// `nice` value of the process's ordinary threads, 0 to 19.
     pub nice: i32,
     /// Watch its nodes from a second process, which publishes their fall-backs when they hang or are gone, and starts them again.
-    pub watchdog: bool,
+    pub watchdog: Watchdog,
     /// Whether the system ends when this process fails. One that is not essential is told and done without.
     pub essential: bool,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Process { lock_memory: false, floor: false, nice: 0, watchdog: false, essential: true }
+        Process { lock_memory: false, floor: false, nice: 0, watchdog: Watchdog::Off, essential: true }
+    }
+}
+
+/// `watchdog = true`, or `{ restarts_per_minute = N }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Watchdog {
+    /// None.
+    #[default]
+    Off,
+    /// One that starts the process again, so often a minute at most.
+    On {
+        /// 0 is never: its nodes' fall-backs are published from the first failure on.
+        restarts_per_minute: u32,
+    },
+}
+
+impl<'de> Deserialize<'de> for Watchdog {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Limits {
+            restarts_per_minute: u32,
+        }
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Watchdog;
+            fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                to.write_str("true, false or { restarts_per_minute = N }")
+            }
+            fn visit_bool<E>(self, on: bool) -> Result<Watchdog, E> {
+                let usual = Watchdog::On { restarts_per_minute: RESTARTS_A_MINUTE as u32 };
+                Ok(if on { usual } else { Watchdog::Off })
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Watchdog, A::Error> {
+                let limits = Limits::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Watchdog::On { restarts_per_minute: limits.restarts_per_minute })
+            }
+        }
+        from.deserialize_any(Visitor)
     }
 }
 
@@ -151,7 +195,7 @@ pub(crate) struct Node {
 }
 
 /// A fault on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Inject {
     /// What its step does.
@@ -164,14 +208,19 @@ pub(crate) struct Inject {
     /// Again every so many steps; left out, once.
     #[serde(default)]
     pub every: u64,
+    /// A file to which the time of each is appended.
+    #[serde(default)]
+    pub log: Option<PathBuf>,
 }
 
 /// What an injected step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum InjectKind {
-    /// It never returns.
+    /// It never returns, and takes its core.
     Hang,
+    /// It never returns, and waits.
+    Block,
     /// It computes for `ms` first.
     Overrun,
     /// It panics.
@@ -179,14 +228,22 @@ pub(crate) enum InjectKind {
 }
 
 impl Inject {
-    /// As the host takes it.
-    pub(crate) fn injection(&self) -> Injection {
+    /// As the host takes it; `node` is the node's full name.
+    ///
+    /// # Errors
+    /// The log cannot be opened.
+    pub(crate) fn injection(&self, node: &str) -> anyhow::Result<Injection> {
         let fault = match self.fault {
             InjectKind::Hang => InjectedFault::Hang,
+            InjectKind::Block => InjectedFault::Block,
             InjectKind::Overrun => InjectedFault::Overrun(Duration::from_millis(self.ms)),
             InjectKind::Panic => InjectedFault::Panic,
         };
-        Injection { fault, at_step: self.at_step, every: self.every }
+        let open = |path: &PathBuf| {
+            InjectionLog::open(path, node).with_context(|| format!("cannot append to {}", path.display()))
+        };
+        let log = self.log.as_ref().map(open).transpose()?;
+        Ok(Injection { fault, at_step: self.at_step, every: self.every, log })
     }
 }
 
@@ -248,6 +305,14 @@ impl System {
     /// Whether the system ends when this process fails.
     pub(crate) fn is_essential(&self, process: &str) -> bool {
         self.processes.get(process).is_none_or(|settings| settings.get_ref().essential)
+    }
+
+    /// How often a minute the process may be started again, if it has a watchdog.
+    pub(crate) fn restarts_per_minute(&self, process: &str) -> Option<u32> {
+        match self.processes.get(process)?.get_ref().watchdog {
+            Watchdog::Off => None,
+            Watchdog::On { restarts_per_minute } => Some(restarts_per_minute),
+        }
     }
 
     /// The nodes that `troika` itself hosts in this process, in the order in which they are made.

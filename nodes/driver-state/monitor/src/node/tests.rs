@@ -157,6 +157,32 @@ fn a_monitor_that_always_falls_back_says_that_it_is_unavailable() {
 }
 
 #[test]
+fn a_stand_in_clears_what_it_raised_when_the_node_is_back_and_begins_anew_the_next_time() {
+    let _verifies = sr::SR_TIM_010;
+    let mut node = Cabin::new(&["euro_ncap"]).node;
+    let tick = |ms: u64| Tick { seq: 0, release: host(ms), now: host(ms) };
+    // Silent from `from` to `to`, a fall-back every 50 ms, then back; what it said: when, what, raised or cleared.
+    let mut silence = |from: u64, to: u64| {
+        let mut said = Vec::new();
+        for ms in (from..=to).step_by(50) {
+            let mut outputs = Outputs::default();
+            if ms < to {
+                node.fall_back(&tick(ms), &Fault::Unresponsive, &mut outputs);
+            } else {
+                node.give_way(&tick(ms), &mut outputs);
+            }
+            said.extend(outputs.alert.sent().iter().map(|alert| (ms - from, alert.kind, alert.phase)));
+        }
+        said
+    };
+    let raised = (5000, DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::RAISED);
+    let cleared = (6000, DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::CLEARED);
+    assert_eq!(silence(0, 6000), [raised, cleared]);
+    assert!(silence(60_000, 64_000).is_empty(), "the good minute is not counted as blind");
+    assert_eq!(silence(90_000, 96_000), [raised, cleared]);
+}
+
+#[test]
 fn without_vehicle_signals_the_vehicle_is_taken_to_move() {
     let mut cabin = Cabin::new(&["euro_ncap"]);
     for _ in 0..31 {

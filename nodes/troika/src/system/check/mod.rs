@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_spanned::Spanned;
 use troika_kit::{Contract, Direction, PortSpec, TypeInfo};
 
-use super::{Node, Problem, System, TransportKind, problem::nearest};
+use super::{Node, Problem, System, TransportKind, Watchdog, problem::nearest};
 use crate::kind::Kind;
 
 /// Everything that is wrong, errors first. `kinds` are the kinds there are, `cores` this machine's number of cores.
@@ -235,6 +235,9 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
     problems
 }
 
+/// Ten a second: more is no restart but a loop.
+const MOST_RESTARTS: u32 = 600;
+
 fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, process) in &system.processes {
@@ -243,6 +246,13 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
         }
         if !(0..=19).contains(&process.get_ref().nice) {
             problems.push(Problem::error("`nice` is 0 to 19").at(process.span()));
+        }
+        if system.restarts_per_minute(name).is_some_and(|most| most > MOST_RESTARTS) {
+            problems.push(
+                Problem::error(format!("`restarts_per_minute` is 0 to {MOST_RESTARTS}"))
+                    .at(process.span())
+                    .help("a process that needs more than a few is broken, and its restarts take the machine's time; 0 is never"),
+            );
         }
     }
     for (name, (node, _)) in known {
@@ -265,7 +275,9 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
         let settings = system.processes.get(&node.get_ref().process);
         if kind.program().is_some()
             && let Some(settings) = settings.filter(|settings| {
-                settings.get_ref().lock_memory || settings.get_ref().floor || settings.get_ref().watchdog
+                settings.get_ref().lock_memory
+                    || settings.get_ref().floor
+                    || settings.get_ref().watchdog != Watchdog::Off
             })
         {
             problems.push(

@@ -129,6 +129,22 @@ fn names_and_shares_that_are_none_are_refused_where_they_stand() {
 }
 
 #[test]
+fn a_watchdog_is_a_switch_or_says_how_often_it_starts_a_process_again() {
+    let limit = |watchdog: &str| {
+        let text = format!("{HEAD}{DETECTORS}[processes.main]\nwatchdog = {watchdog}\n");
+        parse(&text).map(|system| system.restarts_per_minute("main")).map_err(|problem| problem.message)
+    };
+    assert_eq!(limit("false"), Ok(None));
+    assert_eq!(limit("true"), Ok(Some(3)));
+    assert_eq!(limit("{ restarts_per_minute = 20 }"), Ok(Some(20)));
+    assert!(limit("3").is_err_and(|why| why.contains("restarts_per_minute = N")));
+    assert!(limit("{ restarts = 20 }").is_err_and(|why| why.contains("unknown field `restarts`")));
+    assert!(limit("{ restarts_per_minute = -1 }").is_err());
+    let many = format!("{DETECTORS}[processes.main]\nwatchdog = {{ restarts_per_minute = 601 }}\n");
+    assert!(error(&many).0.contains("0 to 600"));
+}
+
+#[test]
 fn a_chain_of_one_is_none() {
     assert!(
         error(&format!("{DETECTORS}[chains.x]\nnodes = [\"camera\"]\ngoal_ms = 5\n")).0.contains("two nodes")
