@@ -31,7 +31,7 @@ use crate::{
 /// stall of the machine itself.
 pub(crate) const TRANSPORT: Duration = Duration::from_millis(30);
 /// Of as many hangs that wait, so many that take their core; they go one at a time.
-const SPINS: usize = 10;
+const SPINS: usize = 20;
 
 /// Injects faults and measures how soon they are answered.
 #[derive(Parser)]
