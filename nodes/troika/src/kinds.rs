@@ -195,7 +195,7 @@ pub(crate) fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duratio
 /// The simulated hand of a scenario, and how long the scenario is.
 pub(crate) fn scenario_hand(path: &Path) -> anyhow::Result<(SimHand, Duration)> {
     let scenario = HandScenario::read(path)?;
-    let config = hand::Config { scenario: path.to_path_buf(), repeat: false, smooth: true };
+    let config = hand::Config { scenario: path.to_path_buf(), repeat: false, smooth: true, prerender: false };
     Ok((SimHand::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))
 }
 

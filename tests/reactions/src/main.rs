@@ -77,7 +77,8 @@ fn main() -> anyhow::Result<()> {
 
     let load_told = load.as_ref().map_or("none".to_owned(), |load| load.what.clone());
     drop(load);
-    let (floor, notices) = floor.stop_with_notices();
+    let recorded = floor.finish();
+    let (floor, notices) = (recorded.lateness, recorded.notices);
     for notice in notices {
         eprintln!("notice: {notice}");
     }

@@ -159,7 +159,7 @@ pub(super) fn start(
 ) -> anyhow::Result<()> {
     for wanted in wanted {
         let node = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == wanted);
-        let (Some((name, _)), Some(kind)) = (node, kinds::find(wanted)) else {
+        let (Some((name, node)), Some(kind)) = (node, kinds::find(wanted)) else {
             bail!("{} has no {wanted} to score", source.path);
         };
         let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
