@@ -119,7 +119,7 @@ mod tests {
         let log = InjectionLog::open(&path, "/motion").expect("a file");
         let injection = Injection { fault: InjectedFault::Panic, at_step: 3, every: 0, log: Some(log) };
         let at = Time::from_nanos;
-        let tick = Tick { seq: 3, release: at(5), now: at(7) };
+        let tick = Tick { seq: 3, release: at(5), now: at(7), level: 0 };
         let before = monotonic_nanos();
         let panicked = std::panic::catch_unwind(|| injection.happen(&tick, &mut || at(7))).is_err();
         let text = std::fs::read_to_string(&path).expect("it is there");

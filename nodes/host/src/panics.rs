@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_line_takes_what_fits() {
         let mut line = Line::default();
-        assert!(write!(line, "{} panicked: ", "motion").is_ok());
+        assert!(line.write_str("motion panicked: ").is_ok());
         assert_eq!(line.text(), b"motion panicked: ");
         assert!(line.write_str(&"x".repeat(300)).is_err());
         assert_eq!(line.text().len(), 240);

@@ -35,7 +35,7 @@ fn length(seed: &mut u64) -> usize {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
     *seed ^= *seed << 17;
-    1 + (*seed % 4000 >> (*seed >> 60)) as usize
+    1 + ((*seed % 4000) >> (*seed >> 60)) as usize
 }
 
 /// One thread: keeps some blocks, hands some to its neighbour, frees what comes from the other.

@@ -160,7 +160,7 @@ fn a_monitor_that_always_falls_back_says_that_it_is_unavailable() {
 fn a_stand_in_clears_what_it_raised_when_the_node_is_back_and_begins_anew_the_next_time() {
     let _verifies = sr::SR_TIM_010;
     let mut node = Cabin::new(&["euro_ncap"]).node;
-    let tick = |ms: u64| Tick { seq: 0, release: host(ms), now: host(ms) };
+    let tick = |ms: u64| Tick { seq: 0, release: host(ms), now: host(ms), level: 0 };
     // Silent from `from` to `to`, a fall-back every 50 ms, then back; what it said: when, what, raised or cleared.
     let mut silence = |from: u64, to: u64| {
         let mut said = Vec::new();
