@@ -6,7 +6,7 @@ use std::process::Command;
 use clap::Subcommand;
 
 use crate::{
-    deadlines,
+    deadlines, mediapipe,
     packages::{self, succeed},
     steps::{built, cargo, root, say, set_up, target},
 };
@@ -16,6 +16,8 @@ use crate::{
 pub(crate) enum Bench {
     /// Both detectors against their deadlines: idle, under stress-ng, and beside a decoding speech model.
     Deadlines(deadlines::Deadlines),
+    /// The same frames through MediaPipe's own Python graphs and through our detectors, in turns.
+    Mediapipe(mediapipe::Mediapipe),
     /// How long a message takes on this machine: our slots and transports beside iceoryx2, CycloneDDS and a plain socket.
     Transport {
         /// Write the figures as JSON.
@@ -46,6 +48,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Deadlines(arguments) => deadlines::run(arguments),
+        Bench::Mediapipe(arguments) => mediapipe::run(arguments),
         Bench::Transport { json, rounds, seconds, only } => {
             transport(json.as_deref(), *rounds, *seconds, only.as_deref())
         }

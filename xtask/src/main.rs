@@ -4,6 +4,7 @@
 
 mod bench;
 mod deadlines;
+mod mediapipe;
 mod packages;
 mod steps;
 mod suites;
