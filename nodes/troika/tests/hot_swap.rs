@@ -1,0 +1,124 @@
+//! Another model in the place of one that runs, on real processes: a good one is taken, a bad one refused, and the detector goes on
+//! all the while. Needs the model store (`troika models pull --set test`).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests wait for processes"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    path::Path,
+    process::Output,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use support::{DETECTORS, Router, Scratch, command, models, report, root, start};
+use troika_transport_zenoh::RouterGuard;
+
+const MODEL: &str = "iris_landmark";
+
+/// A folder with the model as it is, and how it may be changed.
+fn candidate(scratch: &Scratch, name: &str, change: impl Fn(&mut Vec<u8>)) -> String {
+    let store = models();
+    let passport = store.passport(MODEL).unwrap();
+    let folder = scratch.path(name);
+    fs::create_dir_all(&folder).unwrap();
+    for file in ["model.toml", &passport.golden.as_ref().unwrap().file] {
+        fs::copy(root().join("models").join(MODEL).join(file), folder.join(file)).unwrap();
+    }
+    let mut bytes = store.load_bytes(MODEL).unwrap();
+    change(&mut bytes);
+    fs::write(folder.join(&passport.file), &bytes).unwrap();
+    folder.display().to_string()
+}
+
+/// Writes the hash of the changed file into its passport: sound by its hash, wrong by what it computes.
+fn own_up(folder: &str) {
+    let store = models();
+    let passport = store.passport(MODEL).unwrap();
+    let found = troika_models::Sha256::of(&fs::read(Path::new(folder).join(&passport.file)).unwrap());
+    let file = Path::new(folder).join("model.toml");
+    let text = fs::read_to_string(&file).unwrap().replace(&passport.sha256.to_string(), &found.to_string());
+    fs::write(file, text).unwrap();
+}
+
+fn swap(router: &Router, model: &str, folder: &str) -> (Option<i32>, String) {
+    let mut command = command(&["models", "swap", model, folder, "--router", &router.endpoint]);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    (status.code(), text)
+}
+
+fn wait_for(heard: &AtomicUsize, count: usize) {
+    let begin = Instant::now();
+    while heard.load(Ordering::Relaxed) < count {
+        assert!(begin.elapsed() < Duration::from_secs(100), "{count} states never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_good_model_is_taken_while_the_detector_runs_and_a_bad_one_is_refused() {
+    let scratch = Scratch::new();
+    let system = scratch.file("detectors.toml", DETECTORS);
+    let figures = scratch.path("report.json");
+    let good = candidate(&scratch, "good", |_| {});
+    let changed = candidate(&scratch, "changed", |bytes| bytes[9000] ^= 1);
+    // The exponents of a run of weights, in the middle of the file.
+    let wrong = candidate(&scratch, "wrong", |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 4096].iter_mut().for_each(|byte| *byte ^= 0x15);
+    });
+    own_up(&wrong);
+
+    let router = Router::new();
+    let _guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    let heard = Arc::new(AtomicUsize::new(0));
+    let count = heard.clone();
+    let states = Box::new(move |_: &str, _: &[u8]| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let _subscription = transport.subscribe_raw("/cabin/driver_state", states).unwrap();
+    let running = start(router.run(&system, 140).arg("--report").arg(&figures));
+    wait_for(&heard, 20);
+    for (model, folder, code, told) in [
+        (MODEL, &good, 0, "cabin: runs now, golden outputs to"),
+        (MODEL, &changed, 1, "cabin: REFUSED, the old one runs on: its sha256 is"),
+        (MODEL, &wrong, 1, "cabin: REFUSED, the old one runs on: output"),
+        ("face_landmark", &good, 1, "its passport is that of `iris_landmark`, not of `face_landmark`"),
+        ("silero_vad", &good, 1, "no process here runs silero_vad"),
+        ("silero", &good, 1, "no model is called `silero`"),
+        (MODEL, &"no/such/folder".to_owned(), 1, "no/such/folder/model.toml"),
+        (MODEL, &good, 0, "cabin: runs now"),
+    ] {
+        let before = heard.load(Ordering::Relaxed);
+        let (found, text) = swap(&router, model, folder);
+        assert_eq!(found, Some(code), "{model} {folder}: {text}");
+        assert!(text.contains(told), "{model} {folder}: '{told}' was not printed: {text}");
+        wait_for(&heard, before + 5);
+    }
+    running.interrupt();
+    let run = running.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    run.says(&["notice: iris_landmark: the one in"]);
+    let report = report(&figures);
+    let detector =
+        report["nodes"].as_array().unwrap().iter().find(|node| node["kind"] == "driver_state").unwrap();
+    // The real-time thread neither called the system's allocator nor lost a frame to a failing network.
+    assert_eq!(
+        (&detector["arena"]["overflows"], &detector["arena"]["strays"]),
+        (&0.into(), &0.into()),
+        "{detector}"
+    );
+    let fault = detector["last_fault"].as_str().unwrap_or_default();
+    assert!(!fault.contains("network"), "{detector}");
+}
