@@ -46,7 +46,7 @@ fn main() -> Result<()> {
             let mut probabilities = [0.0; pose::CLASSES];
             head.run(&features, &mut [&mut probabilities])?;
             let lean = pose::lean(&features);
-            Ok(pose::told(&probabilities, lean, config.min_probability, config.max_lean_deg.to_radians()))
+            Ok(pose::told(&probabilities, lean, |pose| config.least(pose), config.max_lean_deg.to_radians()))
         };
         play(&format!("{source}: {what}"), &rows, &config, &mut total, &mut tell)?;
     }
@@ -69,7 +69,8 @@ fn main() -> Result<()> {
             let jumps =
                 window.windows(2).any(|two| (two[1][0] - two[0][0]).hypot(two[1][1] - two[0][1]) > 0.4);
             let least = if followed == Followed::Palm { config.swipe_palms } else { config.turn_palms };
-            let far = track::extent(&window) >= least / 7.0;
+            let quick = followed == Followed::Finger || track::dash(&window) >= config.swipe_dash_palms / 7.0;
+            let far = quick && track::extent(&window) >= least / 7.0;
             let Some(features) = track::features(&window, followed).filter(|_| far && !jumps) else {
                 return Ok(None);
             };

@@ -146,10 +146,7 @@ impl GestureNode {
         };
         let told = match &hand {
             Some(hand) => reading.read(taken, hand)?,
-            None => {
-                reading.lost();
-                None
-            }
+            None => None,
         };
         let side = hand.as_ref().map(|hand| reading.side(hand));
         let verdict = self.debounce.observe(taken, told);

@@ -43,13 +43,18 @@ pub fn lean(features: &[f32; FEATURES]) -> f32 {
     (y.atan2(x.abs()) + FRAC_PI_2).abs()
 }
 
-/// The pose that the head tells: the likeliest, when it is at least `min_probability` likely. A pose other than a thumb counts
+/// The pose that the head tells: the likeliest, when it is at least as likely as `least` asks of it. A pose other than a thumb counts
 /// only while the hand leans less than `max_lean` (radians) from fingers up: a hand that hangs or rests is no signal.
-pub fn told(probabilities: &[f32; CLASSES], lean: f32, min_probability: f32, max_lean: f32) -> Option<Told> {
+pub fn told(
+    probabilities: &[f32; CLASSES],
+    lean: f32,
+    least: impl Fn(Gesture) -> f32,
+    max_lean: f32,
+) -> Option<Told> {
     let (index, probability) = best(probabilities)?;
     let gesture = *POSES.get(index.checked_sub(1)?)?;
     let upright = matches!(gesture, Gesture::ThumbUp | Gesture::ThumbDown) || lean <= max_lean;
-    (probability >= min_probability && upright).then_some(Told { gesture, probability })
+    (probability >= least(gesture) && upright).then_some(Told { gesture, probability })
 }
 
 /// The likeliest class; none when a probability is no number.
@@ -114,15 +119,19 @@ mod tests {
     #[test]
     fn none_an_unsure_answer_and_a_hanging_hand_tell_nothing() {
         let sure = [0.05, 0.9, 0.01, 0.01, 0.01, 0.01, 0.01];
-        let palm = told(&sure, 0.2, 0.7, 1.3).expect("told");
+        let palm = told(&sure, 0.2, |_| 0.7, 1.3).expect("told");
         assert_eq!(palm, Told { gesture: Gesture::OpenPalm, probability: 0.9 });
-        assert_eq!(told(&sure, 0.2, 0.95, 1.3), None, "unsure");
-        assert_eq!(told(&sure, PI, 0.7, 1.3), None, "fingers down");
-        assert_eq!(told(&[0.9, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0], 0.0, 0.7, 1.3), None, "none");
-        assert_eq!(told(&[f32::NAN; CLASSES], 0.0, 0.0, 1.3), None, "no numbers");
+        assert_eq!(told(&sure, 0.2, |_| 0.95, 1.3), None, "unsure");
+        assert_eq!(told(&sure, PI, |_| 0.7, 1.3), None, "fingers down");
+        assert_eq!(told(&[0.9, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0], 0.0, |_| 0.7, 1.3), None, "none");
+        assert_eq!(told(&[f32::NAN; CLASSES], 0.0, |_| 0.0, 1.3), None, "no numbers");
+        let least = |gesture| if gesture == Gesture::OpenPalm { 0.95 } else { 0.5 };
+        assert_eq!(told(&sure, 0.2, least, 1.3), None, "an open palm must be surer");
+        let ok = [0.05, 0.4, 0.0, 0.0, 0.0, 0.0, 0.55];
+        assert_eq!(told(&ok, 0.2, least, 1.3).map(|told| told.gesture), Some(Gesture::Ok));
         let thumb = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
         assert_eq!(
-            told(&thumb, FRAC_PI_2 + 0.3, 0.7, 1.3).map(|told| told.gesture),
+            told(&thumb, FRAC_PI_2 + 0.3, |_| 0.7, 1.3).map(|told| told.gesture),
             Some(Gesture::ThumbDown)
         );
     }

@@ -59,8 +59,8 @@ impl Reading {
         Ok(pose.filter(|_| self.rests(palm)))
     }
 
-    /// Forgets the hand.
-    pub fn lost(&mut self) {
+    /// Forgets what was followed. A hand that is merely not seen needs no such word: its track breaks when the pause is too long.
+    fn forget(&mut self) {
         self.track.clear();
         self.last = None;
     }
@@ -75,7 +75,7 @@ impl Reading {
         let mut probabilities = [0.0; pose::CLASSES];
         self.pose.run(&features, &mut [&mut probabilities])?;
         let max_lean = self.config.max_lean_deg.to_radians();
-        Ok(pose::told(&probabilities, pose::lean(&features), self.config.min_probability, max_lean))
+        Ok(pose::told(&probabilities, pose::lean(&features), |pose| self.config.least(pose), max_lean))
     }
 
     fn follow(&mut self, now: Time, pose: Option<Told>, points: &[[f32; 2]; 21]) {
@@ -83,7 +83,7 @@ impl Reading {
             Some(Gesture::OpenPalm) => Some(Followed::Palm),
             Some(Gesture::Point) => Some(Followed::Finger),
             // A hand that surely makes another pose is followed no more.
-            Some(_) => return self.lost(),
+            Some(_) => return self.forget(),
             None => None,
         };
         if let Some(followed) = told {
@@ -94,7 +94,7 @@ impl Reading {
                 let index = if followed == Followed::Palm { INDEX_BASE } else { INDEX_TIP };
                 self.track.push(now, followed, points[index]);
             }
-            None => self.lost(),
+            None => self.forget(),
         }
     }
 
@@ -107,8 +107,11 @@ impl Reading {
         };
         for span in spans {
             let Some(window) = self.track.window(*span) else { return Ok(None) };
-            // A motion that is small for the hand is the hand's unrest, whatever its shape.
-            let far = track::extent(&window) >= travels * palm;
+            // A motion that is small for the hand is the hand's unrest, whatever its shape; a slow one is its way to somewhere, as
+            // when it draws back for a stroke.
+            let quick =
+                followed == Followed::Finger || track::dash(&window) >= self.config.swipe_dash_palms * palm;
+            let far = quick && track::extent(&window) >= travels * palm;
             let Some(features) = track::features(&window, followed).filter(|_| far) else { continue };
             let mut probabilities = [0.0; track::CLASSES];
             self.motion.run(&features, &mut [&mut probabilities])?;

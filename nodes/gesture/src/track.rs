@@ -24,8 +24,9 @@ pub const MOTIONS: [Gesture; 4] =
 pub const SHORT: Duration = Duration::from_millis(500);
 /// What is looked at for slow turns.
 pub const LONG: Duration = Duration::from_millis(1500);
-/// A pause over this breaks the track: five frames, more than a hand needs to be somewhere else.
-const GAP: Duration = Duration::from_millis(170);
+/// A pause over this breaks the track. A quick stroke outruns the region in which the hand is looked for: it is found again, the
+/// stroke done, about 0.3 s later.
+const GAP: Duration = Duration::from_millis(350);
 /// Samples held: 1.5 s at 60 frames a second, and room.
 const SAMPLES: usize = 128;
 
@@ -133,6 +134,12 @@ pub fn extent(window: &[[f32; 2]; POINTS]) -> f32 {
     side(0).max(side(1))
 }
 
+/// The furthest that the hand goes sideways within a tenth of a second of a [`SHORT`] window, in the window's unit.
+pub fn dash(window: &[[f32; 2]; POINTS]) -> f32 {
+    // Three of the fifteen steps of half a second.
+    window.windows(4).map(|part| (part[3][0] - part[0][0]).abs()).fold(0.0, f32::max)
+}
+
 /// The motion that the head tells: the likeliest, when it is at least `min_probability` likely and belongs to the point that is
 /// followed (a swipe is an open hand's, a turn a pointing finger's).
 pub fn told(probabilities: &[f32; CLASSES], followed: Followed, min_probability: f32) -> Option<Told> {
@@ -186,13 +193,31 @@ mod tests {
     #[test]
     fn a_lost_hand_another_pose_and_a_clock_that_goes_back_begin_a_new_track() {
         for (ms, followed) in
-            [(1000 + 200, Followed::Finger), (1000, Followed::Palm), (900, Followed::Finger)]
+            [(1000 + 400, Followed::Finger), (1000, Followed::Palm), (900, Followed::Finger)]
         {
             let mut track = straight(33, 31);
             assert!(track.window(SHORT).is_some());
             track.push(at(ms), followed, [0.0; 2]);
             assert!(track.window(SHORT).is_none(), "{ms} {followed:?}");
         }
+    }
+
+    #[test]
+    fn a_stroke_that_outran_the_camera_is_followed_over_the_gap() {
+        let mut track = straight(33, 10);
+        track.push(at(297 + 330), Followed::Finger, [627.0, 0.0]);
+        let window = track.window(SHORT).expect("goes on");
+        assert!(window.windows(2).all(|two| two[1][0] > two[0][0]), "{window:?}");
+    }
+
+    #[test]
+    fn the_dash_of_a_stroke_is_its_quickest_tenth_sideways() {
+        let mut window = straight(33, 40).window(SHORT).expect("long enough");
+        assert!((dash(&window) - 100.0).abs() < 0.1, "a hundred in a tenth of a second");
+        window[8][1] += 500.0;
+        assert!((dash(&window) - 100.0).abs() < 0.1, "up and down does not count");
+        window[15][0] += 40.0;
+        assert!((dash(&window) - 140.0).abs() < 0.1);
     }
 
     #[test]

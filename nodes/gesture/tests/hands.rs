@@ -64,7 +64,7 @@ fn pose_of(points: &[[f32; 2]; 21]) -> Option<Gesture> {
     let features = pose::features(points).expect("a hand");
     let mut probabilities = [0.0; pose::CLASSES];
     head.run(&features, &mut [&mut probabilities]).expect("runs");
-    pose::told(&probabilities, pose::lean(&features), 0.7, TAU).map(|told| told.gesture)
+    pose::told(&probabilities, pose::lean(&features), |_| 0.7, TAU).map(|told| told.gesture)
 }
 
 fn motion_of(followed: Followed, window: &[[f32; 2]; 16]) -> Option<Gesture> {
@@ -177,10 +177,7 @@ impl Person {
         let now = Time::from_nanos(1_000_000_000 + self.frame * 33_333_333);
         let told = match hand {
             Some(hand) => self.reading.read(now, &hand).expect("the heads run"),
-            None => {
-                self.reading.lost();
-                None
-            }
+            None => None,
         };
         let verdict = self.debounce.observe(now, told);
         self.told.extend(verdict.gesture.map(|gesture| (gesture, verdict.phase)));
