@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a measurement waits, and shows how long it still takes")]
 
 use std::{
+    io::IsTerminal as _,
     path::{Path, PathBuf, absolute},
     process::{Child, Command, Stdio},
     sync::{
@@ -110,9 +111,13 @@ fn case(load: Load, seconds: u64) -> anyhow::Result<Value> {
             bail!("the load ended early: {died}");
         }
         sleep(Duration::from_millis(500));
-        eprint!("\r  {:>4} of {seconds} s ", begin.elapsed().as_secs().min(seconds));
+        if std::io::stderr().is_terminal() {
+            eprint!("\r  {:>4} of {seconds} s ", begin.elapsed().as_secs().min(seconds));
+        }
     };
-    eprintln!();
+    if std::io::stderr().is_terminal() {
+        eprintln!();
+    }
     drop(pressure);
     if !status.success() {
         bail!("troika failed ({status})");

@@ -24,6 +24,8 @@ pub enum Sight {
     Found(Palm),
     /// What was followed is no hand, or is one no more.
     Lost,
+    /// The hand that is followed was looked at with the first half of its network; the next frame gives the answer, of this one.
+    Halfway,
     /// The hand that is followed.
     Followed(Hand),
 }
@@ -36,6 +38,8 @@ enum Next {
     Detect(u32, Affine, [usize; 2]),
     /// Look here for a hand.
     Follow(Roi),
+    /// Go on with the hand that was pictured through this map, of a frame of this size.
+    Finish(Affine, [usize; 2]),
 }
 
 /// The perception of one camera.
@@ -76,23 +80,33 @@ impl Perception {
     /// # Errors
     /// [`Fault::Model`] when a network failed; a hand is then looked for anew.
     pub fn look(&mut self, view: &ImageView<'_>) -> Result<Sight, Fault> {
+        self.look_with(view, false)
+    }
+
+    /// The same; with `halves` the hand's network is spread over two frames: half the time in each, and half the answers.
+    ///
+    /// # Errors
+    /// As [`Perception::look`].
+    pub fn look_with(&mut self, view: &ImageView<'_>, halves: bool) -> Result<Sight, Fault> {
+        let size = [view.width(), view.height()];
         // What a failing network leaves behind.
         let next = core::mem::replace(&mut self.next, Next::Search(0));
         match next {
             Next::Follow(roi) if roi.usable(view.width(), view.height()) => {
-                let Some(hand) = self.read(view, &roi)? else { return Ok(Sight::Lost) };
-                self.next = Next::Follow(hand.roi());
-                Ok(Sight::Followed(hand))
+                self.hand.restart();
+                let map = self.photograph_hand(view, &roi);
+                self.read(map, size, halves)
             }
             Next::Follow(_) => Ok(Sight::Lost),
+            Next::Finish(map, of) if of == size => self.read(map, size, false),
+            // Another camera since.
+            Next::Finish(..) => Ok(Sight::Lost),
             Next::Search(0) => {
                 self.palm.restart();
                 let map = self.photograph(view);
                 self.search(view, 1, map)
             }
-            Next::Detect(frames, map, size) if size == [view.width(), view.height()] => {
-                self.search(view, frames + 1, map)
-            }
+            Next::Detect(frames, map, of) if of == size => self.search(view, frames + 1, map),
             // Another camera since.
             Next::Detect(..) => Ok(Sight::NotLooked),
             Next::Search(frames) => {
@@ -127,16 +141,30 @@ impl Perception {
         Ok(Sight::Found(palm))
     }
 
-    fn read(&mut self, view: &ImageView<'_>, roi: &Roi) -> Result<Option<Hand>, Fault> {
+    fn photograph_hand(&mut self, view: &ImageView<'_>, roi: &Roi) -> Affine {
         let side = hand::SIDE;
         let map = roi.map(side, side);
         let fill = Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Black, taps: 1 };
-        let picture = &mut self.picture[..side * side * 3];
-        view.warp::<3>(&map, &fill, picture);
+        view.warp::<3>(&map, &fill, &mut self.picture[..side * side * 3]);
+        map
+    }
+
+    /// Runs the hand's network to its end, or with `half` its next piece.
+    fn read(&mut self, map: Affine, size: [usize; 2], half: bool) -> Result<Sight, Fault> {
+        let picture = &self.picture[..hand::SIDE * hand::SIDE * 3];
         let (mut presence, mut right) = ([0.0], [0.0]);
-        self.hand.run(picture, &mut [&mut self.points, &mut presence, &mut right])?;
+        while !self.hand.run_part(picture, &mut [&mut self.points, &mut presence, &mut right])? {
+            if half {
+                self.next = Next::Finish(map, size);
+                return Ok(Sight::Halfway);
+            }
+        }
         let hand = Hand::decode(&self.points, presence[0], right[0], &map);
-        Ok(hand.filter(|hand| hand.presence >= self.min_presence))
+        let Some(hand) = hand.filter(|hand| hand.presence >= self.min_presence) else {
+            return Ok(Sight::Lost);
+        };
+        self.next = Next::Follow(hand.roi());
+        Ok(Sight::Followed(hand))
     }
 }
 
@@ -155,11 +183,11 @@ mod tests {
     }
     impl Network for Fake {
         fn run_part(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<bool, Fault> {
-            self.part = (self.part + 1) % 3;
+            self.part = (self.part + 1) % if self.name == "palm" { 3 } else { 2 };
             if self.part == 0 {
                 return self.run(input, outputs).map(|()| true);
             }
-            self.runs.lock().expect("one thread").push("part");
+            self.runs.lock().expect("one thread").push(if self.name == "palm" { "part" } else { "half" });
             Ok(false)
         }
 
@@ -215,9 +243,13 @@ mod tests {
         }
 
         fn frame(&mut self) -> (Sight, Vec<&'static str>) {
+            self.frame_in(false)
+        }
+
+        fn frame_in(&mut self, halves: bool) -> (Sight, Vec<&'static str>) {
             let data = vec![100; 320 * 240];
             let view = ImageView::new("mono8", 320, 240, 320, &data).expect("a sound image");
-            let sight = self.perception.look(&view).expect("no network fails");
+            let sight = self.perception.look_with(&view, halves).expect("no network fails");
             (sight, std::mem::take(&mut *self.runs.lock().expect("one thread")))
         }
 
@@ -254,8 +286,30 @@ mod tests {
         for _ in 0..20 {
             let (sight, runs) = bench.frame();
             assert!(matches!(sight, Sight::Followed(_)), "{sight:?}");
+            assert_eq!(runs, ["half", "hand"]);
+        }
+    }
+
+    #[test]
+    fn in_halves_a_hand_is_looked_at_over_two_frames() {
+        let mut bench = Bench::new();
+        bench.sees(true, true);
+        for _ in 0..3 {
+            bench.frame();
+        }
+        for _ in 0..3 {
+            assert_eq!(bench.frame_in(true), (Sight::Halfway, vec!["half"]));
+            let (sight, runs) = bench.frame_in(true);
+            assert!(matches!(sight, Sight::Followed(_)), "{sight:?}");
             assert_eq!(runs, ["hand"]);
         }
+        // What was begun in halves is ended, and then whole again.
+        bench.frame_in(true);
+        assert_eq!(bench.frame().1, ["hand"]);
+        assert_eq!(bench.frame().1, ["half", "hand"]);
+        bench.sees(true, false);
+        bench.frame_in(true);
+        assert_eq!(bench.frame_in(true).0, Sight::Lost);
     }
 
     #[test]
@@ -266,7 +320,7 @@ mod tests {
             bench.frame();
         }
         bench.sees(true, false);
-        assert_eq!(bench.frame(), (Sight::Lost, vec!["hand"]));
+        assert_eq!(bench.frame(), (Sight::Lost, vec!["half", "hand"]));
         let runs: Vec<_> = (0..3).flat_map(|_| bench.frame().1).collect();
         assert_eq!(runs, ["part", "part", "palm"]);
     }

@@ -67,7 +67,9 @@ impl Part {
     const fn pieces(self) -> usize {
         match self {
             Part::Palm => 3,
-            Part::Hand | Part::Pose | Part::Motion => 1,
+            // All in one frame, unless the node's level says otherwise.
+            Part::Hand => 2,
+            Part::Pose | Part::Motion => 1,
         }
     }
 

@@ -1,8 +1,8 @@
 //! How much of its work a node does: one of its levels ([`troika_kit::Step::LEVELS`]), chosen on the slack that is measured
 //! between a step's end and its deadline. Pure: the runner feeds it with every step that worked.
 //!
-//! Down at once, up with patience. Two *tight* steps within a second lower the level: one alone is a stall of the machine, which
-//! doing less would not mend. A quiet time raises it again, when what the higher level is known to cost fits into the slack that
+//! Down at once, up with patience. A step is *tight* when it leaves little of its deadline or takes more than its budget. Two within a
+//! second lower the level: one alone is a stall of the machine, which doing less would not mend. A quiet time raises it again, when what the higher level is known to cost fits into the slack that
 //! there is now; each time that the higher level does not hold, the next try waits twice as long.
 
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub enum LevelPlan {
 #[derive(Debug, Clone)]
 pub(crate) struct Governor {
     deadline: Duration,
+    budget: Duration,
     levels: usize,
     fixed: bool,
     level: usize,
@@ -64,6 +65,7 @@ impl Governor {
         };
         Governor {
             deadline: contract.spec().deadline,
+            budget: contract.spec().budget,
             levels,
             fixed,
             level,
@@ -87,7 +89,7 @@ impl Governor {
             return false;
         }
         self.note_cost(took);
-        if latency > self.deadline.mul_f64(1.0 - TIGHT) {
+        if latency > self.deadline.mul_f64(1.0 - TIGHT) || took > self.budget {
             return self.tight(end);
         }
         let quiet_since = *self.quiet_since.get_or_insert(end);
@@ -208,6 +210,18 @@ mod tests {
         let begin = bench.steps;
         bench.run(1, |_, level| if level == 0 { 31 } else { 20 });
         assert_eq!(bench.changes, [(begin + 1, 1)]);
+    }
+
+    #[test]
+    fn steps_over_their_budget_lower_the_level_too() {
+        let mut bench = Bench::new(2, LevelPlan::Governed);
+        let mut observe = |took| {
+            let took = Duration::from_millis(took);
+            bench.now = bench.now + Duration::from_millis(33);
+            // In time all the same: nothing waited.
+            bench.governor.observe(bench.now, Duration::from_millis(29), took)
+        };
+        assert!(!observe(30) && !observe(31) && observe(31));
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn the_gestures_of_a_rendered_hand_are_told_once_and_in_time_and_never_as_anothe
             assert!(told_after.is_some_and(|seconds| seconds <= IN_TIME_S), "{shown}. {run}");
         }
     }
-    assert!(report["unasked"].as_array().unwrap().len() <= UNASKED, "{run}");
+    assert!(report["unasked"].as_array().unwrap().len() == UNASKED, "{run}");
     // Perception itself: the hand is found and followed, and its side is known.
     assert!(report["hand_followed"].as_f64() > Some(0.95), "{run}");
     assert!(report["side_right"].as_f64() > Some(0.95), "{run}");
