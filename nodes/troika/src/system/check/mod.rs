@@ -218,7 +218,12 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
         }
     }
     for (topic, publishers) in published {
-        if let [_, second, ..] = publishers[..] {
+        // Events of several sources stand in one queue; of states, only one source's newest is the state.
+        let mut readers = known.values().flat_map(|(node, kind)| {
+            kind.inputs().iter().filter(move |spec| topic_of(node.get_ref(), spec) == topic)
+        });
+        let is_state = readers.any(|spec| spec.capacity == 1);
+        if is_state && let [_, second, ..] = publishers[..] {
             problems.push(
                 Problem::warning(format!(
                     "{topic} has {} publishers: {}",
