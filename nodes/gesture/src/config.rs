@@ -82,8 +82,8 @@ impl Default for Config {
             rest_palms: 0.3,
             // The recorded swipes are about two palm lengths long.
             swipe_palms: 1.2,
-            // 97 % of the recorded swipes are as quick (half of them twice so); a hand that draws back for one mostly is not.
-            swipe_dash_palms: 0.9,
+            // 98 % of the recorded swipes are as quick (half of them twice so); a hand that draws back for one mostly is not.
+            swipe_dash_palms: 0.8,
             // A circle of the finger tip alone, the wrist at rest, is about one palm length wide.
             turn_palms: 0.4,
             // 0.2 s of 30 frames a second, one in four misread.
