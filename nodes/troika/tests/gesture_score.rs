@@ -9,7 +9,7 @@
 
 mod support;
 
-use support::{Scratch, troika};
+use support::{DETECTORS, Scratch, troika};
 
 /// A gesture is told at most so long after its first frame, seconds: half a second of rest and votes for a pose (see the node's
 /// README), a whole track window and its votes for a turn, and what finding the hand takes.
@@ -59,9 +59,11 @@ fn the_gestures_of_a_rendered_hand_are_told_once_and_in_time_and_never_as_anothe
 
 #[test]
 fn a_system_without_a_gesture_node_has_no_hands_to_score() {
-    let run = troika(&["score", "sim/scenarios/hands-short.toml", "--system", "launch/systems/cabin.toml"]);
+    let scratch = Scratch::new();
+    let system = scratch.file("detectors.toml", DETECTORS);
+    let run = troika(&["score", "sim/scenarios/hands-short.toml", "--system", &system]);
     assert_eq!(run.code, Some(1), "{run}");
-    run.says(&["launch/systems/cabin.toml has no gesture to score"]);
+    run.says(&["detectors.toml has no gesture to score"]);
 }
 
 #[test]
