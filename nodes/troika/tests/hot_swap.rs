@@ -23,7 +23,8 @@ use std::{
 use support::{DETECTORS, Router, Scratch, command, models, report, root, start};
 use troika_transport_zenoh::RouterGuard;
 
-const MODEL: &str = "iris_landmark";
+/// It runs in every frame that shows a face.
+const MODEL: &str = "face_landmark";
 
 /// A folder with the model as it is, and how it may be changed.
 fn candidate(scratch: &Scratch, name: &str, change: impl Fn(&mut Vec<u8>)) -> String {
@@ -94,7 +95,7 @@ fn a_good_model_is_taken_while_the_detector_runs_and_a_bad_one_is_refused() {
         (MODEL, &good, 0, "cabin: runs now, golden outputs to"),
         (MODEL, &changed, 1, "cabin: REFUSED, the old one runs on: its sha256 is"),
         (MODEL, &wrong, 1, "cabin: REFUSED, the old one runs on: output"),
-        ("face_landmark", &good, 1, "its passport is that of `iris_landmark`, not of `face_landmark`"),
+        ("iris_landmark", &good, 1, "its passport is that of `face_landmark`, not of `iris_landmark`"),
         ("silero_vad", &good, 1, "no process here runs silero_vad"),
         ("silero", &good, 1, "no model is called `silero`"),
         (MODEL, &"no/such/folder".to_owned(), 1, "no/such/folder/model.toml"),
@@ -109,7 +110,7 @@ fn a_good_model_is_taken_while_the_detector_runs_and_a_bad_one_is_refused() {
     running.interrupt();
     let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");
-    run.says(&["notice: iris_landmark: the one in"]);
+    run.says(&["notice: face_landmark: the one in"]);
     let report = report(&figures);
     let detector =
         report["nodes"].as_array().unwrap().iter().find(|node| node["kind"] == "driver_state").unwrap();

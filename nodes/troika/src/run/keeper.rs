@@ -23,8 +23,8 @@ use troika_transport_zenoh::ZenohTransport;
 pub(crate) const REQUESTS: &str = "/troika/model_update";
 /// Where their results go.
 pub(crate) const RESULTS: &str = "/troika/model_update_result";
-/// A node that runs at all has run by then.
-const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+/// A network that runs at all has run by then: that of the irises waits for open eyes.
+const TAKEN_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks whether it was taken.
 const LOOK: Duration = Duration::from_millis(10);
 /// Requests that wait; more are not heard.
