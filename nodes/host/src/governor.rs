@@ -2,8 +2,8 @@
 //! between a step's end and its deadline. Pure: the runner feeds it with every step that worked.
 //!
 //! Down at once, up with patience. A step is *tight* when it leaves little of its deadline or takes more than its budget. Two within a
-//! second lower the level: one alone is a stall of the machine, which doing less would not mend. A quiet time raises it again, when what the higher level is known to cost fits into the slack that
-//! there is now; each time that the higher level does not hold, the next try waits twice as long.
+//! second lower the level: one alone is a stall of the machine, which doing less would not mend. A quiet time raises it again; each
+//! time that the higher level does not hold, the next try waits twice as long.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ const TIGHT: f64 = 0.1;
 const TIGHT_STEPS: usize = 2;
 /// … within this lower the level.
 const TIGHT_WITHIN: Duration = Duration::from_secs(1);
-/// A higher level is tried when it would leave this share of the deadline.
+/// A higher level is tried when this one leaves this share of the deadline.
 const ROOM: f64 = 0.2;
 /// Quiet time before the first try of a higher level.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest that a try is put off.
-const LEAST_OFTEN: Duration = Duration::from_secs(80);
+const LEAST_OFTEN: Duration = Duration::from_secs(320);
 /// A level that holds for this long was rightly chosen.
 const HOLDS: Duration = Duration::from_secs(20);
 /// Levels that a node can have.
@@ -51,8 +51,6 @@ pub(crate) struct Governor {
     /// When the level was last raised.
     raised: Option<Time>,
     patience: Duration,
-    /// What a step takes at each level: the largest lately.
-    cost: [Option<Duration>; MOST_LEVELS],
 }
 
 impl Governor {
@@ -73,7 +71,6 @@ impl Governor {
             quiet_since: None,
             raised: None,
             patience: PATIENCE,
-            cost: [None; MOST_LEVELS],
         }
     }
 
@@ -88,7 +85,6 @@ impl Governor {
         if self.fixed {
             return false;
         }
-        self.note_cost(took);
         if latency > self.deadline.mul_f64(1.0 - TIGHT) || took > self.budget {
             return self.tight(end);
         }
@@ -98,7 +94,7 @@ impl Governor {
             self.patience = PATIENCE;
         }
         let due = self.level > 0 && end.since(quiet_since) >= self.patience;
-        if !due || !self.fits_above(latency, took) {
+        if !due || latency > self.deadline.mul_f64(1.0 - ROOM) {
             return false;
         }
         self.level -= 1;
@@ -133,22 +129,6 @@ impl Governor {
     fn begin(&mut self) {
         self.tight = [None; TIGHT_STEPS];
         self.quiet_since = None;
-    }
-
-    /// The largest cost lately: forgotten slowly, by a hundredth a step, so that one stall does not stand for ever.
-    fn note_cost(&mut self, took: Duration) {
-        let cost = &mut self.cost[self.level];
-        *cost = Some(cost.map_or(took, |was| was.mul_f64(0.99).max(took)));
-    }
-
-    /// Whether the level above would leave enough room: its own cost, as it was when it ran, beside the time that steps now wait
-    /// before they start. What it costs is not known before it ran once; then it is tried.
-    fn fits_above(&self, latency: Duration, took: Duration) -> bool {
-        let waits = latency.saturating_sub(took);
-        let above = self.cost[self.level - 1].unwrap_or(took);
-        // A stall that was counted into its cost must not keep the level down for ever.
-        let above = above.min(self.deadline.mul_f64(1.0 - ROOM));
-        waits + above <= self.deadline.mul_f64(1.0 - ROOM)
     }
 }
 
