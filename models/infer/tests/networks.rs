@@ -128,7 +128,7 @@ fn a_network_that_runs_takes_the_one_that_is_offered_before_its_next_run() {
         assert!(offered.ended(), "nothing of the old one is held by the thread that runs");
         assert_eq!(after.get(0), before.get(0));
     }
-    drop(network);
+    drop((network, exchanges));
     assert!(store.exchanges().is_empty(), "a network that is gone takes nothing");
 }
 
