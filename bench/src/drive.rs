@@ -150,7 +150,8 @@ fn measure(options: &Options, folder: &std::path::Path) -> anyhow::Result<Report
             }
         }
     }
-    let (lateness, refused) = floor.stop_with_notices();
+    let recorded = floor.finish();
+    let (lateness, refused) = (recorded.lateness, recorded.notices);
     let us = |q: f64| lateness.quantile(q).as_secs_f64() * 1e6;
     let mut rows = Vec::new();
     for (size, bytes) in SIZES.iter().enumerate() {
