@@ -15,6 +15,7 @@ mod light;
 mod look;
 mod math;
 mod node;
+mod play;
 mod raster;
 mod render;
 mod scenario;

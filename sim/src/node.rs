@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use troika_kit::{
-    Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Time, Wake, ports, requirements,
+    Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Wake, ports, requirements,
 };
 use troika_msgs::{
     sensor_msgs::Image,
@@ -14,6 +14,7 @@ use troika_msgs::{
 };
 
 use crate::{
+    play::{PERIOD, Play},
     render::{Frame, Quality, Renderer},
     scenario::Scenario,
     script::Script,
@@ -62,9 +63,8 @@ pub struct SimDriver {
     script: Script,
     renderer: Renderer,
     frame: Frame,
-    repeat: bool,
+    play: Play,
     drives_vehicle: bool,
-    started: Option<Time>,
 }
 
 impl SimDriver {
@@ -79,9 +79,8 @@ impl SimDriver {
             script: Script::new(scenario),
             renderer,
             frame: Frame::default(),
-            repeat: config.repeat,
+            play: Play::new(config.repeat),
             drives_vehicle: config.drives_vehicle,
-            started: None,
         }
     }
 
@@ -89,19 +88,7 @@ impl SimDriver {
     pub fn script(&self) -> &Script {
         &self.script
     }
-
-    /// The frame that is due at `release`.
-    fn due(&mut self, release: Time) -> Option<usize> {
-        let started = *self.started.get_or_insert(release);
-        // Half a frame of room, since releases are whole nanoseconds of a third of a second.
-        let frame = ((release.since(started).as_nanos() * 30 + 500_000_000) / 1_000_000_000) as usize;
-        let frames = self.script.shots.len();
-        if self.repeat { Some(frame % frames.max(1)) } else { Some(frame) }.filter(|frame| *frame < frames)
-    }
 }
-
-/// The period of 30 frames a second, to the nanosecond.
-const PERIOD: Duration = Duration::from_nanos(33_333_333);
 
 impl Step for SimDriver {
     type Inputs = Inputs;
@@ -118,7 +105,11 @@ impl Step for SimDriver {
     });
 
     fn step(&mut self, tick: &Tick, _: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
-        let Some(shot) = self.due(tick.release).and_then(|frame| self.script.shots.get(frame)) else {
+        let Some(shot) = self
+            .play
+            .due(tick.release, self.script.shots.len())
+            .and_then(|frame| self.script.shots.get(frame))
+        else {
             return Ok(Done::Idle);
         };
         self.renderer.render_into(&shot.pose, &mut self.frame);

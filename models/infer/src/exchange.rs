@@ -119,7 +119,7 @@ struct Held {
     taken: bool,
 }
 
-/// A network that was offered; dropping it before it was taken withdraws the offer.
+/// A network that was offered, until [`Offered::ended`] ends the offer.
 pub struct Offered {
     exchange: Exchange,
     offer: Arc<Offer>,

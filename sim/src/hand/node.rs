@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use troika_kit::{
-    Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Time, Wake, ports, requirements,
+    Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Wake, ports, requirements,
 };
 use troika_msgs::{sensor_msgs::Image, std_msgs::Header, troika::GestureTruth};
 
@@ -15,6 +15,7 @@ use crate::{
         scene::{HandFrame, HandScene, HandTruth},
         script::{GestureLabel, HandScript},
     },
+    play::{PERIOD, Play},
     render::Quality,
 };
 
@@ -61,8 +62,7 @@ pub struct SimHand {
     frame: HandFrame,
     /// With `prerender`, every frame of the script.
     kept: Vec<HandFrame>,
-    repeat: bool,
-    started: Option<Time>,
+    play: Play,
 }
 
 /// A hand is visible when this share of its landmarks is in the picture: a palm with some of its fingers.
@@ -85,21 +85,12 @@ impl SimHand {
                 kept.push(frame);
             }
         }
-        SimHand { script, scene, frame: HandFrame::default(), kept, repeat: config.repeat, started: None }
+        SimHand { script, scene, frame: HandFrame::default(), kept, play: Play::new(config.repeat) }
     }
 
     /// Every frame's shot and truth.
     pub fn script(&self) -> &HandScript {
         &self.script
-    }
-
-    /// The frame that is due at `release`.
-    fn due(&mut self, release: Time) -> Option<usize> {
-        let started = *self.started.get_or_insert(release);
-        // Half a frame of room, since releases are whole nanoseconds of a third of a second.
-        let frame = ((release.since(started).as_nanos() * 30 + 500_000_000) / 1_000_000_000) as usize;
-        let frames = self.script.shots.len();
-        if self.repeat { Some(frame % frames.max(1)) } else { Some(frame) }.filter(|frame| *frame < frames)
     }
 }
 
@@ -118,9 +109,6 @@ pub(crate) fn message(header: Header, label: GestureLabel, right: bool, truth: &
     }
 }
 
-/// The period of 30 frames a second, to the nanosecond.
-const PERIOD: Duration = Duration::from_nanos(33_333_333);
-
 impl Step for SimHand {
     type Inputs = Inputs;
     type Outputs = Outputs;
@@ -136,7 +124,7 @@ impl Step for SimHand {
     });
 
     fn step(&mut self, tick: &Tick, _: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
-        let Some(due) = self.due(tick.release) else { return Ok(Done::Idle) };
+        let Some(due) = self.play.due(tick.release, self.script.shots.len()) else { return Ok(Done::Idle) };
         let Some(timed) = self.script.shots.get(due) else { return Ok(Done::Idle) };
         match self.kept.get(due) {
             Some(kept) => self.frame.clone_from(kept),
