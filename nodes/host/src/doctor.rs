@@ -9,8 +9,8 @@ use rustix::{
 };
 
 use crate::sched::{
-    CAP_IPC_LOCK, CAP_SYS_NICE, MEND_ADMISSION, MEND_MEMLOCK, MEND_PRIORITY, Policy, has_capability,
-    set_policy,
+    CAP_IPC_LOCK, CAP_SYS_NICE, MEND_ADMISSION, MEND_MEMLOCK, MEND_PRIORITY, MEND_WAKE_LATENCY, Policy,
+    WAKE_LATENCY, has_capability, set_policy,
 };
 
 /// Memory that one of our processes may touch: models, arenas, pools and stacks; below it, locking fails in the field.
@@ -43,6 +43,7 @@ pub fn inspect() -> Vec<Finding> {
         preemption(&read("/proc/version").unwrap_or_default(), read("/sys/kernel/realtime").as_deref()),
         cgroup(),
         governor(),
+        idle(),
         cores(read("/sys/devices/system/cpu/isolated").as_deref()),
     ]
 }
@@ -200,6 +201,21 @@ fn governor() -> Finding {
         detail: governor
             .unwrap_or_else(|| "none: the frequency is not the guest's (or the kernel's) to set".into()),
         mend: "cpupower frequency-set -g performance".into(),
+    }
+}
+
+fn idle() -> Finding {
+    let driver = read("/sys/devices/system/cpu/cpuidle/current_driver").unwrap_or_else(|| "none".into());
+    let writable = fs::OpenOptions::new().write(true).open(WAKE_LATENCY);
+    let allowed = match &writable {
+        Ok(_) => format!("{WAKE_LATENCY} may be held (`wake_latency_us` of a process)"),
+        Err(why) => format!("{WAKE_LATENCY}: {why}"),
+    };
+    Finding {
+        what: "idle states",
+        ok: writable.is_ok() || driver == "none",
+        detail: format!("driver {driver}; {allowed}"),
+        mend: MEND_WAKE_LATENCY.into(),
     }
 }
 

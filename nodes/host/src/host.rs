@@ -20,7 +20,7 @@ use crate::{
     options::{HostOptions, NodeOptions, SpawnError},
     outbox::{Outbox, outbox},
     runner::Runner,
-    sched::{self, Notice, Policy},
+    sched::{self, Notice, Policy, WakeLatency},
     schedule::Schedule,
     stats::{NodeEvent, NodeStats, Record, books},
     sync::{StopToken, Vital, Wake},
@@ -35,6 +35,7 @@ pub struct Host {
     go: StopToken,
     stop: StopToken,
     housekeeper: Option<JoinHandle<()>>,
+    _awake: Option<WakeLatency>,
 }
 
 struct Node {
@@ -78,6 +79,11 @@ impl Host {
         {
             notices.push(notice);
         }
+        let awake = options.wake_latency_us.map(WakeLatency::hold).transpose();
+        let awake = awake.unwrap_or_else(|notice| {
+            notices.push(notice);
+            None
+        });
         let shared = Shared {
             transport,
             clock: HostClock::start(),
@@ -92,6 +98,7 @@ impl Host {
             go: StopToken::new(),
             stop: StopToken::new(),
             housekeeper: None,
+            _awake: awake,
         }
     }
 
@@ -221,6 +228,12 @@ impl Host {
                     mend: "raise the limit of threads (ulimit -u)".into(),
                 }),
             }
+        }
+        // Here, since a transport may make its threads when they are first needed.
+        if self.options.courier != Policy::Other
+            && let Err(notice) = sched::raise_threads(self.shared.transport.threads(), self.options.courier)
+        {
+            lock(&self.shared.notices).push(notice);
         }
         self.go.stop();
     }

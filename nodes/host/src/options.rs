@@ -20,15 +20,26 @@ pub struct HostOptions {
     pub mlock: bool,
     /// Let nodes have the real-time policy that they ask for; false runs all at normal priority.
     pub rt_allowed: bool,
-    /// Policy of the threads that hand outputs to the transport: below every node.
+    /// Policy of the threads that carry messages, below every node: ours that hand outputs to the transport, and the transport's
+    /// own. As ordinary threads they wait behind a busy machine; and one that a node takes the core from, in the middle of handing
+    /// a frame to the next node, goes on elsewhere only if it is a real-time thread, which the kernel moves at once.
     pub courier: Policy,
+    /// Let no core take longer than this to wake from idleness, in microseconds, while the host lives; the whole machine is
+    /// concerned ([`sched::WakeLatency`](crate::sched::WakeLatency)).
+    pub wake_latency_us: Option<u32>,
     /// Publish a heartbeat for each node, once a second, on [`crate::heartbeat::TOPIC`].
     pub heartbeat: bool,
 }
 
 impl Default for HostOptions {
     fn default() -> Self {
-        HostOptions { mlock: true, rt_allowed: true, courier: Policy::Other, heartbeat: true }
+        HostOptions {
+            mlock: true,
+            rt_allowed: true,
+            courier: Policy::Other,
+            wake_latency_us: None,
+            heartbeat: true,
+        }
     }
 }
 

@@ -85,7 +85,11 @@ pub const MEND_MEMLOCK: &str = "run as root, or `setcap cap_ipc_lock=ep <binary>
 /// `EPERM` without the right (for a deadline also with an affinity narrower than the machine), `EINVAL` for a priority outside
 /// 1..=99 or not `runtime <= deadline <= period`, `EBUSY` when the kernel admits no more deadline threads.
 pub fn set_policy(policy: Policy) -> io::Result<()> {
-    raw::set_policy(match policy {
+    raw::set_policy(0, attributes(policy)?)
+}
+
+fn attributes(policy: Policy) -> io::Result<raw::Attributes> {
+    Ok(match policy {
         Policy::Other => raw::Attributes::Other,
         Policy::Fifo(0) => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
         Policy::Fifo(priority) => raw::Attributes::Fifo(priority),
@@ -98,6 +102,78 @@ pub fn set_policy(policy: Policy) -> io::Result<()> {
             }
         }
     })
+}
+
+/// Sets the policy of this process's threads whose names begin with one of `prefixes`: a library's, that cannot be asked
+/// themselves. Gives how many there were.
+///
+/// # Errors
+/// The notice that says what holds instead.
+pub fn raise_threads(prefixes: &[&str], policy: Policy) -> Result<usize, Notice> {
+    if prefixes.is_empty() {
+        return Ok(0);
+    }
+    let refused = |why: io::Error| Notice {
+        who: "process".into(),
+        what: format!(
+            "the transport's threads run at normal priority ({why}): on a busy machine a message waits for its turn"
+        ),
+        mend: MEND_PRIORITY.into(),
+    };
+    let attributes = attributes(policy).map_err(refused)?;
+    let mut raised = 0;
+    for thread in std::fs::read_dir("/proc/self/task").map_err(refused)?.flatten() {
+        // A thread may end between the listing and here.
+        let Ok(name) = std::fs::read_to_string(thread.path().join("comm")) else { continue };
+        let number = thread.file_name().to_str().and_then(|number| number.parse().ok());
+        let Some(number) = number.filter(|_| prefixes.iter().any(|prefix| name.starts_with(prefix))) else {
+            continue;
+        };
+        match raw::set_policy(number, attributes) {
+            Ok(()) => raised += 1,
+            Err(why) if why.raw_os_error() == Some(libc::ESRCH) => {}
+            Err(why) => return Err(refused(why)),
+        }
+    }
+    Ok(raised)
+}
+
+/// The kernel's quality-of-service file for the time that a core may take to wake up (Documentation/power/pm_qos_interface.rst).
+pub(crate) const WAKE_LATENCY: &str = "/dev/cpu_dma_latency";
+/// How to be allowed to bound it.
+pub(crate) const MEND_WAKE_LATENCY: &str = "run as root, or let a group of yours write it: a udev rule \
+     `KERNEL==\"cpu_dma_latency\", GROUP=\"realtime\", MODE=\"0660\"`; in a container `--device /dev/cpu_dma_latency`; or boot \
+     with idle=poll";
+
+/// A bound on how long a core may take to wake from idleness, for the whole machine, while this is held (`cyclictest` holds 0).
+/// A core that sleeps deeply wakes late, and a halted virtual one waits until it is given a real one.
+#[derive(Debug)]
+pub struct WakeLatency {
+    /// The kernel drops the bound when the last holder closes it, however its process ends.
+    _held: std::fs::File,
+}
+
+impl WakeLatency {
+    /// Holds a bound of so many microseconds; 0 lets no core sleep, at the price of its power.
+    ///
+    /// # Errors
+    /// The notice that says what holds instead.
+    pub fn hold(microseconds: u32) -> Result<WakeLatency, Notice> {
+        let open = || -> io::Result<std::fs::File> {
+            let mut file = std::fs::OpenOptions::new().write(true).open(WAKE_LATENCY)?;
+            // Binary, as the machine has its integers: a signed 32-bit number of microseconds.
+            let bound = i32::try_from(microseconds).unwrap_or(i32::MAX);
+            io::Write::write_all(&mut file, &bound.to_ne_bytes())?;
+            Ok(file)
+        };
+        open().map(|held| WakeLatency { _held: held }).map_err(|why| Notice {
+            who: "process".into(),
+            what: format!(
+                "{WAKE_LATENCY}: {why}: an idle core may sleep deeply, and a step then starts late"
+            ),
+            mend: MEND_WAKE_LATENCY.into(),
+        })
+    }
 }
 
 /// Lets the calling thread run on these cores only.
@@ -258,6 +334,52 @@ mod tests {
         };
         let refused = std::thread::spawn(move || set_policy(policy)).join().expect("it ran on");
         assert!(refused.is_err());
+    }
+
+    #[test]
+    fn a_librarys_threads_are_raised_by_their_names_and_no_others() {
+        let raised = std::thread::spawn(|| {
+            let (sender, parked) = std::sync::mpsc::channel::<()>();
+            let waiting = std::thread::Builder::new()
+                .name("raise-me-0".into())
+                .spawn(move || {
+                    let _ = parked.recv();
+                    policy_of_this_thread()
+                })
+                .expect("a thread");
+            let raised = raise_threads(&["raise-me-"], Policy::Fifo(1));
+            drop(sender);
+            (raised, waiting.join().expect("it ran on"), policy_of_this_thread())
+        });
+        let (raised, theirs, ours) = raised.join().expect("it ran on");
+        assert_eq!(ours, libc::SCHED_OTHER);
+        match raised {
+            // The name is set by the new thread itself, so it may not have been there yet.
+            Ok(count) => assert_eq!(theirs, if count == 1 { libc::SCHED_FIFO } else { libc::SCHED_OTHER }),
+            Err(notice) => assert!(notice.mend.contains("cap_sys_nice"), "{notice}"),
+        }
+    }
+
+    /// Without reset-on-fork's flag.
+    fn policy_of_this_thread() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux");
+        // Field 41 of proc_pid_stat(5); the name, the second field, ends with the last bracket.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        fields.split_whitespace().nth(41 - 3).and_then(|field| field.parse().ok()).expect("a policy")
+    }
+
+    #[test]
+    fn a_bound_on_waking_is_held_or_the_notice_says_how_to_get_there() {
+        match WakeLatency::hold(100) {
+            Ok(held) => {
+                let mut now = [0; 4];
+                let mut file = std::fs::File::open(WAKE_LATENCY).expect("it was opened for writing");
+                io::Read::read_exact(&mut file, &mut now).expect("the bound that holds");
+                assert!(i32::from_ne_bytes(now) <= 100);
+                drop(held);
+            }
+            Err(notice) => assert!(notice.mend.contains("cpu_dma_latency"), "{notice}"),
+        }
     }
 
     #[test]

@@ -13,9 +13,9 @@ pub(super) enum Attributes {
     Deadline { runtime: u64, deadline: u64, period: u64 },
 }
 
-/// Sets the calling thread's policy (sched_setattr(2)). Threads that it starts are ordinary ones (reset on fork): a deadline
-/// thread could start none otherwise, and a library's helper must not inherit a detector's priority.
-pub(super) fn set_policy(attributes: Attributes) -> io::Result<()> {
+/// Sets a thread's policy (sched_setattr(2)); thread 0 is the calling one. Threads that it starts are ordinary ones (reset on
+/// fork): a deadline thread could start none otherwise, and a library's helper must not inherit a detector's priority.
+pub(super) fn set_policy(thread: libc::pid_t, attributes: Attributes) -> io::Result<()> {
     // SAFETY: sched_attr is plain integers, for which all zeroes is a value.
     let mut attr: libc::sched_attr = unsafe { std::mem::zeroed() };
     attr.size = size_of::<libc::sched_attr>() as u32;
@@ -35,8 +35,8 @@ pub(super) fn set_policy(attributes: Attributes) -> io::Result<()> {
         }
     };
     attr.sched_policy = policy as u32;
-    // SAFETY: thread 0 is the calling one; the kernel only reads `attr`, which says its own size and outlives the call.
-    match unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) } {
+    // SAFETY: a thread that is gone is an error; the kernel only reads `attr`, which says its own size and outlives the call.
+    match unsafe { libc::syscall(libc::SYS_sched_setattr, thread, &raw const attr, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

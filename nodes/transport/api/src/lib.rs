@@ -52,6 +52,11 @@ pub trait Transport: Send + Sync {
     /// Makes a node known to the graph. `namespace` is `/` or `/car/front`; `name` has no slash.
     fn node(&self, namespace: &str, name: &str) -> Result<Box<dyn NodeHandle>, TransportError>;
 
+    /// How the names of its own threads begin, those on which messages come and go, so that a host may give them a priority.
+    fn threads(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Who is there now, as far as this session knows.
     fn graph(&self) -> Result<Graph, TransportError>;
 }

@@ -113,6 +113,11 @@ impl Transport for ZenohTransport {
         "zenoh"
     }
 
+    /// Those of zenoh's runtimes (`zenoh-runtime`, `ZRuntime`), each followed by a number.
+    fn threads(&self) -> &'static [&'static str] {
+        &["app-", "acc-", "tx-", "rx-", "net-"]
+    }
+
     fn node(&self, namespace: &str, name: &str) -> Result<Box<dyn NodeHandle>, TransportError> {
         wire::check_namespace(namespace).map_err(|_| TransportError::Name(namespace.to_owned()))?;
         wire::check_node_name(name).map_err(|_| TransportError::Name(name.to_owned()))?;

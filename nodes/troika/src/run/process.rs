@@ -21,6 +21,10 @@ use crate::{kind::Runtime, system::System};
 /// How long the other processes may take to load their models and to appear.
 const ALL_HERE: Duration = Duration::from_secs(90);
 
+/// Of the threads that carry messages, in a process of real-time nodes and in its watchdog: above ordinary threads, below every
+/// node.
+pub(super) const CARRIERS: Policy = Policy::Fifo(1);
+
 /// Runs the process; returns when it was stopped.
 pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> anyhow::Result<()> {
     // When the conductor is killed outright, its processes must not go on alone.
@@ -31,9 +35,12 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         crate::system::load(&arguments.system).map_err(|error| anyhow::anyhow!("{}", error.1.message))?;
     let settings = system.processes.get(process).map(|one| one.get_ref().clone()).unwrap_or_default();
     let transport = arguments.open(&system)?;
-    // Above ordinary threads, below every node: what a node sends does not wait behind a busy machine.
-    let courier = if settings.lock_memory { Policy::Fifo(1) } else { Policy::Other };
-    let options = HostOptions { mlock: settings.lock_memory, courier, ..HostOptions::default() };
+    let options = HostOptions {
+        mlock: settings.lock_memory,
+        courier: if settings.lock_memory { CARRIERS } else { Policy::Other },
+        wake_latency_us: settings.wake_latency_us,
+        ..HostOptions::default()
+    };
     let mut host = Host::new(options, transport.clone());
     if settings.nice != 0 {
         rustix::process::nice(settings.nice).context("cannot lower the process's priority")?;

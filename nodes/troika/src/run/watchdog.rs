@@ -22,6 +22,7 @@ use troika_transport::{NodeHandle, Transport};
 
 use super::{
     RunArguments, node_options,
+    process::CARRIERS,
     report::{ProcessFigures, WatchdogFigures},
 };
 use crate::{
@@ -51,7 +52,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     ward.start()?;
 
     // From here on as a real-time thread; what it starts is an ordinary one again.
-    for notice in [sched::lock_memory().err(), priority(process)].into_iter().flatten() {
+    let carriers = sched::raise_threads(transport.threads(), CARRIERS).err();
+    for notice in [sched::lock_memory().err(), carriers, priority(process)].into_iter().flatten() {
         eprintln!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
     }
     let clock = HostClock::start();

@@ -97,6 +97,8 @@ fn default_process() -> String {
 pub(crate) struct Process {
     /// Lock the process's memory (never where speech or language models run).
     pub lock_memory: bool,
+    /// Let no core of the machine take longer than this to wake from idleness while the process runs, microseconds.
+    pub wake_latency_us: Option<u32>,
     /// Measure the machine's scheduling floor beside this process's nodes.
     pub floor: bool,
     /// `nice` value of the process's ordinary threads, 0 to 19.
@@ -109,7 +111,14 @@ pub(crate) struct Process {
 
 impl Default for Process {
     fn default() -> Self {
-        Process { lock_memory: false, floor: false, nice: 0, watchdog: Watchdog::Off, essential: true }
+        Process {
+            lock_memory: false,
+            wake_latency_us: None,
+            floor: false,
+            nice: 0,
+            watchdog: Watchdog::Off,
+            essential: true,
+        }
     }
 }
 

@@ -282,12 +282,13 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
             && let Some(settings) = settings.filter(|settings| {
                 settings.get_ref().lock_memory
                     || settings.get_ref().floor
+                    || settings.get_ref().wake_latency_us.is_some()
                     || settings.get_ref().watchdog != Watchdog::Off
             })
         {
             problems.push(
                 Problem::error(format!(
-                    "`{name}` is a program of its own: `lock_memory`, `floor` and `watchdog` are for processes of real-time nodes"
+                    "`{name}` is a program of its own: `lock_memory`, `wake_latency_us`, `floor` and `watchdog` are for processes of real-time nodes"
                 ))
                 .at(settings.span())
                 .help("leave them out of this process; it may have `nice` and `essential`"),
