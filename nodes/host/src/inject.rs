@@ -69,12 +69,13 @@ pub enum InjectedFault {
 }
 
 impl Injection {
-    pub(crate) fn is_due(&self, step: u64) -> bool {
-        match step.checked_sub(self.at_step) {
-            Some(0) => true,
-            Some(since) => self.every > 0 && since.is_multiple_of(self.every),
-            None => false,
-        }
+    /// The step that it is due at after `step`, or the first one. A step that was passed over (it would have started too late) is
+    /// made up for by the next that runs.
+    pub(crate) fn due_after(&self, step: Option<u64>) -> Option<u64> {
+        let Some(since) = step.map(|step| step.saturating_sub(self.at_step)) else {
+            return Some(self.at_step);
+        };
+        (self.every > 0).then(|| self.at_step + (since / self.every + 1) * self.every)
     }
 
     /// Does it, on the node's own thread.
@@ -105,12 +106,24 @@ mod tests {
 
     #[test]
     fn an_injection_comes_when_it_is_due() {
-        let due = |every| {
+        let due = |every, steps: &[u64]| {
             let injection = Injection { fault: InjectedFault::Panic, at_step: 3, every, log: None };
-            (0..10).filter(|step| injection.is_due(*step)).collect::<Vec<_>>()
+            let mut next = injection.due_after(None);
+            let mut found = Vec::new();
+            for step in steps {
+                if next.is_some_and(|next| *step >= next) {
+                    found.push(*step);
+                    next = injection.due_after(Some(*step));
+                }
+            }
+            found
         };
-        assert_eq!(due(0), [3]);
-        assert_eq!(due(4), [3, 7]);
+        let all: Vec<u64> = (0..13).collect();
+        assert_eq!(due(0, &all), [3]);
+        assert_eq!(due(4, &all), [3, 7, 11]);
+        // Steps 3 and 7 were passed over: the next ones do it, and the grid stays.
+        assert_eq!(due(4, &[0, 1, 2, 5, 6, 8, 9, 10, 11, 12]), [5, 8, 11]);
+        assert_eq!(due(0, &[0, 6, 7]), [6]);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(crate) struct Runner<S: Step> {
     /// Where the node's own code allocates, if anywhere but the system.
     arena: Option<Arena>,
     inject: Option<Injection>,
+    /// The step that it is due at.
+    inject_at: Option<u64>,
     governor: Governor,
     book: Recorder,
 }
@@ -84,6 +86,7 @@ impl<S: Step> Runner<S> {
             silent: false,
             arena: None,
             inject: None,
+            inject_at: None,
             governor: Governor::new(&contract, S::LEVELS.len(), LevelPlan::Governed),
             book,
         }
@@ -102,6 +105,7 @@ impl<S: Step> Runner<S> {
 
     /// Does this to it on purpose.
     pub(crate) fn inject(&mut self, injection: Injection) {
+        self.inject_at = injection.due_after(None);
         self.inject = Some(injection);
     }
 
@@ -163,7 +167,11 @@ impl<S: Step> Runner<S> {
             self.fall_back(&tick, Fault::Panicked);
             return Ran { tick, counts: true };
         }
-        let inject = self.inject.as_ref().filter(|inject| inject.is_due(tick.seq));
+        let is_due = self.inject_at.is_some_and(|at| tick.seq >= at);
+        let inject = self.inject.as_ref().filter(|_| is_due);
+        if let Some(inject) = inject {
+            self.inject_at = inject.due_after(Some(tick.seq));
+        }
         let step = || {
             if let Some(inject) = inject {
                 inject.happen(&tick, &mut now);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use troika_host::{HostClock, StopToken};
+use troika_host::{HostClock, Policy, StopToken, sched::raise_threads};
 use troika_kit::{Message as _, Qos, Time};
 use troika_msgs::{
     std_msgs::{self, Header},
@@ -19,8 +19,10 @@ use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport};
 
 /// As the nodes' signals are specified, 50 Hz.
 const SIGNALS_EVERY: Duration = Duration::from_millis(20);
-/// Another computer on the bus would not share this one's load, so the peer's threads go before it.
+/// Another computer on the bus would not share this one's load, so the peer's threads go before it,
 const NICE: i32 = -20;
+/// and those of its zenoh sessions before the zenoh threads of the system under test, and after its nodes.
+const EAGER: Policy = Policy::Fifo(60);
 /// Messages that wait for this peer's callback; none may be lost.
 const DEPTH: u32 = 1000;
 
@@ -118,6 +120,12 @@ impl Peer {
         let options = ZenohOptions { router: endpoint.clone(), ..ZenohOptions::default() };
         let transport = ZenohTransport::open(options)?;
         let handle = transport.node("/", "reactions_peer")?;
+        if let Err(notice) = raise_threads(transport.threads(), EAGER) {
+            eprintln!(
+                "notice: this peer's threads share the load ({}): its figures are too long",
+                notice.what
+            );
+        }
         Ok(Peer { handle, subscriptions: Mutex::default(), endpoint, _transport: transport, _router: router })
     }
 

@@ -14,6 +14,7 @@ mod view;
 mod virtual_hands;
 pub(crate) mod virtual_time;
 mod voice;
+mod ward;
 mod watchdog;
 
 pub(crate) use voice::expected_of;

@@ -3,14 +3,10 @@
 //! model and runs above the nodes that it watches, so that a node which takes its core for good does not take the watchdog's
 //! time too.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use troika_host::{
     HostClock, Policy, sched,
     signal::stop_on_signals,
@@ -24,6 +20,7 @@ use super::{
     RunArguments, node_options,
     process::CARRIERS,
     report::{ProcessFigures, WatchdogFigures},
+    ward::Ward,
 };
 use crate::{
     kind::{Making, Speaks},
@@ -34,8 +31,6 @@ use crate::{
 const ROUND: Duration = Duration::from_millis(5);
 /// Above the nodes (at most 98 by the check, 80 or so by habit) and above the floor's 90.
 const PRIORITY: u8 = 95;
-/// How long the process may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(8);
 
 /// Watches the process until it is told to stop.
 pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> anyhow::Result<()> {
@@ -47,9 +42,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let page_path = folder.path().join("vitals");
     let page = VitalsPage::create(&page_path).context("no shared memory for the signs of life")?;
     let transport = arguments.open(&system)?;
-    let mut ward = Ward::new(arguments, process, figures, &page_path)?;
     let mut watched = watched(&source, &system, process, &*transport)?;
-    ward.start()?;
+    let mut ward = Ward::start(arguments, process, figures, &page_path)?;
 
     // From here on as a real-time thread; what it starts is an ordinary one again.
     let carriers = sched::raise_threads(transport.threads(), CARRIERS).err();
@@ -65,22 +59,24 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         let (now, at) = (clock.now(), monotonic(clock));
         let late = at.saturating_sub(last + ROUND);
         last = at;
-        if let Some(status) = ward.ended()? {
+        let seen = ward.look()?;
+        if seen.started {
+            account.restarts += 1;
+            let (used, most) = restarts.used();
+            eprintln!("watchdog: process '{process}' started again ({used} of {most} in a minute)");
+        }
+        if let Some(status) = seen.by_itself {
+            account.died += 1;
+            eprintln!("watchdog: process '{process}' ended by itself ({status})");
+        }
+        if seen.ended {
             if !watched.nodes.iter().any(|node| node.has_run) {
-                bail!("process '{process}' did not start ({status})");
-            }
-            if !ward.killed {
-                account.died += 1;
-                eprintln!("watchdog: process '{process}' ended by itself ({status})");
+                let status = ward.status().map_or_else(String::new, |status| format!(" ({status})"));
+                bail!("process '{process}' did not start{status}");
             }
             watched.all_owe(&page);
-            // Spoken for before anything else is done: to start a process takes a millisecond or more.
-            watched.look(&page, at, late, now, &mut account);
             if restarts.allow(at) {
-                ward.start()?;
-                account.restarts += 1;
-                let (used, most) = restarts.used();
-                eprintln!("watchdog: process '{process}' started again ({used} of {most} in a minute)");
+                ward.start_again();
             } else {
                 eprintln!(
                     "watchdog: process '{process}' fails too often and is left alone; its nodes' fall-backs are published until \
@@ -90,12 +86,11 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         }
         let worst = watched.look(&page, at, late, now, &mut account);
         if let Some(name) = worst
-            && ward.runs()
-            && !ward.killed
+            && ward.lives()
         {
             account.killed += 1;
             eprintln!("watchdog: a step of {name} does not come back: process '{process}' is ended");
-            ward.kill()?;
+            ward.kill();
         }
     }
     ward.stop();
@@ -135,89 +130,6 @@ fn priority(process: &str) -> Option<sched::Notice> {
         what: format!("runs at normal priority ({why}): under load it notices late"),
         mend: sched::MEND_PRIORITY.into(),
     })
-}
-
-/// The process that is watched.
-struct Ward {
-    command: Command,
-    child: Option<Child>,
-    /// We ended it.
-    killed: bool,
-    /// It was started before.
-    again: bool,
-}
-
-impl Ward {
-    fn new(arguments: &RunArguments, process: &str, figures: &Path, page: &PathBuf) -> anyhow::Result<Ward> {
-        let mut command =
-            Command::new(std::env::current_exe().context("cannot find this program's own file")?);
-        command.arg("run").arg(&arguments.system).args(["--process", process]);
-        command.arg("--figures").arg(figures).arg("--vitals").arg(page);
-        if let Some(router) = &arguments.router {
-            command.arg("--router").arg(router);
-        }
-        command.stdin(Stdio::null());
-        Ok(Ward { command, child: None, killed: false, again: false })
-    }
-
-    fn start(&mut self) -> anyhow::Result<()> {
-        self.killed = false;
-        self.child = Some(self.command.spawn().context("cannot start the process that is watched")?);
-        if !self.again {
-            self.again = true;
-            self.command.arg("--again");
-        }
-        Ok(())
-    }
-
-    fn runs(&self) -> bool {
-        self.child.is_some()
-    }
-
-    /// Its status, once, when it has ended.
-    fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        let Some(child) = &mut self.child else { return Ok(None) };
-        let status = child.try_wait()?;
-        if status.is_some() {
-            self.child = None;
-        }
-        Ok(status)
-    }
-
-    fn kill(&mut self) -> anyhow::Result<()> {
-        self.killed = true;
-        if let Some(child) = &mut self.child {
-            child.kill().context("cannot end the process that is watched")?;
-        }
-        Ok(())
-    }
-
-    /// Asks it to stop, and waits; longer than that it is not waited for.
-    fn stop(&mut self) {
-        let Some(child) = &mut self.child else { return };
-        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _gone_already = kill_process(pid, Signal::TERM);
-        }
-        let mut waited = Duration::ZERO;
-        while matches!(child.try_wait(), Ok(None)) && waited < GRACE {
-            std::thread::sleep(ROUND);
-            waited += ROUND;
-        }
-        if matches!(child.try_wait(), Ok(None)) {
-            eprintln!("the process that is watched did not stop within {GRACE:?}: killed");
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-impl Drop for Ward {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
 }
 
 /// The nodes of the process.

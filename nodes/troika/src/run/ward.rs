@@ -1,0 +1,218 @@
+//! The process that a watchdog watches, started and buried by an ordinary thread. Neither may be done by the watchdog itself: a new
+//! process is an ordinary thread until it has its program, and its parent stands still for so long; and the kernel clears a dead
+//! process's entries of `/proc` by spinning until whoever looks at them has let go (`release_task`, `shrink_dcache_parent`), which at
+//! a real-time priority keeps that somebody from running: a watchdog that waited for its child took its core for one to two seconds
+//! in one of seven burials while another program listed the processes.
+
+use std::{
+    os::fd::OwnedFd,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, Sender, channel},
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
+
+use super::RunArguments;
+
+/// How long the process may take to stop before it is killed.
+const GRACE: Duration = Duration::from_secs(8);
+/// Between two looks while it stops.
+const ROUND: Duration = Duration::from_millis(5);
+
+/// What the ordinary thread tells.
+enum News {
+    /// A handle of the process: it stays this process's when its number is another's.
+    Started(OwnedFd),
+    Failed(anyhow::Error),
+    /// What a dead process left.
+    Buried(ExitStatus),
+}
+
+/// What happened since the last look.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// It ended: told once.
+    pub ended: bool,
+    /// It was started.
+    pub started: bool,
+    /// With this, if it was not killed by us; told when it is buried, a while after it ended.
+    pub by_itself: Option<ExitStatus>,
+}
+
+/// The process that is watched.
+pub(super) struct Ward {
+    orders: Option<Sender<()>>,
+    news: Receiver<News>,
+    process: Option<OwnedFd>,
+    /// Starts that were ordered and not told of.
+    on_its_way: bool,
+    /// We ended it.
+    killed: bool,
+}
+
+impl Ward {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(super) fn start(
+        arguments: &RunArguments,
+        process: &str,
+        figures: &Path,
+        page: &Path,
+    ) -> anyhow::Result<Ward> {
+        let mut command =
+            Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+        command.arg("run").arg(&arguments.system).args(["--process", process]);
+        command.arg("--figures").arg(figures).arg("--vitals").arg(page);
+        if let Some(router) = &arguments.router {
+            command.arg("--router").arg(router);
+        }
+        command.stdin(Stdio::null());
+        let (orders, ordered) = channel();
+        let (tell, news) = channel();
+        std::thread::Builder::new()
+            .name("troika-ward".into())
+            .spawn(move || serve(&mut command, &ordered, &tell))
+            .context("cannot start a thread")?;
+        let mut ward = Ward { orders: Some(orders), news, process: None, on_its_way: false, killed: false };
+        ward.start_again();
+        match ward.news.recv() {
+            Ok(News::Started(process)) => ward.process = Some(process),
+            Ok(News::Failed(why)) => return Err(why),
+            Ok(News::Buried(_)) | Err(_) => return Err(anyhow!("the thread that starts processes ended")),
+        }
+        ward.on_its_way = false;
+        Ok(ward)
+    }
+
+    /// Orders another start, which [`Ward::look`] tells of.
+    pub(super) fn start_again(&mut self) {
+        if let Some(orders) = &self.orders {
+            self.on_its_way = orders.send(()).is_ok();
+        }
+    }
+
+    /// It runs, as far as was seen, and was not killed by us.
+    pub(super) fn lives(&self) -> bool {
+        self.process.is_some() && !self.killed
+    }
+
+    /// What happened; waits for nothing.
+    ///
+    /// # Errors
+    /// It cannot be started again.
+    pub(super) fn look(&mut self) -> anyhow::Result<Seen> {
+        let mut seen = Seen::default();
+        while let Ok(news) = self.news.try_recv() {
+            match news {
+                News::Started(process) => {
+                    self.process = Some(process);
+                    self.on_its_way = false;
+                    self.killed = false;
+                    seen.started = true;
+                }
+                News::Failed(why) => return Err(why),
+                News::Buried(status) if !self.killed => seen.by_itself = Some(status),
+                News::Buried(_) => {}
+            }
+        }
+        if let Some(process) = &self.process
+            && has_ended(process)
+        {
+            self.process = None;
+            seen.ended = true;
+        }
+        Ok(seen)
+    }
+
+    /// What it left, after it ended: waits until it is buried.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        self.news.iter().find_map(|news| if let News::Buried(status) = news { Some(status) } else { None })
+    }
+
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        self.killed = true;
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            let _gone_already = pidfd_send_signal(process, signal);
+        }
+    }
+
+    /// Asks it to stop, and waits; longer than that it is not waited for.
+    pub(super) fn stop(&mut self) {
+        self.orders = None;
+        let (mut waited, mut asked) = (Duration::ZERO, false);
+        while waited < GRACE {
+            let _told_before = self.look();
+            if self.process.is_none() && !self.on_its_way {
+                return;
+            }
+            if self.process.is_some() && !asked {
+                self.signal(Signal::TERM);
+                asked = true;
+            }
+            std::thread::sleep(ROUND);
+            waited += ROUND;
+        }
+        eprintln!("the process that is watched did not stop within {GRACE:?}: killed");
+        self.kill();
+    }
+}
+
+impl Drop for Ward {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// A process's handle can be read from when it has ended, buried or not (pidfd_open(2)).
+fn has_ended(process: &OwnedFd) -> bool {
+    let mut handles = [PollFd::new(process, PollFlags::IN)];
+    poll(&mut handles, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+}
+
+/// Starts and buries, one after the other, until nobody orders any more. The process is told when this thread ends, and ends itself
+/// then, so it must last as long as the watchdog does.
+fn serve(command: &mut Command, ordered: &Receiver<()>, tell: &Sender<News>) {
+    let mut before = false;
+    while ordered.recv().is_ok() {
+        let begun = command.spawn().context("cannot start the process that is watched").and_then(|child| {
+            let pid = i32::try_from(child.id())
+                .ok()
+                .and_then(Pid::from_raw)
+                .context("a process without a number")?;
+            // Not buried yet, so the number is its own.
+            let handle =
+                pidfd_open(pid, PidfdFlags::empty()).context("no handle of the process that is watched")?;
+            Ok((child, handle))
+        });
+        let mut child = match begun {
+            Ok((child, handle)) => {
+                let _nobody_listens = tell.send(News::Started(handle));
+                child
+            }
+            Err(why) => {
+                let _nobody_listens = tell.send(News::Failed(why));
+                return;
+            }
+        };
+        if !before {
+            before = true;
+            command.arg("--again");
+        }
+        if let Ok(status) = child.wait() {
+            let _nobody_listens = tell.send(News::Buried(status));
+        }
+    }
+}
