@@ -11,6 +11,7 @@ use zenoh::{
     pubsub::Subscriber,
     qos::{CongestionControl, Priority, Reliability},
     sample::{Sample, SampleKind},
+    shm::{GarbageCollect, PosixShmProviderBackend, ShmProvider},
 };
 
 use crate::{
@@ -18,12 +19,19 @@ use crate::{
     wire::{self, Attachment, Gid, QosProfile},
 };
 
+/// Messages from this size on go into shared memory, where there is any; zenoh's own bound for what it would put there itself.
+const LARGE: usize = 3072;
+
+/// Where a session makes what it shares with other processes.
+pub(crate) type SharedMemory = Arc<ShmProvider<PosixShmProviderBackend>>;
+
 /// A declared publisher. Fields are dropped in their order: the token first, so that nobody counts on what is gone.
 pub(crate) struct ZenohPublisher {
     token: Option<LivelinessToken>,
     publisher: zenoh::pubsub::Publisher<'static>,
     sequence: i64,
     gid: Gid,
+    memory: Option<SharedMemory>,
     shared: Option<Arc<Shared>>,
 }
 
@@ -48,7 +56,9 @@ impl ZenohPublisher {
             .reliability(reliability)
             .priority(priority)
             .wait()?;
-        Ok(ZenohPublisher { token: None, publisher, sequence: 0, gid, shared: None })
+        // Waits while the session makes it; none where it is switched off.
+        let memory = session.get_shm_provider().wait();
+        Ok(ZenohPublisher { token: None, publisher, sequence: 0, gid, memory, shared: None })
     }
 
     /// With its token on the graph; keeps the session open.
@@ -60,11 +70,22 @@ impl ZenohPublisher {
 }
 
 impl Publisher for ZenohPublisher {
-    /// Copies the bytes once, into the buffer that zenoh keeps until they have left.
+    /// Copies the bytes once: into memory that the receivers share, or into the buffer that zenoh keeps until they have left.
     fn put(&mut self, cdr: &[u8], stamp: Time) -> Result<(), TransportError> {
         let source_time_ns = i64::try_from(stamp.as_nanos()).unwrap_or(i64::MAX);
         let attachment = Attachment { sequence: self.sequence, source_time_ns, gid: self.gid };
-        self.publisher.put(cdr).attachment(attachment.encode()).wait().map_err(|_| TransportError::Closed)?;
+        // When the pool is full of what slow receivers hold, the message goes the other way.
+        let place = self.memory.as_ref().filter(|_| cdr.len() >= LARGE);
+        let place =
+            place.and_then(|memory| memory.alloc(cdr.len()).with_policy::<GarbageCollect>().wait().ok());
+        let put = match place {
+            Some(mut place) => {
+                place.as_mut().copy_from_slice(cdr);
+                self.publisher.put(place)
+            }
+            None => self.publisher.put(cdr),
+        };
+        put.attachment(attachment.encode()).wait().map_err(|_| TransportError::Closed)?;
         self.sequence += 1;
         Ok(())
     }

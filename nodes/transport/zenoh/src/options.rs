@@ -115,8 +115,17 @@ impl ZenohOptions {
                     ("listen/endpoints", &format!("[{listen}]")),
                     ("scouting/multicast/enabled", "false"),
                     ("scouting/gossip/enabled", "true"),
-                    // Wait this long (ms) for the router's answer before going on without it.
-                    ("scouting/delay", "2000"),
+                    // As rmw_zenoh: sessions learn of each other from the router alone, and of two sessions one connects. When both
+                    // do, zenoh closes one of the two links; sessions that come and go under load were heard again only 28 s later.
+                    ("scouting/gossip/target", "{ router: [\"router\", \"peer\"], peer: [\"router\"] }"),
+                    ("scouting/gossip/autoconnect", "{ router: [], peer: [\"router\", \"peer\"] }"),
+                    (
+                        "scouting/gossip/autoconnect_strategy",
+                        "{ peer: { to_router: \"always\", to_peer: \"greater-zid\" } }",
+                    ),
+                    // Wait this long (ms) for the router's answer, and for the peers that it knows, before going on without. A
+                    // peer that was killed a moment ago never answers, so a process that is started again waits all of it.
+                    ("scouting/delay", "500"),
                     // ROS peers tell replays from news by zenoh's own time stamps.
                     ("timestamping/enabled", "true"),
                     // Wait for a free buffer up to these times (us) before a message is dropped: rmw_zenoh's 1 ms loses
@@ -127,6 +136,8 @@ impl ZenohOptions {
                         "100000",
                     ),
                     ("transport/shared_memory/enabled", if self.shared_memory { "true" } else { "false" }),
+                    // At the start, and not with the first frame.
+                    ("transport/shared_memory/mode", "\"init\""),
                 ] {
                     config.insert_json5(path, value)?;
                 }
