@@ -5,6 +5,7 @@
 //! what the network computes with the values of another runtime. `troika-models-pull` fills the store.
 
 mod exchange;
+mod fitted;
 pub mod golden;
 mod network;
 mod parts;
@@ -12,6 +13,7 @@ mod passport;
 mod store;
 
 pub use exchange::{Candidate, Exchange, Offered, Refusal};
+pub use fitted::{Fit, FitError, Fitted};
 pub use network::{Network, NetworkError, Outputs, RunError};
 pub use passport::{
     Dtype, Format, Golden, Latency, Passport, PassportError, Registry, Sha256, Source, TensorSpec,

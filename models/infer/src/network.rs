@@ -66,6 +66,16 @@ pub enum RunError {
         /// Expected.
         expected: usize,
     },
+    /// An output taken in another length.
+    #[error("output {index} has {expected} numbers, {found} are to be written")]
+    OutputLength {
+        /// Which output.
+        index: usize,
+        /// Asked for.
+        found: usize,
+        /// Made.
+        expected: usize,
+    },
     /// tract failed.
     #[error("tract: {0}")]
     Tract(String),

@@ -1,7 +1,7 @@
 //! The networks from the model store: bytes whose hash, licence and shapes were found to be those of their passports.
 
 use troika_kit::Fault;
-use troika_models::{Store, StoreError};
+use troika_models::{Fit, FitError, Fitted, Store};
 
 use crate::{hand, palm, pose, track};
 
@@ -73,98 +73,49 @@ impl Part {
         }
     }
 
-    /// Numbers that go in, and those of each output that is read.
-    const fn sizes(self) -> (usize, &'static [usize]) {
-        match self {
+    const fn fit(self) -> Fit {
+        let (input, outputs): (usize, &'static [usize]) = match self {
             Part::Palm => (palm::SIDE * palm::SIDE * 3, &[palm::ANCHORS * palm::COORDINATES, palm::ANCHORS]),
             Part::Hand => (hand::SIDE * hand::SIDE * 3, &[hand::POINTS * 3, 1, 1]),
             Part::Pose => (pose::FEATURES, &[pose::CLASSES]),
             Part::Motion => (track::FEATURES, &[track::CLASSES]),
-        }
+        };
+        Fit { model: self.model(), pieces: self.pieces(), input, outputs }
     }
 }
 
-/// Why a network is not to be had.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The store refused it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Its passport and its bytes agree, but it is not the network that this node is written for.
-    #[error("{model}: {what} has {found} numbers, this node is written for {expected}")]
-    Other {
-        /// The model.
-        model: &'static str,
-        /// Which tensor.
-        what: &'static str,
-        /// Numbers in the passport.
-        found: usize,
-        /// Numbers that the node reads or writes.
-        expected: usize,
-    },
-}
+/// What [`Fault::Model`] names.
+const WHOSE: &str = "a network of the gestures";
 
-struct Stored {
-    network: troika_models::Network,
-}
+struct Stored(Fitted);
 
 impl Network for Stored {
     fn run(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), Fault> {
-        let made = self.network.run(&[input]).map_err(|_| Fault::Model("a network of the gestures"))?;
-        write(&made, outputs)
+        self.0.run(input, outputs).map_err(|_| Fault::Model(WHOSE))
     }
 
     fn run_part(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<bool, Fault> {
-        let made = self.network.run_part(&[input]).map_err(|_| Fault::Model("a network of the gestures"))?;
-        made.map_or(Ok(false), |made| write(&made, outputs).map(|()| true))
+        self.0.run_part(input, outputs).map_err(|_| Fault::Model(WHOSE))
     }
 
     fn restart(&mut self) {
-        self.network.restart();
+        self.0.restart();
     }
-}
-
-fn write(made: &troika_models::Outputs, outputs: &mut [&mut [f32]]) -> Result<(), Fault> {
-    for (index, output) in outputs.iter_mut().enumerate() {
-        let values = made.get(index);
-        if values.len() != output.len() {
-            return Err(Fault::Model("an output of another size"));
-        }
-        output.copy_from_slice(values);
-    }
-    Ok(())
 }
 
 /// One network.
 ///
 /// # Errors
 /// When the store refuses it or its sizes are not those of [`Part`].
-pub fn open(store: &Store, part: Part) -> Result<Box<dyn Network>, OpenError> {
-    let network = store.network_in_parts(part.model(), part.pieces())?;
-    let (input, outputs) = part.sizes();
-    let mismatch = |what, found, expected| OpenError::Other { model: part.model(), what, found, expected };
-    let [one] = network.inputs() else {
-        return Err(mismatch("the list of inputs", network.inputs().len(), 1));
-    };
-    if one.len() != input {
-        return Err(mismatch("the input", one.len(), input));
-    }
-    if network.outputs().len() < outputs.len() {
-        return Err(mismatch("the list of outputs", network.outputs().len(), outputs.len()));
-    }
-    for (spec, expected) in network.outputs().iter().zip(outputs) {
-        if spec.len() != *expected {
-            return Err(mismatch("an output", spec.len(), *expected));
-        }
-    }
-    Ok(Box::new(Stored { network }))
+pub fn open(store: &Store, part: Part) -> Result<Box<dyn Network>, FitError> {
+    Ok(Box::new(Stored(Fitted::open(store, part.fit())?)))
 }
 
 /// All four.
 ///
 /// # Errors
 /// The first that cannot be had.
-pub fn open_all(store: &Store) -> Result<Networks, OpenError> {
+pub fn open_all(store: &Store) -> Result<Networks, FitError> {
     Ok(Networks {
         palm: open(store, Part::Palm)?,
         hand: open(store, Part::Hand)?,

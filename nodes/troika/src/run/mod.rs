@@ -103,6 +103,7 @@ impl RunArguments {
         if let Some(router) = &self.router {
             options.router.clone_from(router);
         }
+        options.shared_memory |= system.system.shared_memory;
         for node in system.nodes.values().map(serde_spanned::Spanned::get_ref) {
             let Some(kind) = crate::kinds::find(node.kind.get_ref()) else { continue };
             if kind.contract().is_some_and(|contract| contract.spec().class == Class::Hard) {

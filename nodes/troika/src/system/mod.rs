@@ -60,6 +60,9 @@ pub(crate) struct Head {
     /// What carries the messages.
     #[serde(default)]
     pub transport: TransportKind,
+    /// Carry camera frames and other large messages between its processes through shared memory.
+    #[serde(default)]
+    pub shared_memory: bool,
     /// ROS 2 namespace of every node, `/` or `/car/front`.
     #[serde(default = "root_namespace")]
     pub namespace: Spanned<String>,
