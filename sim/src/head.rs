@@ -7,23 +7,12 @@
 //! 20 bytes, count u32, entries (u16, 3 x i16)); identities (name, two eyes (centre 3 x i16, radius i16), neck and head
 //! joint (3 x i16), vertices (3 x i16)). Lengths are in 1/8192 dm.
 
-use crate::math::{V3, add, length, lerp, scale, sub};
+use crate::{
+    asset::{AssetError, Reader},
+    math::{V3, add, length, lerp, scale, sub},
+};
 
 const STEP: f32 = 1.0 / 8192.0;
-
-/// The asset is not what it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AssetError {
-    /// It does not begin as such an asset does.
-    #[error("not this kind of asset: the first bytes are wrong")]
-    Magic,
-    /// It ends early.
-    #[error("the asset ends early, at byte {0}")]
-    Truncated(usize),
-    /// A number points outside of its table.
-    #[error("the asset is damaged: a number points outside of its table")]
-    Range,
-}
 
 /// Landmarks that are vertices of the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,10 +111,7 @@ impl Head {
     /// # Errors
     /// When the bytes are no head.
     pub fn parse(bytes: &[u8]) -> Result<Head, AssetError> {
-        let mut reader = Reader::new(bytes);
-        if reader.take(12)? != b"TROIKAHEAD1\n" {
-            return Err(AssetError::Magic);
-        }
+        let mut reader = Reader::new(bytes, b"TROIKAHEAD1\n", STEP)?;
         let [vertices, uvs, groups] = [reader.count()?, reader.count()?, reader.count()?];
         if groups != 3 {
             return Err(AssetError::Range);
@@ -135,9 +121,7 @@ impl Head {
         if landmarks != LANDMARKS || units != unit::COUNT || vertices > usize::from(u16::MAX) {
             return Err(AssetError::Range);
         }
-        let uvs = (0..uvs)
-            .map(|_| Ok([f32::from(reader.u16()?) / 65535.0, f32::from(reader.u16()?) / 65535.0]))
-            .collect::<Result<Vec<_>, _>>()?;
+        let uvs = reader.uvs(uvs)?;
         let masks = (0..vertices)
             .map(|_| {
                 let m = reader.take(6)?;
@@ -150,48 +134,28 @@ impl Head {
         let mut ranges = [0..0, 0..0, 0..0];
         for (range, count) in ranges.iter_mut().zip(quads) {
             let start = triangles.len();
-            for _ in 0..count {
-                let mut corner = || {
-                    let (v, t) = (reader.u16()?, reader.u16()?);
-                    let known = usize::from(v) < vertices && usize::from(t) < uvs.len();
-                    known.then_some((v, t)).ok_or(AssetError::Range)
-                };
-                let [a, b, c, d] = [corner()?, corner()?, corner()?, corner()?];
-                triangles.push([a, b, c]);
-                triangles.push([a, c, d]);
-            }
+            triangles.extend(reader.quads(count, vertices, uvs.len())?);
             *range = start..triangles.len();
         }
         let mut marks = [0; LANDMARKS];
         for mark in &mut marks {
-            *mark = reader.u16()?;
-            if usize::from(*mark) >= vertices {
-                return Err(AssetError::Range);
-            }
+            *mark = reader.vertex(vertices)?;
         }
         let units = (0..units)
             .map(|_| {
                 reader.take(20)?;
                 let moved = (0..reader.count()?)
-                    .map(|_| {
-                        let v = reader.u16()?;
-                        if usize::from(v) >= vertices {
-                            return Err(AssetError::Range);
-                        }
-                        Ok((v, reader.point()?))
-                    })
+                    .map(|_| Ok((reader.vertex(vertices)?, reader.point()?)))
                     .collect::<Result<Vec<_>, _>>()?;
                 Ok(Unit { moved })
             })
             .collect::<Result<Vec<_>, _>>()?;
         let shapes = (0..shapes)
             .map(|_| {
-                let name = reader.take(20)?;
-                let name = name.split(|b| *b == 0).next().unwrap_or_default();
-                let name = String::from_utf8_lossy(name).into_owned();
+                let name = reader.name()?;
                 let eyes = [(reader.point()?, reader.length()?), (reader.point()?, reader.length()?)];
                 let pivot = scale(add(reader.point()?, reader.point()?), 0.5);
-                let vertices = (0..vertices).map(|_| reader.point()).collect::<Result<Vec<_>, _>>()?;
+                let vertices = reader.points(vertices)?;
                 Ok(Shape { name, eyes, pivot, vertices })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -201,42 +165,6 @@ impl Head {
     /// The names of the faces.
     pub fn identities(&self) -> impl Iterator<Item = &str> {
         self.shapes.iter().map(|shape| shape.name.as_str())
-    }
-}
-
-pub(crate) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, at: 0 }
-    }
-    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], AssetError> {
-        let taken = self
-            .bytes
-            .get(self.at..)
-            .and_then(|rest| rest.get(..count))
-            .ok_or(AssetError::Truncated(self.at))?;
-        self.at += count;
-        Ok(taken)
-    }
-    pub(crate) fn u16(&mut self) -> Result<u16, AssetError> {
-        let b = self.take(2)?;
-        Ok(u16::from_le_bytes([b[0], b[1]]))
-    }
-    fn length(&mut self) -> Result<f32, AssetError> {
-        Ok(f32::from(self.u16()? as i16) * STEP)
-    }
-    fn point(&mut self) -> Result<V3, AssetError> {
-        Ok([self.length()?, self.length()?, self.length()?])
-    }
-    /// A count of things that are at least a byte each, so it is at most the bytes that there are.
-    pub(crate) fn count(&mut self) -> Result<usize, AssetError> {
-        let b = self.take(4)?;
-        let count = u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize;
-        if count > self.bytes.len() { Err(AssetError::Range) } else { Ok(count) }
     }
 }
 

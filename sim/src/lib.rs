@@ -7,8 +7,10 @@
 //!
 //! Everything is deterministic, bit for bit: the same scenario gives the same frames on every machine.
 
+mod asset;
 mod camera;
 mod eye;
+mod frame;
 pub mod hand;
 mod head;
 mod light;
@@ -16,17 +18,21 @@ mod look;
 mod math;
 mod node;
 mod play;
+mod pose;
 mod raster;
 mod render;
 mod scenario;
 mod script;
 mod sensor;
 
+pub use asset::AssetError;
 pub use camera::Camera;
-pub use head::{AssetError, Head, Landmark};
+pub use frame::{EyeTruth, Frame, FrameTruth, Quality};
+pub use head::{Head, Landmark};
 pub use light::Light;
 pub use math::{bearing, direction};
 pub use node::{Config, Inputs, Outputs, SimDriver};
-pub use render::{EyeTruth, Frame, FrameTruth, Pose, Quality, Renderer};
+pub use pose::Pose;
+pub use render::Renderer;
 pub use scenario::{Act, ActKind, Scenario, ScenarioError, Segment};
 pub use script::{FORWARD_DEG, RATE, Script, Shot, Truth, zone};

@@ -14,8 +14,9 @@ use troika_msgs::{
 };
 
 use crate::{
+    frame::{Frame, Quality},
     play::{PERIOD, Play},
-    render::{Frame, Quality, Renderer},
+    render::Renderer,
     scenario::Scenario,
     script::Script,
 };

@@ -4,159 +4,18 @@
 use crate::{
     camera::{Camera, View},
     eye::{self, Eye},
+    frame::{EyeTruth, Frame, FrameTruth, Quality},
     head::{EYEBALL, Face, Head, LANDMARKS, Landmark, Shape, turn_share, unit},
     light::{Light, Rig},
     look::{CLOTH_INFRARED, LOOKS, Texture, below_collar, hair_share},
     math::{
-        M3, V3, about, add, apply, bearing, cross, direction, dot, length, lerp, mul, power, rotation, scale,
-        smoothstep, sub, unit as unit_of,
+        M3, V3, about, add, apply, cross, dot, length, lerp, mul, power, rotation, scale, smoothstep, sub,
+        unit as unit_of,
     },
+    pose::Pose,
     raster::{Canvas, Corner, Fill, Tone},
     sensor,
 };
-
-/// The driver in one instant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pose {
-    /// Which face: 0 .. [`Renderer::identities`].
-    pub identity: usize,
-    /// The light.
-    pub light: Light,
-    /// Head turned to the driver's left, degrees; 0 is straight to the road.
-    pub head_yaw_deg: f32,
-    /// Head raised, degrees.
-    pub head_pitch_deg: f32,
-    /// Head's top leaning to the driver's right, degrees.
-    pub head_roll_deg: f32,
-    /// Head and shoulders moved from the nominal place: left, up, forward, metres.
-    pub offset_m: [f32; 3],
-    /// Eyes turned to the driver's left within the head, degrees.
-    pub eye_yaw_deg: f32,
-    /// Eyes raised within the head, degrees.
-    pub eye_pitch_deg: f32,
-    /// Lids of the left eye: 0 closed .. 1 open as at rest.
-    pub openness_left: f32,
-    /// Lids of the right eye.
-    pub openness_right: f32,
-    /// Mouth: 0 closed .. 1 wide open.
-    pub jaw_open: f32,
-    /// -1 (drawn down) .. 1 (raised).
-    pub brows: f32,
-    /// 0 .. 1.
-    pub smile: f32,
-    /// Lips forward, as in speech: 0 .. 1.
-    pub funnel: f32,
-    /// A hand before the face: 0 away .. 1 all of it covered.
-    pub cover: f32,
-    /// Seed of the sensor's noise in this frame.
-    pub noise_seed: u64,
-}
-
-impl Default for Pose {
-    fn default() -> Self {
-        Pose {
-            identity: 0,
-            light: Light::Day,
-            head_yaw_deg: 0.0,
-            head_pitch_deg: 0.0,
-            head_roll_deg: 0.0,
-            offset_m: [0.0; 3],
-            eye_yaw_deg: 0.0,
-            eye_pitch_deg: 0.0,
-            openness_left: 1.0,
-            openness_right: 1.0,
-            jaw_open: 0.0,
-            brows: 0.0,
-            smile: 0.0,
-            funnel: 0.0,
-            cover: 0.0,
-            noise_seed: 0,
-        }
-    }
-}
-
-impl Pose {
-    /// Turns the eyes so that head and eyes together look at this yaw and pitch, as far as eyes go.
-    pub fn look_at(&mut self, gaze_yaw_deg: f32, gaze_pitch_deg: f32) {
-        let head = rotation(self.head_yaw_deg, self.head_pitch_deg, self.head_roll_deg);
-        let in_head = apply(&crate::math::transpose(&head), direction(gaze_yaw_deg, gaze_pitch_deg));
-        let (yaw, pitch) = bearing(in_head);
-        self.eye_yaw_deg = yaw.clamp(-eye::REACH_YAW, eye::REACH_YAW);
-        self.eye_pitch_deg = pitch.clamp(-eye::REACH_DOWN, eye::REACH_UP);
-    }
-
-    /// Where head and eyes together look: yaw (left) and pitch (up) from the forward view, degrees.
-    pub fn gaze_deg(&self) -> (f32, f32) {
-        let head = rotation(self.head_yaw_deg, self.head_pitch_deg, self.head_roll_deg);
-        bearing(apply(&head, direction(self.eye_yaw_deg, self.eye_pitch_deg)))
-    }
-}
-
-/// Where the parts of one eye are in the picture. Pixels; the middle of the first pixel is 0.0, 0.0.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct EyeTruth {
-    /// The corner towards the ear.
-    pub outer: [f32; 2],
-    /// The corner towards the nose.
-    pub inner: [f32; 2],
-    /// The middle of the upper lid's edge.
-    pub upper: [f32; 2],
-    /// The middle of the lower lid's edge.
-    pub lower: [f32; 2],
-    /// The middle of the iris (also when it is hidden).
-    pub iris: [f32; 2],
-    /// Its radius.
-    pub iris_radius: f32,
-}
-
-/// What is true of a frame.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct FrameTruth {
-    /// The driver's left eye (right in the picture), then the right one.
-    pub eyes: [EyeTruth; 2],
-    /// All landmarks, in the order of [`Landmark`].
-    pub landmarks: [[f32; 2]; LANDMARKS],
-    /// Share of the landmarks within the picture.
-    pub in_frame: f32,
-    /// Head and eyes together, degrees from the forward view: yaw to the driver's left.
-    pub gaze_yaw_deg: f32,
-    /// Upwards.
-    pub gaze_pitch_deg: f32,
-    /// Gap between the lids over the eye's width in the mesh, left and right: 0 when closed.
-    pub lid_gap: [f32; 2],
-}
-
-impl FrameTruth {
-    /// A landmark's place in the picture, pixels.
-    pub fn landmark(&self, landmark: Landmark) -> [f32; 2] {
-        self.landmarks[landmark as usize]
-    }
-}
-
-/// A picture. Grey when the light is infrared.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Frame {
-    /// Pixels across.
-    pub width: usize,
-    /// Pixels down.
-    pub height: usize,
-    /// 1 (mono8) or 3 (rgb8) bytes a pixel.
-    pub channels: usize,
-    /// Row by row.
-    pub data: Vec<u8>,
-    /// What is true of it.
-    pub truth: FrameTruth,
-}
-
-/// How good a picture is, against its cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Quality {
-    /// One sample a pixel.
-    Fast,
-    /// Four samples a pixel.
-    #[default]
-    Smooth,
-}
 
 /// Renders one driver. Keeps what is costly from frame to frame.
 pub struct Renderer {

@@ -211,7 +211,51 @@ struct ActText {
 }
 
 /// An hour: longer than any scenario, and short enough to hold every frame's pose.
-const LONGEST_S: f32 = 3600.0;
+pub(crate) const LONGEST_S: f32 = 3600.0;
+
+/// A scenario's text.
+///
+/// # Errors
+/// The file's name and reason.
+pub(crate) fn read_text(path: &Path) -> Result<String, ScenarioError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ScenarioError::Read { path: path.display().to_string(), reason: error.to_string() })
+}
+
+/// A scenario's text, for errors with their line.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines<'t>(pub(crate) &'t str);
+
+impl Lines<'_> {
+    /// What is wrong at a byte.
+    pub(crate) fn error(self, byte: usize, reason: String) -> ScenarioError {
+        ScenarioError::Line { line: 1 + self.0.bytes().take(byte).filter(|b| *b == b'\n').count(), reason }
+    }
+
+    /// The file as it is written.
+    pub(crate) fn parse<T: serde::de::DeserializeOwned>(self) -> Result<T, ScenarioError> {
+        toml::from_str(self.0).map_err(|error| {
+            self.error(error.span().map_or(0, |span| span.start), error.message().to_owned())
+        })
+    }
+}
+
+/// How long a scenario is, act by act.
+#[derive(Default)]
+pub(crate) struct Length(f32);
+
+impl Length {
+    /// One more act.
+    pub(crate) fn add(&mut self, seconds: f32) -> Result<(), String> {
+        self.0 += seconds;
+        if self.0 > LONGEST_S { Err(format!("a scenario lasts at most {LONGEST_S} s")) } else { Ok(()) }
+    }
+
+    /// After the last one.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.0 < 0.1 { Err("the scenario has no acts".into()) } else { Ok(()) }
+    }
+}
 
 impl Scenario {
     /// Reads a scenario from a file.
@@ -219,11 +263,7 @@ impl Scenario {
     /// # Errors
     /// The file's name and reason, or the line.
     pub fn read(path: &Path) -> Result<Scenario, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        })?;
-        Scenario::parse(&text)
+        Scenario::parse(&read_text(path)?)
     }
 
     /// Reads a scenario.
@@ -231,15 +271,14 @@ impl Scenario {
     /// # Errors
     /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
-        let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|b| *b == b'\n').count();
-        let at = |byte: usize, reason: String| ScenarioError::Line { line: line_of(byte), reason };
-        let file: FileText = toml::from_str(text)
-            .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let lines = Lines(text);
+        let at = |byte, reason| lines.error(byte, reason);
+        let file: FileText = lines.parse()?;
         let camera = file.camera;
         camera.check().map_err(|reason| at(0, reason.into()))?;
         let head = Head::built_in();
         let mut segments = Vec::new();
-        let mut total = 0.0;
+        let mut length = Length::default();
         for segment in &file.segment {
             let name = segment.face.get_ref();
             let identity = head.identities().position(|known| known == name).ok_or_else(|| {
@@ -258,18 +297,12 @@ impl Scenario {
             }
             let mut acts = Vec::new();
             for act in &segment.acts {
-                let read = read_act(act.get_ref()).map_err(|reason| at(act.span().start, reason))?;
-                total += read.seconds;
-                if total > LONGEST_S {
-                    return Err(at(act.span().start, format!("a scenario lasts at most {LONGEST_S} s")));
-                }
-                acts.push(read);
+                let read = read_act(act.get_ref()).and_then(|read| length.add(read.seconds).map(|()| read));
+                acts.push(read.map_err(|reason| at(act.span().start, reason))?);
             }
             segments.push(Segment { identity, light: segment.light, speed_kmh, acts });
         }
-        if total < 0.1 {
-            return Err(at(0, "the scenario has no acts".into()));
-        }
+        length.check().map_err(|reason| at(0, reason))?;
         Ok(Scenario { name: file.name, seed: file.seed, camera, segments })
     }
 

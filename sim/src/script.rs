@@ -5,7 +5,7 @@ use troika_msgs::troika::DriverState;
 use crate::{
     camera::Camera,
     math::{Random, V3, dot, rotation, scale, sub, unit},
-    render::Pose,
+    pose::Pose,
     scenario::{Act, ActKind, Scenario, Segment},
 };
 

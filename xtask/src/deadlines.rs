@@ -4,7 +4,7 @@
 use std::{
     io::IsTerminal as _,
     path::{Path, PathBuf, absolute},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     packages,
+    running::Running,
     steps::{built, pull, root, say, set_up},
 };
 
@@ -287,31 +288,17 @@ fn repeat(load: Load, cores: usize, stop: &Receiver<()>) -> anyhow::Result<()> {
             }
         };
         command.current_dir(root()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let mut child = Running::start(&mut command)?;
         let status = loop {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = child.ended()? {
                 break status;
             }
             if stop.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Disconnected) {
-                return end(&mut child);
+                return Ok(());
             }
         };
         if !status.success() {
             bail!("{command:?} failed ({status})");
         }
     }
-}
-
-/// Asks a program to end, and kills it when it does not: stress-ng ends its children when it is asked, not when it is killed.
-fn end(child: &mut Child) -> anyhow::Result<()> {
-    let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    for _ in 0..100 {
-        if child.try_wait()?.is_some() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(50));
-    }
-    let _ = child.kill();
-    child.wait()?;
-    Ok(())
 }

@@ -6,6 +6,7 @@ mod bench;
 mod deadlines;
 mod mediapipe;
 mod packages;
+mod running;
 mod steps;
 mod suites;
 

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf, absolute},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, bail};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     packages::{self, succeed},
+    running::Running,
     steps::{built, pull, root, say, set_up, target},
 };
 
@@ -120,13 +121,13 @@ fn troika(system: &str, seconds: u32) -> Command {
 
 fn their_turn(python: &Path, seconds: u32) -> anyhow::Result<Value> {
     // Longer than the peer needs; it is ended when the peer is through.
-    let mut camera = Running(troika(CAMERA, 10 * seconds + 300).spawn().context("cannot start troika")?);
+    let camera = Running::start(&mut troika(CAMERA, 10 * seconds + 300))?;
     let peer = Command::new(python)
         .arg(root().join("bench/mediapipe_peer.py"))
         .args([ROUTER, DOMAIN, &seconds.to_string()])
         .stderr(Stdio::null())
         .output()?;
-    camera.end()?;
+    drop(camera);
     if !peer.status.success() {
         bail!("the MediaPipe peer failed ({})", peer.status);
     }
@@ -146,21 +147,4 @@ fn our_turn(seconds: u32) -> anyhow::Result<Value> {
         "driver_state_ms": latency("driver_state"), "gesture_ms": latency("gesture"),
         "floor_us": report["machine"]["floor_us"],
     }))
-}
-
-/// A program that ends with this.
-struct Running(Child);
-
-impl Running {
-    fn end(&mut self) -> anyhow::Result<()> {
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        self.0.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.end();
-    }
 }

@@ -237,6 +237,15 @@ fn a_router_that_is_there_is_joined_and_a_stranger_on_its_port_is_told() {
 }
 
 #[test]
+fn a_router_that_is_no_endpoint_is_told() {
+    for arguments in [&["topic", "list"][..], &["run", "launch/systems/cabin.toml", "--headless"]] {
+        let run = troika(&[arguments, &["--router", "garbage"]].concat());
+        assert_eq!(run.code, Some(1), "{run}");
+        run.says(&["'garbage' is no endpoint", "tcp/<host>:<port>"]);
+    }
+}
+
+#[test]
 fn without_real_time_rights_it_says_so_and_runs_on() {
     let scratch = Scratch::new();
     let system = scratch.file("detectors.toml", DETECTORS);

@@ -9,7 +9,7 @@
 //! z out of the palm.
 
 use crate::{
-    head::{AssetError, Reader},
+    asset::{AssetError, Corner, Reader},
     math::{V3, add, cross, dot, scale, sub, unit},
 };
 
@@ -51,7 +51,7 @@ pub(crate) struct HandMesh {
     pub(crate) nail: Vec<f32>,
     pub(crate) weights: Vec<Weights>,
     /// Vertex, texture coordinate; anticlockwise seen from outside, on a right hand.
-    pub(crate) triangles: Vec<[(u16, u16); 3]>,
+    pub(crate) triangles: Vec<[Corner; 3]>,
     pub(crate) shapes: Vec<HandShape>,
 }
 
@@ -68,15 +68,10 @@ impl HandMesh {
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<HandMesh, AssetError> {
-        let mut reader = Reader::new(bytes);
-        if reader.take(12)? != b"TROIKAHAND1\n" {
-            return Err(AssetError::Magic);
-        }
+        let mut reader = Reader::new(bytes, b"TROIKAHAND1\n", STEP)?;
         let [vertices, uvs, quads, shapes] =
             [reader.count()?, reader.count()?, reader.count()?, reader.count()?];
-        let uvs = (0..uvs)
-            .map(|_| Ok([f32::from(reader.u16()?) / 65535.0, f32::from(reader.u16()?) / 65535.0]))
-            .collect::<Result<Vec<_>, _>>()?;
+        let uvs = reader.uvs(uvs)?;
         let mut nail = Vec::with_capacity(vertices);
         let mut weights = Vec::with_capacity(vertices);
         for _ in 0..vertices {
@@ -88,31 +83,19 @@ impl HandMesh {
             }
             weights.push(core::array::from_fn(|n| (pairs[n][0], f32::from(pairs[n][1]) / 255.0)));
         }
-        let mut triangles = Vec::with_capacity(2 * quads);
-        for _ in 0..quads {
-            let mut corner = || {
-                let (v, t) = (reader.u16()?, reader.u16()?);
-                let known = usize::from(v) < vertices && usize::from(t) < uvs.len();
-                known.then_some((v, t)).ok_or(AssetError::Range)
-            };
-            let [a, b, c, d] = [corner()?, corner()?, corner()?, corner()?];
-            triangles.push([a, b, c]);
-            triangles.push([a, c, d]);
-        }
+        let triangles = reader.quads(quads, vertices, uvs.len())?;
         let mut mesh = HandMesh { uvs, nail, weights, triangles, shapes: Vec::with_capacity(shapes) };
         for _ in 0..shapes {
-            let name = reader.take(20)?;
-            let name = name.split(|b| *b == 0).next().unwrap_or_default();
-            let name = String::from_utf8_lossy(name).into_owned();
-            let elbow = point(&mut reader)?;
+            let name = reader.name()?;
+            let elbow = reader.point()?;
             let mut joints = [[[0.0; 3]; 4]; 5];
             for joint in joints.iter_mut().flatten() {
-                *joint = point(&mut reader)?;
+                *joint = reader.point()?;
             }
             for [knuckle, ..] in &mut joints[1..] {
                 *knuckle = sub(*knuckle, scale(unit(*knuckle), KNUCKLE_BACK));
             }
-            let vertices = (0..vertices).map(|_| point(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+            let vertices = reader.points(vertices)?;
             let (nails, ends) = mesh.fingertips(&vertices, &joints);
             mesh.shapes.push(HandShape { name, elbow, joints, vertices, nails, ends });
         }
@@ -161,9 +144,4 @@ impl HandMesh {
             *n = unit(*n);
         }
     }
-}
-
-fn point(reader: &mut Reader<'_>) -> Result<V3, AssetError> {
-    let mut length = || Ok(f32::from(reader.u16()? as i16) * STEP);
-    Ok([length()?, length()?, length()?])
 }

@@ -10,13 +10,13 @@ use troika_kit::{
 use troika_msgs::{sensor_msgs::Image, std_msgs::Header, troika::GestureTruth};
 
 use crate::{
+    frame::Quality,
     hand::{
         scenario::HandScenario,
         scene::{HandFrame, HandScene, HandTruth},
         script::{GestureLabel, HandScript},
     },
     play::{PERIOD, Play},
-    render::Quality,
 };
 
 /// Parameters of the node.

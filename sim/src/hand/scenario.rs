@@ -29,7 +29,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    camera::Camera, hand::mesh::HandMesh, hand::pose::HandShapeName, light::Light, scenario::ScenarioError,
+    camera::Camera,
+    hand::mesh::HandMesh,
+    hand::pose::HandShapeName,
+    light::Light,
+    scenario::{LONGEST_S, Length, Lines, ScenarioError, read_text},
 };
 
 /// A scenario as it is written.
@@ -172,8 +176,6 @@ struct ActText {
     turn_deg: Option<f32>,
 }
 
-/// An hour, as for the driver's scenarios.
-const LONGEST_S: f32 = 3600.0;
 /// Distances at which a hand can be from the camera, metres: nearer it does not fit into the picture.
 const REACH_M: [f32; 2] = [0.2, 1.2];
 
@@ -190,11 +192,7 @@ impl HandScenario {
     /// # Errors
     /// The file's name and reason, or the line.
     pub fn read(path: &Path) -> Result<HandScenario, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ScenarioError::Read {
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        })?;
-        HandScenario::parse(&text)
+        HandScenario::parse(&read_text(path)?)
     }
 
     /// Reads a scenario.
@@ -202,14 +200,13 @@ impl HandScenario {
     /// # Errors
     /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<HandScenario, ScenarioError> {
-        let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|b| *b == b'\n').count();
-        let at = |byte: usize, reason: String| ScenarioError::Line { line: line_of(byte), reason };
-        let file: FileText = toml::from_str(text)
-            .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let lines = Lines(text);
+        let at = |byte, reason| lines.error(byte, reason);
+        let file: FileText = lines.parse()?;
         file.camera.check().map_err(|reason| at(0, reason.into()))?;
         let mesh = HandMesh::built_in();
         let mut segments = Vec::new();
-        let mut total = 0.0;
+        let mut length = Length::default();
         for segment in &file.segment {
             let name = segment.person.get_ref();
             let identity = mesh.shapes.iter().position(|known| known.name == *name).ok_or_else(|| {
@@ -221,12 +218,8 @@ impl HandScenario {
             })?;
             let mut acts = Vec::new();
             for act in &segment.acts {
-                let read = read_act(act.get_ref()).map_err(|reason| at(act.span().start, reason))?;
-                total += read.seconds;
-                if total > LONGEST_S {
-                    return Err(at(act.span().start, format!("a scenario lasts at most {LONGEST_S} s")));
-                }
-                acts.push(read);
+                let read = read_act(act.get_ref()).and_then(|read| length.add(read.seconds).map(|()| read));
+                acts.push(read.map_err(|reason| at(act.span().start, reason))?);
             }
             segments.push(HandSegment {
                 identity,
@@ -236,9 +229,7 @@ impl HandScenario {
                 acts,
             });
         }
-        if total < 0.1 {
-            return Err(at(0, "the scenario has no acts".into()));
-        }
+        length.check().map_err(|reason| at(0, reason))?;
         Ok(HandScenario { name: file.name, seed: file.seed, camera: file.camera, segments })
     }
 

@@ -4,6 +4,7 @@
 
 use crate::{
     camera::Camera,
+    frame::Quality,
     hand::{
         mesh::{FOREARM, HandMesh},
         pose::HandPose,
@@ -14,8 +15,9 @@ use crate::{
     light::{Light, Rig},
     look::{LOOKS, Texture},
     math::{M3, V3, add, apply, dot, length, lerp, mul, power, scale, sub, transpose, unit},
+    pose::Pose,
     raster::{Corner, Fill},
-    render::{Pose, Quality, Renderer},
+    render::Renderer,
 };
 
 /// Where a hand is and how it is turned, to the camera: x to the picture's right, y down, z away from the camera.

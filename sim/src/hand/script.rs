@@ -11,7 +11,7 @@ use crate::{
         scene::{HandShot, Placement},
     },
     math::{Random, lerp},
-    render::Pose,
+    pose::Pose,
     script::{RATE, between, ease, wave},
 };
 

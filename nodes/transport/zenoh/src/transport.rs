@@ -16,6 +16,7 @@ use zenoh::{Session, Wait, liveliness::LivelinessToken, qos::Priority};
 use crate::{
     endpoints::{Callback, ZenohPublisher, ZenohSubscription},
     options::ZenohOptions,
+    router::RouterError,
     wire::{self, EndpointKind, Entity, QosProfile, Token, TopicKey},
 };
 
@@ -63,6 +64,12 @@ impl ZenohTransport {
     /// that comes later is joined then.
     pub fn open(options: ZenohOptions) -> Result<ZenohTransport, TransportError> {
         let open_error = |reason: String| TransportError::Open { transport: "zenoh", reason };
+        if options.session_config.is_none()
+            && let Err(error) = options.router.parse::<zenoh::config::EndPoint>()
+        {
+            let reason = error.to_string();
+            return Err(open_error(RouterError::Endpoint { endpoint: options.router, reason }.to_string()));
+        }
         let config = options.session_config().map_err(|error| {
             let file = options.session_config.as_deref().map(Path::display);
             open_error(match file {
