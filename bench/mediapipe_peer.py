@@ -16,6 +16,9 @@ import time
 import numpy as np
 import zenoh
 
+# The camera renders its pictures before the first one, seconds.
+START = 60
+
 
 def image(cdr):
     """height, width, pixels of a little-endian sensor_msgs/Image in rgb8."""
@@ -45,6 +48,18 @@ def image(cdr):
     return np.frombuffer(cdr, np.uint8, length, at).reshape(height, width, 3)
 
 
+def opened(config):
+    """A session, as soon as there is a router to open it with: the camera's, which starts at the same time."""
+    end = time.monotonic() + START
+    while True:
+        try:
+            return zenoh.open(config)
+        except zenoh.ZError as why:
+            if time.monotonic() > end:
+                sys.exit(f"no session within {START} s: {why}")
+            time.sleep(0.2)
+
+
 def main():
     router, domain, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     import mediapipe as mp
@@ -65,13 +80,13 @@ def main():
             there.notify()
 
     took, faces, found = [], 0, 0
-    with zenoh.open(config) as session:
+    with opened(config) as session:
         subscriber = session.declare_subscriber(f"{domain}/cabin/camera/image_raw/**", arrived)
         end, warm = None, 30
         while end is None or time.monotonic() < end:
             with there:
-                if not there.wait_for(lambda: newest is not None, timeout=10):
-                    sys.exit("no frame came within 10 s")
+                if not there.wait_for(lambda: newest is not None, timeout=START):
+                    sys.exit(f"no frame came within {START} s")
                 (at, data), newest = newest, None
             pixels = image(data)
             has_face = face.process(pixels).multi_face_landmarks is not None

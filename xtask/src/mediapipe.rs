@@ -125,11 +125,17 @@ fn their_turn(python: &Path, seconds: u32) -> anyhow::Result<Value> {
     let peer = Command::new(python)
         .arg(root().join("bench/mediapipe_peer.py"))
         .args([ROUTER, DOMAIN, &seconds.to_string()])
-        .stderr(Stdio::null())
         .output()?;
     drop(camera);
     if !peer.status.success() {
-        bail!("the MediaPipe peer failed ({})", peer.status);
+        // Last lines only: TensorFlow Lite tells a lot before.
+        let told = String::from_utf8_lossy(&peer.stderr);
+        let last: Vec<&str> = told.lines().rev().take(5).collect();
+        bail!(
+            "the MediaPipe peer failed ({}): {}",
+            peer.status,
+            last.into_iter().rev().collect::<Vec<_>>().join("\n")
+        );
     }
     let text = String::from_utf8_lossy(&peer.stdout);
     serde_json::from_str(text.trim()).context("the MediaPipe peer's figures")
