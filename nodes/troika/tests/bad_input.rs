@@ -248,7 +248,8 @@ fn a_router_that_is_no_endpoint_is_told() {
 #[test]
 fn without_real_time_rights_it_says_so_and_runs_on() {
     let scratch = Scratch::new();
-    let system = scratch.file("detectors.toml", DETECTORS);
+    let sharing = DETECTORS.replacen("[system]\n", "[system]\nshared_memory = true\n", 1);
+    let system = scratch.file("detectors.toml", &sharing);
     let report = scratch.path("report.json");
     let router = Router::new();
     let inner = router.run(&system, 3);
@@ -266,7 +267,7 @@ fn without_real_time_rights_it_says_so_and_runs_on() {
     let notices = report["notices"].to_string();
     assert!(notices.contains("SCHED_FIFO"), "{notices}");
     assert!(report["nodes"].as_array().unwrap().iter().all(|node| node["real_time"] == false));
-    run.says(&["SCHED_FIFO", "rtprio"]);
+    run.says(&["SCHED_FIFO", "rtprio", "no shared memory"]);
 }
 
 #[test]

@@ -19,6 +19,6 @@ mod router;
 mod transport;
 pub mod wire;
 
-pub use options::{DEFAULT_ENDPOINT, OptionsError, ZenohOptions};
+pub use options::{DEFAULT_ENDPOINT, OptionsError, ZenohOptions, may_share_memory};
 pub use router::{RouterError, RouterGuard};
 pub use transport::{OnRawMessage, ZenohTransport};

@@ -135,11 +135,14 @@ impl ZenohOptions {
                         "transport/link/tx/queue/congestion_control/drop/max_wait_before_drop_fragments",
                         "100000",
                     ),
-                    ("transport/shared_memory/enabled", if self.shared_memory { "true" } else { "false" }),
-                    // At the start, and not with the first frame.
-                    ("transport/shared_memory/mode", "\"init\""),
+                    ("transport/shared_memory/enabled", "false"),
                 ] {
                     config.insert_json5(path, value)?;
+                }
+                if self.shared_memory && may_share_memory() {
+                    config.insert_json5("transport/shared_memory/enabled", "true")?;
+                    // At the start, and not with the first frame.
+                    config.insert_json5("transport/shared_memory/mode", "\"init\"")?;
                 }
                 config
             }
@@ -149,6 +152,30 @@ impl ZenohOptions {
         }
         Ok(config)
     }
+}
+
+/// What zenoh may come to lock for one session: its pool of 16 MiB, those of its peers that it maps, and their books.
+const SHARED: u64 = 128 << 20;
+/// Bit of `CAP_IPC_LOCK` in the capability sets (capability.h).
+const CAP_IPC_LOCK: u32 = 14;
+
+/// Whether this process may lock as much memory as sharing it takes: zenoh locks every segment, and panics where it may not.
+pub fn may_share_memory() -> bool {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    may_lock(&read("/proc/self/status"), &read("/proc/self/limits"))
+}
+
+fn may_lock(status: &str, limits: &str) -> bool {
+    let capable = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+        .is_some_and(|set| set & (1 << CAP_IPC_LOCK) != 0);
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max locked memory"));
+    let soft = limit.and_then(|line| line.split_whitespace().next());
+    capable
+        || soft
+            .is_some_and(|soft| soft == "unlimited" || soft.parse().is_ok_and(|bytes: u64| bytes >= SHARED))
 }
 
 /// A router's configuration: listens on `listen`, routes, looks for nobody.
@@ -214,6 +241,22 @@ fn json(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_shared_only_where_it_may_be_locked() {
+        let limits = |soft: &str| {
+            format!(
+                "Max cpu time   unlimited   unlimited   seconds\nMax locked memory         {soft}    unlimited   bytes\n"
+            )
+        };
+        let capable = "CapPrm:\t0\nCapEff:\t0000000000004000\n";
+        let plain = "CapPrm:\t0000000000004000\nCapEff:\t0000000000000000\n";
+        assert!(may_lock(capable, &limits("65536")));
+        assert!(may_lock(plain, &limits("unlimited")));
+        assert!(may_lock(plain, &limits("536870912")));
+        assert!(!may_lock(plain, &limits("8388608")));
+        assert!(!may_lock("", ""));
+    }
 
     fn from(vars: &[(&str, &str)]) -> Result<ZenohOptions, OptionsError> {
         ZenohOptions::from_lookup(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))

@@ -22,11 +22,11 @@ pub(crate) use voice::expected_of;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::bail;
-use troika_host::LevelPlan;
+use troika_host::{LevelPlan, sched::MEND_MEMLOCK};
 use troika_kit::Class;
 use troika_transport::Transport;
 use troika_transport_mem::MemTransport;
-use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+use troika_transport_zenoh::{ZenohOptions, ZenohTransport, may_share_memory};
 
 use crate::{
     kind::Kind,
@@ -104,6 +104,11 @@ impl RunArguments {
             options.router.clone_from(router);
         }
         options.shared_memory |= system.system.shared_memory;
+        if options.shared_memory && !may_share_memory() {
+            eprintln!(
+                "notice: no shared memory: it is locked, and this process may not lock enough; frames go over the network; {MEND_MEMLOCK}"
+            );
+        }
         for node in system.nodes.values().map(serde_spanned::Spanned::get_ref) {
             let Some(kind) = crate::kinds::find(node.kind.get_ref()) else { continue };
             if kind.contract().is_some_and(|contract| contract.spec().class == Class::Hard) {
