@@ -245,7 +245,11 @@ impl Slot {
             loop {
                 self.take_home(inner);
                 if inner.home.is_empty() {
-                    break;
+                    // What was on its way in when the last owner left is taken in now; more may have come home since.
+                    inner.home = self.remote.take();
+                    if inner.home.is_empty() {
+                        break;
+                    }
                 }
             }
         };
