@@ -37,6 +37,7 @@ pub(crate) enum Load {
     /// Nothing.
     Idle,
     /// `stress-ng`: arithmetic on every core, and memory.
+    #[value(alias = "stress-ng")]
     Stress,
     /// A language model that decodes all the time, on as many threads as there are cores: whisper's decoder, through whisper-rs.
     Slm,
@@ -95,20 +96,15 @@ pub(crate) fn run(arguments: &Deadlines) -> anyhow::Result<()> {
 fn case(load: Load, seconds: u64) -> anyhow::Result<Value> {
     let report = target_file(&format!("deadlines-{}.json", load.name()));
     let pressure = Pressure::start(load)?;
-    let mut run = Command::new(built("troika"))
-        .args(["run", SYSTEM, "--headless", "--seconds", &seconds.to_string(), "--report"])
-        .arg(&report)
-        .current_dir(root())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start troika")?;
+    let mut command = Command::new(built("troika"));
+    command.args(["run", SYSTEM, "--headless", "--seconds", &seconds.to_string(), "--report"]).arg(&report);
+    let mut run = Running::start(command.current_dir(root()).stdout(Stdio::null()))?;
     let begin = Instant::now();
     let status = loop {
-        if let Some(status) = run.try_wait()? {
+        if let Some(status) = run.ended()? {
             break status;
         }
         if let Some(died) = pressure.died() {
-            let _ = run.kill();
             bail!("the load ended early: {died}");
         }
         sleep(Duration::from_millis(500));

@@ -5,12 +5,13 @@ use std::{fs, thread, time::Duration};
 
 use rustix::{
     process::{Resource, getrlimit},
+    thread::CapabilitySet,
     time::{ClockId, clock_getres},
 };
 
 use crate::sched::{
-    CAP_IPC_LOCK, CAP_SYS_NICE, MEND_ADMISSION, MEND_MEMLOCK, MEND_PRIORITY, MEND_WAKE_LATENCY, Policy,
-    WAKE_LATENCY, has_capability, set_policy,
+    MEND_ADMISSION, MEND_MEMLOCK, MEND_PRIORITY, MEND_WAKE_LATENCY, Policy, WAKE_LATENCY, has_capability,
+    set_policy,
 };
 
 /// Memory that one of our processes may touch: models, arenas, pools and stacks; below it, locking fails in the field.
@@ -58,7 +59,7 @@ fn priority() -> Finding {
     let limit = getrlimit(Resource::Rtprio).current;
     let sources = format!(
         "CAP_SYS_NICE {}, RLIMIT_RTPRIO {}",
-        if has_capability(CAP_SYS_NICE) { "yes" } else { "no" },
+        if has_capability(CapabilitySet::SYS_NICE) { "yes" } else { "no" },
         limit.map_or("unlimited".into(), |n| n.to_string())
     );
     let (ok, detail) = match tried.join() {
@@ -89,7 +90,7 @@ fn deadline() -> Finding {
 
 fn memory() -> Finding {
     let limit = getrlimit(Resource::Memlock).current;
-    let capable = has_capability(CAP_IPC_LOCK);
+    let capable = has_capability(CapabilitySet::IPC_LOCK);
     let ok = capable || limit.is_none_or(|bytes| bytes >= NEEDED_MEMLOCK);
     let detail = format!(
         "RLIMIT_MEMLOCK {}, CAP_IPC_LOCK {}",

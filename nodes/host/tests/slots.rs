@@ -154,8 +154,8 @@ fn a_courier_takes_everything_in_order_and_ends_with_its_writer() {
 #[test]
 fn signs_of_life_go_forward_and_agree_across_two_mappings() {
     let messages = messages();
-    let path = std::env::temp_dir().join(format!("troika-vitals-{}-stress", std::process::id()));
-    let watchdog = VitalsPage::create(&path).expect("a page");
+    let watchdog = VitalsPage::create().expect("a page");
+    let path = watchdog.path().expect("it was made here");
     let node = Vital::new(Arc::new(VitalsPage::open(&path).expect("the same page")), 0);
     thread::scope(|scope| {
         scope.spawn(move || {

@@ -8,13 +8,9 @@ use std::{fmt, hint::black_box, io, num::NonZeroU64, time::Duration};
 use rustix::{
     mm::{MlockAllFlags, mlockall},
     process::{Resource, getrlimit},
-    thread::{CpuSet, sched_setaffinity, set_current_timer_slack},
+    thread::{CapabilitySet, CpuSet, capabilities, sched_setaffinity, set_current_timer_slack},
 };
 
-/// Bit of `CAP_SYS_NICE` in the capability sets (capability.h).
-pub(crate) const CAP_SYS_NICE: u32 = 23;
-/// Bit of `CAP_IPC_LOCK` in the capability sets (capability.h).
-pub(crate) const CAP_IPC_LOCK: u32 = 14;
 /// Stack that a node's thread touches before its first step: no page fault for it later.
 const TOUCHED_STACK: usize = 512 << 10;
 
@@ -203,7 +199,7 @@ pub fn lock_memory() -> Result<(), Notice> {
     raw::keep_heap();
     let limit = getrlimit(Resource::Memlock).current; // None: no limit
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::ONFAULT;
-    let unbounded = limit.is_none() || has_capability(CAP_IPC_LOCK);
+    let unbounded = limit.is_none() || has_capability(CapabilitySet::IPC_LOCK);
     let result = mlockall(if unbounded { flags | MlockAllFlags::FUTURE } else { flags });
     match result {
         Ok(()) if unbounded => Ok(()),
@@ -278,14 +274,9 @@ fn touch_stack() {
     black_box(&mut stack);
 }
 
-/// True if the process holds this capability; false where the kernel does not say.
-pub(crate) fn has_capability(bit: u32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .is_some_and(|set| set & (1 << bit) != 0)
+/// True if the calling thread holds this capability; false where the kernel does not say.
+pub(crate) fn has_capability(one: CapabilitySet) -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(one))
 }
 
 #[cfg(test)]
@@ -321,7 +312,7 @@ mod tests {
         match tried.join().expect("it ran on") {
             Ok(answer) => assert_eq!(answer, 7),
             // A machine without the right: refused, and nothing else.
-            Err(why) => assert!(!has_capability(CAP_SYS_NICE), "{why}"),
+            Err(why) => assert!(!has_capability(CapabilitySet::SYS_NICE), "{why}"),
         }
     }
 

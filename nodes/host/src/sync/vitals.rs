@@ -4,14 +4,17 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     ptr::{NonNull, null_mut},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::{
+    fs::{MemfdFlags, memfd_create},
+    mm::{MapFlags, ProtFlags, mmap, munmap},
+};
 
 use super::vital_cell::Cell;
 pub use super::vital_cell::Reading;
@@ -27,8 +30,8 @@ const LENGTH: usize = (NODES + 1) * size_of::<Cell>();
 #[derive(Debug)]
 pub struct VitalsPage {
     cells: NonNull<Cell>,
-    /// To be removed with the page, by the one who made it.
-    path: Option<PathBuf>,
+    /// Of the one who made it: what the processes that it starts open.
+    file: Option<File>,
 }
 
 // SAFETY: what is shared is atomics, and the mapping lives as long as the page.
@@ -44,17 +47,23 @@ pub struct Vital {
 }
 
 impl VitalsPage {
-    /// Makes a page at `path`, readable by this user alone; it goes with what is returned.
+    /// Makes a page without a name, which goes with the last process that has it, however that ends.
     ///
     /// # Errors
-    /// Something is there already, or the folder cannot be written.
-    pub fn create(path: &Path) -> io::Result<VitalsPage> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    /// The machine has no memory for it.
+    pub fn create() -> io::Result<VitalsPage> {
+        // Not closed on exec: processes that are started from here have it under the same number.
+        let file = File::from(memfd_create("troika-vitals", MemfdFlags::empty())?);
         file.set_len(LENGTH as u64)?;
         let mut page = VitalsPage::map(&file)?;
-        page.path = Some(path.to_path_buf());
+        page.file = Some(file);
         page.cell(NODES).mark(MAGIC);
         Ok(page)
+    }
+
+    /// Where a process that this one starts finds it; none on a page that was opened.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| format!("/proc/self/fd/{}", file.as_raw_fd()).into())
     }
 
     /// Maps the page that is at `path`.
@@ -81,7 +90,7 @@ impl VitalsPage {
             mmap(null_mut(), LENGTH, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, file, 0)?
         };
         let cells = NonNull::new(at.cast::<Cell>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(VitalsPage { cells, path: None })
+        Ok(VitalsPage { cells, file: None })
     }
 
     fn cell(&self, index: usize) -> &Cell {
@@ -112,9 +121,6 @@ impl Drop for VitalsPage {
         // SAFETY: the mapping is ours, whole, and nobody borrows from it any more.
         let unmapped = unsafe { munmap(self.cells.as_ptr().cast(), LENGTH) };
         debug_assert!(unmapped.is_ok(), "it was mapped");
-        if let Some(path) = &self.path {
-            let _gone_already = std::fs::remove_file(path);
-        }
     }
 }
 
@@ -148,14 +154,10 @@ impl Vital {
 mod tests {
     use super::*;
 
-    fn scratch(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("troika-vitals-{}-{name}", std::process::id()))
-    }
-
     #[test]
     fn what_one_process_writes_another_reads() {
-        let path = scratch("both");
-        let watchdog = VitalsPage::create(&path).expect("a page");
+        let watchdog = VitalsPage::create().expect("a page");
+        let path = watchdog.path().expect("it was made here");
         let node = Vital::new(Arc::new(VitalsPage::open(&path).expect("the same page")), 3);
         assert_eq!(watchdog.read(3), Reading { began: None, awake: None });
         let at = Duration::from_secs(5);
@@ -167,18 +169,17 @@ mod tests {
         node.rest();
         assert_eq!(watchdog.read(3), Reading { began: None, awake: None });
         drop(watchdog);
-        assert!(!path.exists());
+        assert!(VitalsPage::open(&path).is_err(), "nothing of it is left behind");
         node.begin(at); // into memory that nobody reads any more
     }
 
     #[test]
     fn a_file_that_is_no_page_is_refused() {
-        let path = scratch("other");
+        let path = std::env::temp_dir().join(format!("troika-no-vitals-{}", std::process::id()));
         for content in [vec![], vec![0; 100], vec![0; LENGTH], vec![7; LENGTH + 1]] {
             std::fs::write(&path, &content).expect("a file");
             assert!(VitalsPage::open(&path).is_err(), "{} bytes", content.len());
         }
-        assert!(VitalsPage::create(&path).is_err(), "what is there is not overwritten");
         std::fs::remove_file(&path).expect("it is there");
         assert!(VitalsPage::open(&path).is_err());
     }

@@ -6,6 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    process::{Resource, getrlimit},
+    thread::{CapabilitySet, capabilities},
+};
 use zenoh::Config;
 
 /// Where rmw_zenoh's router listens and its sessions look for it.
@@ -156,26 +160,16 @@ impl ZenohOptions {
 
 /// What zenoh may come to lock for one session: its pool of 16 MiB, those of its peers that it maps, and their books.
 const SHARED: u64 = 128 << 20;
-/// Bit of `CAP_IPC_LOCK` in the capability sets (capability.h).
-const CAP_IPC_LOCK: u32 = 14;
 
 /// Whether this process may lock as much memory as sharing it takes: zenoh locks every segment, and panics where it may not.
 pub fn may_share_memory() -> bool {
-    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
-    may_lock(&read("/proc/self/status"), &read("/proc/self/limits"))
+    let capable = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
+    may_lock(capable, getrlimit(Resource::Memlock).current)
 }
 
-fn may_lock(status: &str, limits: &str) -> bool {
-    let capable = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
-        .is_some_and(|set| set & (1 << CAP_IPC_LOCK) != 0);
-    let limit = limits.lines().find_map(|line| line.strip_prefix("Max locked memory"));
-    let soft = limit.and_then(|line| line.split_whitespace().next());
-    capable
-        || soft
-            .is_some_and(|soft| soft == "unlimited" || soft.parse().is_ok_and(|bytes: u64| bytes >= SHARED))
+/// `limit` is in bytes; none is none.
+fn may_lock(capable: bool, limit: Option<u64>) -> bool {
+    capable || limit.is_none_or(|bytes| bytes >= SHARED)
 }
 
 /// A router's configuration: listens on `listen`, routes, looks for nobody.
@@ -244,18 +238,10 @@ mod tests {
 
     #[test]
     fn memory_is_shared_only_where_it_may_be_locked() {
-        let limits = |soft: &str| {
-            format!(
-                "Max cpu time   unlimited   unlimited   seconds\nMax locked memory         {soft}    unlimited   bytes\n"
-            )
-        };
-        let capable = "CapPrm:\t0\nCapEff:\t0000000000004000\n";
-        let plain = "CapPrm:\t0000000000004000\nCapEff:\t0000000000000000\n";
-        assert!(may_lock(capable, &limits("65536")));
-        assert!(may_lock(plain, &limits("unlimited")));
-        assert!(may_lock(plain, &limits("536870912")));
-        assert!(!may_lock(plain, &limits("8388608")));
-        assert!(!may_lock("", ""));
+        assert!(may_lock(true, Some(65_536)));
+        assert!(may_lock(false, None));
+        assert!(may_lock(false, Some(512 << 20)));
+        assert!(!may_lock(false, Some(8 << 20)));
     }
 
     fn from(vars: &[(&str, &str)]) -> Result<ZenohOptions, OptionsError> {
