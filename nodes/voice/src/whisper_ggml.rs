@@ -23,12 +23,12 @@ use ct2::{Model, Tensor};
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     File {
         /// Which.
         path: String,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The weights are no CTranslate2 Whisper file that we know.
     #[error("not a CTranslate2 Whisper model: {0}")]
@@ -53,7 +53,7 @@ const FFT: usize = 400;
 pub fn convert(model_bin: &Path, vocabulary: &Path, out: &Path) -> Result<(), ConvertError> {
     let told = |path: &Path| {
         let path = path.display().to_string();
-        move |source| ConvertError::File { path, source }
+        move |reason| ConvertError::File { path, reason }
     };
     let weights = fs::read(model_bin).map_err(told(model_bin))?;
     let words = fs::read_to_string(vocabulary).map_err(told(vocabulary))?;
@@ -63,9 +63,9 @@ pub fn convert(model_bin: &Path, vocabulary: &Path, out: &Path) -> Result<(), Co
         file.write_all(&bytes)?;
         file.sync_all()
     });
-    if let Err(source) = written.and_then(|()| fs::rename(&part, out)) {
+    if let Err(reason) = written.and_then(|()| fs::rename(&part, out)) {
         let _ = fs::remove_file(&part);
-        return Err(told(out)(source));
+        return Err(told(out)(reason));
     }
     Ok(())
 }

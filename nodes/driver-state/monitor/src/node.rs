@@ -53,12 +53,12 @@ pub enum ConfigError {
     #[error("the profile '{0}' is there twice")]
     Twice(String),
     /// A profile file that cannot be read.
-    #[error("cannot read the profile {}: {source}", path.display())]
+    #[error("cannot read the profile {}: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A profile file with a fault in it.
     #[error(transparent)]
@@ -85,7 +85,7 @@ impl Config {
         for name in &self.profiles {
             let profile = if name.ends_with(".toml") {
                 let path = PathBuf::from(name);
-                let text = read(&path).map_err(|source| ConfigError::Read { path, source })?;
+                let text = read(&path).map_err(|reason| ConfigError::Read { path, reason })?;
                 Profile::parse(name, &text)?
             } else {
                 Profile::built_in(name).ok_or_else(|| ConfigError::Unknown { name: name.clone() })?

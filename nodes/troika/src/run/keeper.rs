@@ -38,7 +38,8 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// For the networks that `store` has handed out; none where there are none.
+    /// For the networks that `store` has handed out; none where there are none. `lowered` names the nodes that are not at their
+    /// first level now, each with its level.
     ///
     /// # Errors
     /// What the transport or the operating system says.
@@ -47,6 +48,7 @@ impl Keeper {
         process: &str,
         namespace: &str,
         transport: &dyn Transport,
+        lowered: impl Fn() -> Vec<String> + Send + 'static,
     ) -> anyhow::Result<Option<Keeper>> {
         if store.exchanges().is_empty() {
             return Ok(None);
@@ -63,14 +65,15 @@ impl Keeper {
         let serve = move || {
             while !stopped.is_stopped() {
                 let Ok(request) = receiver.recv_timeout(10 * LOOK) else { continue };
-                let mut result = serve_all(&store.exchanges(), &request, &stopped);
+                let mut result = serve_all(&store.exchanges(), &request, &stopped, &lowered);
                 result.header = Header { stamp: edge.now().into(), frame_id: String::new() };
                 (result.id, result.model) = (request.id.clone(), request.model.clone());
                 result.process.clone_from(&process);
                 if result.status != ModelUpdateResult::NOT_RUN {
                     let told = match result.status {
                         ModelUpdateResult::TAKEN => "runs now".to_owned(),
-                        _ => format!("is not taken: {}; the old one runs on", result.reason),
+                        ModelUpdateResult::NOT_TAKEN => format!("is not taken: {}", result.reason),
+                        _ => format!("is refused: {}; the old one runs on", result.reason),
                     };
                     eprintln!("notice: {}: the one in {} {told}", request.model, request.folder);
                 }
@@ -97,7 +100,12 @@ impl Drop for Keeper {
 }
 
 /// One request, for every network of this model in the process; the first that did not take it is told.
-fn serve_all(exchanges: &[Exchange], request: &ModelUpdate, stop: &StopToken) -> ModelUpdateResult {
+fn serve_all(
+    exchanges: &[Exchange],
+    request: &ModelUpdate,
+    stop: &StopToken,
+    lowered: &impl Fn() -> Vec<String>,
+) -> ModelUpdateResult {
     let mut told = ModelUpdateResult {
         status: ModelUpdateResult::NOT_RUN,
         max_abs_error: f32::NAN,
@@ -105,7 +113,7 @@ fn serve_all(exchanges: &[Exchange], request: &ModelUpdate, stop: &StopToken) ->
         ..ModelUpdateResult::default()
     };
     for exchange in exchanges.iter().filter(|one| one.model() == request.model) {
-        told = serve(exchange, Path::new(&request.folder), stop);
+        told = serve(exchange, Path::new(&request.folder), stop, lowered);
         if told.status != ModelUpdateResult::TAKEN {
             break;
         }
@@ -114,7 +122,12 @@ fn serve_all(exchanges: &[Exchange], request: &ModelUpdate, stop: &StopToken) ->
 }
 
 /// One candidate for one network.
-fn serve(exchange: &Exchange, folder: &Path, stop: &StopToken) -> ModelUpdateResult {
+fn serve(
+    exchange: &Exchange,
+    folder: &Path,
+    stop: &StopToken,
+    lowered: &impl Fn() -> Vec<String>,
+) -> ModelUpdateResult {
     let refused = |reason: String| ModelUpdateResult {
         status: ModelUpdateResult::REFUSED,
         max_abs_error: f32::NAN,
@@ -139,7 +152,11 @@ fn serve(exchange: &Exchange, folder: &Path, stop: &StopToken) -> ModelUpdateRes
     let (status, reason) = if offered.is_taken() {
         (ModelUpdateResult::TAKEN, String::new())
     } else {
-        (ModelUpdateResult::NOT_TAKEN, format!("its node did not run it within {TAKEN_WITHIN:?}"))
+        let why = match &lowered()[..] {
+            [] => String::new(),
+            nodes => format!(", and a level may leave it out: {}", nodes.join(", ")),
+        };
+        (ModelUpdateResult::NOT_TAKEN, format!("no node ran this network within {TAKEN_WITHIN:?}{why}"))
     };
     ModelUpdateResult {
         sha256,

@@ -59,7 +59,18 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         kind.start(making, options, Runtime::Host(&mut host))
     })?;
     let keeper = match crate::kinds::models() {
-        Ok(store) => Keeper::start(store, process, system.system.namespace.get_ref(), &*transport)?,
+        Ok(store) => {
+            let (handle, of) = (host.handle(), system.clone());
+            let lowered = move || {
+                let stats = handle.stats();
+                let nodes = stats.iter().filter(|stats| stats.level > 0);
+                nodes
+                    .filter_map(|stats| Some((&stats.node, level_of(stats, kind_of(&of, &stats.node))?)))
+                    .map(|(node, level)| format!("{node} is at level {level}"))
+                    .collect()
+            };
+            Keeper::start(store, process, system.system.namespace.get_ref(), &*transport, lowered)?
+        }
         Err(_told_by_each_node) => None,
     };
     // Others may be on their way back too, or never come back: who is watched speaks as soon as it can.
@@ -99,13 +110,9 @@ fn write_figures(
     floor: Option<&Found>,
     figures: &Path,
 ) -> anyhow::Result<()> {
-    let kinds = |full_name: &str| {
-        let name = full_name.rsplit('/').next().unwrap_or(full_name);
-        system.nodes.get(name).map_or_else(String::new, |node| node.get_ref().kind.get_ref().clone())
-    };
     let nodes = host.stats().into_iter().map(|stats| NodeFigures {
         unexplained: floor.and_then(|floor| floor.unexplained.get(&stats.node).copied()),
-        ..node_figures(&stats, kinds(&stats.node))
+        ..node_figures(&stats, kind_of(system, &stats.node))
     });
     let notices = host.notices();
     let notices = notices.iter().map(|notice| format!("{}: {}; {}", notice.who, notice.what, notice.mend));
@@ -174,11 +181,23 @@ pub(super) fn percentiles(snapshot: &troika_host::sync::Snapshot, scale: f64) ->
     }
 }
 
+/// The kind of a node, by its full name.
+fn kind_of<'a>(system: &'a System, full_name: &str) -> &'a str {
+    let name = full_name.rsplit('/').next().unwrap_or(full_name);
+    system.nodes.get(name).map_or("", |node| node.get_ref().kind.get_ref())
+}
+
+/// A node's level now; none where its kind has one only.
+fn level_of(stats: &NodeStats, kind: &str) -> Option<&'static str> {
+    let levels = crate::kinds::find(kind)?.levels();
+    (levels.len() > 1).then(|| levels[stats.level])
+}
+
 /// A node's figures as the report holds them.
-pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
+pub(super) fn node_figures(stats: &NodeStats, kind: &str) -> NodeFigures {
     NodeFigures {
         node: stats.node.clone(),
-        kind,
+        kind: kind.to_owned(),
         steps: stats.steps,
         worked: stats.worked,
         late: stats.late,
@@ -187,6 +206,7 @@ pub(super) fn node_figures(stats: &NodeStats, kind: String) -> NodeFigures {
         faults: stats.faults,
         last_fault: stats.last_fault.map(|event| event.fault.to_string()),
         fall_backs: stats.fall_backs,
+        level: level_of(stats, kind).map(str::to_owned),
         skipped: stats.skipped,
         level_changes: stats.level_changes,
         over_budget: stats.over_budget,

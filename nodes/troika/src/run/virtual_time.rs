@@ -176,7 +176,7 @@ pub(super) fn figures(simulation: &Simulation, system: &System, camera: &str) ->
     let one = |stats: &troika_host::NodeStats| {
         let name = stats.node.trim_start_matches('/');
         let node = system.nodes.get(name).filter(|_| name != CAMERA);
-        node_figures(stats, node.map_or(camera, |node| node.get_ref().kind.get_ref()).to_owned())
+        node_figures(stats, node.map_or(camera, |node| node.get_ref().kind.get_ref()))
     };
     stats.iter().map(one).collect()
 }
