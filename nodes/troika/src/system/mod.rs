@@ -3,6 +3,7 @@
 //! the line at fault and names the way out.
 
 pub(crate) mod check;
+pub(crate) mod place;
 pub(crate) mod problem;
 
 use std::{
@@ -214,7 +215,7 @@ pub(crate) struct Inject {
     pub fault: InjectKind,
     /// For how long, when it overruns, milliseconds.
     #[serde(default)]
-    pub ms: u64,
+    pub ms: Option<u64>,
     /// The first step that does it, counted at each start of the process.
     pub at_step: u64,
     /// Again every so many steps; left out, once.
@@ -248,7 +249,7 @@ impl Inject {
         let fault = match self.fault {
             InjectKind::Hang => InjectedFault::Hang,
             InjectKind::Block => InjectedFault::Block,
-            InjectKind::Overrun => InjectedFault::Overrun(Duration::from_millis(self.ms)),
+            InjectKind::Overrun => InjectedFault::Overrun(Duration::from_millis(self.ms.unwrap_or_default())),
             InjectKind::Panic => InjectedFault::Panic,
         };
         let open = |path: &PathBuf| {
@@ -388,7 +389,30 @@ pub(crate) fn load(path: &Path) -> Result<(Source, System), Box<(Source, Problem
 
 /// Reads the text of a system file.
 pub(crate) fn parse(text: &str) -> Result<System, Problem> {
-    toml::from_str(text).map_err(|error| Problem::of_toml(&error))
+    toml::from_str(text).map_err(|error| {
+        let problem = Problem::of_toml(&error);
+        match problem.help.is_none().then(|| home_of(&problem.message)).flatten() {
+            Some(table) => problem.help(format!("it is a key of {table}")),
+            None => problem,
+        }
+    })
+}
+
+/// The table whose key this is, when a message says that it is unknown where it stands.
+fn home_of(message: &str) -> Option<&'static str> {
+    /// What the reader says of a key that no table has: all that it knows.
+    fn keys<T: serde::de::DeserializeOwned>() -> String {
+        toml::from_str::<T>("\"-\" = 0").err().map_or_else(String::new, |error| error.message().to_owned())
+    }
+    let unknown = message.strip_prefix("unknown field ")?.split('`').nth(1)?;
+    let homes = [
+        ("[system]", keys::<Head>()),
+        ("[processes.NAME]", keys::<Process>()),
+        ("[nodes.NAME]", keys::<Node>()),
+        ("[chains.NAME]", keys::<Chain>()),
+    ];
+    let quoted = format!("`{unknown}`");
+    homes.into_iter().find(|(_, keys)| keys.contains(&quoted)).map(|(table, _)| table)
 }
 
 /// The parameters of one node, with their places in the file, for the kind to read. `None` when there are none.

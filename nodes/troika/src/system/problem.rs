@@ -61,7 +61,7 @@ impl Problem {
 
     /// What the TOML reader says, with a near miss named when a key is unknown.
     pub(crate) fn of_toml(error: &toml::de::Error) -> Problem {
-        let message = error.message().trim().to_owned();
+        let message = in_words(error.message().trim());
         let help = near_miss(&message);
         let problem = Problem { span: error.span(), ..Problem::error(message) };
         match help {
@@ -96,6 +96,23 @@ impl Problem {
     }
 }
 
+/// Rust's names of numbers mean nothing to who writes a system file.
+fn in_words(message: &str) -> String {
+    let Some((before, expected)) = message.rsplit_once("expected ") else { return message.to_owned() };
+    let range = match expected {
+        "u8" => "a whole number from 0 to 255".to_owned(),
+        "u16" => format!("a whole number from 0 to {}", u16::MAX),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u64" | "usize" => "a whole number, 0 or more".to_owned(),
+        "i8" | "i16" | "i32" | "i64" => "a whole number, and none so large".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a string" => "text in quotes".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        _ => return message.to_owned(),
+    };
+    format!("{before}expected {range}")
+}
+
 /// For "unknown field `prioritty`, expected one of `policy`, `priority`": the nearest of the expected ones.
 fn near_miss(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
@@ -116,6 +133,28 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_out_of_range_are_told_in_words() {
+        for (value, told) in [
+            ("-1", "integer `-1`, expected a whole number from 0 to 4294967295"),
+            ("5000000000", "expected a whole number from 0 to 4294967295"),
+            ("'a'", "expected a whole number from 0 to 4294967295"),
+        ] {
+            let text = format!("[system]\nname = 't'\n[nodes]\n[processes.a]\nwake_latency_us = {value}\n");
+            let problem = super::super::parse(&text).expect_err("no number of that kind");
+            assert!(problem.message.contains(told), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_table_is_told_its_home() {
+        let text = "[system]\nname = 't'\n[nodes]\n[processes.a]\nshared_memory = true\n";
+        let problem = super::super::parse(text).expect_err("a key of another table");
+        assert_eq!(problem.help.as_deref(), Some("it is a key of [system]"));
+        let unknown = super::super::parse("[system]\nname = 't'\nxyzzy = 1\n[nodes]\n").expect_err("of none");
+        assert_eq!(unknown.help, None);
+    }
 
     #[test]
     fn a_misspelt_key_is_shown_with_its_line_and_the_nearest_key() {

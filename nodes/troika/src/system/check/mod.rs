@@ -8,9 +8,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use serde_spanned::Spanned;
-use troika_kit::{Contract, Direction, PortSpec, TypeInfo};
+use troika_kit::{Class, Contract, Direction, PortSpec, TypeInfo};
 
-use super::{Node, Problem, System, TransportKind, Watchdog, problem::nearest};
+use super::{Node, Problem, Process, System, TransportKind, Watchdog, params_of, place, problem::nearest};
 use crate::kind::Kind;
 
 /// Everything that is wrong, errors first. `kinds` are the kinds there are, `cores` this machine's number of cores.
@@ -37,8 +37,10 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
     let mut contracts = BTreeMap::new();
     for (name, (node, kind)) in &known {
         problems.extend(kind.check_params(text, name).err().map(|problem| {
-            match problem.span {
-                Some(_) => problem,
+            let quoted =
+                || params_of(text, name).and_then(|params| place::of_quoted(&params, &problem.message));
+            match problem.span.clone().or_else(quoted) {
+                Some(span) => problem.at(span),
                 // A parameter that is missing has no place of its own.
                 None => Problem { message: format!("`{name}`: {}", problem.message), ..problem }
                     .at(node.get_ref().kind.span()),
@@ -54,7 +56,7 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
     }
     problems.extend(topics(text, &known));
     problems.extend(scheduling::check(system, &known, &contracts, cores));
-    problems.extend(processes(system, &known));
+    problems.extend(processes(text, system, &known));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     problems
 }
@@ -81,19 +83,17 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
     }
     for (name, node) in &system.nodes {
         if !valid_topic(&format!("/{name}")) || name.contains('/') {
-            let place = text.find(name.as_str()).map(|at| at..at + name.len());
             problems.push(
                 Problem::error(format!("`{name}` is no ROS 2 node name"))
-                    .at(place.unwrap_or(node.get_ref().kind.span()))
+                    .at(place::of_key(text, &["nodes", name]).unwrap_or(node.get_ref().kind.span()))
                     .help("letters, digits and _, not starting with a digit"),
             );
         }
     }
     if head.transport == TransportKind::Mem {
-        let place = text.find("\"mem\"").map(|at| at..at + 5);
         let problem = Problem::error("the mem transport reaches one process, and `troika run` has several")
             .help("use transport = \"zenoh\"; `troika score` runs a system's detectors over mem, whatever is written here");
-        problems.push(match place {
+        problems.push(match place::of_value(text, &["system", "transport"]) {
             Some(place) => problem.at(place),
             None => problem,
         });
@@ -243,33 +243,39 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
 /// Ten a second: more is no restart but a loop.
 const MOST_RESTARTS: u32 = 600;
 
-fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
+fn processes(text: &str, system: &System, known: &Known<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let at = |process: &str, key: &str, table: &Spanned<Process>| {
+        place::of_value(text, &["processes", process, key]).unwrap_or_else(|| table.span())
+    };
     for (name, process) in &system.processes {
         if !system.nodes.values().any(|node| node.get_ref().process == *name) {
             problems.push(Problem::warning(format!("no node runs in process `{name}`")).at(process.span()));
         }
         if !(0..=19).contains(&process.get_ref().nice) {
-            problems.push(Problem::error("`nice` is 0 to 19").at(process.span()));
+            problems.push(Problem::error("`nice` is 0 to 19").at(at(name, "nice", process)));
         }
         if system.restarts_per_minute(name).is_some_and(|most| most > MOST_RESTARTS) {
             problems.push(
                 Problem::error(format!("`restarts_per_minute` is 0 to {MOST_RESTARTS}"))
-                    .at(process.span())
+                    .at(at(name, "watchdog", process))
                     .help("a process that needs more than a few is broken, and its restarts take the machine's time; 0 is never"),
             );
         }
     }
     for (name, (node, _)) in known {
+        // The default one needs no table.
         let process = node.get_ref().process.as_str();
         let near = nearest(process, system.processes.keys().map(String::as_str));
-        if let Some(near) = near.filter(|_| !system.processes.contains_key(process)) {
+        if let Some(near) = near.filter(|_| !system.processes.contains_key(process))
+            && let Some(written) = place::of_value(text, &["nodes", name, "process"])
+        {
             problems.push(
-                Problem::warning(format!(
+                Problem::error(format!(
                     "`{name}` runs in process `{process}`, which has no [processes.{process}] table"
                 ))
-                .at(node.get_ref().kind.span())
-                .help(format!("did you mean `{near}`? If not, add the table")),
+                .at(written)
+                .help(format!("did you mean `{near}`? If not, add the table; it may be empty")),
             );
         }
     }
@@ -278,20 +284,37 @@ fn processes(system: &System, known: &Known<'_>) -> Vec<Problem> {
             known.values().filter(|(other, _)| other.get_ref().process == node.get_ref().process).count()
                 == 1;
         let settings = system.processes.get(&node.get_ref().process);
-        if kind.program().is_some()
-            && let Some(settings) = settings.filter(|settings| {
-                settings.get_ref().lock_memory
-                    || settings.get_ref().floor
-                    || settings.get_ref().wake_latency_us.is_some()
-                    || settings.get_ref().watchdog != Watchdog::Off
-            })
-        {
+        let of_real_time_nodes = settings.iter().flat_map(|settings| {
+            let one = settings.get_ref();
+            [
+                ("lock_memory", one.lock_memory),
+                ("wake_latency_us", one.wake_latency_us.is_some()),
+                ("floor", one.floor),
+                ("watchdog", one.watchdog != Watchdog::Off),
+            ]
+            .into_iter()
+            .filter_map(move |(key, set)| set.then_some((key, settings)))
+        });
+        for (key, settings) in of_real_time_nodes.filter(|_| kind.program().is_some()) {
             problems.push(
                 Problem::error(format!(
-                    "`{name}` is a program of its own: `lock_memory`, `wake_latency_us`, `floor` and `watchdog` are for processes of real-time nodes"
+                    "`{name}` is a program of its own: `{key}` is for processes of real-time nodes"
                 ))
-                .at(settings.span())
-                .help("leave them out of this process; it may have `nice` and `essential`"),
+                .at(at(&node.get_ref().process, key, settings))
+                .help("leave it out of this process, which may have `nice` and `essential`"),
+            );
+        }
+        let hard = kind.contract().is_some_and(|contract| contract.spec().class == Class::Hard);
+        if hard && settings.is_none_or(|settings| !settings.get_ref().lock_memory) {
+            let process = &node.get_ref().process;
+            let place = settings.map(|settings| at(process, "lock_memory", settings));
+            problems.push(
+                Problem::warning(format!(
+                    "`{name}` has a hard deadline, and its process `{process}` does not lock its memory: a page that is read from \
+                     disk delays a step by milliseconds"
+                ))
+                .at(place.unwrap_or(node.get_ref().kind.span()))
+                .help(format!("[processes.{process}] lock_memory = true")),
             );
         }
         if kind.program().is_some() && !alone {

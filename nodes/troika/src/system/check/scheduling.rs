@@ -7,7 +7,10 @@ use serde_spanned::Spanned;
 use troika_kit::{Class, Contract, Wake};
 
 use super::{Known, Node, Problem, System, topic_of};
-use crate::{kind::Kind, system::Sched};
+use crate::{
+    kind::Kind,
+    system::{InjectKind, Sched},
+};
 
 /// All of it.
 pub(super) fn check(
@@ -71,6 +74,17 @@ pub(super) fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Probl
             Problem::warning("a fault is injected into this node: it does wrong on purpose")
                 .at(inject.span())
                 .help("leave `inject` out of a system that drives"),
+        );
+    }
+    if let Some(inject) = &node.inject
+        && (inject.get_ref().fault == InjectKind::Overrun) != inject.get_ref().ms.is_some_and(|ms| ms > 0)
+    {
+        problems.push(
+            Problem::error("`ms` says how long an overrun computes, and nothing else")
+                .at(inject.span())
+                .help(
+                    "inject = { fault = \"overrun\", ms = 40, at_step = 100 }; the other faults have no `ms`",
+                ),
         );
     }
     let Some(sched) = &node.sched else { return problems };
@@ -157,11 +171,12 @@ fn priorities(known: &Known<'_>, contracts: &BTreeMap<&str, Contract>) -> Vec<Pr
             if mine.class == theirs.class
                 && both_fifo
                 && mine.deadline < theirs.deadline
-                && my_rank < their_rank
+                && my_rank <= their_rank
             {
+                let how = if my_rank < their_rank { "below" } else { "beside" };
                 problems.push(
                     Problem::warning(format!(
-                        "`{name}` has the nearer deadline ({:?}) and runs at {my_rank} below `{other}` ({:?}) at {their_rank}",
+                        "`{name}` has the nearer deadline ({:?}) and runs at {my_rank} {how} `{other}` ({:?}) at {their_rank}",
                         mine.deadline, theirs.deadline
                     ))
                     .at(place(node))
@@ -188,6 +203,14 @@ fn cores_of(node: &Node, cores: usize) -> Vec<usize> {
     }
 }
 
+/// What a node may need of a core.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Need<'a> {
+    node: &'a str,
+    share: f64,
+    real_time: bool,
+}
+
 /// Budget over period, summed per core; a node on several cores counts a share on each.
 fn load(
     system: &System,
@@ -196,8 +219,7 @@ fn load(
     cores: usize,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut real_time = vec![0.0; cores];
-    let mut total = vec![0.0; cores];
+    let mut needs: Vec<Vec<Need<'_>>> = vec![Vec::new(); cores];
     for (name, contract) in contracts {
         let node = known[name].0.get_ref();
         let reserved = sched_of(node).and_then(|sched| sched.reservation(contract));
@@ -209,32 +231,50 @@ fn load(
         let on = cores_of(node, cores);
         for core in &on {
             let share = utilisation / on.len() as f64;
-            total[*core] += share;
-            if rank(node) > 0 {
-                real_time[*core] += share;
-            }
+            needs[*core].push(Need { node: name, share, real_time: rank(node) > 0 });
         }
     }
     let allowed = *system.system.real_time_share.get_ref();
-    for core in 0..cores {
-        if real_time[core] > allowed {
-            problems.push(
-                Problem::error(format!(
-                    "core {core} is overloaded: real-time nodes may need {:.0} % of it, {:.0} % are allowed",
-                    real_time[core] * 100.0,
-                    allowed * 100.0
-                ))
-                .help("spread the nodes with `cores`, lower a rate, or raise system.real_time_share (the transport's ordinary threads live on the rest)"),
-            );
-        } else if total[core] > 1.0 {
-            problems.push(
-                Problem::warning(format!(
-                    "core {core} may be overloaded: the budgets of its nodes add up to {:.0} % of it",
-                    total[core] * 100.0
-                ))
-                .help("nodes of class Best give way; frames may be skipped under load"),
-            );
+    // Nodes that may run anywhere make cores alike: told once.
+    let mut told: Vec<(Vec<usize>, &[Need<'_>])> = Vec::new();
+    for (core, needs) in needs.iter().enumerate() {
+        match told.iter_mut().find(|(_, others)| others == needs) {
+            Some((cores, _)) => cores.push(core),
+            None => told.push((vec![core], needs)),
         }
+    }
+    for (on, needs) in told {
+        let real_time: f64 = needs.iter().filter(|need| need.real_time).map(|need| need.share).sum();
+        let total: f64 = needs.iter().map(|need| need.share).sum();
+        let overloaded = real_time > allowed;
+        if !overloaded && total <= 1.0 {
+            continue;
+        }
+        let mut most: Vec<&Need<'_>> = needs.iter().filter(|need| !overloaded || need.real_time).collect();
+        most.sort_by(|a, b| b.share.total_cmp(&a.share));
+        let of: Vec<String> =
+            most.iter().map(|need| format!("{} {:.0} %", need.node, need.share * 100.0)).collect();
+        let which = match &on[..] {
+            [one] => format!("core {one}"),
+            several => format!("each of the cores {several:?}"),
+        };
+        let problem = if overloaded {
+            Problem::error(format!(
+                "{which} is overloaded: real-time nodes may need {:.0} % of it, {:.0} % are allowed: {}",
+                real_time * 100.0,
+                allowed * 100.0,
+                of.join(", ")
+            ))
+            .help("spread the nodes with `cores`, lower a rate, or raise system.real_time_share (the transport's ordinary threads live on the rest)")
+        } else {
+            Problem::warning(format!(
+                "{which} may be overloaded: the budgets of its nodes add up to {:.0} % of it: {}",
+                total * 100.0,
+                of.join(", ")
+            ))
+            .help("ordinary nodes give way; frames may be skipped under load. A node that never takes its budget may be given a smaller `budget_ms`")
+        };
+        problems.push(problem.at(place(known[most[0].node].0)));
     }
     problems
 }

@@ -90,7 +90,67 @@ fn one_core_for_all_real_time_nodes_is_an_overload() {
         "{text}[nodes.more]\nkind = \"driver_state\"\nsched = {{ policy = \"fifo\", priority = 79 }}\ncores = [0]\n"
     );
     let found = problems(&text);
-    assert!(found.iter().any(|one| one.message.contains("core 0 is overloaded")), "{found:?}");
+    let whole = format!("{HEAD}{text}");
+    let overload = found.iter().find(|one| one.message.contains("core 0 is overloaded")).expect("told");
+    assert!(overload.message.contains("driver_state 85 %, more 85 %"), "{overload}");
+    assert!(whole[overload.span.clone().expect("a place")].contains("priority = 80"));
+}
+
+#[test]
+fn cores_that_are_loaded_alike_are_told_once_with_their_nodes() {
+    let text = format!("{DETECTORS}[nodes.more]\nkind = \"gesture\"\n[nodes.most]\nkind = \"gesture\"\n");
+    let found = problems(&text);
+    let loads: Vec<_> = found.iter().filter(|one| one.message.contains("be overloaded")).collect();
+    assert!(
+        matches!(loads[..], [one] if one.message.contains("each of the cores [0, 1]") && one.message.contains("most ")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn an_overrun_says_how_long_and_nothing_else_does() {
+    let injected = |fault: &str| {
+        DETECTORS.replace("priority = 80 }\n", &format!("priority = 80 }}\ninject = {{ {fault} }}\n"))
+    };
+    for wrong in ["fault = \"overrun\", at_step = 9", "fault = \"hang\", ms = 5, at_step = 9"] {
+        assert!(error(&injected(wrong)).1.contains(wrong));
+    }
+    for right in ["fault = \"overrun\", ms = 40, at_step = 9", "fault = \"panic\", at_step = 9"] {
+        let found = problems(&injected(right));
+        assert!(found.iter().all(|one| one.severity == Severity::Warning), "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_process_is_shown_at_its_key() {
+    let text =
+        DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nprocess = \"cabbin\"\n");
+    let (message, at) = error(&format!("{text}[processes.cabin]\nnice = 0\n"));
+    assert!(message.contains("no [processes.cabbin] table"), "{message}");
+    assert_eq!(at, "\"cabbin\"");
+    assert_eq!(error(&format!("{DETECTORS}[processes.main]\nnice = 20\n")).1, "20");
+    let of_voice = "[nodes.voice]\nkind = \"voice\"\nprocess = \"voice\"\n\
+                    params = { source = { kind = \"microphone\" } }\n[processes.voice]\nnice = 10\n";
+    assert_eq!(error(&format!("{DETECTORS}{of_voice}watchdog = true\n")).1, "true");
+    assert_eq!(error(&format!("{DETECTORS}{of_voice}wake_latency_us = 7\n")).1, "7");
+}
+
+#[test]
+fn a_file_that_a_parameter_names_is_shown_where_it_is_named() {
+    let text = DETECTORS.replace("demo-30s", "no-such");
+    assert_eq!(error(&text).1, "\"../../sim/scenarios/no-such.toml\"");
+    let text =
+        format!("{DETECTORS}[nodes.hands]\nkind = \"gesture\"\nparams = {{ mapping = \"no/such.toml\" }}\n");
+    assert_eq!(error(&text).1, "\"no/such.toml\"");
+}
+
+#[test]
+fn a_hard_node_wants_its_memory_locked() {
+    let told = |text: &str| {
+        problems(text).iter().filter(|one| one.message.contains("does not lock its memory")).count()
+    };
+    assert_eq!(told(DETECTORS), 2, "driver_state and driver_monitor");
+    assert_eq!(told(&format!("{DETECTORS}[processes.main]\nlock_memory = true\n")), 0);
 }
 
 #[test]
@@ -123,7 +183,7 @@ fn names_and_shares_that_are_none_are_refused_where_they_stand() {
         assert_eq!(of_head(&format!("real_time_share = {share}")).as_deref(), Some(share));
     }
     let text = DETECTORS.replace("[nodes.driver_monitor]", "[nodes.\"driver monitor\"]");
-    assert_eq!(error(&text).1, "driver monitor");
+    assert_eq!(error(&text).1, "\"driver monitor\"");
     let text = DETECTORS.replace("policy = \"fifo\", priority = 81", "policy = \"other\", priority = 81");
     assert!(parse(&format!("{HEAD}{text}")).is_err(), "a key that means nothing");
 }
@@ -166,6 +226,9 @@ fn the_nearer_deadline_runs_first() {
     let text = DETECTORS.replace("priority = 81", "priority = 70");
     let found = problems(&text);
     assert!(found.iter().any(|one| one.message.contains("has the nearer deadline")), "{found:?}");
+    let text = DETECTORS.replace("priority = 81", "priority = 80");
+    let found = problems(&text);
+    assert!(found.iter().any(|one| one.message.contains("runs at 80 beside")), "{found:?}");
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! Where things stand in the text of a system file.
+
+use std::ops::Range;
+
+use serde_spanned::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Where the value of `path` stands: `["processes", "cabin", "nice"]`.
+pub(crate) fn of_value(text: &str, path: &[&str]) -> Option<Range<usize>> {
+    entry(text, path).map(|(_, value)| value)
+}
+
+/// Where the last key of `path` stands.
+pub(crate) fn of_key(text: &str, path: &[&str]) -> Option<Range<usize>> {
+    entry(text, path).map(|(key, _)| key)
+}
+
+fn entry(text: &str, path: &[&str]) -> Option<(Range<usize>, Range<usize>)> {
+    let (last, tables) = path.split_last()?;
+    let mut table = DeTable::parse(text).ok()?.into_inner();
+    for name in tables {
+        let DeValue::Table(inner) = table.remove(*name)?.into_inner() else { return None };
+        table = inner;
+    }
+    let (key, value) = table.get_key_value(*last)?;
+    Some((key.span(), value.span()))
+}
+
+/// Where the text stands that a message about these values quotes; of several, the longest.
+pub(crate) fn of_quoted(value: &Spanned<DeValue<'_>>, message: &str) -> Option<Range<usize>> {
+    fn walk(value: &Spanned<DeValue<'_>>, message: &str, found: &mut Option<(usize, Range<usize>)>) {
+        match value.get_ref() {
+            DeValue::String(text)
+                if !text.is_empty()
+                    && message.contains(text.as_ref())
+                    && found.as_ref().is_none_or(|(length, _)| text.len() > *length) =>
+            {
+                *found = Some((text.len(), value.span()));
+            }
+            DeValue::Array(items) => items.iter().for_each(|item| walk(item, message, found)),
+            DeValue::Table(fields) => fields.values().for_each(|field| walk(field, message, found)),
+            _ => {}
+        }
+    }
+    let mut found = None;
+    walk(value, message, &mut found);
+    found.map(|(_, span)| span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[a.b]\nkey = 'value'\ninline = { file = 'x/y.toml', others = ['y'] }\n";
+
+    #[test]
+    fn keys_and_values_are_found_where_they_stand() {
+        let at = |span: Option<Range<usize>>| span.map(|span| &TEXT[span]);
+        assert_eq!(at(of_value(TEXT, &["a", "b", "key"])), Some("'value'"));
+        assert_eq!(at(of_key(TEXT, &["a", "b", "key"])), Some("key"));
+        assert_eq!(at(of_key(TEXT, &["a", "b", "inline", "file"])), Some("file"));
+        assert_eq!(at(of_key(TEXT, &["a", "b"])), Some("b"));
+        for none in [&["a", "c"][..], &["a", "b", "key", "deeper"], &[]] {
+            assert_eq!(of_value(TEXT, none), None);
+        }
+        assert_eq!(of_value("no toml", &["a"]), None);
+    }
+
+    #[test]
+    fn what_a_message_quotes_is_found_however_deep() {
+        let whole =
+            Spanned::new(0..TEXT.len(), DeValue::Table(DeTable::parse(TEXT).expect("sound").into_inner()));
+        let at = |message: &str| of_quoted(&whole, message).map(|span| &TEXT[span]);
+        assert_eq!(at("cannot read x/y.toml: no such file"), Some("'x/y.toml'"));
+        assert_eq!(at("of another thing"), None);
+    }
+}
