@@ -111,6 +111,9 @@ fn main() -> ExitCode {
         Command::Graph { kinds: true, .. } => {
             for kind in kinds::KINDS {
                 println!("{:<16} {}", kind.name(), kind.summary());
+                if let levels @ [_, _, ..] = kind.levels() {
+                    println!("{:<16} levels: {}", "", levels.join(", "));
+                }
             }
             Ok(())
         }

@@ -67,10 +67,10 @@ fn until(heard: &Heard, from: usize, what: &str, told: impl Fn(&[bool]) -> bool)
     }
 }
 
-fn finish(running: Running, report: &Path) -> (serde_json::Value, String) {
+fn finish(running: Running, report: &Path, code: i32) -> (serde_json::Value, String) {
     running.interrupt();
     let run = running.wait();
-    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(run.code, Some(code), "{run}");
     (support::report(report)["watchdogs"][0].clone(), run.text)
 }
 
@@ -94,10 +94,17 @@ fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_i
     // Left alone, and still spoken for.
     let from = until(&heard, from, "the stand-in to the end", |told| told.len() >= 60);
     assert!(heard.lock().unwrap()[from - 60..].iter().all(|own| !own));
-    let (watchdog, printed) = finish(running, &report);
-    assert_eq!(watchdog["killed"], 4, "{watchdog}");
+    let (watchdog, printed) = finish(running, &report, 1);
+    assert_eq!((&watchdog["killed"], &watchdog["given_up"]), (&4.into(), &true.into()), "{watchdog}");
     assert_eq!((&watchdog["restarts"], &watchdog["died"]), (&3.into(), &0.into()), "{watchdog}");
-    for told in ["a step of /driver_state does not come back", "(3 of 3 in a minute)", "fails too often"] {
+    for told in [
+        "a step of /driver_state does not come back",
+        "(3 of 3 in a minute)",
+        "fails too often",
+        "no figures of /driver_monitor, /driver_state",
+        "process 'cabin' was started again 3 times\n",
+        "error: process 'cabin' failed too often and was left alone",
+    ] {
         assert!(printed.contains(told), "'{told}' was not printed:\n{printed}");
     }
 }
@@ -120,10 +127,32 @@ fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
     let from = until(&heard, from, "the detector again", |told| told.contains(&true));
     let from = until(&heard, from, "the detector alone", |told| told.len() >= 40);
     assert!(mostly_own(&heard.lock().unwrap()[from - 30..]), "the stand-in gives way");
-    let (watchdog, printed) = finish(running, &report);
+    let (watchdog, printed) = finish(running, &report, 0);
     assert_eq!(watchdog["died"], 1, "{watchdog}");
     assert!(watchdog["restarts"].as_u64().unwrap() >= 1, "{watchdog}");
     assert!(printed.contains("ended by itself (signal: 9"), "{printed}");
+}
+
+#[test]
+fn a_watchdog_that_is_killed_takes_its_process_with_it_and_the_run_says_so() {
+    let scratch = Scratch::new();
+    let system = scratch.file("watched.toml", &watched(""));
+    let router = Router::new();
+    let (heard, _guard, _subscription, _transport) = listen(&router);
+    let running = start(&mut router.run(&system, 140));
+    until(&heard, 0, "the detector", |told| told.len() >= 20);
+    let process = process_of(&scratch, "vitals");
+    kill_process(process_of(&scratch, "watchdog"), Signal::KILL).unwrap();
+    let run = running.wait();
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["error: the watchdog of process 'cabin' ended by itself (signal: 9"]);
+    // Gone or a zombie that nobody has buried: either has no command line.
+    let begin = Instant::now();
+    let line = format!("/proc/{}/cmdline", process.as_raw_nonzero());
+    while !fs::read(&line).unwrap_or_default().is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "its process runs on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// The process of this test's system that was started with `--argument`.
@@ -205,7 +234,7 @@ fn each_of_twenty_hangs_is_spoken_for_and_followed_by_a_new_life() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let (lives, spoken_for) = told();
-    let (watchdog, _) = finish(running, &report);
+    let (watchdog, _) = finish(running, &report, 0);
     assert_eq!(spoken_for[..LIVES], (1..=LIVES).collect::<Vec<_>>(), "of each life's end");
     let all: std::collections::HashSet<_> = lives.iter().collect();
     assert_eq!(all.len(), lives.len(), "a life that ended speaks no more");

@@ -230,6 +230,8 @@ struct Member {
     log: Option<PathBuf>,
     figures: PathBuf,
     essential: bool,
+    /// The child is its watchdog.
+    watched: bool,
     /// The end of one that is not essential was told.
     told: bool,
 }
@@ -269,7 +271,16 @@ impl Company {
                 format!("cannot start process '{name}' ({})", command.get_program().display())
             })?;
             let essential = system.is_essential(name);
-            company.members.push(Member { name: name.clone(), child, log, figures, essential, told: false });
+            let watched = system.restarts_per_minute(name).is_some();
+            company.members.push(Member {
+                name: name.clone(),
+                child,
+                log,
+                figures,
+                essential,
+                watched,
+                told: false,
+            });
         }
         Ok(company)
     }
@@ -309,8 +320,14 @@ impl Company {
     }
 
     fn describe(&self) -> String {
-        let members: Vec<String> =
-            self.members.iter().map(|member| format!("{} ({})", member.name, member.child.id())).collect();
+        let members: Vec<String> = self
+            .members
+            .iter()
+            .map(|member| {
+                let whose = if member.watched { "watchdog " } else { "" };
+                format!("{} ({whose}{})", member.name, member.child.id())
+            })
+            .collect();
         format!("processes {}", members.join(", "))
     }
 
@@ -396,14 +413,27 @@ impl Company {
         let mut failed =
             early.iter().find(|(_, status)| !status.success()).or(early.first()).map(|(index, status)| {
                 let member = &self.members[*index];
-                anyhow!("process '{}' ended by itself ({status}){}", member.name, member.tail())
+                let whose = if member.watched { "the watchdog of " } else { "" };
+                anyhow!("{whose}process '{}' ended by itself ({status}){}", member.name, member.tail())
             });
         let mut figures = Vec::new();
         for member in &self.members {
             // A program of its own writes none.
             let Ok(text) = std::fs::read(&member.figures) else { continue };
-            match serde_json::from_slice(&text) {
-                Ok(read) => figures.push(read),
+            match serde_json::from_slice::<ProcessFigures>(&text) {
+                Ok(mut read) => {
+                    if read.watchdog.as_ref().is_some_and(|watchdog| watchdog.given_up) {
+                        let told = format!(
+                            "process '{}' failed too often and was left alone; its nodes' fall-backs were published in their place",
+                            member.name
+                        );
+                        match member.essential {
+                            true => failed = failed.or_else(|| Some(anyhow!(told))),
+                            false => read.notices.push(told),
+                        }
+                    }
+                    figures.push(read);
+                }
                 Err(error) => failed = failed.or(Some(anyhow!("figures of '{}': {error}", member.name))),
             }
         }
@@ -484,6 +514,13 @@ fn report(
     transport: String,
 ) -> anyhow::Result<Report> {
     let nodes: Vec<_> = figures.iter().flat_map(|process| process.nodes.clone()).collect();
+    let hosted = system.nodes.values().zip(system.full_names()).filter_map(|(node, name)| {
+        let kind = kinds::find(node.get_ref().kind.get_ref())?;
+        kind.program().is_none().then_some(name)
+    });
+    let missing: Vec<String> = hosted.filter(|name| !nodes.iter().any(|node| node.node == *name)).collect();
+    let silent = (!missing.is_empty())
+        .then(|| format!("no figures of {}: their process did not end well", missing.join(", ")));
     let of_kind = |kind: &[&str]| nodes.iter().find(|node| kind.contains(&node.kind.as_str()));
     let driver = of_kind(&["driver_state"]);
     let scores = match dashboard.record.last_truth() {
@@ -514,6 +551,6 @@ fn report(
         },
         nodes,
         watchdogs: figures.iter().filter_map(|process| process.watchdog.clone()).collect(),
-        notices: figures.into_iter().flat_map(|process| process.notices).collect(),
+        notices: figures.into_iter().flat_map(|process| process.notices).chain(silent).collect(),
     })
 }

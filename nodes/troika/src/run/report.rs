@@ -42,6 +42,9 @@ pub(super) struct NodeFigures {
     pub last_fault: Option<String>,
     /// Fall-backs published.
     pub fall_backs: u64,
+    /// Its level at the end; none for a node that has one only.
+    #[serde(default)]
+    pub level: Option<String>,
     /// Inputs that the node passed over because of its level.
     #[serde(default)]
     pub skipped: u64,
@@ -131,6 +134,9 @@ pub(super) struct WatchdogFigures {
     pub died: u64,
     /// Times that it was started again.
     pub restarts: u64,
+    /// It failed too often and was left alone: from then on the fall-backs are all that its nodes said.
+    #[serde(default)]
+    pub given_up: bool,
 }
 
 /// The report.
@@ -222,6 +228,11 @@ pub(super) struct Machine {
     pub cores: usize,
 }
 
+/// In words.
+pub(super) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
 impl DriverStateFigures {
     /// From the scores and the node's figures.
     pub(super) fn new(scores: Option<&Scores>, node: Option<&NodeFigures>) -> DriverStateFigures {
@@ -285,7 +296,9 @@ impl Report {
                 driver.expected_alerts, driver.missed_alerts, driver.missed_sleep_alerts, driver.false_alerts
             )?;
         }
-        if let Some(voice) = &self.voice {
+        if self.voice.as_ref().is_some_and(|voice| voice.utterances == 0) {
+            writeln!(out, "  voice          heard nothing")?;
+        } else if let Some(voice) = &self.voice {
             write!(
                 out,
                 "  voice          {} of {} utterances exactly right",
@@ -322,8 +335,21 @@ impl Report {
                     node.faults,
                     if node.real_time { "  real-time" } else { "" }
                 )?;
+                if let Some(level) = &node.level {
+                    match node.level_changes {
+                        0 => write!(out, "    level {level} throughout")?,
+                        changes => write!(out, "    level {level} at the end, changed {}", times(changes))?,
+                    }
+                    match node.skipped {
+                        0 => writeln!(out)?,
+                        skipped => writeln!(out, "; inputs passed over because of it: {skipped}")?,
+                    }
+                }
+                if node.over_budget > 0 {
+                    writeln!(out, "    steps over their budget: {}", node.over_budget)?;
+                }
                 if let Some(fault) = &node.last_fault {
-                    writeln!(out, "    fell back {} times, last for: {fault}", node.fall_backs)?;
+                    writeln!(out, "    fell back {}, last for: {fault}", times(node.fall_backs))?;
                 }
                 if node.undecodable > 0 || node.dropped > 0 {
                     writeln!(
@@ -337,13 +363,14 @@ impl Report {
         for watchdog in &self.watchdogs {
             writeln!(
                 out,
-                "  watchdog       {}: {} silences, {} fall-backs, killed {}, died {}, restarted {}",
+                "  watchdog       {}: {} silences, {} fall-backs, killed {}, died {}, restarted {}{}",
                 watchdog.process,
                 watchdog.silences,
                 watchdog.fall_backs,
                 watchdog.killed,
                 watchdog.died,
-                watchdog.restarts
+                watchdog.restarts,
+                if watchdog.given_up { ", given up" } else { "" }
             )?;
         }
         if let Some(floor) = &self.machine.floor_us {

@@ -27,8 +27,8 @@ const ROUND: Duration = Duration::from_millis(5);
 
 /// What the ordinary thread tells.
 enum News {
-    /// A handle of the process: it stays this process's when its number is another's.
-    Started(OwnedFd),
+    /// A handle of the process, which stays this process's when its number is another's; and the number.
+    Started(OwnedFd, u32),
     Failed(anyhow::Error),
     /// What a dead process left.
     Buried(ExitStatus),
@@ -39,8 +39,8 @@ enum News {
 pub(super) struct Seen {
     /// It ended: told once.
     pub ended: bool,
-    /// It was started.
-    pub started: bool,
+    /// It was started, and this is its number.
+    pub started: Option<u32>,
     /// With this, if it was not killed by us; told when it is buried, a while after it ended.
     pub by_itself: Option<ExitStatus>,
 }
@@ -57,7 +57,7 @@ pub(super) struct Ward {
 }
 
 impl Ward {
-    /// Starts it.
+    /// Starts it; its number too.
     ///
     /// # Errors
     /// It cannot be started.
@@ -66,7 +66,7 @@ impl Ward {
         process: &str,
         figures: &Path,
         page: &Path,
-    ) -> anyhow::Result<Ward> {
+    ) -> anyhow::Result<(Ward, u32)> {
         let mut command =
             Command::new(std::env::current_exe().context("cannot find this program's own file")?);
         command.arg("run").arg(&arguments.system).args(["--process", process]);
@@ -83,13 +83,14 @@ impl Ward {
             .context("cannot start a thread")?;
         let mut ward = Ward { orders: Some(orders), news, process: None, on_its_way: false, killed: false };
         ward.start_again();
-        match ward.news.recv() {
-            Ok(News::Started(process)) => ward.process = Some(process),
+        let (process, number) = match ward.news.recv() {
+            Ok(News::Started(process, number)) => (process, number),
             Ok(News::Failed(why)) => return Err(why),
             Ok(News::Buried(_)) | Err(_) => return Err(anyhow!("the thread that starts processes ended")),
-        }
+        };
+        ward.process = Some(process);
         ward.on_its_way = false;
-        Ok(ward)
+        Ok((ward, number))
     }
 
     /// Orders another start, which [`Ward::look`] tells of.
@@ -112,11 +113,11 @@ impl Ward {
         let mut seen = Seen::default();
         while let Ok(news) = self.news.try_recv() {
             match news {
-                News::Started(process) => {
+                News::Started(process, number) => {
                     self.process = Some(process);
                     self.on_its_way = false;
                     self.killed = false;
-                    seen.started = true;
+                    seen.started = Some(number);
                 }
                 News::Failed(why) => return Err(why),
                 News::Buried(status) if !self.killed => seen.by_itself = Some(status),
@@ -199,7 +200,7 @@ fn serve(command: &mut Command, ordered: &Receiver<()>, tell: &Sender<News>) {
         });
         let mut child = match begun {
             Ok((child, handle)) => {
-                let _nobody_listens = tell.send(News::Started(handle));
+                let _nobody_listens = tell.send(News::Started(handle, child.id()));
                 child
             }
             Err(why) => {

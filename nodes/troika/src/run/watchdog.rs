@@ -19,7 +19,7 @@ use troika_transport::{NodeHandle, Transport};
 use super::{
     RunArguments, node_options,
     process::CARRIERS,
-    report::{ProcessFigures, WatchdogFigures},
+    report::{ProcessFigures, WatchdogFigures, times},
     ward::Ward,
 };
 use crate::{
@@ -38,12 +38,12 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let stop = stop_on_signals()?;
     let (source, system) =
         crate::system::load(&arguments.system).map_err(|error| anyhow::anyhow!("{}", error.1.message))?;
-    let folder = memory_folder()?;
-    let page_path = folder.path().join("vitals");
-    let page = VitalsPage::create(&page_path).context("no shared memory for the signs of life")?;
+    let page = VitalsPage::create().context("no shared memory for the signs of life")?;
+    let page_path = page.path().context("a page made here has a place")?;
     let transport = arguments.open(&system)?;
     let mut watched = watched(&source, &system, process, &*transport)?;
-    let mut ward = Ward::start(arguments, process, figures, &page_path)?;
+    let (mut ward, number) = Ward::start(arguments, process, figures, &page_path)?;
+    eprintln!("watchdog: process '{process}' is {number}");
 
     // From here on as a real-time thread; what it starts is an ordinary one again.
     let carriers = sched::raise_threads(transport.threads(), CARRIERS).err();
@@ -60,10 +60,12 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         let late = at.saturating_sub(last + ROUND);
         last = at;
         let seen = ward.look()?;
-        if seen.started {
+        if let Some(number) = seen.started {
             account.restarts += 1;
             let (used, most) = restarts.used();
-            eprintln!("watchdog: process '{process}' started again ({used} of {most} in a minute)");
+            eprintln!(
+                "watchdog: process '{process}' started again ({used} of {most} in a minute): it is {number} now"
+            );
         }
         if let Some(status) = seen.by_itself {
             account.died += 1;
@@ -78,6 +80,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             if restarts.allow(at) {
                 ward.start_again();
             } else {
+                account.given_up = true;
                 eprintln!(
                     "watchdog: process '{process}' fails too often and is left alone; its nodes' fall-backs are published until \
                      this is stopped and mended"
@@ -97,10 +100,11 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let mut written: ProcessFigures =
         std::fs::read(figures).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     if account.restarts > 0 {
-        written.notices.push(format!(
-            "process '{process}' was started again {} times: its nodes' figures are those of the last time",
-            account.restarts
-        ));
+        let of_the_last =
+            if written.nodes.is_empty() { "" } else { ": its nodes' figures are those of its last life" };
+        written
+            .notices
+            .push(format!("process '{process}' was started again {}{of_the_last}", times(account.restarts)));
     }
     written.watchdog = Some(account);
     std::fs::write(figures, serde_json::to_vec(&written)?)
@@ -111,17 +115,6 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
 
 fn monotonic(clock: HostClock) -> Duration {
     Duration::from_nanos(clock.to_monotonic(clock.now()))
-}
-
-/// A folder in memory where there is one: a disk must not be in the way of a sign of life.
-fn memory_folder() -> anyhow::Result<tempfile::TempDir> {
-    let builder = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("troika-watch-");
-        builder
-    };
-    let folder = builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir());
-    folder.context("no folder for the signs of life")
 }
 
 fn priority(process: &str) -> Option<sched::Notice> {
