@@ -1,11 +1,11 @@
-//! The REP 2011 hash of a message: SHA-256 over a JSON text of its fields and of every type that it contains, with
+//! The REP 2011 hash of a message, or of a service as a message of its parts: SHA-256 over a JSON text of its fields and of every type that it contains, with
 //! exactly the spaces, the order and the type numbers of rosidl's generator. Constants, defaults and comments are no part.
 
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Array, Base, Interfaces, MsgFile, Primitive, Type};
+use crate::{Array, Base, Interfaces, MsgFile, Primitive, Type, parse::full_name};
 
 /// `RIHS01_` and 64 hexadecimal digits.
 pub fn rihs01(set: &Interfaces, file: &MsgFile) -> String {
@@ -65,7 +65,7 @@ fn field(name: &str, id: u8, capacity: u32, string_capacity: u32, nested: &str, 
 /// The number of `type_description_interfaces/msg/FieldType`, the string's bound, and the nested type's name.
 fn type_id(ty: &Type) -> (u8, u32, String) {
     let (id, string_capacity, nested) = match &ty.base {
-        Base::Message { package, name } => (1, 0, format!("{package}/msg/{name}")),
+        Base::Message { package, folder, name } => (1, 0, full_name(package, *folder, name)),
         Base::Primitive(p) => (primitive_id(*p), 0, String::new()),
         Base::String(None) => (17, 0, String::new()),
         Base::WString(None) => (18, 0, String::new()),

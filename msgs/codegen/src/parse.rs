@@ -32,9 +32,30 @@ pub enum Base {
     Message {
         /// Its package.
         package: String,
+        /// Where in it.
+        folder: Folder,
         /// Its name.
         name: String,
     },
+}
+
+/// Which of a package's folders a type is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Folder {
+    /// `msg`.
+    Msg,
+    /// `srv`: a service's request, response and event, and the service itself.
+    Srv,
+}
+
+impl Folder {
+    /// As in a type's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Folder::Msg => "msg",
+            Folder::Srv => "srv",
+        }
+    }
 }
 
 /// How many elements.
@@ -90,6 +111,8 @@ pub struct Constant {
 pub struct MsgFile {
     /// The package it belongs to.
     pub package: String,
+    /// Where in it.
+    pub folder: Folder,
     /// The message's name.
     pub name: String,
     /// The comments before the first declaration.
@@ -103,8 +126,13 @@ pub struct MsgFile {
 impl MsgFile {
     /// `package/msg/Name`.
     pub fn full_name(&self) -> String {
-        format!("{}/msg/{}", self.package, self.name)
+        full_name(&self.package, self.folder, &self.name)
     }
+}
+
+/// `package/msg/Name`, or `package/srv/Name`.
+pub(crate) fn full_name(package: &str, folder: Folder, name: &str) -> String {
+    format!("{package}/{}/{name}", folder.name())
 }
 
 /// A .msg file that cannot be read, and where.
@@ -147,6 +175,9 @@ pub enum ParseErrorKind {
     /// A message has its own defaults.
     #[error("a field that is a message cannot have a default")]
     DefaultType,
+    /// A .srv file has two halves.
+    #[error("a service has one line `---`, between request and response")]
+    Separator,
     /// Said twice.
     #[error("'{0}' is declared twice")]
     Twice(String),
@@ -160,6 +191,7 @@ pub fn parse(package: &str, name: &str, text: &str) -> Result<MsgFile, ParseErro
     }
     let mut file = MsgFile {
         package: package.to_owned(),
+        folder: Folder::Msg,
         name: name.to_owned(),
         docs: Vec::new(),
         fields: Vec::new(),
@@ -295,7 +327,7 @@ fn parse_type(text: &str, package: &str) -> Result<Type, ParseErrorKind> {
                 if !is_package(package) || !is_message_name(name) {
                     return Err(no_type());
                 }
-                Base::Message { package: package.to_owned(), name: name.to_owned() }
+                Base::Message { package: package.to_owned(), folder: Folder::Msg, name: name.to_owned() }
             }
         }
     };

@@ -1,9 +1,9 @@
-//! A set of messages to Rust source: one module a package, one structure a message, a registry of all. The source refers
+//! A set of messages and services to Rust source: one module a package, one structure a message, a registry of all messages. The source refers
 //! to `crate::cdr`, `crate::dynamic` and `crate::protect` of `troika-msgs`, which includes it.
 
 use std::fmt::Write;
 
-use crate::{Array, Base, Field, Interfaces, MsgFile, Primitive, Type, hash::rihs01};
+use crate::{Array, Base, Field, Interfaces, MsgFile, Primitive, SrvFile, Type, hash::rihs01};
 
 /// Something that the Rust types do not carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +25,18 @@ const LONGEST_ARRAY: u32 = 32;
 pub fn source(set: &Interfaces, elsewhere: &[&str]) -> Result<String, Unsupported> {
     let mut out = String::from("// Made from the .msg files by troika-msgs-codegen.\n");
     let here = || set.iter().filter(|f| !elsewhere.contains(&f.package.as_str()));
+    let services = || set.services().iter().filter(|one| !elsewhere.contains(&one.package.as_str()));
     let mut packages: Vec<&str> = here().map(|f| f.package.as_str()).collect();
+    packages.extend(services().map(|one| one.package.as_str()));
+    packages.sort_unstable();
     packages.dedup();
     for package in packages {
-        let _ = writeln!(out, "/// Messages of `{package}`.\npub mod {} {{", module(package));
+        let _ = writeln!(out, "/// Messages and services of `{package}`.\npub mod {} {{", module(package));
         for file in set.iter().filter(|f| f.package == package) {
             message(set, file, &mut out)?;
+        }
+        for one in set.services().iter().filter(|one| one.package == package) {
+            service(set, one, &mut out)?;
         }
         out.push_str("}\n");
     }
@@ -42,8 +48,34 @@ pub fn source(set: &Interfaces, elsewhere: &[&str]) -> Result<String, Unsupporte
     Ok(out)
 }
 
+fn service(set: &Interfaces, file: &SrvFile, out: &mut String) -> Result<(), Unsupported> {
+    message(set, &file.request, out)?;
+    message(set, &file.response, out)?;
+    let _ = writeln!(
+        out,
+        "/// The service `{0}`.\n\
+         #[derive(Debug, Clone, Copy, PartialEq, Eq)]\n\
+         pub struct {1};\n\
+         impl troika_kit::Service for {1} {{\n\
+         const TYPE: troika_kit::TypeInfo = troika_kit::TypeInfo {{ name: \"{0}\", hash: \"{2}\" }};\n\
+         type Request = {3};\n\
+         type Response = {4};\n}}",
+        file.full_name(),
+        file.name,
+        rihs01(set, &file.whole()),
+        rust_name(&file.request.name),
+        rust_name(&file.response.name),
+    );
+    Ok(())
+}
+
+/// `GetState_Request` is `GetStateRequest` in Rust.
+fn rust_name(name: &str) -> String {
+    name.replace('_', "")
+}
+
 fn message(set: &Interfaces, file: &MsgFile, out: &mut String) -> Result<(), Unsupported> {
-    let name = &file.name;
+    let name = &rust_name(&file.name);
     if name == "Self" {
         let what = "a message cannot be called Self in Rust";
         return Err(Unsupported { message: file.full_name(), field: String::new(), what });
@@ -101,7 +133,7 @@ fn message(set: &Interfaces, file: &MsgFile, out: &mut String) -> Result<(), Uns
 }
 
 fn cdr_impl(file: &MsgFile, out: &mut String) {
-    let _ = writeln!(out, "impl crate::cdr::Cdr for {} {{", file.name);
+    let _ = writeln!(out, "impl crate::cdr::Cdr for {} {{", rust_name(&file.name));
     out.push_str("const MIN_SIZE: usize = 0");
     for f in &file.fields {
         let _ = write!(out, " + {}", min_size(&f.ty));
@@ -213,7 +245,7 @@ fn element_type(base: &Base) -> String {
     match base {
         Base::Primitive(p) => primitive(*p).to_owned(),
         Base::String(_) | Base::WString(_) => "::std::string::String".to_owned(),
-        Base::Message { package, name } => format!("crate::{}", path(package, name)),
+        Base::Message { package, name, .. } => format!("crate::{}", path(package, &rust_name(name))),
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Base, MsgFile};
+use crate::{Base, Folder, MsgFile, SrvFile, parse::full_name};
 
-/// Messages by full name (`package/msg/Name`), checked: every reference resolves and none runs in a circle.
+/// Messages by full name (`package/msg/Name`), and services with what they are made of, checked: every reference resolves and
+/// none runs in a circle.
 #[derive(Debug, Clone, Default)]
-pub struct Interfaces(BTreeMap<String, MsgFile>);
+pub struct Interfaces {
+    messages: BTreeMap<String, MsgFile>,
+    services: Vec<SrvFile>,
+}
 
 /// A set that does not hold together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,30 +32,48 @@ pub enum SetError {
 }
 
 impl Interfaces {
-    /// Checks a set of files.
+    /// Checks a set of messages without services.
     pub fn new(files: impl IntoIterator<Item = MsgFile>) -> Result<Interfaces, SetError> {
-        let mut map = BTreeMap::new();
-        for file in files {
-            if let Some(first) = map.insert(file.full_name(), file) {
+        Interfaces::with_services(files, [])
+    }
+
+    /// Checks a set of files. Services need `service_msgs/msg/ServiceEventInfo` among the messages.
+    pub fn with_services(
+        files: impl IntoIterator<Item = MsgFile>,
+        services: impl IntoIterator<Item = SrvFile>,
+    ) -> Result<Interfaces, SetError> {
+        let mut services: Vec<SrvFile> = services.into_iter().collect();
+        services.sort_by_key(SrvFile::full_name);
+        let parts = services
+            .iter()
+            .flat_map(|one| [one.request.clone(), one.response.clone(), one.event(), one.whole()]);
+        let mut messages = BTreeMap::new();
+        for file in files.into_iter().chain(parts) {
+            if let Some(first) = messages.insert(file.full_name(), file) {
                 return Err(SetError::Twice(first.full_name()));
             }
         }
-        let set = Interfaces(map);
+        let set = Interfaces { messages, services };
         let mut sound = BTreeSet::new();
-        for name in set.0.keys() {
+        for name in set.messages.keys() {
             set.walk(name, &mut BTreeSet::new(), &mut sound)?;
         }
         Ok(set)
     }
 
-    /// One message, by its full name.
+    /// One message, or a part of a service, by its full name.
     pub fn get(&self, full_name: &str) -> Option<&MsgFile> {
-        self.0.get(full_name)
+        self.messages.get(full_name)
     }
 
-    /// All messages, sorted by full name.
+    /// All messages, sorted by full name; without what services are made of.
     pub fn iter(&self) -> impl Iterator<Item = &MsgFile> {
-        self.0.values()
+        self.messages.values().filter(|file| file.folder == Folder::Msg)
+    }
+
+    /// All services, sorted by full name.
+    pub fn services(&self) -> &[SrvFile] {
+        &self.services
     }
 
     /// Every message that `file` contains, at any depth, sorted; without itself.
@@ -59,7 +81,7 @@ impl Interfaces {
         let mut found = BTreeSet::new();
         let mut open = direct(file);
         while let Some(name) = open.pop() {
-            if let Some(file) = self.0.get(&name)
+            if let Some(file) = self.messages.get(&name)
                 && found.insert(name)
             {
                 open.extend(direct(file));
@@ -80,8 +102,8 @@ impl Interfaces {
         if !open.insert(name.to_owned()) {
             return Err(SetError::Circle(name.to_owned()));
         }
-        for inner in self.0.get(name).map(direct).unwrap_or_default() {
-            if !self.0.contains_key(&inner) {
+        for inner in self.messages.get(name).map(direct).unwrap_or_default() {
+            if !self.messages.contains_key(&inner) {
                 return Err(SetError::Missing { user: name.to_owned(), missing: inner });
             }
             self.walk(&inner, open, sound)?;
@@ -94,7 +116,7 @@ impl Interfaces {
 
 fn direct(file: &MsgFile) -> Vec<String> {
     let of_field = |base: &Base| match base {
-        Base::Message { package, name } => Some(format!("{package}/msg/{name}")),
+        Base::Message { package, folder, name } => Some(full_name(package, *folder, name)),
         _ => None,
     };
     file.fields.iter().filter_map(|f| of_field(&f.ty.base)).collect()

@@ -5,7 +5,8 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use troika_msgs_codegen::{
-    Array, Base, Interfaces, MsgFile, ParseErrorKind, Primitive, SetError, Type, parse::parse, rust,
+    Array, Base, Folder, Interfaces, MsgFile, ParseErrorKind, Primitive, SetError, Type, parse::parse,
+    parse_service, rust,
 };
 
 fn read(text: &str) -> MsgFile {
@@ -18,12 +19,36 @@ fn refused(text: &str) -> (usize, ParseErrorKind) {
 }
 
 #[test]
+fn a_service_is_two_messages_and_an_error_names_its_line() {
+    let service = parse_service("some_msgs", "Add", "# Adds.\nint64 a\nint64 b\n---\nint64 sum # of both\n")
+        .expect("it reads");
+    assert_eq!(service.full_name(), "some_msgs/srv/Add");
+    assert_eq!(service.request.full_name(), "some_msgs/srv/Add_Request");
+    assert_eq!((service.request.fields.len(), service.request.docs[0].as_str()), (2, "Adds."));
+    assert_eq!(
+        (service.response.name.as_str(), service.response.fields[0].name.as_str()),
+        ("Add_Response", "sum")
+    );
+    let refused = |text: &str| {
+        let error = parse_service("some_msgs", "Add", text).expect_err("it is refused");
+        (error.line, error.kind)
+    };
+    assert_eq!(refused("int64 a\n"), (0, ParseErrorKind::Separator));
+    assert_eq!(refused("---\nint64 a\n---\n"), (3, ParseErrorKind::Separator));
+    assert_eq!(refused("int64 a\n---\n\nint64 B\n"), (4, ParseErrorKind::FieldName("B".to_owned())));
+}
+
+#[test]
 fn types_of_every_form_are_read() {
     let file = read(
         "byte a\nchar b\nstring<=5[<=2] c\nfloat32[4] d\nOther[] e\nstd_msgs/Header f\nwstring g\n\tuint8\th\n",
     );
     let types: Vec<Type> = file.fields.into_iter().map(|f| f.ty).collect();
-    let message = |package: &str, name: &str| Base::Message { package: package.into(), name: name.into() };
+    let message = |package: &str, name: &str| Base::Message {
+        package: package.into(),
+        folder: Folder::Msg,
+        name: name.into(),
+    };
     let ty = |base, array| Type { base, array };
     assert_eq!(
         types,

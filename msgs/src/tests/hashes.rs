@@ -2,24 +2,52 @@
 
 use std::collections::BTreeMap;
 
+use troika_kit::Service;
+
 use super::INTERFACES;
-use crate::dynamic;
+use crate::{dynamic, lifecycle_msgs, rcl_interfaces, std_srvs};
 
 const OFFICIAL: &str = include_str!("../../tests/golden/rihs01.txt");
 
+/// Of messages or of services.
+fn official(folder: &str) -> BTreeMap<&'static str, &'static str> {
+    let lines = OFFICIAL.lines().filter(|line| !line.starts_with('#'));
+    let all = lines.map(|line| line.split_once(' ').expect("a name and a hash"));
+    all.filter(|(name, _)| name.split('/').nth(1) == Some(folder)).collect()
+}
+
+#[test]
+fn hashes_of_standard_services_are_the_official_ones() {
+    fn of<S: Service>() -> (&'static str, &'static str) {
+        (S::TYPE.name, S::TYPE.hash)
+    }
+    let ours = BTreeMap::from([
+        of::<lifecycle_msgs::ChangeState>(),
+        of::<lifecycle_msgs::GetAvailableStates>(),
+        of::<lifecycle_msgs::GetAvailableTransitions>(),
+        of::<lifecycle_msgs::GetState>(),
+        of::<rcl_interfaces::DescribeParameters>(),
+        of::<rcl_interfaces::GetParameterTypes>(),
+        of::<rcl_interfaces::GetParameters>(),
+        of::<rcl_interfaces::ListParameters>(),
+        of::<rcl_interfaces::SetParameters>(),
+        of::<rcl_interfaces::SetParametersAtomically>(),
+        of::<std_srvs::Empty>(),
+        of::<std_srvs::SetBool>(),
+        of::<std_srvs::Trigger>(),
+    ]);
+    assert_eq!(ours, official("srv"));
+    assert_eq!(ours.len(), INTERFACES.services().len(), "each .srv file is above");
+}
+
 #[test]
 fn hashes_of_standard_messages_are_the_official_ones() {
-    let official: BTreeMap<&str, &str> = OFFICIAL
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split_once(' ').expect("a name and a hash"))
-        .collect();
     let ours: BTreeMap<&str, &str> = dynamic::all()
         .iter()
         .map(|entry| (entry.info().name, entry.info().hash))
         .filter(|(name, _)| !name.starts_with("troika_msgs/"))
         .collect();
-    assert_eq!(ours, official);
+    assert_eq!(ours, official("msg"));
 }
 
 #[test]

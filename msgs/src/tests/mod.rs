@@ -10,7 +10,7 @@ mod stamp;
 use std::{fs, path::Path, sync::LazyLock};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use troika_msgs_codegen::{Interfaces, MsgFile, parse::parse};
+use troika_msgs_codegen::{Interfaces, MsgFile, parse::parse, parse_service};
 
 use crate::dynamic::TypeEntry;
 
@@ -20,18 +20,34 @@ static INTERFACES: LazyLock<Interfaces> = LazyLock::new(|| {
     let mut files = Vec::new();
     read("troika_msgs", &here.join("msg"), &mut files);
     read("fixture_msgs", &here.join("tests/fixtures/msg"), &mut files);
-    for package in ["builtin_interfaces", "std_msgs", "sensor_msgs", "diagnostic_msgs"] {
-        read(package, &here.join("ros").join(package).join("msg"), &mut files);
+    let mut services = Vec::new();
+    for package in
+        fs::read_dir(here.join("ros")).expect("the standard packages").map(|entry| entry.expect("one").path())
+    {
+        let name = package.file_name().and_then(|name| name.to_str()).expect("a name");
+        if package.join("msg").is_dir() {
+            read(name, &package.join("msg"), &mut files);
+        }
+        if package.join("srv").is_dir() {
+            for (service, text) in texts(&package.join("srv")) {
+                services.push(parse_service(name, &service, &text).expect("a .srv file"));
+            }
+        }
     }
-    Interfaces::new(files).expect("the .msg files hold together")
+    Interfaces::with_services(files, services).expect("the files hold together")
 });
 
-fn read(package: &str, folder: &Path, into: &mut Vec<MsgFile>) {
-    for entry in fs::read_dir(folder).expect("a package's folder") {
+/// The files of a folder by name, with their texts.
+fn texts(folder: &Path) -> impl Iterator<Item = (String, String)> {
+    fs::read_dir(folder).expect("a package's folder").map(|entry| {
         let path = entry.expect("an entry").path();
         let name = path.file_stem().and_then(|s| s.to_str()).expect("a name");
-        into.push(parse(package, name, &fs::read_to_string(&path).expect("text")).expect("a .msg file"));
-    }
+        (name.to_owned(), fs::read_to_string(&path).expect("text"))
+    })
+}
+
+fn read(package: &str, folder: &Path, into: &mut Vec<MsgFile>) {
+    into.extend(texts(folder).map(|(name, text)| parse(package, &name, &text).expect("a .msg file")));
 }
 
 /// The same cases on every run; the fuzz targets of `tests/fuzz` are what looks further.

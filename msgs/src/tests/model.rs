@@ -69,8 +69,9 @@ fn element(set: &'static Interfaces, base: &Base) -> BoxedStrategy<Value> {
                 .boxed()
         }
         Base::WString(_) => unreachable!("no type with a wstring is generated"),
-        Base::Message { package, name } => {
-            message(set, set.get(&format!("{package}/msg/{name}")).expect("references resolve"))
+        Base::Message { package, folder, name } => {
+            let name = format!("{package}/{}/{name}", folder.name());
+            message(set, set.get(&name).expect("references resolve"))
         }
     }
 }

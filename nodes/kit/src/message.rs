@@ -45,6 +45,16 @@ pub trait Message: Clone + core::fmt::Debug + Default + PartialEq + Send + Sync 
     fn decode(cdr: &[u8]) -> Result<Self, DecodeError>;
 }
 
+/// A service: a request that is answered.
+pub trait Service: Send + Sync + 'static {
+    /// `package/srv/Name` and the service's own hash.
+    const TYPE: TypeInfo;
+    /// What is asked.
+    type Request: Message;
+    /// What is answered.
+    type Response: Message;
+}
+
 /// What a publisher offers or a subscription asks for. Only what ROS 2 systems commonly set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Qos {
