@@ -7,6 +7,12 @@
 )]
 
 pub mod behaviour;
+pub mod services;
+
+/// All of them.
+pub mod behaviours {
+    pub use super::{behaviour::*, services::*};
+}
 
 use std::{
     net::TcpListener,
@@ -73,10 +79,19 @@ macro_rules! suite {
             a_publisher_outlives_its_subscribers
             publishers_are_told_apart
             names_that_ros_refuses_are_refused
+            a_request_is_answered
+            a_request_and_an_answer_of_a_mebibyte_arrive_whole
+            each_of_many_clients_gets_its_own_answers
+            a_service_that_nobody_serves_is_told
+            a_refusal_reaches_the_client_with_its_reason
+            another_type_of_the_same_service_stays_apart
+            a_service_is_on_the_graph_while_it_lives
+            no_request_comes_after_a_server_is_dropped
+            a_server_that_comes_back_is_found_again
         }
     };
     (@each $network:expr; $($name:ident)*) => {
-        $(#[test] fn $name() { $crate::behaviour::$name(&{ $network }()); })*
+        $(#[test] fn $name() { $crate::behaviours::$name(&{ $network }()); })*
     };
 }
 

@@ -30,19 +30,37 @@ pub enum TransportError {
     Closed,
 }
 
-/// Where a received message came from.
+/// Where a received message, or a request, came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
-    /// The publisher's stamp of the message, on its own clock.
+    /// The sender's stamp of the message, on its own clock.
     pub source_time: Time,
-    /// The publisher's count of messages on this topic.
+    /// The sender's count of messages on this topic, or of requests.
     pub sequence: i64,
-    /// The publisher's global id.
+    /// The publisher's or client's global id.
     pub gid: [u8; 16],
+}
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no server of this name and type, or it went before it answered.
+    #[error("nobody answers")]
+    Nobody,
+    /// The server could not make an answer.
+    #[error("refused: {0}")]
+    Refused(String),
 }
 
 /// Called on a transport's own thread with each message; it must not block for long.
 pub type OnMessage = Box<dyn FnMut(&[u8], &Meta) + Send>;
+
+/// Called on a transport's own thread with each request, one at a time; gives the answer's CDR, or why there is none. It must not
+/// block for long, and must not call its own service.
+pub type OnRequest = Box<dyn FnMut(&[u8], &Meta) -> Result<Vec<u8>, String> + Send>;
+
+/// Called once, on a transport's own thread, with the answer's CDR.
+pub type OnReply = Box<dyn FnOnce(Result<&[u8], CallError>) + Send>;
 
 /// A transport session: one for each process and transport.
 pub trait Transport: Send + Sync {
@@ -74,6 +92,17 @@ pub trait NodeHandle: Send + Sync {
         qos: Qos,
         on_message: OnMessage,
     ) -> Result<Box<dyn Subscription>, TransportError>;
+
+    /// Serves a service of an absolute name; it lasts until what is returned is dropped. `ty` is the service's own type and hash.
+    fn serve(
+        &self,
+        service: &str,
+        ty: TypeInfo,
+        on_request: OnRequest,
+    ) -> Result<Box<dyn Server>, TransportError>;
+
+    /// A client of a service of an absolute name.
+    fn client(&self, service: &str, ty: TypeInfo) -> Result<Box<dyn Client>, TransportError>;
 }
 
 /// Sends messages on one topic. Never called from a real-time thread: the host hands bytes to a thread of its own.
@@ -84,6 +113,34 @@ pub trait Publisher: Send {
 
 /// A living subscription; dropping it ends it, and no call comes after the drop returns.
 pub trait Subscription: Send {}
+
+/// A service that is served; dropping it ends it, and no call comes after the drop returns.
+pub trait Server: Send {}
+
+/// Asks one service.
+pub trait Client: Send {
+    /// Sends a request. `on_reply` is called with the first answer, however late that comes; a request that nobody can answer any
+    /// more is told so.
+    fn call(&mut self, cdr: &[u8], stamp: Time, on_reply: OnReply) -> Result<(), TransportError>;
+
+    /// Whether a server is there now.
+    fn is_served(&self) -> Result<bool, TransportError>;
+}
+
+/// A server or client seen on the graph.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServiceEnd {
+    /// The node's full name, `/ns/name`.
+    pub node: String,
+    /// The service's absolute name.
+    pub service: String,
+    /// `package/srv/Name`.
+    pub type_name: String,
+    /// `RIHS01_…`, or empty when the peer gave none.
+    pub type_hash: String,
+    /// True for a server.
+    pub serves: bool,
+}
 
 /// A publisher or subscription seen on the graph.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,4 +164,6 @@ pub struct Graph {
     pub nodes: Vec<String>,
     /// Publishers and subscriptions, sorted.
     pub endpoints: Vec<Endpoint>,
+    /// Servers and clients, sorted.
+    pub services: Vec<ServiceEnd>,
 }

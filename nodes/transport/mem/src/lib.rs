@@ -3,9 +3,12 @@
 //! deterministic. A `put` from inside a subscription's callback is delivered after that callback, before the outer `put`
 //! returns. Nothing is lost and nothing is queued: reliable, whatever the QoS says; `transient_local` is honoured.
 //!
+//! Services are answered on the caller's thread, before the call returns.
+//!
 //! Endpoints match when topic, type name and type hash are equal; others stay apart, and the graph shows both.
 
 mod names;
+mod services;
 
 use std::{
     collections::VecDeque,
@@ -15,8 +18,11 @@ use std::{
 
 use troika_kit::{Qos, Time, TypeInfo};
 use troika_transport::{
-    Endpoint, Graph, Meta, NodeHandle, OnMessage, Publisher, Subscription, Transport, TransportError,
+    Client, Endpoint, Graph, Meta, NodeHandle, OnMessage, OnRequest, Publisher, Server, ServiceEnd,
+    Subscription, Transport, TransportError,
 };
+
+use services::{Declared, End, Served};
 
 /// A transport inside this process. Clones share it.
 #[derive(Clone, Default)]
@@ -35,6 +41,7 @@ struct State {
     nodes: Vec<(u64, String)>,
     publishers: Vec<Offer>,
     subscriptions: Vec<Arc<Sub>>,
+    services: Vec<End>,
     /// Messages put from inside a callback, waiting for its end.
     nested: VecDeque<Delivery>,
     /// The thread that delivers now.
@@ -102,7 +109,16 @@ impl Transport for MemTransport {
             state.subscriptions.iter().map(|sub| endpoint(&sub.node, &sub.topic, sub.ty, false));
         let mut endpoints: Vec<Endpoint> = publishers.chain(subscriptions).collect();
         endpoints.sort();
-        Ok(Graph { nodes, endpoints })
+        let ends = state.services.iter().map(|end| ServiceEnd {
+            node: end.node.clone(),
+            service: end.service.clone(),
+            type_name: end.ty.name.into(),
+            type_hash: end.ty.hash.into(),
+            serves: end.served.is_some(),
+        });
+        let mut services: Vec<ServiceEnd> = ends.collect();
+        services.sort();
+        Ok(Graph { nodes, endpoints, services })
     }
 }
 
@@ -235,6 +251,42 @@ impl NodeHandle for Node {
         }
         Ok(Box::new(MemSubscription { id, shared: self.shared.clone() }))
     }
+
+    fn serve(
+        &self,
+        service: &str,
+        ty: TypeInfo,
+        on_request: OnRequest,
+    ) -> Result<Box<dyn Server>, TransportError> {
+        Ok(Box::new(self.declare(service, ty, Some(Served::new(on_request)))?))
+    }
+
+    fn client(&self, service: &str, ty: TypeInfo) -> Result<Box<dyn Client>, TransportError> {
+        Ok(Box::new(self.declare(service, ty, None)?))
+    }
+}
+
+impl Node {
+    fn declare(
+        &self,
+        service: &str,
+        ty: TypeInfo,
+        served: Option<Arc<Served>>,
+    ) -> Result<Declared, TransportError> {
+        names::topic(service)?;
+        let mut state = self.shared.state();
+        let id = state.id();
+        state.services.push(End { id, node: self.name.clone(), service: service.into(), ty, served });
+        drop(state);
+        Ok(Declared { id, service: service.into(), ty, sequence: 0, shared: self.shared.clone() })
+    }
+}
+
+/// A global id, of an endpoint's number.
+fn gid(id: u64) -> [u8; 16] {
+    let mut gid = [0; 16];
+    gid[..8].copy_from_slice(&id.to_le_bytes());
+    gid
 }
 
 impl Drop for Node {
@@ -255,9 +307,7 @@ struct MemPublisher {
 impl Publisher for MemPublisher {
     fn put(&mut self, cdr: &[u8], stamp: Time) -> Result<(), TransportError> {
         self.sequence += 1;
-        let mut gid = [0; 16];
-        gid[..8].copy_from_slice(&self.id.to_le_bytes());
-        let meta = Meta { source_time: stamp, sequence: self.sequence, gid };
+        let meta = Meta { source_time: stamp, sequence: self.sequence, gid: gid(self.id) };
         let cdr: Arc<[u8]> = cdr.into();
         let send = |state: &mut State| {
             if self.keep > 0

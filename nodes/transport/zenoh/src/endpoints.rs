@@ -6,7 +6,7 @@ use troika_kit::Time;
 use troika_transport::{Meta, Publisher, Subscription, TransportError};
 use zenoh::{
     Session, Wait,
-    bytes::Encoding,
+    bytes::{Encoding, ZBytes},
     liveliness::LivelinessToken,
     pubsub::Subscriber,
     qos::{CongestionControl, Priority, Reliability},
@@ -97,15 +97,42 @@ pub(crate) struct Callback<F>(Mutex<CallbackState<F>>);
 
 struct CallbackState<F> {
     on_message: F,
-    /// Messages that came in pieces are put together here, so that a stream of large ones allocates once.
-    joined: Vec<u8>,
+    joined: Joined,
     warned: bool,
+}
+
+/// Messages that came in pieces are put together here, so that a stream of large ones allocates once.
+#[derive(Default)]
+pub(crate) struct Joined(Vec<u8>);
+
+impl Joined {
+    /// The payload in one piece.
+    pub(crate) fn whole<'a>(&'a mut self, payload: &'a ZBytes) -> &'a [u8] {
+        let mut slices = payload.slices();
+        match (slices.next(), slices.next()) {
+            (None, _) => &[],
+            (Some(whole), None) => whole,
+            (Some(_), Some(_)) => {
+                self.0.clear();
+                self.0.reserve(payload.len());
+                payload.slices().for_each(|slice| self.0.extend_from_slice(slice));
+                &self.0
+            }
+        }
+    }
+}
+
+/// What a ROS peer attaches; none if it is something else.
+pub(crate) fn meta_of(attachment: &ZBytes) -> Option<Meta> {
+    let read = Attachment::decode(&attachment.to_bytes()).ok()?;
+    let source_time = Time::from_nanos(u64::try_from(read.source_time_ns).unwrap_or(0));
+    Some(Meta { source_time, sequence: read.sequence, gid: read.gid })
 }
 
 impl<F: FnMut(&[u8], &Meta, &str)> Callback<F> {
     /// `on_message` gets bytes, origin and key.
     pub(crate) fn new(on_message: F) -> Callback<F> {
-        Callback(Mutex::new(CallbackState { on_message, joined: Vec::new(), warned: false }))
+        Callback(Mutex::new(CallbackState { on_message, joined: Joined::default(), warned: false }))
     }
 
     pub(crate) fn call(&self, sample: &Sample) {
@@ -119,27 +146,14 @@ impl<F: FnMut(&[u8], &Meta, &str)> CallbackState<F> {
     fn call(&mut self, sample: &Sample) {
         let meta = self.meta(sample);
         let key = sample.key_expr().as_str();
-        let payload = sample.payload();
-        let mut slices = payload.slices();
-        match (slices.next(), slices.next()) {
-            (None, _) => (self.on_message)(&[], &meta, key),
-            (Some(whole), None) => (self.on_message)(whole, &meta, key),
-            (Some(_), Some(_)) => {
-                self.joined.clear();
-                self.joined.reserve(payload.len());
-                payload.slices().for_each(|slice| self.joined.extend_from_slice(slice));
-                (self.on_message)(&self.joined, &meta, key);
-            }
-        }
+        (self.on_message)(self.joined.whole(sample.payload()), &meta, key);
     }
 
     /// A publisher that is no ROS node attaches nothing. Its messages are passed on with the epoch as their time, so that
     /// whoever minds age takes them for old.
     fn meta(&mut self, sample: &Sample) -> Meta {
-        let read = sample.attachment().map(|bytes| Attachment::decode(&bytes.to_bytes()));
-        if let Some(Ok(a)) = read {
-            let source_time = Time::from_nanos(u64::try_from(a.source_time_ns).unwrap_or(0));
-            return Meta { source_time, sequence: a.sequence, gid: a.gid };
+        if let Some(meta) = sample.attachment().and_then(meta_of) {
+            return meta;
         }
         if !self.warned {
             self.warned = true;

@@ -16,6 +16,7 @@
 mod endpoints;
 mod options;
 mod router;
+mod services;
 mod transport;
 pub mod wire;
 

@@ -9,7 +9,8 @@ use std::{
 
 use troika_kit::{Qos, TypeInfo};
 use troika_transport::{
-    Endpoint, Graph, Meta, NodeHandle, OnMessage, Publisher, Subscription, Transport, TransportError,
+    Client, Endpoint, Graph, Meta, NodeHandle, OnMessage, OnRequest, Publisher, Server, ServiceEnd,
+    Subscription, Transport, TransportError,
 };
 use zenoh::{Session, Wait, liveliness::LivelinessToken, qos::Priority};
 
@@ -17,6 +18,7 @@ use crate::{
     endpoints::{Callback, ZenohPublisher, ZenohSubscription},
     options::ZenohOptions,
     router::RouterError,
+    services::{ZenohClient, ZenohServer},
     wire::{self, EndpointKind, Entity, QosProfile, Token, TopicKey},
 };
 
@@ -154,6 +156,7 @@ impl Transport for ZenohTransport {
             .map_err(|_| TransportError::Closed)?;
         let mut nodes = BTreeSet::new();
         let mut endpoints = BTreeSet::new();
+        let mut services = BTreeSet::new();
         while let Ok(reply) = replies.recv() {
             let Ok(sample) = reply.result() else { continue };
             let token = match Token::parse(sample.key_expr().as_str()) {
@@ -167,22 +170,28 @@ impl Transport for ZenohTransport {
             match token.entity {
                 Entity::Node => drop(nodes.insert(node)),
                 Entity::Endpoint(endpoint) => {
-                    let publishes = match endpoint.kind {
-                        EndpointKind::Publisher => true,
-                        EndpointKind::Subscription => false,
-                        EndpointKind::Service | EndpointKind::Client => continue,
-                    };
-                    endpoints.insert(Endpoint {
-                        node,
-                        type_name: endpoint.type_name(),
-                        topic: endpoint.name,
-                        type_hash: endpoint.type_hash,
-                        publishes,
-                    });
+                    let (name, type_name, type_hash) =
+                        (endpoint.name.clone(), endpoint.type_name(), endpoint.type_hash);
+                    match endpoint.kind {
+                        EndpointKind::Publisher | EndpointKind::Subscription => {
+                            let publishes = endpoint.kind == EndpointKind::Publisher;
+                            let topic = name;
+                            endpoints.insert(Endpoint { node, topic, type_name, type_hash, publishes });
+                        }
+                        EndpointKind::Service | EndpointKind::Client => {
+                            let serves = endpoint.kind == EndpointKind::Service;
+                            let service = name;
+                            services.insert(ServiceEnd { node, service, type_name, type_hash, serves });
+                        }
+                    }
                 }
             }
         }
-        Ok(Graph { nodes: nodes.into_iter().collect(), endpoints: endpoints.into_iter().collect() })
+        Ok(Graph {
+            nodes: nodes.into_iter().collect(),
+            endpoints: endpoints.into_iter().collect(),
+            services: services.into_iter().collect(),
+        })
     }
 }
 
@@ -194,7 +203,7 @@ struct Node {
 }
 
 impl Node {
-    /// The data key of a topic and the token of an endpoint on it.
+    /// The data key of a topic or service and the token of an endpoint on it.
     fn endpoint(
         &self,
         topic: &str,
@@ -227,7 +236,7 @@ impl Node {
     }
 }
 
-// In both: the token comes after what it announces, on the same link, so who sees the token can count on the rest.
+// In all: the token comes after what it announces, on the same link, so who sees the token can count on the rest.
 impl NodeHandle for Node {
     fn publisher(&self, topic: &str, ty: TypeInfo, qos: Qos) -> Result<Box<dyn Publisher>, TransportError> {
         let (key, token) = self.endpoint(topic, ty, qos, EndpointKind::Publisher)?;
@@ -258,6 +267,27 @@ impl NodeHandle for Node {
             .map_err(|error| declare_error(topic, &error))?;
         let declared = declare_token(&self.shared, &token, topic)?;
         Ok(Box::new(ZenohSubscription::new(subscriber, Some(declared), self.shared.clone())))
+    }
+
+    fn serve(
+        &self,
+        service: &str,
+        ty: TypeInfo,
+        on_request: OnRequest,
+    ) -> Result<Box<dyn Server>, TransportError> {
+        let (key, token) = self.endpoint(service, ty, Qos::DEFAULT, EndpointKind::Service)?;
+        let queryable = ZenohServer::declare(&self.shared.session, &key, on_request)
+            .map_err(|error| declare_error(service, &error))?;
+        let declared = declare_token(&self.shared, &token, service)?;
+        Ok(Box::new(ZenohServer::announced(queryable, declared, self.shared.clone())))
+    }
+
+    fn client(&self, service: &str, ty: TypeInfo) -> Result<Box<dyn Client>, TransportError> {
+        let (key, token) = self.endpoint(service, ty, Qos::DEFAULT, EndpointKind::Client)?;
+        let querier = ZenohClient::declare(&self.shared.session, key)
+            .map_err(|error| declare_error(service, &error))?;
+        let declared = declare_token(&self.shared, &token, service)?;
+        Ok(Box::new(ZenohClient::announced(querier, token.gid(), declared, self.shared.clone())))
     }
 }
 

@@ -1,0 +1,100 @@
+//! Services: a call is answered before it returns, on the caller's thread.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, ThreadId},
+};
+
+use troika_kit::{Time, TypeInfo};
+use troika_transport::{CallError, Client, Meta, OnReply, OnRequest, Server, TransportError};
+
+use super::{Shared, gid};
+
+/// A server or a client, as the graph shows it.
+pub(super) struct End {
+    pub(super) id: u64,
+    pub(super) node: String,
+    pub(super) service: String,
+    pub(super) ty: TypeInfo,
+    /// None of a client.
+    pub(super) served: Option<Arc<Served>>,
+}
+
+pub(super) struct Served {
+    answer: Mutex<OnRequest>,
+    /// Who is inside `answer`: it must not wait for itself.
+    inside: Mutex<Option<ThreadId>>,
+}
+
+impl Served {
+    pub(super) fn new(answer: OnRequest) -> Arc<Served> {
+        Arc::new(Served { answer: Mutex::new(answer), inside: Mutex::new(None) })
+    }
+
+    fn is_inside_here(&self) -> bool {
+        *self.inside.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread::current().id())
+    }
+
+    fn call(&self, cdr: &[u8], meta: &Meta) -> Result<Vec<u8>, CallError> {
+        if self.is_inside_here() {
+            return Err(CallError::Refused("a service cannot wait for itself".to_owned()));
+        }
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let inside = |who| *self.inside.lock().unwrap_or_else(PoisonError::into_inner) = who;
+        inside(Some(thread::current().id()));
+        let answered = answer(cdr, meta);
+        inside(None);
+        answered.map_err(CallError::Refused)
+    }
+}
+
+/// A server or a client; off the graph when it is dropped.
+pub(super) struct Declared {
+    pub(super) id: u64,
+    pub(super) service: String,
+    pub(super) ty: TypeInfo,
+    pub(super) sequence: i64,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Server for Declared {}
+
+impl Declared {
+    fn server(&self) -> Option<Arc<Served>> {
+        let state = self.shared.state();
+        let same = |end: &&End| end.service == self.service && end.ty == self.ty && end.served.is_some();
+        state.services.iter().find(same).and_then(|end| end.served.clone())
+    }
+}
+
+impl Client for Declared {
+    fn call(&mut self, cdr: &[u8], stamp: Time, on_reply: OnReply) -> Result<(), TransportError> {
+        self.sequence += 1;
+        let meta = Meta { source_time: stamp, sequence: self.sequence, gid: gid(self.id) };
+        match self.server().map(|server| server.call(cdr, &meta)) {
+            Some(Ok(answer)) => on_reply(Ok(&answer)),
+            Some(Err(why)) => on_reply(Err(why)),
+            None => on_reply(Err(CallError::Nobody)),
+        }
+        Ok(())
+    }
+
+    fn is_served(&self) -> Result<bool, TransportError> {
+        Ok(self.server().is_some())
+    }
+}
+
+impl Drop for Declared {
+    fn drop(&mut self) {
+        let gone: Vec<End> = {
+            let mut state = self.shared.state();
+            let id = self.id;
+            state.services.extract_if(.., |end| end.id == id).collect()
+        };
+        for served in gone.iter().filter_map(|end| end.served.as_ref()).filter(|one| !one.is_inside_here()) {
+            // A call may be under way on another thread: wait for its end.
+            drop(served.answer.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        drop(gone); // frees the callback outside the lock
+    }
+}
