@@ -1,4 +1,4 @@
-"""pyzeros as a peer: listens, talks and lists. The type of DriverState is written here by hand from what its fields are, so
+"""pyzeros as a peer: listens, talks, serves, asks and lists. The type of DriverState is written here by hand from what its fields are, so
 that its hash is computed from a second source."""
 
 import asyncio
@@ -14,6 +14,7 @@ import pyzeros
 from ros2_pyterfaces.cydr.idl import IdlStruct, types
 from ros2_pyterfaces.cydr.sensor_msgs.msg import Image
 from ros2_pyterfaces.cydr.std_msgs.msg import Header, String
+from ros2_pyterfaces.cydr.std_srvs.srv import SetBool
 
 import pyzeros.pub
 import pyzeros.sub
@@ -96,6 +97,22 @@ async def talk(topic, kind, data):
         await asyncio.sleep(0.05)
 
 
+async def serve(service):
+    server = pyzeros.Server(SetBool, service)
+    say(event="serving", topic=service, hash=SetBool.hash_rihs01())
+    async for got in server.listen_reliable():
+        got.response.success = got.request.data
+        got.response.message = b"on" if got.request.data else b"off"
+        got.send()
+
+
+async def ask(service, data):
+    client = pyzeros.Client(SetBool, service)
+    await client.wait_for_service()
+    answer = await client.call_async(SetBool.Request(data=data))
+    say(event="answered", topic=service, hash=SetBool.hash_rihs01(), data=plain(answer))
+
+
 def listing(zenoh_session):
     """Every token of the domain, and the same token as pyzeros would write it for that entity."""
     found = []
@@ -143,6 +160,10 @@ async def main(port):
                 tasks[topic] = asyncio.create_task(listen(topic, TYPES[order["type"]]))
             elif order["do"] == "talk":
                 tasks[topic] = asyncio.create_task(talk(topic, TYPES[order["type"]], order["data"]))
+            elif order["do"] == "serve":
+                tasks[topic] = asyncio.create_task(serve(topic))
+            elif order["do"] == "ask":
+                tasks[topic] = asyncio.create_task(ask(topic, order["data"]))
             elif order["do"] == "hush":
                 tasks.pop(topic).cancel()
             elif order["do"] == "list":

@@ -1,4 +1,4 @@
-"""zenoh-ros2-sdk as a peer: listens, talks and lists. It computes type hashes itself from the .msg files."""
+"""zenoh-ros2-sdk as a peer: listens, talks, serves, asks and lists. It computes type hashes itself from the .msg files."""
 
 import os
 import sys
@@ -14,9 +14,9 @@ DOMAIN = int(os.environ["ROS_DOMAIN_ID"])
 
 
 def definition(name):
-    package, _, message = name.split("/")
+    package, kind, message = name.split("/")
     folder = MSGS if package == "troika_msgs" else MSGS / "ros" / package
-    return (folder / "msg" / f"{message}.msg").read_text()
+    return (folder / kind / f"{message}.{kind}").read_text()
 
 
 NEEDS = {
@@ -37,8 +37,20 @@ def described(name):
     return text, get_type_hash(name, msg_definition=definition(name), dependencies=needs)
 
 
+def halves(name):
+    """A service's definition as the SDK takes it, and the SDK's own hash of it."""
+    from zenoh_ros2_sdk.utils import compute_service_type_hash
+
+    lines = [line.split("#")[0].rstrip() for line in definition(name).splitlines()]
+    request, response = "\n".join(lines).split("---")
+    both = {"request_definition": request.strip(), "response_definition": response.strip()}
+    # What every service's event holds.
+    needs = {need: definition(need) for need in ("service_msgs/msg/ServiceEventInfo", "builtin_interfaces/msg/Time")}
+    return both, compute_service_type_hash(name, **both, dependencies=needs)
+
+
 def main(port):
-    from zenoh_ros2_sdk import ROS2Publisher, ROS2Subscriber
+    from zenoh_ros2_sdk import ROS2Publisher, ROS2ServiceClient, ROS2ServiceServer, ROS2Subscriber
     from zenoh_ros2_sdk.discovery import get_topic_info, get_topic_names_and_types
     from zenoh_ros2_sdk.session import ZenohSession
 
@@ -85,6 +97,22 @@ def main(port):
 
             threading.Thread(target=run, daemon=True).start()
             say(event="talking", topic=topic, hash=digest, gid=publisher.publisher_gid.hex())
+        elif order["do"] in ("serve", "ask"):
+            both, digest = halves(name)
+            ways = {"domain_id": DOMAIN, "router_port": port, "type_hash": digest, "namespace": "/peer"} | both
+            if order["do"] == "serve":
+
+                def answer(request):
+                    return server.response_msg_class(success=request.data, message="on" if request.data else "off")
+
+                server = ROS2ServiceServer(topic, name, answer, node_name="sdk_server", **ways)
+                ends.append(server)
+                say(event="serving", topic=topic, hash=digest)
+            else:
+                client = ROS2ServiceClient(topic, name, node_name="sdk_client", **ways)
+                ends.append(client)
+                got = client.call(data=order["data"])
+                say(event="answered", topic=topic, hash=digest, data=None if got is None else plain(got))
         elif order["do"] == "hush":
             stops.pop(topic).set()
         elif order["do"] == "list":

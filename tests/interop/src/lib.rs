@@ -19,8 +19,9 @@ use std::{
 
 use serde_json::{Value, json};
 use troika_conformance::{Inbox, until, until_endpoint};
-use troika_kit::{Message, Qos, Time};
-use troika_transport::{NodeHandle, Transport};
+use troika_kit::{Message, Qos, Service as _, Time};
+use troika_msgs::std_srvs;
+use troika_transport::{CallError, Meta, NodeHandle, Transport};
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport};
 
 pub use troika_conformance::{PATIENCE, free_port};
@@ -243,6 +244,63 @@ pub fn we_hear<M: Message>(
     let told = talking["gid"].as_str().unwrap_or_default().to_owned();
     let received = first.meta.gid.iter().map(|b| format!("{b:02x}")).collect();
     (told, received)
+}
+
+/// What the switch of both sides says.
+fn switched(on: bool) -> std_srvs::SetBoolResponse {
+    std_srvs::SetBoolResponse { success: on, message: if on { "on" } else { "off" }.to_owned() }
+}
+
+fn encoded<M: Message>(message: &M) -> Vec<u8> {
+    let mut cdr = Vec::new();
+    message.encode(&mut cdr).expect("a CDR form");
+    cdr
+}
+
+/// The peer asks a service of ours, whose hash it computed itself, and gets the answer.
+pub fn peer_asks(peer: &mut Peer, ours: &Ours, service: &str) {
+    let answer = |cdr: &[u8], _: &Meta| {
+        let request = std_srvs::SetBoolRequest::decode(cdr).map_err(|error| error.to_string())?;
+        Ok(encoded(&switched(request.data)))
+    };
+    let _served = ours.node.serve(service, std_srvs::SetBool::TYPE, Box::new(answer)).expect("serve");
+    for on in [true, false] {
+        let mut answered = Value::Null;
+        // Again where the peer does not wait for a service: it may ask before the router has told it of ours.
+        until(&format!("{} to get an answer", peer.name), || {
+            peer.tell(
+                &json!({ "do": "ask", "topic": service, "type": std_srvs::SetBool::TYPE.name, "data": on }),
+            );
+            answered = peer.wait_for("answered", service);
+            assert_eq!(answered["hash"], std_srvs::SetBool::TYPE.hash, "the peer's own hash");
+            !answered["data"].is_null()
+        });
+        let expected = switched(on);
+        assert_eq!(answered["data"], json!({ "success": expected.success, "message": expected.message }));
+    }
+    verdict(peer.name, "asks a service of ours and computes its hash");
+}
+
+/// We ask a service of the peer, and get the answer.
+pub fn peer_answers(peer: &mut Peer, ours: &Ours, service: &str) {
+    peer.tell(&json!({ "do": "serve", "topic": service, "type": std_srvs::SetBool::TYPE.name }));
+    let serving = peer.wait_for("serving", service);
+    assert_eq!(serving["hash"], std_srvs::SetBool::TYPE.hash, "the peer's own hash");
+    let mut client = ours.node.client(service, std_srvs::SetBool::TYPE).expect("client");
+    until("the peer's service", || client.is_served().expect("a look"));
+    for on in [true, false] {
+        let (sender, answers) = channel();
+        let request = encoded(&std_srvs::SetBoolRequest { data: on });
+        let on_reply = move |answer: Result<&[u8], CallError>| {
+            let _ = sender.send(answer.map(<[u8]>::to_vec));
+        };
+        client.call(&request, Time::from_nanos(1), Box::new(on_reply)).expect("call");
+        let answer = answers.recv_timeout(PATIENCE).expect("an answer").expect("no refusal");
+        assert_eq!(std_srvs::SetBoolResponse::decode(&answer).expect("the peer's CDR"), switched(on));
+    }
+    let graph = ours.transport.graph().expect("graph");
+    assert!(graph.services.iter().any(|end| end.service == service && end.serves), "{:?}", graph.services);
+    verdict(peer.name, "serves, and answers us; its service is on our graph");
 }
 
 /// A message as the peers tell it: what our own tools show, long arrays told by length and sum.

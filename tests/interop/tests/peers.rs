@@ -5,7 +5,7 @@ mod support;
 use serde_json::json;
 use support::{driver_state, driver_state_data, image, string};
 use troika_conformance::until;
-use troika_interop::{DOMAIN, Ours, Peer, free_port, peer_hears, verdict, we_hear};
+use troika_interop::{DOMAIN, Ours, Peer, free_port, peer_answers, peer_asks, peer_hears, verdict, we_hear};
 use troika_kit::{Message, Qos};
 use troika_msgs::{sensor_msgs::Image, std_msgs, troika::DriverState};
 use troika_transport::Transport;
@@ -171,6 +171,24 @@ fn zenoh_ros2_sdk_lists_us_and_we_list_it() {
                 .any(|e| e.topic == "/heard" && !e.publishes && e.node == "/peer/sdk_listener")
     });
     verdict("sdk_peer", "is on our graph with its subscription");
+}
+
+#[test]
+fn services_pass_both_ways_with_pyzeros() {
+    let port = free_port();
+    let ours = Ours::open(port);
+    let mut peer = Peer::start("pyzeros_peer", port);
+    peer_asks(&mut peer, &ours, "/ours/switch");
+    peer_answers(&mut peer, &ours, "/theirs/switch");
+}
+
+#[test]
+fn services_pass_both_ways_with_zenoh_ros2_sdk() {
+    let port = free_port();
+    let ours = Ours::open(port);
+    let mut peer = Peer::start("sdk_peer", port);
+    peer_asks(&mut peer, &ours, "/ours/switch");
+    peer_answers(&mut peer, &ours, "/theirs/switch");
 }
 
 #[test]
