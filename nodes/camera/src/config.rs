@@ -9,10 +9,11 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A camera's parameters.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where the frames come from.
@@ -27,7 +28,7 @@ fn frame_id() -> String {
 }
 
 /// Where the frames come from.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Source {
     /// A camera of the machine.
@@ -39,7 +40,7 @@ pub enum Source {
 }
 
 /// A camera of the machine. A driver may choose another size or rate; what it chose is published.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct V4l2 {
     /// For example `/dev/video0`; better one of `/dev/v4l/by-id/`, which stays the same after a re-plug.
@@ -59,7 +60,7 @@ pub struct V4l2 {
 }
 
 /// A video file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Video {
     /// Anything that ffmpeg reads.
@@ -76,7 +77,7 @@ pub struct Video {
 }
 
 /// A folder of pictures.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Images {
     /// The folder.

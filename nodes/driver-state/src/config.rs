@@ -1,9 +1,10 @@
 //! What may be set for a vehicle and a camera: mounting, zones, times. All of it has a default and bounds.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A gaze zone, as in `DriverState.ZONE_*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Zone {
     /// The road ahead.
@@ -27,7 +28,7 @@ pub enum Zone {
 }
 
 /// A box of gaze angles that is one zone.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneBox {
     /// What is there.
@@ -39,7 +40,7 @@ pub struct ZoneBox {
 }
 
 /// Which irises are looked at in each frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IrisPlan {
     /// One eye a frame, in turn: half the cost, and each eye is at most one frame old.
@@ -49,7 +50,7 @@ pub enum IrisPlan {
 }
 
 /// The camera and how it is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Camera {
     /// Horizontal field of view, degrees.
@@ -72,7 +73,7 @@ impl Default for Camera {
 }
 
 /// All settings of the node.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The camera and how it is mounted.

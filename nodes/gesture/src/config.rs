@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use troika_kit::Duration;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// All settings of the node: a `[nodes.<name>.params]` table in a system file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The camera's picture is mirrored (as the person sees themself in a mirror). Cameras that face the person are not.

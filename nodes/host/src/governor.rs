@@ -36,6 +36,25 @@ pub enum LevelPlan {
     Fixed(usize),
 }
 
+impl LevelPlan {
+    /// As one number over 0, so that it passes between threads.
+    pub(crate) fn code(self) -> u64 {
+        match self {
+            LevelPlan::Governed => 1,
+            LevelPlan::Fixed(level) => 2 + level as u64,
+        }
+    }
+
+    /// The other way; none of 0.
+    pub(crate) fn of_code(code: u64) -> Option<LevelPlan> {
+        match code {
+            0 => None,
+            1 => Some(LevelPlan::Governed),
+            over => Some(LevelPlan::Fixed((over - 2) as usize)),
+        }
+    }
+}
+
 /// One node's governor.
 #[derive(Debug, Clone)]
 pub(crate) struct Governor {

@@ -19,6 +19,8 @@ use crate::{
     heartbeat,
     options::{HostOptions, NodeOptions, SpawnError},
     outbox::{Outbox, outbox},
+    own_parameters,
+    parameters::ParameterServer,
     runner::Runner,
     sched::{self, Notice, Policy, WakeLatency},
     schedule::Schedule,
@@ -43,6 +45,7 @@ struct Node {
     thread: JoinHandle<()>,
     courier: JoinHandle<()>,
     subscriptions: Vec<Box<dyn Subscription>>,
+    parameters: ParameterServer,
     handle: Box<dyn NodeHandle>,
     record: Arc<Record>,
 }
@@ -151,6 +154,12 @@ impl Host {
             false => None,
         };
 
+        let mut parameters = own_parameters::declared(&contract, options.sched, S::LEVELS, options.level);
+        parameters.extend(options.parameters.iter().cloned());
+        let accept = own_parameters::accept(S::LEVELS, record.cells.clone());
+        let parameters = ParameterServer::declare(&*handle, &name, parameters, accept, Clock::Host(clock))
+            .map_err(refused)?;
+
         let policy = self.options.courier;
         let shared = self.shared.clone();
         let courier_name = format!("{name} (courier)");
@@ -206,7 +215,7 @@ impl Host {
         lock(&self.shared.records).push(record.clone());
         lock(&self.shared.beats).extend(beater);
         let subscriptions = bound.subscriptions;
-        self.nodes.push(Node { wake, thread, courier, subscriptions, handle, record });
+        self.nodes.push(Node { wake, thread, courier, subscriptions, parameters, handle, record });
         Ok(())
     }
 
@@ -266,7 +275,7 @@ impl Host {
             if !(stepped && delivered) {
                 died.push(node.record.node.clone());
             }
-            drop(node.subscriptions);
+            drop((node.subscriptions, node.parameters));
             handles.push(node.handle);
         }
         if let Some(housekeeper) = self.housekeeper.take()

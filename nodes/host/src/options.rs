@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use troika_kit::{Contract, Ports, Wake, contract::ContractError};
 use troika_transport::TransportError;
 
-use crate::{governor::LevelPlan, inject::Injection, sched::Policy, sync::Vital};
+use crate::{governor::LevelPlan, inject::Injection, parameters::Declared, sched::Policy, sync::Vital};
 
 /// Stack of a node's thread. tract's deepest graphs need well under 1 MiB; an explicit size keeps what `mlockall` pins
 /// small.
@@ -67,6 +67,8 @@ pub struct NodeOptions {
     pub arena: usize,
     /// How its level is chosen.
     pub level: LevelPlan,
+    /// Its parameters, beside those that every node has.
+    pub parameters: Vec<Declared>,
     /// Where it writes its signs of life for a watchdog in another process.
     pub vital: Option<Vital>,
     /// What is done to it on purpose, in tests of what happens then. Under a virtual clock: nothing, see
@@ -88,6 +90,7 @@ impl NodeOptions {
             buffer: OUT_BUFFER,
             arena: 0,
             level: LevelPlan::Governed,
+            parameters: Vec::new(),
             vital: None,
             inject: None,
         }

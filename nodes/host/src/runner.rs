@@ -56,6 +56,8 @@ pub(crate) struct Runner<S: Step> {
     /// The step that it is due at.
     inject_at: Option<u64>,
     governor: Governor,
+    /// The plan that it was last asked for, as a code.
+    level_plan: u64,
     book: Recorder,
 }
 
@@ -88,6 +90,7 @@ impl<S: Step> Runner<S> {
             inject: None,
             inject_at: None,
             governor: Governor::new(&contract, S::LEVELS.len(), LevelPlan::Governed),
+            level_plan: 0,
             book,
         }
     }
@@ -96,6 +99,17 @@ impl<S: Step> Runner<S> {
     pub(crate) fn level(&mut self, plan: LevelPlan) {
         self.governor = Governor::new(&self.contract, S::LEVELS.len(), plan);
         self.book.cells.level.set(self.governor.level() as u64);
+    }
+
+    /// Chooses its level as somebody asked for since.
+    fn follow_plan(&mut self) {
+        let asked = self.book.cells.level_plan.get();
+        if asked != self.level_plan
+            && let Some(plan) = LevelPlan::of_code(asked)
+        {
+            self.level_plan = asked;
+            self.level(plan);
+        }
     }
 
     fn changed_level(&self) {
@@ -248,6 +262,7 @@ impl<S: Step> Runner<S> {
     }
 
     fn tick(&mut self, release: Time, now: Time) -> Tick {
+        self.follow_plan();
         let tick = Tick { seq: self.seq, release, now, level: self.governor.level() };
         self.seq += 1;
         let by = now.since(release);

@@ -127,6 +127,8 @@ pub(crate) struct Cells {
     pub(crate) skipped: Counter,
     pub(crate) level: Counter,
     pub(crate) level_changes: Counter,
+    /// How the level is to be chosen from now on: see [`crate::governor::LevelPlan::code`]; 0 is as it was.
+    pub(crate) level_plan: Counter,
     /// Dropped on the ports themselves; the node's thread keeps the total.
     pub(crate) port_dropped: Counter,
     /// Dropped because all encode buffers were on their way, or a value had no CDR form.

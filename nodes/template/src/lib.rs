@@ -4,14 +4,15 @@
 #[cfg(test)]
 mod tests;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Fault, Latest, Out, Step, Tick, Wake, ports, requirements,
 };
 use troika_msgs::{std_msgs, troika::VehicleSignals};
 
 /// Parameters: a `[nodes.<name>.params]` table in a system file. An unknown key is refused.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Below this the vehicle stands, km/h.

@@ -4,12 +4,16 @@
 use std::{marker::PhantomData, path::PathBuf};
 
 use anyhow::Context as _;
-use serde::de::DeserializeOwned;
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
 use troika_host::{Host, NodeOptions, StandIn, simulate::Simulation};
 use troika_kit::{Class, Contract, Fault, PortSpec, Ports, Step, Time};
 use troika_transport::NodeHandle;
 
-use crate::system::{self, Problem};
+use crate::{
+    parameters,
+    system::{self, Problem},
+};
 
 /// What a node's maker may use besides its parameters.
 pub(crate) struct Making<'a> {
@@ -163,7 +167,7 @@ impl<C, S> StepKind<C, S> {
     }
 }
 
-impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
+impl<C: DeserializeOwned + Serialize + JsonSchema, S: Step> Kind for StepKind<C, S> {
     fn name(&self) -> &'static str {
         S::CONTRACT.spec().node
     }
@@ -205,10 +209,11 @@ impl<C: DeserializeOwned, S: Step> Kind for StepKind<C, S> {
     fn start(
         &self,
         making: &Making<'_>,
-        options: NodeOptions,
+        mut options: NodeOptions,
         mut runtime: Runtime<'_>,
     ) -> anyhow::Result<()> {
         let config = system::read_params::<C>(making.text, making.node)?;
+        options.parameters = parameters::of_config(&config);
         let step =
             (self.make)(config, making).with_context(|| format!("cannot start node '{}'", making.node))?;
         runtime.spawn(step, options)

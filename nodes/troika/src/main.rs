@@ -8,6 +8,7 @@ mod graph;
 mod kind;
 mod kinds;
 mod models;
+mod parameters;
 mod run;
 mod system;
 mod topic;

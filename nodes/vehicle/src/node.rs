@@ -3,7 +3,8 @@
 //! Silence is its fall-back: no old speed is sent as a new one, so that whoever needs the speed sees it go stale and takes the
 //! restrictive branch.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Events, Fault, Latest, Out, Sample, Step, Tick, Time,
     Wake, ports, requirements as sr,
@@ -24,7 +25,7 @@ use crate::{
 const SIGNALS_STALE: Duration = Duration::from_millis(500);
 
 /// Parameters: a `[nodes.<name>.params]` table in a system file.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Who publishes `/vehicle/signals`.
@@ -36,7 +37,7 @@ pub struct Config {
 }
 
 /// Who publishes `/vehicle/signals`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignalsFrom {
     /// This node, from its body.

@@ -5,7 +5,8 @@ mod effects;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use troika_kit::{Duration, Time};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 use effects::Change;
 
 /// One point of a speed profile; between two, the speed is interpolated.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Waypoint {
     /// Seconds since the first step.

@@ -3,7 +3,8 @@
 //! The scenario's time is that of the releases since the first one, so a late step skips frames as a camera would. After the
 //! last frame the scenario starts anew, or with `repeat = false` the camera falls silent.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Wake, ports, requirements,
 };
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Parameters of the node.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The scenario's file.

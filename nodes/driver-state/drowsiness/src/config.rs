@@ -1,13 +1,14 @@
 //! Parameters: a `[nodes.<name>.params]` table in a system file.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use troika_kit::Duration;
 
 use crate::fuse::Limits;
 
 /// What may be set. Everything has a default and bounds; what is out of them is refused where it is read.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "Given")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Given", into = "Given")]
 pub struct Config {
     /// When the level changes.
     pub limits: Limits,
@@ -20,34 +21,53 @@ pub struct Config {
 }
 
 /// As written in the file.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Given {
+    /// The level goes up over this, log-odds of drowsy against alert.
     raise: f32,
+    /// The level goes down again under this, log-odds.
     clear: f32,
+    /// For so long it must be over, seconds.
     raise_after_s: f32,
+    /// For so long it must be under, seconds.
     clear_after_s: f32,
+    /// The least confidence of all inputs together for *alert*, 0 to 1.
     least_confidence: f32,
+    /// Steering counts over this speed, km/h.
     steering_above_kmh: f32,
+    /// Frames with a gaze further down than this (degrees, negative) do not count.
     gaze_down_deg: f32,
+    /// There is a photoplethysmogram: the ports `ppg` and `pulse` are used.
     pulse: bool,
 }
 
-impl Default for Given {
-    fn default() -> Self {
-        let limits = Limits::default();
+impl From<Config> for Given {
+    fn from(config: Config) -> Self {
+        let Config { limits, steering_above_kmh, gaze_down_deg, pulse } = config;
         Given {
             raise: limits.raise,
             clear: limits.clear,
             raise_after_s: limits.raise_after.as_secs_f32(),
             clear_after_s: limits.clear_after.as_secs_f32(),
             least_confidence: limits.least_confidence,
+            steering_above_kmh,
+            gaze_down_deg,
+            pulse,
+        }
+    }
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Given::from(Config {
+            limits: Limits::default(),
             // Over it a road has lanes to hold and few corners; the rule for drowsiness begins at 70.
             steering_above_kmh: 60.0,
             // Instruments are at 7 to 20 degrees down, a lap beyond 30.
             gaze_down_deg: -20.0,
             pulse: false,
-        }
+        })
     }
 }
 

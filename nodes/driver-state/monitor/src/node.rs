@@ -10,7 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Events, Fault, Latest, Out, Sample, Step, Tick, Time,
     Wake, ports, requirements as sr,
@@ -23,7 +24,7 @@ use troika_msgs::{
 use crate::{Alert, Monitor, Observation, Profile, ProfileError, Signals, State, VehicleView, Zone};
 
 /// Parameters: a `[nodes.<name>.params]` table in a system file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The rule sets that are active: built-in names, or files that end in `.toml`.
