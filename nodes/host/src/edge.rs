@@ -1,12 +1,17 @@
-//! A node without a step: typed publishers and subscriptions for the ends that are threads of their own (views, recorders,
+//! A node without a step: typed publishers, subscriptions and services for the ends that are threads of their own (views, recorders,
 //! devices). Never for a real-time thread.
 
 use std::{marker::PhantomData, sync::Arc};
 
-use troika_kit::{Message, Qos, Sample, Time};
+use troika_kit::{Message, Qos, Sample, Service, Time};
 use troika_transport::{NodeHandle, Publisher, Subscription, Transport, TransportError};
 
-use crate::{bind::decode, clock::Clock, sync::Counter};
+use crate::{
+    bind::decode,
+    clock::Clock,
+    service::{TypedClient, TypedServer, answering},
+    sync::Counter,
+};
 
 /// A presence on the transport, with the host's time line. Dropping it takes it off the graph.
 pub struct Edge {
@@ -89,6 +94,26 @@ impl Edge {
         };
         let subscription = self.handle.subscribe(topic, T::TYPE, qos, Box::new(each))?;
         Ok(TypedSubscription { _subscription: subscription, undecodable })
+    }
+
+    /// Serves a service of an absolute name; `answer` runs on the transport's thread, one request at a time.
+    ///
+    /// # Errors
+    /// What the transport says.
+    pub fn serve<S: Service>(
+        &self,
+        service: &str,
+        answer: impl FnMut(S::Request) -> Result<S::Response, String> + Send + 'static,
+    ) -> Result<TypedServer, TransportError> {
+        Ok(TypedServer::new(self.handle.serve(service, S::TYPE, answering::<S>(answer))?))
+    }
+
+    /// A client of a service of an absolute name.
+    ///
+    /// # Errors
+    /// What the transport says.
+    pub fn client<S: Service>(&self, service: &str) -> Result<TypedClient<S>, TransportError> {
+        Ok(TypedClient::new(self.handle.client(service, S::TYPE)?, self.clock.clone()))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod parameters;
 mod runner;
 pub mod sched;
 mod schedule;
+pub mod service;
 pub mod signal;
 pub mod simulate;
 mod stand_in;

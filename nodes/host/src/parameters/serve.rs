@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use troika_kit::{Message, Qos, Service, TypeInfo};
+use troika_kit::{Message, Qos, Service};
 use troika_msgs::rcl_interfaces::{
     DescribeParameters, DescribeParametersResponse, GetParameterTypes, GetParameterTypesResponse,
     GetParameters, GetParametersResponse, ListParameters, ListParametersResponse, Parameter, ParameterEvent,
     SetParameters, SetParametersAtomically, SetParametersAtomicallyResponse, SetParametersResponse,
 };
-use troika_transport::{Meta, NodeHandle, Publisher, Server, TransportError};
+use troika_transport::{NodeHandle, Publisher, Server, TransportError};
 
 use super::store::{Change, Declared, Parameters};
-use crate::clock::Clock;
+use crate::{clock::Clock, service::answering};
 
 /// Where changes are told.
 const EVENTS: &str = "/parameter_events";
@@ -106,16 +106,9 @@ fn serve<S: Service>(
     state: &Arc<Mutex<State>>,
     answer: impl Fn(&mut State, S::Request) -> S::Response + Send + 'static,
 ) -> Result<Box<dyn Server>, TransportError> {
-    let ty: TypeInfo = S::TYPE;
     let state = state.clone();
-    let on_request = move |cdr: &[u8], _: &Meta| {
-        let request =
-            S::Request::decode(cdr).map_err(|error| format!("no request of {}: {error}", ty.name))?;
-        let mut answered = Vec::new();
-        answer(&mut lock(&state), request).encode(&mut answered).map_err(|error| error.to_string())?;
-        Ok(answered)
-    };
-    handle.serve(&format!("{node}/{name}"), ty, Box::new(on_request))
+    let on_request = answering::<S>(move |request| Ok(answer(&mut lock(&state), request)));
+    handle.serve(&format!("{node}/{name}"), S::TYPE, on_request)
 }
 
 impl State {
