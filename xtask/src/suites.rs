@@ -158,6 +158,8 @@ fn interop() -> anyhow::Result<()> {
             "cdr",
             "--test",
             "peers",
+            "--test",
+            "node_parameters",
             "--",
             "--nocapture",
             "--test-threads=1",

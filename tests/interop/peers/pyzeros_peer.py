@@ -109,7 +109,7 @@ async def serve(service):
 async def ask(service, data):
     client = pyzeros.Client(SetBool, service)
     await client.wait_for_service()
-    answer = await client.call_async(SetBool.Request(data=data))
+    answer = await client.call_async(SetBool.Request(**data))
     say(event="answered", topic=service, hash=SetBool.hash_rihs01(), data=plain(answer))
 
 

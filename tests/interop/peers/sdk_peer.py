@@ -1,6 +1,7 @@
 """zenoh-ros2-sdk as a peer: listens, talks, serves, asks and lists. It computes type hashes itself from the .msg files."""
 
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -37,16 +38,40 @@ def described(name):
     return text, get_type_hash(name, msg_definition=definition(name), dependencies=needs)
 
 
+def contained(text, package):
+    """Every message that a definition contains, at any depth, with its definition."""
+    found = {}
+    for line in text.splitlines():
+        field = re.match(r"(?:([a-z0-9_]+)/)?([A-Z]\w*)(?:\[.*\])?\s+[a-z]", line)
+        if field:
+            name = f"{field[1] or package}/msg/{field[2]}"
+            found[name] = definition(name)
+            found |= contained(found[name], name.split("/")[0])
+    return found
+
+
 def halves(name):
     """A service's definition as the SDK takes it, and the SDK's own hash of it."""
     from zenoh_ros2_sdk.utils import compute_service_type_hash
 
+    package = name.split("/")[0]
     lines = [line.split("#")[0].rstrip() for line in definition(name).splitlines()]
-    request, response = "\n".join(lines).split("---")
-    both = {"request_definition": request.strip(), "response_definition": response.strip()}
-    # What every service's event holds.
-    needs = {need: definition(need) for need in ("service_msgs/msg/ServiceEventInfo", "builtin_interfaces/msg/Time")}
-    return both, compute_service_type_hash(name, **both, dependencies=needs)
+    # In full: rosbags would look for a service's neighbours in a package `rcl_interfaces/srv`.
+    lines = [re.sub(r"^(?=[A-Z])", f"{package}/", line) for line in lines]
+    request, response = (half.strip() for half in "\n".join(lines).split("---"))
+    # What every service's event holds, too.
+    info = "service_msgs/msg/ServiceEventInfo"
+    needs = {info: definition(info)} | contained(definition(info), "service_msgs")
+    needs |= contained(request, package) | contained(response, package)
+    digest = compute_service_type_hash(
+        name, request_definition=request, response_definition=response, dependencies=needs
+    )
+    both = {}
+    for half, text in (("request", request), ("response", response)):
+        for need, inner in contained(text, package).items():
+            text += f"\n{'=' * 80}\nMSG: {need}\n{inner}"
+        both[f"{half}_definition"] = text
+    return both, digest
 
 
 def main(port):
@@ -99,7 +124,9 @@ def main(port):
             say(event="talking", topic=topic, hash=digest, gid=publisher.publisher_gid.hex())
         elif order["do"] in ("serve", "ask"):
             both, digest = halves(name)
-            ways = {"domain_id": DOMAIN, "router_port": port, "type_hash": digest, "namespace": "/peer"} | both
+            # Where it is known to make another hash than ROS, it is given ROS's.
+            used = order.get("hash", digest)
+            ways = {"domain_id": DOMAIN, "router_port": port, "type_hash": used, "namespace": "/peer"} | both
             if order["do"] == "serve":
 
                 def answer(request):
@@ -111,7 +138,8 @@ def main(port):
             else:
                 client = ROS2ServiceClient(topic, name, node_name="sdk_client", **ways)
                 ends.append(client)
-                got = client.call(data=order["data"])
+                made = build(client.session_mgr.store, client.request_store_type, order["data"])
+                got = client.call(**{field: getattr(made, field) for field in order["data"]})
                 say(event="answered", topic=topic, hash=digest, data=None if got is None else plain(got))
         elif order["do"] == "hush":
             stops.pop(topic).set()

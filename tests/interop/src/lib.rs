@@ -269,7 +269,7 @@ pub fn peer_asks(peer: &mut Peer, ours: &Ours, service: &str) {
         // Again where the peer does not wait for a service: it may ask before the router has told it of ours.
         until(&format!("{} to get an answer", peer.name), || {
             peer.tell(
-                &json!({ "do": "ask", "topic": service, "type": std_srvs::SetBool::TYPE.name, "data": on }),
+                &json!({ "do": "ask", "topic": service, "type": std_srvs::SetBool::TYPE.name, "data": { "data": on } }),
             );
             answered = peer.wait_for("answered", service);
             assert_eq!(answered["hash"], std_srvs::SetBool::TYPE.hash, "the peer's own hash");
