@@ -63,6 +63,16 @@ pub enum Refusal {
         /// Inputs or outputs.
         what: &'static str,
     },
+    /// It asks to be held to less than the network that runs.
+    #[error(
+        "its golden outputs may differ by {found:e}, those of the network that runs by {allowed:e} at most"
+    )]
+    Looser {
+        /// In its passport.
+        found: f32,
+        /// In the running one's.
+        allowed: f32,
+    },
     /// It does not compute what its reference computes.
     #[error(transparent)]
     Golden(#[from] GoldenError),
@@ -108,6 +118,7 @@ struct Shared {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     parts: usize,
+    tolerance: Option<f32>,
     offer: ArcSwapOption<Offer>,
 }
 
@@ -138,6 +149,7 @@ impl Exchange {
             inputs: network.inputs().to_vec(),
             outputs: network.outputs().to_vec(),
             parts: network.parts(),
+            tolerance: network.tolerance(),
             offer: ArcSwapOption::empty(),
         }))
     }
@@ -174,6 +186,11 @@ impl Exchange {
         }
         if !same(&passport.outputs, &self.0.outputs) {
             return Err(Refusal::Differs { what: "outputs" });
+        }
+        if let (Some(allowed), Some(golden)) = (self.0.tolerance, &passport.golden)
+            && golden.max_abs_error > allowed
+        {
+            return Err(Refusal::Looser { found: golden.max_abs_error, allowed });
         }
         let mut network = Network::load_in_parts(passport, bytes, self.0.parts)?;
         let reference = golden.as_deref().ok_or(GoldenError::None)?;

@@ -34,13 +34,13 @@ pub enum GoldenError {
     #[error("its passport names no golden outputs")]
     None,
     /// The values are not of the expected length.
-    #[error("{file} holds {found} numbers, {expected} are expected")]
+    #[error("{file} holds {found} bytes, {expected} are expected")]
     Length {
         /// The file.
         file: String,
-        /// Found.
+        /// Bytes found.
         found: usize,
-        /// Expected.
+        /// Bytes expected.
         expected: usize,
     },
     /// The network failed.
@@ -106,8 +106,9 @@ pub(crate) fn compare(
     let reference: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let per_case: usize = passport.outputs.iter().map(|o| o.len().div_ceil(stride(o.len()))).sum();
     let expected = per_case * CASES as usize;
-    if reference.len() != expected || !bytes.len().is_multiple_of(4) {
-        return Err(GoldenError::Length { file: golden.file.clone(), found: reference.len(), expected });
+    if bytes.len() != 4 * expected {
+        let (found, expected) = (bytes.len(), 4 * expected);
+        return Err(GoldenError::Length { file: golden.file.clone(), found, expected });
     }
     let mut reference = reference.iter();
     let mut agreement = Agreement { compared: 0, max_abs_error: 0.0 };

@@ -86,6 +86,8 @@ pub struct Network {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     parts: Parts,
+    /// The greatest difference from its golden outputs that its passport allows.
+    tolerance: Option<f32>,
     /// Where its successor may come from.
     exchange: Option<Exchange>,
 }
@@ -127,6 +129,7 @@ impl Network {
             inputs: passport.inputs.clone(),
             outputs: passport.outputs.clone(),
             parts,
+            tolerance: passport.golden.as_ref().map(|golden| golden.max_abs_error),
             exchange: None,
         })
     }
@@ -140,6 +143,11 @@ impl Network {
 
     pub(crate) fn into_parts(self) -> Parts {
         self.parts
+    }
+
+    /// See [`crate::passport::Golden::max_abs_error`].
+    pub(crate) fn tolerance(&self) -> Option<f32> {
+        self.tolerance
     }
 
     /// How many parts it is in.

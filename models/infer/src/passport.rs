@@ -246,10 +246,21 @@ impl Passport {
                 && !s.starts_with('.')
                 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b))
         };
-        for (key, name) in [("name", &passport.name), ("file", &passport.file)] {
+        let golden = passport.golden.as_ref();
+        let beside = golden.map(|golden| ("[golden]", &golden.file));
+        for (key, name) in [("name", &passport.name), ("file", &passport.file)].into_iter().chain(beside) {
             if !plain(name) {
                 return Err(error(line_of(key), format!("`{name}` is not a plain file name")));
             }
+        }
+        if let Some(golden) =
+            golden.filter(|golden| !(golden.max_abs_error > 0.0 && golden.max_abs_error.is_finite()))
+        {
+            let why = format!(
+                "`max_abs_error` is {}: a difference over 0 that still counts as none",
+                golden.max_abs_error
+            );
+            return Err(error(line_of("max_abs_error"), why));
         }
         for source in &passport.sources {
             let remote = source.registry != Registry::Repo;

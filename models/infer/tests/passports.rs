@@ -44,6 +44,18 @@ fn a_file_name_that_leaves_the_cache_is_refused() {
 }
 
 #[test]
+fn a_tolerance_that_is_none_and_golden_outputs_elsewhere_are_refused() {
+    for none in ["inf", "nan", "0.0", "-1.0"] {
+        let text = GOOD.replace("max_abs_error = 0.0005", &format!("max_abs_error = {none}"));
+        let line = text.lines().position(|l| l.starts_with("max_abs_error")).unwrap() + 1;
+        let why = refusal(&text);
+        assert!(why.starts_with(&format!("models/x/model.toml:{line}: `max_abs_error` is")), "{why}");
+    }
+    let why = refusal(&GOOD.replace("file = \"golden.f32\"", "file = \"../../golden.f32\""));
+    assert!(why.contains("plain file name"), "{why}");
+}
+
+#[test]
 fn an_unknown_model_is_answered_with_those_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let why = Store::open(folder.path()).unwrap().passport("face_landmrk").unwrap_err().to_string();

@@ -10,8 +10,8 @@ use rustix::{
 };
 
 use crate::sched::{
-    MEND_ADMISSION, MEND_MEMLOCK, MEND_PRIORITY, MEND_WAKE_LATENCY, Policy, WAKE_LATENCY, has_capability,
-    set_policy,
+    MEND_ADMISSION, MEND_DEADLINE, MEND_MEMLOCK, MEND_PRIORITY, MEND_WAKE_LATENCY, Policy, WAKE_LATENCY,
+    has_capability, set_policy,
 };
 
 /// Memory that one of our processes may touch: models, arenas, pools and stacks; below it, locking fails in the field.
@@ -84,7 +84,7 @@ fn deadline() -> Finding {
         Err(_) => (false, "could not be tried".into()),
     };
     let busy = matches!(&tried, Ok(Err(why)) if why.raw_os_error() == Some(libc::EBUSY));
-    let mend = if busy { MEND_ADMISSION } else { MEND_PRIORITY };
+    let mend = if busy { MEND_ADMISSION } else { MEND_DEADLINE };
     Finding { what: "SCHED_DEADLINE", ok, detail, mend: mend.into() }
 }
 

@@ -404,7 +404,9 @@ impl<S: Step> NodeLoop<S> {
         while !self.stop.is_stopped() {
             let seen = self.wake.seen(); // before looking, so that what comes in between is not slept over
             let clock = self.clock;
-            self.vital(Vital::begin);
+            if !self.runner.is_given_up() {
+                self.vital(Vital::begin);
+            }
             let ran = if let Some(arrival) = self.runner.arrival() {
                 // What waited since before the start is released by the start.
                 let release = arrival.max(started);
@@ -416,11 +418,17 @@ impl<S: Step> NodeLoop<S> {
                 }
                 self.runner.run(due.release, || clock.now())
             } else {
-                self.vital(|vital, _| vital.end());
+                if !self.runner.is_given_up() {
+                    self.vital(|vital, _| vital.end());
+                }
                 self.wake.wait(seen, Some(clock.to_monotonic(schedule.due())));
                 continue;
             };
             self.runner.leave(ran, || clock.now(), &mut self.outbox);
+            if self.runner.is_given_up() {
+                // Its fall-back goes on here; to a watchdog this is a step that never ends, so the process is started again.
+                continue;
+            }
             self.vital(|vital, _| vital.end());
         }
         // Stopped on purpose: nothing more is owed.

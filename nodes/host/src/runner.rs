@@ -112,6 +112,11 @@ impl<S: Step> Runner<S> {
         }
     }
 
+    /// Its step, or its fall-back, is not called any more.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.book.cells.given_up.get()
+    }
+
     fn changed_level(&self) {
         self.book.cells.level.set(self.governor.level() as u64);
         self.book.cells.level_changes.add(1);

@@ -6,7 +6,10 @@ use troika_kit::Direction;
 
 use crate::{
     kind::{Kind, live_outputs},
-    system::{System, check::topic_of},
+    system::{
+        System,
+        check::{contract, topic_of},
+    },
 };
 
 /// How the graph is written.
@@ -72,12 +75,16 @@ fn text(
     writeln!(out, "{}: {}", system.system.name, system.system.description)?;
     for (name, node, kind) in nodes {
         writeln!(out, "\n{name} ({}, process {})", kind.name(), node.process)?;
-        if let Some(contract) = kind.contract() {
+        if let Some(contract) = contract(node, *kind).ok().flatten() {
             let spec = contract.spec();
+            let policy = node
+                .sched
+                .as_ref()
+                .map_or(String::new(), |sched| format!("; {}", sched.get_ref().policy(&contract)));
             let requirements: Vec<&str> = spec.requirements.iter().map(|one| one.id()).collect();
             writeln!(
                 out,
-                "    {:?}: period {:.1?}, deadline {:?}, budget {:?}{}{}",
+                "    {:?}: period {:.1?}, deadline {:?}, budget {:?}{policy}{}{}",
                 spec.class,
                 spec.period,
                 spec.deadline,

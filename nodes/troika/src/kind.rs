@@ -117,8 +117,11 @@ pub(crate) fn live_outputs(
 
 /// A parameter names a file that cannot be used.
 pub(crate) fn unusable_file(reason: String) -> Problem {
-    Problem::error(reason).help("a relative path starts from the folder that `troika` is called in")
+    Problem::error(reason).help(FROM_WHERE)
 }
+
+/// What is most often wrong with a file's name.
+pub(crate) const FROM_WHERE: &str = "a relative path starts from the folder that `troika` is called in";
 
 /// A kind that is a [`Step`] with parameters of type `C`.
 pub(crate) struct StepKind<C, S> {
@@ -188,7 +191,7 @@ impl<C: DeserializeOwned + Serialize + JsonSchema, S: Step> Kind for StepKind<C,
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<C>(text, node)?;
-        (self.files)(&config).map_err(unusable_file)
+        (self.files)(&config).map_err(Problem::error)
     }
     fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
         system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))

@@ -98,7 +98,7 @@ fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_i
     assert_eq!((&watchdog["killed"], &watchdog["given_up"]), (&4.into(), &true.into()), "{watchdog}");
     assert_eq!((&watchdog["restarts"], &watchdog["died"]), (&3.into(), &0.into()), "{watchdog}");
     for told in [
-        "a step of /driver_state does not come back",
+        "/driver_state does not come back from its step",
         "(3 of 3 in a minute)",
         "fails too often",
         "no figures of /driver_monitor, /driver_state",
@@ -131,6 +131,28 @@ fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
     assert_eq!(watchdog["died"], 1, "{watchdog}");
     assert!(watchdog["restarts"].as_u64().unwrap() >= 1, "{watchdog}");
     assert!(printed.contains("ended by itself (signal: 9"), "{printed}");
+}
+
+#[test]
+fn a_node_that_is_given_up_is_started_again_with_its_process() {
+    let _verifies = requirements::SR_TIM_009;
+    let scratch = Scratch::new();
+    let inject = "inject = { fault = \"panic\", at_step = 20, every = 1 }";
+    let system = scratch.file("panics.toml", &watched(inject));
+    let report = scratch.path("report.json");
+    let router = Router::new();
+    let (heard, _guard, _subscription, _transport) = listen(&router);
+    let running = start(router.run(&system, 140).arg("--report").arg(&report));
+    let from = until(&heard, 0, "the detector", |told| told.contains(&true));
+    // The node's own fall-backs go on until its process is ended.
+    let from =
+        until(&heard, from, "the stand-in alone", |told| told.iter().filter(|own| !**own).count() >= 10);
+    until(&heard, from, "the detector's second life", |told| told.contains(&true));
+    running.interrupt();
+    let run = running.wait_whatever_panics();
+    let watchdog = &support::report(&report)["watchdogs"][0];
+    assert!(watchdog["killed"].as_u64().unwrap() >= 1, "{run}");
+    run.says(&["a panic was injected", "or was given up: process 'cabin' is ended"]);
 }
 
 #[test]

@@ -81,6 +81,57 @@ pub fn a_late_joiner_sees_who_is_there_and_gets_what_follows(network: &Network) 
     assert_eq!(inbox.next().cdr, b"late");
 }
 
+/// The profile of what a late joiner must know: a map, a state that seldom changes.
+const LASTING: Qos = Qos { reliable: true, transient_local: true, depth: 3 };
+
+/// As many as both keep, in order, then what follows; a volatile subscription gets only that.
+pub fn a_late_joiner_gets_the_last_that_a_lasting_publisher_said(network: &Network) {
+    let here = network();
+    let talker = here.node("/", "talker").expect("node");
+    let mut publisher = talker.publisher("/map", STRING, LASTING).expect("publisher");
+    for i in 0..5_u64 {
+        publisher.put(&i.to_le_bytes(), stamp(i)).expect("put");
+    }
+    let there = network();
+    until_endpoint(&*there, "/map", true);
+    let nodes = ["late", "shallow", "volatile"].map(|name| there.node("/", name).expect("node"));
+    let inbox = Inbox::open(&*nodes[0], "/map", STRING, LASTING);
+    let shallow = Inbox::open(&*nodes[1], "/map", STRING, Qos { depth: 1, ..LASTING });
+    let volatile = Inbox::open(&*nodes[2], "/map", STRING, Qos::DEFAULT);
+    for i in 2..5_u64 {
+        let message = inbox.next();
+        assert_eq!((message.cdr.as_slice(), message.meta.source_time), (&i.to_le_bytes()[..], stamp(i)));
+    }
+    assert_eq!(shallow.next().cdr, 4_u64.to_le_bytes());
+    until("all subscriptions", || {
+        here.graph().expect("graph").endpoints.iter().filter(|end| end.topic == "/map").count() == 4
+    });
+    publisher.put(b"news", stamp(9)).expect("put");
+    for inbox in [&inbox, &shallow, &volatile] {
+        assert_eq!(inbox.next().cdr, b"news");
+        assert_eq!(inbox.waiting(), None);
+    }
+}
+
+/// The subscription is first; nothing is told twice.
+pub fn a_lasting_subscription_hears_a_publisher_that_comes_later_once(network: &Network) {
+    let (here, there) = (network(), network());
+    let listener = there.node("/", "early").expect("node");
+    // Enough for all: what is sent while the two still connect is asked for.
+    let all = Qos { depth: 30, ..LASTING };
+    let inbox = Inbox::open(&*listener, "/map", STRING, all);
+    until_endpoint(&*here, "/map", false);
+    let talker = here.node("/", "talker").expect("node");
+    let mut publisher = talker.publisher("/map", STRING, all).expect("publisher");
+    for i in 0..20_u64 {
+        publisher.put(&i.to_le_bytes(), stamp(i)).expect("put");
+    }
+    for i in 0..20_u64 {
+        assert_eq!(inbox.next().cdr, i.to_le_bytes());
+    }
+    assert_eq!(inbox.waiting(), None);
+}
+
 /// Own and others' nodes, with their namespaces.
 pub fn a_node_is_on_the_graph_while_it_lives(network: &Network) {
     let (here, there) = (network(), network());

@@ -68,6 +68,8 @@ macro_rules! suite {
             messages_of_one_publisher_arrive_in_order
             a_message_of_a_mebibyte_arrives_whole
             a_late_joiner_sees_who_is_there_and_gets_what_follows
+            a_late_joiner_gets_the_last_that_a_lasting_publisher_said
+            a_lasting_subscription_hears_a_publisher_that_comes_later_once
             a_node_is_on_the_graph_while_it_lives
             an_endpoint_is_on_the_graph_while_it_lives
             nodes_of_one_participant_hear_each_other

@@ -64,6 +64,8 @@ impl System {
             .arg("run")
             .arg(file)
             .args(["--headless", "--router", endpoint])
+            // The peer's: this run is alone at its router.
+            .env("ROS_DOMAIN_ID", "0")
             .current_dir(folder.path())
             .process_group(0)
             .stdin(Stdio::null())

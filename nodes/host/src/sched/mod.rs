@@ -67,6 +67,9 @@ impl fmt::Display for Notice {
 pub const MEND_PRIORITY: &str = "run as root, or `setcap cap_sys_nice=ep <binary>`, or `ulimit -r 95` \
      (limits.conf: `@realtime - rtprio 95`); in a container `--cap-add SYS_NICE --ulimit rtprio=95`; on cgroup v1 \
      write a time to cpu.rt_runtime_us of the process's cpu cgroup";
+/// How to get a deadline thread: no limit grants it, only the capability (sched(7)).
+pub const MEND_DEADLINE: &str = "run as root, or `setcap cap_sys_nice=ep <binary>`; in a container `--cap-add SYS_NICE`; or take \
+     policy \"fifo\", which a limit can grant";
 /// How to have a deadline thread admitted.
 pub const MEND_ADMISSION: &str = "the kernel has given its deadline time away (kernel.sched_rt_runtime_us of every \
      kernel.sched_rt_period_us, on each core): lower the budgets or rates of the nodes with policy \"deadline\", or see with \
@@ -257,6 +260,7 @@ pub(crate) fn ready_thread(
                 ),
                 mend: match why.raw_os_error() {
                     Some(libc::EBUSY) => MEND_ADMISSION.into(),
+                    _ if matches!(policy, Policy::Deadline { .. }) => MEND_DEADLINE.into(),
                     _ => MEND_PRIORITY.into(),
                 },
             });

@@ -14,6 +14,11 @@ use zenoh::{
     shm::{GarbageCollect, PosixShmProviderBackend, ShmProvider},
 };
 
+use zenoh_ext::{
+    AdvancedPublisher, AdvancedPublisherBuilderExt as _, AdvancedSubscriber,
+    AdvancedSubscriberBuilderExt as _, CacheConfig, HistoryConfig,
+};
+
 use crate::{
     transport::Shared,
     wire::{self, Attachment, Gid, QosProfile},
@@ -28,11 +33,35 @@ pub(crate) type SharedMemory = Arc<ShmProvider<PosixShmProviderBackend>>;
 /// A declared publisher. Fields are dropped in their order: the token first, so that nobody counts on what is gone.
 pub(crate) struct ZenohPublisher {
     token: Option<LivelinessToken>,
-    publisher: zenoh::pubsub::Publisher<'static>,
+    publisher: Sends,
     sequence: i64,
     gid: Gid,
     memory: Option<SharedMemory>,
     shared: Option<Arc<Shared>>,
+}
+
+/// By its durability.
+enum Sends {
+    Volatile(zenoh::pubsub::Publisher<'static>),
+    /// Transient local: keeps its last messages for who joins late, as rmw_zenoh does (zenoh-ext's advanced publisher).
+    Lasting(AdvancedPublisher<'static>),
+}
+
+impl Sends {
+    fn put(&self, payload: ZBytes, attachment: [u8; Attachment::LEN]) -> zenoh::Result<()> {
+        match self {
+            Sends::Volatile(publisher) => publisher.put(payload).attachment(attachment).wait(),
+            Sends::Lasting(publisher) => publisher.put(payload).attachment(attachment).wait(),
+        }
+    }
+}
+
+/// Messages that a late joiner is sent or asks for. Keep-all has no number: as many as there are.
+fn kept(qos: &QosProfile) -> usize {
+    match qos.history {
+        wire::History::KeepAll => usize::MAX,
+        _ => qos.depth.max(1) as usize,
+    }
 }
 
 impl ZenohPublisher {
@@ -49,13 +78,19 @@ impl ZenohPublisher {
             wire::Reliability::BestEffort => Reliability::BestEffort,
             _ => Reliability::Reliable,
         };
-        let publisher = session
+        let builder = session
             .declare_publisher(key)
             .encoding(Encoding::APPLICATION_CDR)
             .congestion_control(congestion)
             .reliability(reliability)
-            .priority(priority)
-            .wait()?;
+            .priority(priority);
+        let publisher = match qos.durability {
+            wire::Durability::TransientLocal => {
+                let cache = CacheConfig::default().max_samples(kept(qos));
+                Sends::Lasting(builder.cache(cache).publisher_detection().wait()?)
+            }
+            _ => Sends::Volatile(builder.wait()?),
+        };
         // Waits while the session makes it; none where it is switched off.
         let memory = session.get_shm_provider().wait();
         Ok(ZenohPublisher { token: None, publisher, sequence: 0, gid, memory, shared: None })
@@ -78,14 +113,14 @@ impl Publisher for ZenohPublisher {
         let place = self.memory.as_ref().filter(|_| cdr.len() >= LARGE);
         let place =
             place.and_then(|memory| memory.alloc(cdr.len()).with_policy::<GarbageCollect>().wait().ok());
-        let put = match place {
+        let payload = match place {
             Some(mut place) => {
                 place.as_mut().copy_from_slice(cdr);
-                self.publisher.put(place)
+                ZBytes::from(place)
             }
-            None => self.publisher.put(cdr),
+            None => ZBytes::from(cdr),
         };
-        put.attachment(attachment.encode()).wait().map_err(|_| TransportError::Closed)?;
+        self.publisher.put(payload, attachment.encode()).map_err(|_| TransportError::Closed)?;
         self.sequence += 1;
         Ok(())
     }
@@ -166,13 +201,38 @@ impl<F: FnMut(&[u8], &Meta, &str)> CallbackState<F> {
 /// A declared subscription.
 pub(crate) struct ZenohSubscription {
     token: Option<LivelinessToken>,
-    subscriber: Option<Subscriber<()>>,
+    subscriber: Option<Receives>,
     _shared: Arc<Shared>,
+}
+
+/// By its durability.
+pub(crate) enum Receives {
+    Volatile(Subscriber<()>),
+    /// Transient local: asks for what was sent before it came.
+    Lasting(AdvancedSubscriber<()>),
+}
+
+impl Receives {
+    pub(crate) fn declare(
+        session: &Session,
+        key: String,
+        qos: &QosProfile,
+        callback: impl Fn(Sample) + Send + Sync + 'static,
+    ) -> zenoh::Result<Receives> {
+        let builder = session.declare_subscriber(key).callback(callback);
+        match qos.durability {
+            wire::Durability::TransientLocal => {
+                let history = HistoryConfig::default().detect_late_publishers().max_samples(kept(qos));
+                builder.history(history).subscriber_detection().wait().map(Receives::Lasting)
+            }
+            _ => builder.wait().map(Receives::Volatile),
+        }
+    }
 }
 
 impl ZenohSubscription {
     pub(crate) fn new(
-        subscriber: Subscriber<()>,
+        subscriber: Receives,
         token: Option<LivelinessToken>,
         shared: Arc<Shared>,
     ) -> ZenohSubscription {
@@ -186,9 +246,11 @@ impl Drop for ZenohSubscription {
     /// Waits for a call that is under way; so never drop a subscription inside its own call.
     fn drop(&mut self) {
         drop(self.token.take());
-        if let Some(subscriber) = self.subscriber.take()
-            && let Err(error) = subscriber.undeclare().wait_callbacks().wait()
-        {
+        let undeclared = self.subscriber.take().map(|subscriber| match subscriber {
+            Receives::Volatile(subscriber) => subscriber.undeclare().wait_callbacks().wait(),
+            Receives::Lasting(subscriber) => subscriber.undeclare().wait_callbacks().wait(),
+        });
+        if let Some(Err(error)) = undeclared {
             tracing::debug!(%error, "undeclaring a subscription");
         }
     }

@@ -15,7 +15,7 @@ use troika_transport::{
 use zenoh::{Session, Wait, liveliness::LivelinessToken, qos::Priority};
 
 use crate::{
-    endpoints::{Callback, ZenohPublisher, ZenohSubscription},
+    endpoints::{Callback, Receives, ZenohPublisher, ZenohSubscription},
     options::ZenohOptions,
     router::RouterError,
     services::{ZenohClient, ZenohServer},
@@ -106,12 +106,10 @@ impl ZenohTransport {
             Ok(key) => on_message(&key.type_name, cdr),
             Err(error) => tracing::debug!(%error, key, "not a ROS topic's key"),
         });
-        let subscriber = self
-            .shared
-            .session
-            .declare_subscriber(key)
-            .callback(move |sample| callback.call(&sample))
-            .wait()
+        let subscriber =
+            Receives::declare(&self.shared.session, key, &QosProfile::from(Qos::DEFAULT), move |sample| {
+                callback.call(&sample);
+            })
             .map_err(|error| declare_error(topic, &error))?;
         Ok(Box::new(ZenohSubscription::new(subscriber, None, self.shared.clone())))
     }
@@ -258,12 +256,10 @@ impl NodeHandle for Node {
     ) -> Result<Box<dyn Subscription>, TransportError> {
         let (key, token) = self.endpoint(topic, ty, qos, EndpointKind::Subscription)?;
         let callback = Callback::new(move |cdr: &[u8], meta: &Meta, _: &str| on_message(cdr, meta));
-        let subscriber = self
-            .shared
-            .session
-            .declare_subscriber(key)
-            .callback(move |sample| callback.call(&sample))
-            .wait()
+        let subscriber =
+            Receives::declare(&self.shared.session, key, &QosProfile::from(qos), move |sample| {
+                callback.call(&sample)
+            })
             .map_err(|error| declare_error(topic, &error))?;
         let declared = declare_token(&self.shared, &token, topic)?;
         Ok(Box::new(ZenohSubscription::new(subscriber, Some(declared), self.shared.clone())))

@@ -256,7 +256,7 @@ impl Company {
             let mut command = match command(arguments, source, system, name, &figures) {
                 Ok(command) => command,
                 Err(error) if !system.is_essential(name) => {
-                    company.do_without(name, &format!("{error:#}"));
+                    company.do_without(&format!("process '{name}'"), &format!("cannot start: {error:#}"));
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -333,7 +333,7 @@ impl Company {
 
     /// Tells of a process that is not essential and that the system goes on without.
     fn do_without(&mut self, process: &str, why: &str) {
-        self.note(format!("process '{process}' {why}; the system runs on without it"));
+        self.note(format!("{process} {why}; the system runs on without it"));
     }
 
     /// Whether all that are essential still run.
@@ -344,7 +344,10 @@ impl Company {
                 member.told = true;
                 // A voice that plays files ends well when it has played them.
                 if !status.success() {
-                    ended.push((member.name.clone(), format!("ended by itself ({status}){}", member.tail())));
+                    let consequence =
+                        if member.watched { "; nobody speaks for its nodes any more" } else { "" };
+                    let why = format!("ended by itself ({status}){consequence}{}", member.tail());
+                    ended.push((member.whole_name(), why));
                 }
             }
         }
@@ -413,8 +416,7 @@ impl Company {
         let mut failed =
             early.iter().find(|(_, status)| !status.success()).or(early.first()).map(|(index, status)| {
                 let member = &self.members[*index];
-                let whose = if member.watched { "the watchdog of " } else { "" };
-                anyhow!("{whose}process '{}' ended by itself ({status}){}", member.name, member.tail())
+                anyhow!("{} ended by itself ({status}){}", member.whole_name(), member.tail())
             });
         let mut figures = Vec::new();
         for member in &self.members {
@@ -453,6 +455,12 @@ impl Drop for Company {
 }
 
 impl Member {
+    /// What the child is.
+    fn whole_name(&self) -> String {
+        let whose = if self.watched { "the watchdog of " } else { "" };
+        format!("{whose}process '{}'", self.name)
+    }
+
     /// The end of its log, if it has one.
     fn tail(&self) -> String {
         let text = self.log.as_ref().and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
@@ -520,7 +528,7 @@ fn report(
     });
     let missing: Vec<String> = hosted.filter(|name| !nodes.iter().any(|node| node.node == *name)).collect();
     let silent = (!missing.is_empty())
-        .then(|| format!("no figures of {}: their process did not end well", missing.join(", ")));
+        .then(|| format!("no figures of {}: their process ended before it wrote them", missing.join(", ")));
     let of_kind = |kind: &[&str]| nodes.iter().find(|node| kind.contains(&node.kind.as_str()));
     let driver = of_kind(&["driver_state"]);
     let scores = match dashboard.record.last_truth() {

@@ -185,6 +185,8 @@ pub(super) struct DriverStateFigures {
     pub missed_alerts: usize,
     /// Those of them that are sleep alerts.
     pub missed_sleep_alerts: usize,
+    /// Alerts that monitoring was unavailable.
+    pub unavailable_alerts: usize,
     /// Frame's arrival to state's leaving, milliseconds.
     pub latency_ms: Percentiles,
     /// Started late.
@@ -249,6 +251,7 @@ impl DriverStateFigures {
             figures.false_alerts = scores.false_alerts.len();
             figures.missed_alerts = scores.missed.len();
             figures.missed_sleep_alerts = scores.missed_sleep();
+            figures.unavailable_alerts = scores.unavailable;
         }
         if let Some(node) = node {
             figures.latency_ms = node.latency_ms;
@@ -272,9 +275,14 @@ impl Report {
         writeln!(out, "{}: {:.1} s over {}", self.system, self.seconds, self.transport)?;
         let share =
             if self.frames_due > 0 { self.frames_done as f64 / self.frames_due as f64 * 100.0 } else { 0.0 };
+        // Figures go with the process that counted them.
+        let counted = match self.watchdogs.iter().any(|one| one.restarts > 0 || one.given_up) {
+            true => "counted in the last life of the process alone".to_owned(),
+            false => format!("{share:.1} %"),
+        };
         writeln!(
             out,
-            "  frames         {} due, {} in, {} done ({share:.1} %)",
+            "  frames         {} due, {} in, {} done ({counted})",
             self.frames_due, self.frames_in, self.frames_done
         )?;
         if let Some(driver) = &self.driver_state
@@ -292,8 +300,15 @@ impl Report {
             }
             writeln!(
                 out,
-                "  alerts         {} expected, {} missed (sleep: {}), {} false",
-                driver.expected_alerts, driver.missed_alerts, driver.missed_sleep_alerts, driver.false_alerts
+                "  alerts         {} expected, {} missed (sleep: {}), {} false{}",
+                driver.expected_alerts,
+                driver.missed_alerts,
+                driver.missed_sleep_alerts,
+                driver.false_alerts,
+                match driver.unavailable_alerts {
+                    0 => String::new(),
+                    count => format!("; monitoring unavailable: {count}"),
+                }
             )?;
         }
         if self.voice.as_ref().is_some_and(|voice| voice.utterances == 0) {

@@ -89,9 +89,12 @@ impl Record {
             let answer = self.answers.get(nanos).map_or(4, |state| usize::from(*state).min(4));
             confusion[usize::from(truth.state).min(3)][answer] += 1;
         }
-        let raised = Raised::of(&self.alerts);
+        // Of the system and not of the driver: nothing in the truth calls for it, and it is not false for that.
+        let (unavailable, raised): (Vec<Raised>, Vec<Raised>) = Raised::of(&self.alerts)
+            .into_iter()
+            .partition(|one| one.kind == DriverAlert::MONITORING_UNAVAILABLE);
         let (matched, missed, false_alerts) = match_alerts(expected, &raised);
-        Scores { confusion, skipped, matched, missed, false_alerts }
+        Scores { confusion, skipped, matched, missed, false_alerts, unavailable: unavailable.len() }
     }
 }
 
@@ -128,6 +131,8 @@ pub(super) struct Scores {
     pub confusion: [[u64; 5]; 4],
     /// Frames left out because they are in a transition.
     pub skipped: u64,
+    /// Alerts that monitoring was unavailable.
+    pub unavailable: usize,
     /// Expected alerts that were raised, with how far from their time.
     pub matched: Vec<(Raised, Duration)>,
     /// Expected alerts that were not raised.

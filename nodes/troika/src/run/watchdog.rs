@@ -81,9 +81,13 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
                 ward.start_again();
             } else {
                 account.given_up = true;
+                let why = if most == 0 {
+                    "is not to be started again"
+                } else {
+                    "fails too often and is left alone"
+                };
                 eprintln!(
-                    "watchdog: process '{process}' fails too often and is left alone; its nodes' fall-backs are published until \
-                     this is stopped and mended"
+                    "watchdog: process '{process}' {why}; its nodes' fall-backs are published until this is stopped and mended"
                 );
             }
         }
@@ -92,7 +96,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             && ward.lives()
         {
             account.killed += 1;
-            eprintln!("watchdog: a step of {name} does not come back: process '{process}' is ended");
+            eprintln!(
+                "watchdog: {name} does not come back from its step, or was given up: process '{process}' is ended"
+            );
             ward.kill();
         }
     }

@@ -262,7 +262,7 @@ impl Inject {
 
 /// Scheduling policy.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(tag = "policy", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(try_from = "SchedTable")]
 pub(crate) enum Sched {
     /// SCHED_FIFO at a priority of 1 to 98.
     Fifo {
@@ -280,6 +280,47 @@ pub(crate) enum Sched {
     },
     /// An ordinary thread.
     Other {},
+}
+
+/// A `sched` table as written. A tagged enum would be shorter, and would lose the places of its keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SchedTable {
+    policy: PolicyName,
+    priority: Option<u8>,
+    runtime_ms: Option<f64>,
+    deadline_ms: Option<f64>,
+    period_ms: Option<f64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PolicyName {
+    Fifo,
+    Deadline,
+    Other,
+}
+
+impl TryFrom<SchedTable> for Sched {
+    type Error = &'static str;
+
+    fn try_from(table: SchedTable) -> Result<Sched, &'static str> {
+        let SchedTable { policy, priority, runtime_ms, deadline_ms, period_ms } = table;
+        let times = runtime_ms.or(deadline_ms).or(period_ms).is_some();
+        match (policy, priority) {
+            (PolicyName::Fifo, Some(priority)) if !times => Ok(Sched::Fifo { priority }),
+            (PolicyName::Fifo, None) => Err("policy \"fifo\" needs `priority`, 1 to 98"),
+            (PolicyName::Fifo, Some(_)) => Err("policy \"fifo\" has `priority` and no times"),
+            (PolicyName::Deadline, None) => Ok(Sched::Deadline { runtime_ms, deadline_ms, period_ms }),
+            (PolicyName::Deadline, Some(_)) => {
+                Err("policy \"deadline\" has no `priority`: it runs above every \"fifo\"")
+            }
+            (PolicyName::Other, None) if !times => Ok(Sched::Other {}),
+            (PolicyName::Other, _) => {
+                Err("policy \"other\" is an ordinary thread: it has no `priority` and no times")
+            }
+        }
+    }
 }
 
 impl Sched {
@@ -410,6 +451,7 @@ fn home_of(message: &str) -> Option<&'static str> {
         ("[processes.NAME]", keys::<Process>()),
         ("[nodes.NAME]", keys::<Node>()),
         ("[chains.NAME]", keys::<Chain>()),
+        ("a node's `sched`: sched = { policy = \"fifo\", priority = 80 }", keys::<SchedTable>()),
     ];
     let quoted = format!("`{unknown}`");
     homes.into_iter().find(|(_, keys)| keys.contains(&quoted)).map(|(table, _)| table)

@@ -26,6 +26,17 @@ fn entry(text: &str, path: &[&str]) -> Option<(Range<usize>, Range<usize>)> {
     Some((key.span(), value.span()))
 }
 
+/// Where the value stands whose key a message about these values names; of several, the longest.
+pub(crate) fn of_named(value: &Spanned<DeValue<'_>>, message: &str) -> Option<Range<usize>> {
+    let words: Vec<&str> = message.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+    let DeValue::Table(fields) = value.get_ref() else { return None };
+    let here = fields
+        .iter()
+        .filter(|(key, _)| words.contains(&key.get_ref().as_ref()))
+        .max_by_key(|(key, _)| key.get_ref().len());
+    here.map(|(_, value)| value.span()).or_else(|| fields.values().find_map(|inner| of_named(inner, message)))
+}
+
 /// Where the text stands that a message about these values quotes; of several, the longest.
 pub(crate) fn of_quoted(value: &Spanned<DeValue<'_>>, message: &str) -> Option<Range<usize>> {
     fn walk(value: &Spanned<DeValue<'_>>, message: &str, found: &mut Option<(usize, Range<usize>)>) {
@@ -73,5 +84,9 @@ mod tests {
         let at = |message: &str| of_quoted(&whole, message).map(|span| &TEXT[span]);
         assert_eq!(at("cannot read x/y.toml: no such file"), Some("'x/y.toml'"));
         assert_eq!(at("of another thing"), None);
+        let named = |message: &str| of_named(&whole, message).map(|span| &TEXT[span]);
+        assert_eq!(named("key must be over 0"), Some("'value'"));
+        assert_eq!(named("`file` is none"), Some("'x/y.toml'"));
+        assert_eq!(named("keys must be over 0"), None);
     }
 }

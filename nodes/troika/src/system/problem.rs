@@ -108,6 +108,9 @@ fn in_words(message: &str) -> String {
         "f32" | "f64" => "a number".to_owned(),
         "a string" => "text in quotes".to_owned(),
         "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list: [0, 1]".to_owned(),
+        "struct SchedTable" => "a table: { policy = \"fifo\", priority = 80 }".to_owned(),
+        name if name.starts_with("struct ") => "a table".to_owned(),
         _ => return message.to_owned(),
     };
     format!("{before}expected {range}")

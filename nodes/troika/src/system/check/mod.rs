@@ -11,7 +11,7 @@ use serde_spanned::Spanned;
 use troika_kit::{Class, Contract, Direction, PortSpec, TypeInfo};
 
 use super::{Node, Problem, Process, System, TransportKind, Watchdog, params_of, place, problem::nearest};
-use crate::kind::Kind;
+use crate::kind::{FROM_WHERE, Kind};
 
 /// Everything that is wrong, errors first. `kinds` are the kinds there are, `cores` this machine's number of cores.
 pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], cores: usize) -> Vec<Problem> {
@@ -37,13 +37,25 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
     let mut contracts = BTreeMap::new();
     for (name, (node, kind)) in &known {
         problems.extend(kind.check_params(text, name).err().map(|problem| {
-            let quoted =
-                || params_of(text, name).and_then(|params| place::of_quoted(&params, &problem.message));
-            match problem.span.clone().or_else(quoted) {
-                Some(span) => problem.at(span),
+            let params = params_of(text, name);
+            let quoted = params.as_ref().and_then(|params| place::of_quoted(params, &problem.message));
+            let named = params.as_ref().and_then(|params| place::of_named(params, &problem.message));
+            match (problem.span.clone(), quoted, named) {
+                (Some(span), ..) => problem.at(span),
+                // A value that is quoted in full is most often a file.
+                (_, Some(span), _) => {
+                    if problem.help.is_some() {
+                        problem.at(span)
+                    } else {
+                        problem.at(span).help(FROM_WHERE)
+                    }
+                }
+                (.., Some(span)) => problem.at(span),
                 // A parameter that is missing has no place of its own.
-                None => Problem { message: format!("`{name}`: {}", problem.message), ..problem }
-                    .at(node.get_ref().kind.span()),
+                (None, None, None) => {
+                    Problem { message: format!("`{name}`: {}", problem.message), ..problem }
+                        .at(node.get_ref().kind.span())
+                }
             }
         }));
         problems.extend(ports(node.get_ref(), *kind));
@@ -52,7 +64,7 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
             Ok(None) => {}
             Err(problem) => problems.push(problem),
         }
-        problems.extend(scheduling::placement(node.get_ref(), *kind, cores));
+        problems.extend(scheduling::placement(text, name, node.get_ref(), *kind, cores));
     }
     problems.extend(topics(text, &known));
     problems.extend(scheduling::check(system, &known, &contracts, cores));
@@ -240,6 +252,12 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
     problems
 }
 
+/// The process table that is meant, where there is none of this name.
+fn near<'a>(system: &'a System, process: &str) -> Option<&'a str> {
+    let known = system.processes.contains_key(process);
+    nearest(process, system.processes.keys().map(String::as_str)).filter(|_| !known)
+}
+
 /// Ten a second: more is no restart but a loop.
 const MOST_RESTARTS: u32 = 600;
 
@@ -258,7 +276,8 @@ fn processes(text: &str, system: &System, known: &Known<'_>) -> Vec<Problem> {
         if system.restarts_per_minute(name).is_some_and(|most| most > MOST_RESTARTS) {
             problems.push(
                 Problem::error(format!("`restarts_per_minute` is 0 to {MOST_RESTARTS}"))
-                    .at(at(name, "watchdog", process))
+                    .at(place::of_value(text, &["processes", name, "watchdog", "restarts_per_minute"])
+                        .unwrap_or_else(|| at(name, "watchdog", process)))
                     .help("a process that needs more than a few is broken, and its restarts take the machine's time; 0 is never"),
             );
         }
@@ -266,8 +285,7 @@ fn processes(text: &str, system: &System, known: &Known<'_>) -> Vec<Problem> {
     for (name, (node, _)) in known {
         // The default one needs no table.
         let process = node.get_ref().process.as_str();
-        let near = nearest(process, system.processes.keys().map(String::as_str));
-        if let Some(near) = near.filter(|_| !system.processes.contains_key(process))
+        if let Some(near) = near(system, process)
             && let Some(written) = place::of_value(text, &["nodes", name, "process"])
         {
             problems.push(
@@ -305,7 +323,8 @@ fn processes(text: &str, system: &System, known: &Known<'_>) -> Vec<Problem> {
             );
         }
         let hard = kind.contract().is_some_and(|contract| contract.spec().class == Class::Hard);
-        if hard && settings.is_none_or(|settings| !settings.get_ref().lock_memory) {
+        let misspelt = near(system, &node.get_ref().process).is_some();
+        if hard && !misspelt && settings.is_none_or(|settings| !settings.get_ref().lock_memory) {
             let process = &node.get_ref().process;
             let place = settings.map(|settings| at(process, "lock_memory", settings));
             problems.push(

@@ -9,7 +9,7 @@ use troika_kit::{Class, Contract, Wake};
 use super::{Known, Node, Problem, System, topic_of};
 use crate::{
     kind::Kind,
-    system::{InjectKind, Sched},
+    system::{InjectKind, Sched, place::of_value},
 };
 
 /// All of it.
@@ -30,7 +30,7 @@ pub(super) fn check(
 const LARGEST_ARENA_MIB: usize = 127;
 
 /// Cores, memory and policy of one node.
-pub(super) fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Problem> {
+pub(super) fn placement(text: &str, name: &str, node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(wanted) = &node.cores {
         if wanted.get_ref().is_empty() {
@@ -91,7 +91,7 @@ pub(super) fn placement(node: &Node, kind: &dyn Kind, cores: usize) -> Vec<Probl
     match sched.get_ref() {
         Sched::Fifo { priority } if !(1..=98).contains(priority) => problems.push(
             Problem::error(format!("priority {priority} is outside 1 to 98"))
-                .at(sched.span())
+                .at(of_value(text, &["nodes", name, "sched", "priority"]).unwrap_or_else(|| sched.span()))
                 .help("99 is the kernel's own (migration, watchdog)"),
         ),
         Sched::Deadline { .. } if node.cores.is_some() => problems.push(

@@ -145,6 +145,46 @@ fn a_file_that_a_parameter_names_is_shown_where_it_is_named() {
 }
 
 #[test]
+fn what_is_wrong_with_a_policy_is_shown_at_its_key_or_in_words() {
+    let with = |sched: &str| DETECTORS.replace("sched = { policy = \"fifo\", priority = 80 }", sched);
+    assert_eq!(error(&with("sched = { policy = \"fifo\", priority = 99 }")).1, "99");
+    let refused = |sched: &str| {
+        let text = format!("{HEAD}{}", with(sched));
+        let problem = parse(&text).expect_err("refused");
+        let at = problem.span.clone().map_or("", |span| &text[span]).to_owned();
+        (problem.message.clone(), at, problem.help.unwrap_or_default())
+    };
+    let (message, at, help) = refused("sched = { policy = \"fifo\", prioritiy = 80 }");
+    assert!(message.contains("unknown field `prioritiy`") && help.contains("`priority`"), "{message}");
+    assert_eq!(at, "prioritiy");
+    let (message, at, _) = refused("sched = { policy = \"fifo\", priority = \"80\" }");
+    assert!(message.contains("expected a whole number"), "{message}");
+    assert_eq!(at, "\"80\"");
+    for (sched, told) in [
+        ("sched = \"fifo\"", "expected a table: { policy"),
+        ("sched = { policy = \"fifo\" }", "needs `priority`, 1 to 98"),
+        ("sched = { policy = \"other\", priority = 80 }", "it has no `priority`"),
+        ("sched = { policy = \"deadline\", priority = 80 }", "it runs above"),
+        ("cores = \"0\"", "expected a list"),
+    ] {
+        let (message, ..) = refused(sched);
+        assert!(message.contains(told), "{sched}: {message}");
+    }
+    let (_, at, help) = refused("priority = 80");
+    assert!(at == "priority" && help.contains("a node's `sched`"), "{help}");
+    let text = format!("{DETECTORS}[processes.main.watchdog]\nrestarts_per_minute = 700\n");
+    assert_eq!(error(&text).1, "700");
+}
+
+#[test]
+fn a_parameter_out_of_its_bounds_is_shown_at_its_key() {
+    let text = format!("{DETECTORS}[nodes.hands]\nkind = \"gesture\"\nparams = {{ min_palm = 1.5 }}\n");
+    let (message, at) = error(&text);
+    assert!(message.contains("min_palm must be"), "{message}");
+    assert_eq!(at, "1.5");
+}
+
+#[test]
 fn a_hard_node_wants_its_memory_locked() {
     let told = |text: &str| {
         problems(text).iter().filter(|one| one.message.contains("does not lock its memory")).count()
