@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
     process::{Command, Stdio},
     thread::available_parallelism,
 };
@@ -32,7 +32,7 @@ pub(crate) fn ros() -> anyhow::Result<PathBuf> {
 fn environment(name: &str, list: &str) -> anyhow::Result<PathBuf> {
     let list = root().join(list);
     let wanted = hash(std::slice::from_ref(&list))?;
-    let place = target().join(name);
+    let place = absolute(target())?.join(name);
     let stamp = place.join("requirements.sha256");
     let python = place.join("bin/python");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && python.is_file() {

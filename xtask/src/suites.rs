@@ -153,6 +153,8 @@ fn interop() -> anyhow::Result<()> {
             "--locked",
             "--workspace",
             "--test",
+            "edges",
+            "--test",
             "cdr",
             "--test",
             "peers",

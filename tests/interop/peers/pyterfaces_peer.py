@@ -4,6 +4,7 @@ types are its own."""
 import dataclasses
 import importlib
 from pathlib import Path
+from types import new_class
 
 from ros2_pyterfaces.core import Array, BoundedString, Sequence
 from ros2_pyterfaces.cyclone.idl import IdlStruct, types
@@ -28,8 +29,8 @@ def kind_of(name):
     if name not in made:
         _, fields = definitions[name]
         annotations = {field: annotation(node) for field, node in fields}
-        body = {"__annotations__": annotations, "__module__": __name__}
-        made[name] = dataclasses.dataclass(type(IdlStruct)(short, (IdlStruct,), body, typename=name))
+        body = lambda namespace: namespace["__annotations__"].update(annotations)
+        made[name] = dataclasses.dataclass(new_class(short, (IdlStruct,), {"typename": name}, body))
     return made[name]
 
 

@@ -23,8 +23,7 @@ fn rclpy_nodes_exchange_driver_states_over_fast_dds_under_our_hash() {
         talker.tell(&json!({ "do": "talk", "topic": topic, "type": DriverState::TYPE.name, "value": value }));
         talker.wait_for("talking", &topic);
         // The first messages may come before Fast DDS has told which node they are from; it goes on sending.
-        let of_talker =
-            json!([{ "node": "rclpy_peer_talker", "type": DriverState::TYPE.name, "hash": DriverState::TYPE.hash }]);
+        let of_talker = json!([{ "node": "rclpy_peer_talker", "type": DriverState::TYPE.name, "hash": DriverState::TYPE.hash }]);
         let got = listener.wait(&format!("{topic} from {of_talker}"), |e| {
             e["event"] == "got" && e["topic"] == *topic && e["publishers"] == of_talker
         });
