@@ -4,6 +4,7 @@
 
 mod bench;
 mod deadlines;
+mod environments;
 mod mediapipe;
 mod packages;
 mod running;

@@ -1,16 +1,12 @@
 //! The suites that `cargo xtask test` runs, in the order of what fails soonest.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
+    environments,
     packages::{self, succeed},
     steps::{cargo, pull, root, say, set_up, target},
 };
@@ -26,7 +22,7 @@ pub(crate) enum Suite {
     Loom,
     /// The tests of what is unsafe, under valgrind.
     Memory,
-    /// Independent peers from the Python registry exchange messages with our nodes.
+    /// Independent peers from the Python registry, stock ROS 2 among them, exchange messages with our nodes and judge our codec.
     Interop,
     /// clippy, with the workspace's bans.
     Lint,
@@ -148,52 +144,31 @@ fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
 
 fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");
-    let python = peers()?;
+    let peers = environments::peers()?;
+    let ros = environments::ros()?;
+    say("interop: exchange");
     succeed(
         cargo(&[
             "test",
             "--locked",
             "--workspace",
             "--test",
+            "edges",
+            "--test",
             "cdr",
             "--test",
             "peers",
             "--test",
             "node_parameters",
+            "--test",
+            "rclpy",
             "--",
             "--nocapture",
             "--test-threads=1",
         ])
-        .env("TROIKA_INTEROP_PYTHON", python),
+        .env("TROIKA_INTEROP_PYTHON", peers)
+        .env("TROIKA_ROS_PYTHON", ros),
     )
-}
-
-/// The Python of an environment with the peers, made anew when their list has changed.
-fn peers() -> anyhow::Result<PathBuf> {
-    let list = root().join("tests/interop/requirements.txt");
-    let text = fs::read(&list).with_context(|| format!("cannot read {}", list.display()))?;
-    let wanted: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    let environment = target().join("interop-peers");
-    let stamp = environment.join("requirements.sha256");
-    let python = environment.join("bin/python");
-    if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && python.is_file() {
-        return Ok(python);
-    }
-    if environment.exists() {
-        fs::remove_dir_all(&environment)?;
-    }
-    let system = ["python3.11", "python3"].into_iter().find(|python| {
-        Command::new(python).arg("--version").output().is_ok_and(|output| output.status.success())
-    });
-    let Some(system) = system else { bail!("there is no python3: install the package python3-venv") };
-    succeed(Command::new(system).args(["-m", "venv"]).arg(&environment))?;
-    succeed(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(&list),
-    )?;
-    fs::write(&stamp, wanted)?;
-    Ok(python)
 }
 
 /// cargo-deny's version; it is built once, beside the target folder's other products.

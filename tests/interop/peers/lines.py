@@ -4,8 +4,6 @@ import json
 import sys
 import threading
 
-import zenoh
-
 _lock = threading.Lock()
 
 
@@ -24,6 +22,9 @@ def commands():
 
 def session(port, mode="peer"):
     """A zenoh session as rmw_zenoh opens one, at the test's router."""
+    # Here, because not every peer has it.
+    import zenoh
+
     config = zenoh.Config()
     config.insert_json5("mode", json.dumps(mode))
     if mode == "router":

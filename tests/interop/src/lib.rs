@@ -1,5 +1,5 @@
 //! What belongs here: our nodes beside independent peers. This file starts a peer's process, tells it what to do and waits for
-//! what it sees; the tests are in `tests/`, the peers' side in `peers/`.
+//! what it sees; [`edges`] makes the values for the judges of our codec; the tests are in `tests/`, the peers' side in `peers/`.
 //!
 //! A peer that cannot be started is a failed test, never a skipped one.
 #![allow(
@@ -7,11 +7,13 @@
     reason = "tests wait for other processes: they need a clock and a sleep"
 )]
 
+pub mod edges;
+
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{self, Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
@@ -29,30 +31,76 @@ pub use troika_conformance::{PATIENCE, free_port};
 /// A ROS domain that a stray ROS system on this machine is not likely to use.
 pub const DOMAIN: u32 = 87;
 
-/// The Python that has the peers.
+/// The Python that has the peers on zenoh and the judges of our codec.
 ///
 /// # Panics
 /// When there is none, with the way out.
 pub fn python() -> PathBuf {
-    let Some(path) = env::var_os("TROIKA_INTEROP_PYTHON").map(PathBuf::from) else {
+    python_of("TROIKA_INTEROP_PYTHON")
+}
+
+fn python_of(variable: &str) -> PathBuf {
+    let Some(path) = env::var_os(variable).map(PathBuf::from) else {
         panic!(
-            "TROIKA_INTEROP_PYTHON is not set: run `cargo xtask test interop`, or see tests/interop/README.md for the three \
-             commands that install the peers"
+            "{variable} is not set: run `cargo xtask test interop`, or see tests/interop/README.md for the commands that install \
+             the peers"
         );
     };
     assert!(
         path.is_file(),
-        "TROIKA_INTEROP_PYTHON is {}, which is no file: see tests/interop/README.md",
+        "{variable} is {}, which is no file: see tests/interop/README.md",
         path.display()
     );
     path
 }
 
-/// A folder in the peers' environment.
-fn beside_python(name: &str) -> PathBuf {
-    let python = python();
-    let environment = python.ancestors().nth(2).expect("a Python lies in the bin folder of its environment");
-    environment.join(name)
+/// The environment that a Python belongs to.
+fn environment(python: &Path) -> &Path {
+    python.ancestors().nth(2).expect("a Python lies in the bin folder of its environment")
+}
+
+/// Stock ROS 2's Python with our messages, as sourcing `install/setup.sh` would set it up, on this host and `domain` alone.
+fn stock_ros(domain: u32) -> Command {
+    let python = python_of("TROIKA_ROS_PYTHON");
+    let place = environment(&python);
+    let install = place.join("msgs/install");
+    let modules = fs::read_dir(install.join("lib")).ok().and_then(|entries| {
+        let folders = entries.flatten().map(|entry| entry.path().join("site-packages"));
+        folders.into_iter().find(|folder| folder.join("troika_msgs").is_dir())
+    });
+    let Some(modules) = modules else {
+        panic!(
+            "colcon has not built msgs/ into {}: run `cargo xtask test interop`, or see tests/interop/README.md",
+            install.display()
+        );
+    };
+    let mut command = Command::new(&python);
+    command
+        .env("AMENT_PREFIX_PATH", env::join_paths([&*install, place]).expect("paths without a colon"))
+        .env("PYTHONPATH", modules)
+        // The wheels add their own.
+        .env("LD_LIBRARY_PATH", install.join("lib"))
+        .env("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+        .env("ROS_DOMAIN_ID", domain.to_string())
+        .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        .env("ROS_LOG_DIR", place.join("log"));
+    for name in
+        ["_ROS_WHEELS_BOOTSTRAP_COMPLETE", "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY", "ROS_DISCOVERY_SERVER"]
+    {
+        command.env_remove(name);
+    }
+    for name in
+        ["FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE", "RMW_FASTRTPS_USE_QOS_FROM_XML"]
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A ROS domain for DDS that two runs on one host seldom share. Up to 101, because the ports of higher ones lie among those that
+/// Linux gives to anybody.
+pub fn own_domain() -> u32 {
+    DOMAIN + 1 + process::id() % (101 - DOMAIN)
 }
 
 /// One line of the result.
@@ -73,16 +121,38 @@ pub struct Peer {
 impl Peer {
     /// Starts `peers/<name>.py` at the router's port and waits until it is ready.
     pub fn start(name: &'static str, port: u16) -> Peer {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers").join(format!("{name}.py"));
-        let mut child = Command::new(python())
-            .arg("-uB")
-            .arg(script)
-            .arg(port.to_string())
+        let python = python();
+        let mut command = Command::new(&python);
+        command
             .env("ROS_DOMAIN_ID", DOMAIN.to_string())
             // pyzeros compiles its codecs at the first use; they belong with the peers, not in the working tree.
-            .env("CYDR_CACHE_DIR", beside_python("cydr-cache"))
+            .env("CYDR_CACHE_DIR", environment(&python).join("cydr-cache"))
             .env_remove("ZENOH_SESSION_CONFIG_URI")
-            .env_remove("ZENOH_CONFIG_OVERRIDE")
+            .env_remove("ZENOH_CONFIG_OVERRIDE");
+        Peer::run(name, command, &[&port.to_string()])
+    }
+
+    /// Starts `peers/<name>.py`, which judges our codec and needs no network.
+    pub fn judge(name: &'static str) -> Peer {
+        Peer::run(name, Command::new(python()), &[])
+    }
+
+    /// Starts stock ROS 2 as a judge of our codec.
+    pub fn rclpy_judge() -> Peer {
+        Peer::run("rclpy_peer", stock_ros(own_domain()), &[])
+    }
+
+    /// Starts stock ROS 2 with a node `rclpy_peer_<role>` on Fast DDS.
+    pub fn rclpy_node(domain: u32, role: &str) -> Peer {
+        Peer::run("rclpy_peer", stock_ros(domain), &["live", role])
+    }
+
+    fn run(name: &'static str, mut command: Command, arguments: &[&str]) -> Peer {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(format!("{name}.py"));
+        let mut child = command
+            .arg("-uB")
+            .arg(script)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -106,6 +176,11 @@ impl Peer {
         let mut peer = Peer { name, child, orders, events, kept: Vec::new() };
         peer.wait("ready", |e| e["event"] == "ready");
         peer
+    }
+
+    /// Its script's.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Gives it an order.
