@@ -4,6 +4,7 @@
 
 mod bench;
 mod deadlines;
+mod install;
 mod mediapipe;
 mod packages;
 mod running;
@@ -52,6 +53,8 @@ enum Command {
         #[command(subcommand)]
         what: bench::Bench,
     },
+    /// Build, then lay out a prefix in which ROS 2 finds Troika as a package.
+    Install(install::Install),
     /// Install and fetch and build, and nothing more.
     Setup,
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         }
         Command::Test { suite } => suites::run(suite),
         Command::Bench { what } => bench::run(&what),
+        Command::Install(to) => install::run(&to),
         Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
     };
     match result {

@@ -1,7 +1,10 @@
 //! `troika node`: one node as a ROS 2 node, named, remapped and parametrised by ROS's arguments. A system file of that one node is
 //! made of them, and run as `troika run` runs a process of a system.
 
-use std::os::unix::process::CommandExt as _;
+use std::{
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use toml::{Table, Value};
@@ -17,8 +20,12 @@ use crate::{
 #[derive(clap::Args)]
 #[command(after_help = ROS_ARGS)]
 pub(crate) struct NodeArguments {
-    /// Which kind of node: `troika graph --kinds` lists them.
+    /// Which kind of node: `troika graph --kinds` lists them. With --system: which node of it.
+    #[arg(value_name = "KIND")]
     kind: String,
+    /// Take the node of this name from a system file, with the settings of its process.
+    #[arg(long, value_name = "FILE")]
+    system: Option<PathBuf>,
     /// The zenoh router to join or to open; by default the usual one on this machine.
     #[arg(long, value_name = "tcp/HOST:PORT")]
     router: Option<String>,
@@ -37,16 +44,13 @@ pub(crate) const ROS_ARGS: &str = "ROS 2's arguments come last: --ros-args -r __
 /// The arguments cannot be used, or the node cannot run.
 pub(crate) fn run(arguments: &NodeArguments, ros: &RosArgs) -> anyhow::Result<()> {
     let wanted = &arguments.kind;
-    let Some(kind) = kinds::find(wanted) else {
-        let names = kinds::KINDS.iter().map(|kind| kind.name());
-        let way_out = match nearest(wanted, names.clone()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("the kinds are {}", names.collect::<Vec<_>>().join(", ")),
-        };
-        return Err(Refused::new(format!("troika node {wanted}"), "there is no such kind", way_out).into());
-    };
+    let shown = format!("troika node {wanted}");
     let name = ros.node_name(wanted).map_or(wanted.as_str(), |(_, name)| name).to_owned();
-    let (source, system) = super::with_ros_args(alone(wanted, &name), &format!("troika node {wanted}"), ros)?;
+    let alone = match &arguments.system {
+        Some(file) => one_of(file, wanted, &name)?,
+        None => of_kind(wanted, &name)?,
+    };
+    let (source, system) = super::with_ros_args(alone, &shown, ros)?;
     if arguments.print {
         print!("{}", source.text);
         return Ok(());
@@ -54,7 +58,8 @@ pub(crate) fn run(arguments: &NodeArguments, ros: &RosArgs) -> anyhow::Result<()
     let folder = tempfile::Builder::new().prefix("troika-node-").tempdir()?;
     let figures = folder.path().join("figures.json");
     let run = RunArguments::of_one_node(super::written(&folder, &source)?, arguments.router.clone());
-    if kind.program().is_some() {
+    // It is no node that `troika` itself hosts.
+    if system.hosted(&name).next().is_none() {
         let mut command = conductor::command(&run, &source, &system, &name, &figures)?;
         // Nothing runs after the program took this one's place.
         folder.close()?;
@@ -75,14 +80,53 @@ pub(crate) fn run(arguments: &NodeArguments, ros: &RosArgs) -> anyhow::Result<()
     Ok(())
 }
 
-/// A system of one node, in a process of its name.
-fn alone(kind: &str, process: &str) -> Table {
+/// A system of one node of this kind, in a process of its name.
+fn of_kind(kind: &str, process: &str) -> anyhow::Result<Table> {
+    if kinds::find(kind).is_none() {
+        let names = kinds::KINDS.iter().map(|kind| kind.name());
+        return Err(none_such(kind, "kind", names).into());
+    }
     let text = |text: &str| Value::String(text.to_owned());
-    let table = |entries: Vec<(&str, Value)>| {
-        Value::Table(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    let node = table([("kind", text(kind)), ("process", text(process))]);
+    Ok(table([
+        ("system", table([("name", text(process))]).into()),
+        ("nodes", table([(kind, node.into())]).into()),
+    ]))
+}
+
+/// A system of one node of another system, in a process of its own with the same settings.
+fn one_of(file: &Path, node: &str, process: &str) -> anyhow::Result<Table> {
+    let (source, system) = crate::load_checked(file)?;
+    let mut whole: Table = toml::from_str(&source.text)?;
+    let of = |whole: &mut Table, table: &str, key: &str| {
+        whole.get_mut(table).and_then(Value::as_table_mut).and_then(|table| table.remove(key))
     };
-    let node = table(vec![("kind", text(kind)), ("process", text(process))]);
-    let entries = [("system", table(vec![("name", text(process))])), ("nodes", table(vec![(kind, node)]))];
+    let (Some(mut only), Some(here)) = (of(&mut whole, "nodes", node), system.nodes.get(node)) else {
+        return Err(none_such(node, "node in the system", system.nodes.keys().map(String::as_str)).into());
+    };
+    let settings = of(&mut whole, "processes", &here.get_ref().process);
+    if let Some(only) = only.as_table_mut() {
+        only.insert("process".to_owned(), process.into());
+    }
+    let mut alone = table([("nodes", table([(node, only)]).into())]);
+    alone.extend(whole.remove_entry("system"));
+    if let Some(Value::Table(mut settings)) = settings {
+        // It measures the machine, not the node: once for a whole system.
+        settings.remove("floor");
+        alone.insert("processes".to_owned(), table([(process, settings.into())]).into());
+    }
+    Ok(alone)
+}
+
+fn none_such<'a>(wanted: &str, what: &str, names: impl Iterator<Item = &'a str> + Clone) -> Refused {
+    let way_out = match nearest(wanted, names.clone()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+    };
+    Refused::new(format!("troika node {wanted}"), format!("there is no such {what}"), way_out)
+}
+
+fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
