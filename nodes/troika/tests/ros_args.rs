@@ -160,7 +160,7 @@ fn a_node_of_a_system_runs_alone_as_it_runs_there() {
         "[processes.gesture]",
         "watchdog = true",
     ]);
-    assert!(!run.text.contains("driver_state") && !run.text.contains("floor"), "{run}");
+    assert!(!run.text.contains("[nodes.driver_state]") && !run.text.contains("floor"), "{run}");
     let run = troika(&["node", "gestur", "--system", CABIN]);
     assert_eq!(run.code, Some(2), "{run}");
     run.says(&["did you mean gesture?"]);

@@ -138,7 +138,7 @@ pub fn read(
                 let level = value("LEVEL")?;
                 let name = level.rsplit_once(":=").map_or(level.as_str(), |(_, name)| name);
                 let known = ["unset", "debug", "info", "warn", "error", "fatal"];
-                if !known.contains(&name.to_ascii_lowercase().as_str()) {
+                if level.starts_with(":=") || !known.contains(&name.to_ascii_lowercase().as_str()) {
                     return Err(Refused::new(
                         format!("--log-level {level}"),
                         "there is no such level",

@@ -72,7 +72,6 @@ impl Table {
             Some((node, _)) => return Err(refused(format!("'{node}' is no node name"))),
             None => (EVERY, name),
         };
-        let is_part = |part: &str| part.split('/').all(is_token);
         if !name.split('.').all(is_part) {
             return Err(refused(format!("'{name}' is no parameter name")));
         }
@@ -120,7 +119,8 @@ impl Table {
                     if !parts.split('/').all(|part| is_token(part) || matches!(part, "*" | "**")) {
                         return Err(Fault(*line, format!("'{key}' is no node name and no namespace")));
                     }
-                    self.nodes(path, &format!("{above}/{parts}"), inner)?;
+                    let whole = if above.is_empty() { key.clone() } else { format!("{above}/{parts}") };
+                    self.nodes(path, &whole, inner)?;
                 }
             }
         }
@@ -150,12 +150,11 @@ impl Table {
     }
 
     fn set(&mut self, key: &str, param: Param) {
-        // rclcpp puts the / before names that have none.
-        let key = format!("/{}", key.trim_start_matches('/'));
-        let params = match self.0.iter_mut().position(|(other, _)| *other == key) {
+        // `dms` and `/dms` are two keys, each with its place, though both match the same node.
+        let params = match self.0.iter_mut().position(|(other, _)| other == key) {
             Some(at) => &mut self.0[at].1,
             None => {
-                self.0.push((key, Vec::new()));
+                self.0.push((key.to_owned(), Vec::new()));
                 let last = self.0.len() - 1;
                 &mut self.0[last].1
             }
@@ -178,6 +177,13 @@ impl Table {
             .map(|param| param.origin.to_string())
             .collect()
     }
+}
+
+/// A part of a parameter's name.
+fn is_part(part: &str) -> bool {
+    !part.is_empty()
+        && !part.starts_with(|c: char| c.is_ascii_digit())
+        && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '/'))
 }
 
 /// The last value of a name is its value.

@@ -146,6 +146,7 @@ fn values_have_rcl_s_types() {
         ("30.0", Value::Double(30.0)),
         ("1e3", Value::Double(1000.0)),
         (".5", Value::Double(0.5)),
+        ("1e400", text("1e400")),
         ("-.inf", Value::Double(f64::NEG_INFINITY)),
         ("'30'", text("30")),
         ("\"true\"", text("true")),

@@ -132,10 +132,13 @@ fn scalar(text: &str, quoted: bool) -> Value {
         ".nan" | ".NaN" | ".NAN" => Value::Double(f64::NAN),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Value::Double(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => Value::Double(f64::NEG_INFINITY),
-        _ => match (whole(text), text.parse()) {
+        _ => match (whole(text), text.parse::<f64>()) {
             (Some(whole), _) => Value::Int(whole),
-            (None, Ok(double)) => Value::Double(double),
-            (None, Err(_)) => Value::Text(text.to_owned()),
+            // A number too large for one is text.
+            (None, Ok(double)) if double.is_finite() || !text.contains(|c: char| c.is_ascii_digit()) => {
+                Value::Double(double)
+            }
+            (None, _) => Value::Text(text.to_owned()),
         },
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use toml::{Table, Value};
 use troika_ros_args::{Refused, RosArgs};
 
@@ -96,7 +96,11 @@ fn of_kind(kind: &str, process: &str) -> anyhow::Result<Table> {
 
 /// A system of one node of another system, in a process of its own with the same settings.
 fn one_of(file: &Path, node: &str, process: &str) -> anyhow::Result<Table> {
-    let (source, system) = crate::load_checked(file)?;
+    // What is wrong with its other nodes is no matter here; this one is checked as it will run.
+    let (source, system) = crate::system::load(file).map_err(|error| {
+        crate::show(&error.1, &error.0);
+        anyhow!("{} cannot be used", file.display())
+    })?;
     let mut whole: Table = toml::from_str(&source.text)?;
     let of = |whole: &mut Table, table: &str, key: &str| {
         whole.get_mut(table).and_then(Value::as_table_mut).and_then(|table| table.remove(key))
