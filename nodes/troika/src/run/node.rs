@@ -2,11 +2,12 @@
 //! made of them, and run as `troika run` runs a process of a system.
 
 use std::{
+    io::Write as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use toml::{Table, Value};
 use troika_ros_args::{Refused, RosArgs};
 
@@ -72,10 +73,13 @@ pub(crate) fn run(arguments: &NodeArguments, ros: &RosArgs) -> anyhow::Result<()
     }?;
     let figures: ProcessFigures = serde_json::from_slice(&std::fs::read(&figures)?)?;
     for node in &figures.nodes {
-        println!(
+        tell(&format!(
             "{}: {} steps, {} late, {} missed, {} faults",
             node.node, node.steps, node.late, node.missed, node.faults
-        );
+        ));
+    }
+    if figures.watchdog.is_some_and(|watchdog| watchdog.given_up) {
+        bail!("{name} failed too often and was left alone; its fall-back was published in its place");
     }
     Ok(())
 }
@@ -136,5 +140,10 @@ fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
 
 /// What a person sees of a node that starts.
 pub(super) fn announce(system: &System, router: &str) {
-    println!("{}: {router}", system.full_names().join(", "));
+    tell(&format!("{}: {router}", system.full_names().join(", ")));
+}
+
+/// A reader that is gone is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
