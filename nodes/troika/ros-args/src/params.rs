@@ -196,7 +196,7 @@ fn put(params: &mut Vec<Param>, param: Param) {
 
 /// `*` is one part of a name, `**` any number of them.
 fn matches(key: &str, full_name: &str) -> bool {
-    fn parts<'a>(name: &'a str) -> Vec<&'a str> {
+    fn parts(name: &str) -> Vec<&str> {
         name.split('/').filter(|part| !part.is_empty()).collect()
     }
     fn all(key: &[&str], name: &[&str]) -> bool {
