@@ -5,6 +5,7 @@
 mod bench;
 mod deadlines;
 mod environments;
+mod install;
 mod mediapipe;
 mod packages;
 mod running;
@@ -53,6 +54,8 @@ enum Command {
         #[command(subcommand)]
         what: bench::Bench,
     },
+    /// Build, then lay out a prefix in which ROS 2 finds Troika as a package.
+    Install(install::Install),
     /// Install and fetch and build, and nothing more.
     Setup,
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         }
         Command::Test { suite } => suites::run(suite),
         Command::Bench { what } => bench::run(&what),
+        Command::Install(to) => install::run(&to),
         Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
     };
     match result {

@@ -14,6 +14,7 @@ mod system;
 mod topic;
 
 use std::{
+    ffi::{OsStr, OsString},
     io::IsTerminal as _,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -23,6 +24,7 @@ use anyhow::bail;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use system::{Problem, Severity, Source, System};
+use troika_ros_args::Refused;
 
 /// Nodes with an arena allocate from it while they step; everything else allocates from the system.
 #[global_allocator]
@@ -44,6 +46,8 @@ struct Cli {
 enum Command {
     /// Run a system file until it is stopped (Ctrl-C) or its time is over.
     Run(run::RunArguments),
+    /// Run one kind of node as a ROS 2 node; a program of a kind's name (a link to this one) does the same.
+    Node(run::node::NodeArguments),
     /// Find what is wrong with system files, with the line at fault and the way out.
     Check {
         /// System files.
@@ -100,14 +104,26 @@ fn main() -> ExitCode {
         }
         _ => trace(panic),
     }));
-    let command = Cli::parse().command;
-    if !matches!(command, Command::Run(_))
-        && let Err(error) = troika_host::signal::end_on_closed_pipe()
-    {
+    let file = |path: &str| std::fs::read_to_string(path).map_err(|why| why.to_string());
+    let line = match troika_ros_args::read(by_its_name(std::env::args_os()), file) {
+        Ok(line) => line,
+        Err(refused) => return refuse(&refused),
+    };
+    let command = Cli::parse_from(line.plain).command;
+    let runs = matches!(command, Command::Run(_) | Command::Node(_));
+    if !runs && !line.ros.is_empty() {
+        return refuse(&Refused::new(
+            "--ros-args",
+            "this command runs no node",
+            "give them to troika node or troika run",
+        ));
+    }
+    if !runs && let Err(error) = troika_host::signal::end_on_closed_pipe() {
         eprintln!("notice: a closed pipe will not end this quietly: {error}");
     }
     let result = match command {
-        Command::Run(arguments) => run::run(&arguments),
+        Command::Run(arguments) => run::run(arguments, &line.ros),
+        Command::Node(arguments) => run::node::run(&arguments, &line.ros),
         Command::Check { systems, strict } => check(&systems, strict),
         Command::Graph { kinds: true, .. } => {
             for kind in kinds::KINDS {
@@ -131,11 +147,28 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref::<Refused>() {
+            Some(refused) => refuse(refused),
+            None => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
+}
+
+/// A wrong argument ends with 2, as clap's own do.
+fn refuse(refused: &Refused) -> ExitCode {
+    eprintln!("error: {refused}");
+    ExitCode::from(2)
+}
+
+/// A link that is named like a kind of node runs that kind: `lib/troika/driver_state` is `troika node driver_state`.
+fn by_its_name(mut arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let program = arguments.next().unwrap_or_default();
+    let name = Path::new(&program).file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let kind = kinds::find(name).map(|kind| ["node", kind.name()].map(OsString::from));
+    [OsString::from("troika")].into_iter().chain(kind.into_iter().flatten()).chain(arguments).collect()
 }
 
 fn show(problem: &Problem, source: &Source) {

@@ -27,6 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
+    // ROS 2's command line: text in, rules and values out.
+    ("troika-ros-args", &[]),
     // Transports know the kit and their own API; never a node, never the host.
     ("troika-transport", &["troika-kit"]),
     ("troika-transport-mem", &["troika-kit", "troika-transport"]),
@@ -86,8 +88,15 @@ fn dependencies_run_one_way() {
 fn pure_rooms_have_no_transport_thread_or_network_library() {
     let impure =
         ["zenoh", "tokio", "ureq", "cpal", "v4l", "libc", "rustix", "crossbeam-channel", "signal-hook"];
-    let pure =
-        ["troika-safety", "troika-kit", "troika-msgs", "troika-monitor", "troika-tflite", "troika-template"];
+    let pure = [
+        "troika-safety",
+        "troika-kit",
+        "troika-msgs",
+        "troika-monitor",
+        "troika-ros-args",
+        "troika-tflite",
+        "troika-template",
+    ];
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata works in the workspace");
     let seen: Vec<_> =
         metadata.packages.iter().filter(|package| pure.contains(&package.name.as_str())).collect();

@@ -163,7 +163,7 @@ fn one(set: &Interfaces, base: &Base, turn: usize, inside: bool) -> Value {
         Base::Primitive(primitive) => number(*primitive, turn),
         Base::String(bound) => Value::Text(text(*bound, turn, inside)),
         Base::WString(_) => unreachable!("no type with a wstring is generated"),
-        Base::Message { package, name } => {
+        Base::Message { package, name, .. } => {
             let file = set.get(&format!("{package}/msg/{name}")).expect("references resolve");
             fields(set, file, turn, inside)
         }

@@ -478,7 +478,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// The command line of one process: `troika run --process`, or the kind's own program.
-fn command(
+pub(super) fn command(
     arguments: &RunArguments,
     source: &Source,
     system: &System,

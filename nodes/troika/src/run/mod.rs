@@ -7,6 +7,7 @@ mod dashboard;
 mod floors;
 mod gesture_score;
 pub(crate) mod keeper;
+pub(crate) mod node;
 mod process;
 mod report;
 mod score;
@@ -21,16 +22,18 @@ pub(crate) use voice::expected_of;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use troika_host::{LevelPlan, sched::MEND_MEMLOCK};
 use troika_kit::Class;
+use troika_ros_args::RosArgs;
 use troika_transport::Transport;
 use troika_transport_mem::MemTransport;
-use troika_transport_zenoh::{ZenohOptions, ZenohTransport, may_share_memory};
+use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport, may_share_memory};
 
 use crate::{
+    Severity,
     kind::Kind,
-    system::{Node, Source, System, TransportKind, check},
+    system::{self, Node, Source, System, TransportKind, check},
 };
 
 /// How long the transport may take to close once the figures are written.
@@ -38,6 +41,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 /// `troika run`.
 #[derive(clap::Args)]
+#[command(after_help = node::ROS_ARGS)]
 pub(crate) struct RunArguments {
     /// The system file.
     system: PathBuf,
@@ -71,32 +75,113 @@ pub(crate) struct RunArguments {
     /// It ran before: the rest of the system is not waited for.
     #[arg(long, hide = true, requires = "process")]
     again: bool,
+    /// It is nobody's process: it has its own router, and does not end with who started it.
+    #[arg(skip)]
+    alone: bool,
 }
 
 /// Runs it.
 ///
 /// # Errors
 /// The system cannot be used, a process of it failed, or the report cannot be written.
-pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+pub(crate) fn run(mut arguments: RunArguments, ros: &RosArgs) -> anyhow::Result<()> {
     if let (Some(process), Some(figures)) = (&arguments.process, &arguments.figures) {
         return match arguments.watchdog {
-            true => watchdog::run(arguments, process, figures),
-            false => process::run(arguments, process, figures),
+            true => watchdog::run(&arguments, process, figures),
+            false => process::run(&arguments, process, figures),
         };
     }
-    let (source, mut system) = crate::load_checked(&arguments.system)?;
+    let (mut source, mut system) = crate::load_checked(&arguments.system)?;
+    // Its processes read it while they start, and a watchdog's again at any time.
+    let folder = tempfile::Builder::new().prefix("troika-system-").tempdir()?;
+    if *ros != RosArgs::default() {
+        let table = toml::from_str(&source.text)?;
+        (source, system) = with_ros_args(table, &format!("{} with --ros-args", source.path), ros)?;
+        arguments.system = written(&folder, &source)?;
+    }
     if let Some(transport) = arguments.transport {
         system.system.transport = transport;
         for problem in check::check(&source.text, &system, crate::kinds::KINDS, crate::cores()) {
-            if problem.severity == crate::Severity::Error {
+            if problem.severity == Severity::Error {
                 bail!("with --transport: {problem}");
             }
         }
     }
-    conductor::conduct(arguments, &source, &system)
+    conductor::conduct(&arguments, &source, &system)
+}
+
+/// A sound system's table with ROS's arguments in it, checked; what they do not change is told.
+///
+/// # Errors
+/// An argument that cannot be followed, or that makes the system unsound.
+fn with_ros_args(table: toml::Table, shown: &str, ros: &RosArgs) -> anyhow::Result<(Source, System)> {
+    let overlaid = system::ros::overlay(table, ros, crate::kinds::KINDS)?;
+    for notice in &overlaid.notices {
+        eprintln!("notice: {notice}");
+    }
+    let source = Source { path: shown.to_owned(), text: overlaid.text.clone() };
+    let (system, problems) = match system::parse(&source.text) {
+        Ok(system) => {
+            let problems = check::check(&source.text, &system, crate::kinds::KINDS, crate::cores());
+            (Some(system), problems)
+        }
+        Err(problem) => (None, vec![problem]),
+    };
+    let mut errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error).peekable();
+    match system {
+        Some(system) if errors.peek().is_none() => Ok((source, system)),
+        _ => {
+            errors.for_each(|problem| crate::show(&overlaid.explain(problem), &source));
+            bail!("{shown} cannot run")
+        }
+    }
+}
+
+/// The system as a file in a folder that lives as long as it is read.
+fn written(folder: &tempfile::TempDir, source: &Source) -> anyhow::Result<PathBuf> {
+    let path = folder.path().join("system.toml");
+    std::fs::write(&path, &source.text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
 }
 
 impl RunArguments {
+    /// Of a process that is alone, with a system of its own.
+    fn of_one_node(system: PathBuf, router: Option<String>) -> RunArguments {
+        RunArguments {
+            system,
+            seconds: None,
+            headless: true,
+            report: None,
+            transport: None,
+            router,
+            process: None,
+            figures: None,
+            watchdog: false,
+            vitals: None,
+            again: false,
+            alone: true,
+        }
+    }
+
+    /// The router of a process that is alone: joined, or its own. Of others it is the conductor's.
+    fn own_router(&self, system: &System) -> anyhow::Result<Option<RouterGuard>> {
+        if !self.alone {
+            return Ok(None);
+        }
+        let options = self.zenoh_options(system)?;
+        let router = RouterGuard::ensure_for(&options)?;
+        node::announce(system, &format!("{} {}", router.describe(), options.router));
+        Ok(Some(router))
+    }
+
+    /// When the conductor is killed outright, its processes must not go on alone.
+    fn end_with_parent(&self) -> anyhow::Result<()> {
+        if !self.alone {
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+        }
+        Ok(())
+    }
+
     /// As the environment and the command line say; what Hard nodes send goes before the rest.
     fn zenoh_options(&self, system: &System) -> anyhow::Result<ZenohOptions> {
         let mut options = ZenohOptions::from_env()?;

@@ -27,13 +27,13 @@ pub(super) const CARRIERS: Policy = Policy::Fifo(1);
 
 /// Runs the process; returns when it was stopped.
 pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> anyhow::Result<()> {
-    // When the conductor is killed outright, its processes must not go on alone.
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    arguments.end_with_parent()?;
     let stop = stop_on_signals()?;
     troika_host::panics::tell_from_an_ordinary_thread().context("cannot start a thread")?;
     let (source, system) =
         crate::system::load(&arguments.system).map_err(|error| anyhow::anyhow!("{}", error.1.message))?;
     let settings = system.processes.get(process).map(|one| one.get_ref().clone()).unwrap_or_default();
+    let _router = arguments.own_router(&system)?;
     let transport = arguments.open(&system)?;
     let options = HostOptions {
         mlock: settings.lock_memory,

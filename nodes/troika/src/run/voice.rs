@@ -33,7 +33,10 @@ pub(super) fn command(
     config.router = arguments.router.clone().or(config.router);
     config.nice = Some(nice);
     let mut command = Command::new(program);
-    command.arg("--with-parent").arg("--config").arg(serde_json::to_string(&config)?);
+    if !arguments.alone {
+        command.arg("--with-parent");
+    }
+    command.arg("--config").arg(serde_json::to_string(&config)?);
     Ok(command)
 }
 

@@ -6,7 +6,6 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
-use rustix::process::Signal;
 use troika_host::{
     HostClock, Policy, sched,
     signal::stop_on_signals,
@@ -34,12 +33,13 @@ const PRIORITY: u8 = 95;
 
 /// Watches the process until it is told to stop.
 pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> anyhow::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    arguments.end_with_parent()?;
     let stop = stop_on_signals()?;
     let (source, system) =
         crate::system::load(&arguments.system).map_err(|error| anyhow::anyhow!("{}", error.1.message))?;
     let page = VitalsPage::create().context("no shared memory for the signs of life")?;
     let page_path = page.path().context("a page made here has a place")?;
+    let _router = arguments.own_router(&system)?;
     let transport = arguments.open(&system)?;
     let mut watched = watched(&source, &system, process, &*transport)?;
     let (mut ward, number) = Ward::start(arguments, process, figures, &page_path)?;

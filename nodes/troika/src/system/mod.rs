@@ -5,6 +5,7 @@
 pub(crate) mod check;
 pub(crate) mod place;
 pub(crate) mod problem;
+pub(crate) mod ros;
 
 use std::{
     collections::BTreeMap,

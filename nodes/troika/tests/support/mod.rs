@@ -4,6 +4,7 @@
 use std::{
     fmt,
     fs::{self, File},
+    net::TcpStream,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use troika_conformance::free_port;
 use troika_models::Store;
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
@@ -134,8 +135,16 @@ impl Running {
 
     /// Sends what Ctrl-C sends, to whom the terminal sends it: the whole group.
     pub(crate) fn interrupt(&self) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process_group(pid, Signal::INT).unwrap();
+        kill_process_group(self.pid(), Signal::INT).unwrap();
+    }
+
+    /// Sends what `kill` and service managers send: to the program alone.
+    pub(crate) fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
     }
 
     /// Waits for its end; fails when it hangs or when any of its processes panicked.
@@ -222,6 +231,11 @@ impl Router {
     /// `troika run`, without a view, for so many seconds.
     pub(crate) fn run(&self, system: &str, seconds: u32) -> Command {
         command(&["run", system, "--headless", "--seconds", &seconds.to_string(), "--router", &self.endpoint])
+    }
+
+    /// Whether somebody listens there.
+    pub(crate) fn answers(&self) -> bool {
+        TcpStream::connect(self.endpoint.trim_start_matches("tcp/")).is_ok()
     }
 
     /// A session of the test's own.

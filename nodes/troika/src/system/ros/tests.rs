@@ -1,0 +1,148 @@
+//! What the arguments make of a system, and what is told of them.
+
+use std::ffi::OsString;
+
+use super::*;
+use crate::{kinds::KINDS, system};
+
+const TWO: &str = "[system]\nname = 't'\n[nodes.state]\nkind = 'template'\nremap = { motion = '/moved' }\n\
+    [nodes.dms]\nkind = 'driver_monitor'\nprocess = 'cabin'\n[chains.c]\nnodes = ['state', 'dms']\ngoal_ms = 500\n";
+const ONE: &str = "[system]\nname = 't'\n[nodes.template]\nkind = 'template'\n";
+
+fn on(text: &str, arguments: &str, file: &str) -> Result<Overlaid, Refused> {
+    let words = format!("troika --ros-args {arguments}");
+    let words: Vec<OsString> = words.split_whitespace().map(OsString::from).collect();
+    let ros = troika_ros_args::read(words, |_| Ok(file.to_owned()))?.ros;
+    overlay(toml::from_str(text).expect("sound"), &ros, KINDS)
+}
+
+/// What the arguments make of the system, by dotted path.
+fn got(overlaid: &Overlaid, path: &str) -> Option<Toml> {
+    let table: Table = toml::from_str(&overlaid.text).expect("sound");
+    path.split('.').try_fold(Toml::Table(table), |value, key| value.get(key).cloned())
+}
+
+fn problems(overlaid: &Overlaid) -> Vec<Problem> {
+    let system = match system::parse(&overlaid.text) {
+        Ok(system) => system,
+        Err(problem) => return vec![overlaid.explain(problem)],
+    };
+    let found = system::check::check(&overlaid.text, &system, KINDS, 4);
+    found
+        .into_iter()
+        .filter(|problem| problem.severity == system::Severity::Error)
+        .map(|problem| overlaid.explain(problem))
+        .collect()
+}
+
+#[test]
+fn a_node_gets_the_name_the_namespace_the_topics_and_the_parameters() {
+    let given = on(
+        ONE,
+        "-r __node:=still -r __ns:=/car -r signals:=cam/signals -r /vehicle/motion:=~/motion -p standstill_kmh:=2 -p max_age_ms:=90",
+        "",
+    )
+    .expect("sound");
+    assert_eq!(got(&given, "system.namespace"), Some("/car".into()));
+    assert_eq!(got(&given, "nodes.still.remap.signals"), Some("/car/cam/signals".into()));
+    assert_eq!(got(&given, "nodes.still.remap.motion"), Some("/car/still/motion".into()));
+    assert_eq!(got(&given, "nodes.still.params.standstill_kmh"), Some(2.into()));
+    assert_eq!(got(&given, "nodes.template"), None);
+    assert_eq!(given.notices, Vec::<String>::new());
+    assert_eq!(problems(&given), []);
+}
+
+#[test]
+fn a_namespace_does_not_move_absolute_topics() {
+    let given = on(ONE, "-r __ns:=/car", "").expect("sound");
+    assert_eq!(got(&given, "nodes.template.remap"), None);
+}
+
+#[test]
+fn of_several_nodes_each_gets_its_own() {
+    let file = "/car/dms:\n  ros__parameters: {nominal_confidence: 0.5, troika.priority: 81, troika.lock_memory: true}\n\
+        /car/state:\n  ros__parameters: {max_age_ms: 70, troika: {period_ms: 20.0}}\n";
+    let given =
+        on(TWO, "-r __ns:=/car -r state:__node:=still --params-file f -r /moved:=m", file).expect("sound");
+    assert_eq!(got(&given, "nodes.dms.params.nominal_confidence"), Some(0.5.into()));
+    assert_eq!(got(&given, "nodes.dms.sched.priority"), Some(81.into()));
+    assert_eq!(got(&given, "nodes.dms.sched.policy"), Some("fifo".into()));
+    assert_eq!(got(&given, "processes.cabin.lock_memory"), Some(true.into()));
+    assert_eq!(got(&given, "nodes.still.remap.motion"), Some("/car/m".into()));
+    // /car/state is its old name.
+    assert_eq!(got(&given, "nodes.still.params"), None);
+    assert_eq!(got(&given, "chains.c.nodes"), Some(Toml::Array(vec!["still".into(), "dms".into()])));
+}
+
+#[test]
+fn what_changes_nothing_is_told() {
+    for (arguments, told) in [
+        (
+            "-r nothing:=x",
+            "-r nothing:=x: changes nothing: template has no such topic; it has signals (/vehicle/signals)",
+        ),
+        ("-r rosservice://a:=x", "-r rosservice://a:=x: changes nothing: these nodes have no services"),
+        ("-r other:__node:=x", "-r other:__node:=x: changes nothing"),
+        ("-p use_sim_time:=true", "-p use_sim_time:=true: use_sim_time has no effect here"),
+        ("-p other:max_age_ms:=1", "-p other:max_age_ms:=1: no node of this name"),
+        ("--log-level debug", "--log-level debug: no effect here"),
+        (
+            "--params-file f",
+            "f:3: template (template) has no parameter max_age: left to other nodes; did you mean `max_age_ms`?",
+        ),
+    ] {
+        let given = on(ONE, arguments, "/**:\n  ros__parameters:\n    max_age: 90\n").expect("sound");
+        assert_eq!(given.notices.len(), 1, "{arguments}: {:?}", given.notices);
+        assert!(given.notices[0].starts_with(told), "{arguments}: {}", given.notices[0]);
+        assert_eq!(problems(&given), [], "{arguments}");
+    }
+    assert_eq!(on(ONE, "-p use_sim_time:=false", "").expect("sound").notices, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_wrong_is_told_by_the_argument_that_said_so() {
+    let file = "template:\n  ros__parameters:\n    max_age: 90\n";
+    for (arguments, told, help) in [
+        ("-p max_age:=90", "-p max_age:=90: unknown field `max_age`", "did you mean `max_age_ms`?"),
+        ("--params-file f", "f:3: unknown field `max_age`", "did you mean `max_age_ms`?"),
+        ("-p standstill_kmh:=fast", "-p standstill_kmh:=fast: invalid type: string \"fast\"", ""),
+        ("-p a.b:=1", "-p a.b:=1: unknown field `a`", ""),
+        ("-p troika.priority:=99", "-p troika.priority:=99: ", ""),
+        ("-p troika.period_ms:=5000.0", "-p troika.period_ms:=5000.0: ", ""),
+        ("-p troika.lock_memory:=1", "-p troika.lock_memory:=1: invalid type", ""),
+    ] {
+        let given = on(ONE, arguments, file).expect("it can be laid on");
+        let [problem] = &problems(&given)[..] else { panic!("{arguments}: {:?}", problems(&given)) };
+        assert!(problem.message.starts_with(told), "{arguments}: {problem}");
+        assert!(problem.help.as_deref().unwrap_or_default().contains(help), "{arguments}: {problem:?}");
+        assert_eq!(problem.span, None);
+    }
+    let monitor = ONE.replace("kind = 'template'", "kind = 'driver_monitor'");
+    let given = on(&monitor, "-p nominal_confidence:=2.0", "").expect("it can be laid on");
+    assert!(
+        problems(&given)[0].message.starts_with("-p nominal_confidence:=2.0: "),
+        "{:?}",
+        problems(&given)
+    );
+    let camera = ONE.replace("kind = 'template'", "kind = 'sim_driver'");
+    let given = on(&camera, "", "").expect("it can be laid on");
+    assert!(problems(&given)[0].message.contains("missing field `scenario`"), "{:?}", problems(&given));
+    assert!(problems(&given)[0].help.as_deref().is_some_and(|help| help.contains("-p NAME:=VALUE")));
+}
+
+#[test]
+fn what_no_system_can_follow_is_refused() {
+    for (text, arguments, told) in [
+        (TWO, "-r __node:=x", "-r __node:=x: gives two nodes the name x"),
+        (TWO, "-r dms:__ns:=/x", "a system has one namespace"),
+        (
+            ONE,
+            "-p troika.prio:=80",
+            "-p troika.prio:=80: there is no parameter troika.prio; did you mean troika.priority?",
+        ),
+        (ONE, "-p max_age_ms:=1 -p max_age_ms.x:=1", "-p max_age_ms.x:=1: max_age_ms.x stands below a name"),
+    ] {
+        let refused = on(text, arguments, "").expect_err("impossible").to_string();
+        assert!(refused.contains(told), "{arguments}: {refused}");
+    }
+}
