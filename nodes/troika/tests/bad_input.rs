@@ -39,7 +39,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_likely_one() {
     let file = scratch.file("file.toml", &DETECTORS.replace("demo-30s", "nope"));
     let run = troika(&["check", &file]);
     assert_eq!(run.code, Some(1), "{run}");
-    run.says(&["file.toml:7", "cannot read sim/scenarios/nope.toml"]);
+    run.says(&["file.toml:9:23", "cannot read sim/scenarios/nope.toml"]);
 }
 
 #[test]

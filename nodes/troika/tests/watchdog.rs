@@ -143,11 +143,13 @@ fn a_node_that_is_given_up_is_started_again_with_its_process() {
     let router = Router::new();
     let (heard, _guard, _subscription, _transport) = listen(&router);
     let running = start(router.run(&system, 140).arg("--report").arg(&report));
-    let from = until(&heard, 0, "the detector", |told| told.contains(&true));
+    until(&heard, 0, "the detector", |told| told.contains(&true));
     // The node's own fall-backs go on until its process is ended.
-    let from =
-        until(&heard, from, "the stand-in alone", |told| told.iter().filter(|own| !**own).count() >= 10);
-    until(&heard, from, "the detector's second life", |told| told.contains(&true));
+    let begin = Instant::now();
+    while processes_of(&scratch, "again").is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(100), "it was not started again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     running.interrupt();
     let run = running.wait_whatever_panics();
     let watchdog = &support::report(&report)["watchdogs"][0];
@@ -179,8 +181,14 @@ fn a_watchdog_that_is_killed_takes_its_process_with_it_and_the_run_says_so() {
 
 /// The process of this test's system that was started with `--argument`.
 fn process_of(scratch: &Scratch, argument: &str) -> Pid {
+    let found = processes_of(scratch, argument);
+    assert_eq!(found.len(), 1, "processes of this system with {argument}: {found:?}");
+    Pid::from_raw(found[0]).unwrap()
+}
+
+fn processes_of(scratch: &Scratch, argument: &str) -> Vec<i32> {
     let (ours, argument) = (scratch.path("").display().to_string(), format!("--{argument}"));
-    let found: Vec<i32> = fs::read_dir("/proc")
+    fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid| {
@@ -188,9 +196,7 @@ fn process_of(scratch: &Scratch, argument: &str) -> Pid {
             let line = String::from_utf8_lossy(&line).into_owned();
             line.contains(ours.trim_end_matches('/')) && line.split('\0').any(|one| one == argument)
         })
-        .collect();
-    assert_eq!(found.len(), 1, "processes of this system with {argument}: {found:?}");
-    Pid::from_raw(found[0]).unwrap()
+        .collect()
 }
 
 /// Lives of the small node in the test below.

@@ -355,6 +355,8 @@ fn find(placed: &[Placed], text: &str, span: &Range<usize>) -> Option<usize> {
         // The first four of a parameter's path are `nodes`, the node, `params` and a name.
         let names = 4.min(path.len())..=path.len();
         holds(place::of_value(text, &path))
+            // A priority is written as a table of its own.
+            || holds(place::of_value(text, &[&path[..], &[PRIORITY]].concat()))
             || names.into_iter().any(|end| holds(place::of_key(text, &path[..end])))
     })
 }
