@@ -13,11 +13,16 @@ pub const LITTLE_ENDIAN: [u8; 4] = [0, 1, 0, 0];
 
 /// DDS middlewares pad a message's end to 4 bytes; more than that left over is no value of the type.
 const MOST_PADDING: usize = 3;
+/// Stock ROS 2 (Fast CDR) sizes its buffer with the alignment of each sequence's elements, also where there are none, and does not
+/// cut it: so much more may be left over for each empty sequence of 8-byte numbers. Seen: 8 bytes behind a `ParameterValue`.
+const OF_EMPTY: usize = 8;
 
 /// What has a CDR form: the numbers, `bool`, `String`, arrays, vectors and every message.
 pub trait Cdr: Sized + Default {
     /// The least bytes that a value takes on the wire, padding aside. Never 0: it bounds what a length may claim.
     const MIN_SIZE: usize;
+    /// It is a number of 8 bytes.
+    const IS_WIDE: bool = false;
 
     /// Appends the value.
     fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError>;
@@ -64,9 +69,9 @@ pub fn decode<T: Cdr>(cdr: &[u8]) -> Result<T, DecodeError> {
         [0, 1] => false,
         _ => return Err(DecodeError::Encapsulation),
     };
-    let mut reader = Reader { body, at: 0, big_endian };
+    let mut reader = Reader { body, at: 0, big_endian, spare: MOST_PADDING };
     let value = T::read(&mut reader)?;
-    if reader.left() > MOST_PADDING { Err(DecodeError::Invalid) } else { Ok(value) }
+    if reader.left() > reader.spare { Err(DecodeError::Invalid) } else { Ok(value) }
 }
 
 /// `Err` when a bounded field holds more than its bound.
@@ -116,6 +121,8 @@ pub struct Reader<'a> {
     body: &'a [u8],
     at: usize,
     big_endian: bool,
+    /// Bytes that may be left over at the end.
+    spare: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -150,6 +157,9 @@ impl<'a> Reader<'a> {
     /// A sequence of at most `bound` elements.
     pub(crate) fn sequence<T: Cdr>(&mut self, bound: u32) -> Result<Vec<T>, DecodeError> {
         let len = self.length(bound, T::MIN_SIZE)?;
+        if T::IS_WIDE && len == 0 {
+            self.spare += OF_EMPTY;
+        }
         T::read_vec(len, self)
     }
 
@@ -193,6 +203,7 @@ macro_rules! number {
     ($($t:ident: $canonical:expr;)*) => { $(
         impl Cdr for $t {
             const MIN_SIZE: usize = size_of::<$t>();
+            const IS_WIDE: bool = size_of::<$t>() == 8;
 
             #[inline]
             fn write(&self, w: &mut Writer<'_>) -> Result<(), EncodeError> {

@@ -4,7 +4,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use troika_kit::{DecodeError, Message};
 
 use super::{INTERFACES, every_type, model};
-use crate::{protect::Protected, troika};
+use crate::{protect::Protected, rcl_interfaces::ParameterValue, troika};
 
 const CASES: u32 = 48;
 
@@ -47,7 +47,8 @@ fn every_value_cut_short_or_run_on_is_an_error() {
                     cut
                 );
             }
-            let longer = [&whole[..], &[0; 4]].concat();
+            // More than all that a writer may leave behind a value with empty sequences.
+            let longer = [&whole[..], &vec![0; 4 + 8 * whole.len()]].concat();
             prop_assert_eq!(entry.recode(&longer, &mut out), Err(DecodeError::Invalid));
             Ok(())
         });
@@ -134,4 +135,19 @@ fn defaults_and_constants_are_those_of_the_file() {
     assert_eq!((every.single, every.double, every.text.as_str()), (0.5, 0.0, "as it comes"));
     assert_eq!((Every::NAME, Every::ONE, Every::LOWEST, Every::YES), ("with spaces", 1.0, -128, true));
     assert_eq!(troika::DriverState::EYES_CLOSED, 3);
+}
+
+/// As rclpy (Jazzy, Fast CDR) wrote it: the last 4 bytes are whatever was there.
+#[test]
+fn what_stock_ros_2_leaves_behind_an_empty_sequence_is_no_error_and_behind_another_value_it_is() {
+    let hex = "000100000000000080677fc20000000000000000000000000000000001000000004e3556020000000506d653000000000000000000000000\
+               00000000d57f0000";
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let bytes = digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).expect("text"), 16).expect("hex"));
+    let value = ParameterValue::decode(&bytes.collect::<Vec<_>>()).expect("a value");
+    assert_eq!(value, ParameterValue { byte_array_value: vec![5, 6], ..ParameterValue::default() });
+    let text = [&[0, 1, 0, 0, 2, 0, 0, 0, b'a', 0][..], &[0; 4]].concat();
+    assert_eq!(crate::std_msgs::String::decode(&text), Err(DecodeError::Invalid));
 }

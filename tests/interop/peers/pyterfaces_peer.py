@@ -67,9 +67,14 @@ def write(name, told):
     return kind.from_core_message(walk(kind.to_core_schema(), told, float_of, int)).serialize()
 
 
+def byte_of(told):
+    """A byte is bytes of one; an item of an array of them is a number, which may be signed."""
+    return told[0] if isinstance(told, bytes) else told % 256
+
+
 def read(name, cdr):
     kind = kind_of(name)
-    return walk(kind.to_core_schema(), kind.deserialize(cdr).to_core_message(), tell_float, lambda byte: byte[0])
+    return walk(kind.to_core_schema(), kind.deserialize(cdr).to_core_message(), tell_float, byte_of)
 
 
 judge(hash_of=lambda name: kind_of(name).hash_rihs01(), write=write, read=read)

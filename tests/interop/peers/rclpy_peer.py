@@ -43,8 +43,8 @@ def build(kind, told):
 
 def value(slot, told):
     if isinstance(slot, AbstractNestedType):
-        items = [value(slot.value_type, item) for item in told]
-        return b"".join(items) if is_byte(slot.value_type) else items
+        # Of bytes too: each is bytes of one.
+        return [value(slot.value_type, item) for item in told]
     if isinstance(slot, NamespacedType):
         return build(kind_of("/".join(slot.namespaced_name())), told)
     if is_byte(slot):

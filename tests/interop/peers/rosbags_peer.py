@@ -10,6 +10,8 @@ from judge import float_of, judge, tell_float
 
 MSGS = Path(__file__).resolve().parents[3] / "msgs" / "msg"
 
+# The member that a message without fields has on the wire.
+NO_FIELDS = "structure_needs_at_least_one_member"
 # Signed in rosbags.
 BYTES = ("octet", "byte")
 
@@ -22,7 +24,7 @@ store.register(ours)
 
 def build(name, told):
     _, fields = store.fielddefs[name]
-    return store.types[name](**{field: value(node, told[field]) for field, node in fields})
+    return store.types[name](**{field: 0 if field == NO_FIELDS else value(node, told[field]) for field, node in fields})
 
 
 def value(node, told):
@@ -36,13 +38,13 @@ def value(node, told):
     inner, _ = detail
     items = [value(inner, item) for item in told]
     if inner[0] == Nodetype.BASE and inner[1][0] != "string":
-        return np.array(items, dtype="int8" if inner[1][0] in BYTES else inner[1][0])
+        return np.array(items, dtype={"octet": "int8", "byte": "int8", "char": "uint8"}.get(inner[1][0], inner[1][0]))
     return items
 
 
 def tell(name, message):
     _, fields = store.fielddefs[name]
-    return {field: tell_value(node, getattr(message, field)) for field, node in fields}
+    return {field: tell_value(node, getattr(message, field)) for field, node in fields if field != NO_FIELDS}
 
 
 def tell_value(node, value):

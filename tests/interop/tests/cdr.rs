@@ -44,15 +44,21 @@ fn exchange(mut peer: Peer, judge: &str) {
     let sum =
         format!("and we write and read all {} messages alike, {} values", files.len(), files.len() * ROUNDS);
     verdict(peer.name(), &sum);
-    verdict(peer.name(), &format!("has our hash of all {} messages", files.len()));
+    let elsewhere = ELSEWHERE.iter().filter(|(who, _)| *who == judge).count();
+    verdict(peer.name(), &format!("has our hash of {} of {} messages", files.len() - elsewhere, files.len()));
 }
+
+/// Hashes that a judge makes otherwise than ROS 2's own generator, whose are in `msgs/tests/golden`: rosbags (0.11.9) takes `char`
+/// for another type.
+const ELSEWHERE: [(&str, &str); 1] = [("rosbags", "service_msgs/msg/ServiceEventInfo")];
 
 /// One value: from the judge to us, and from us to the judge.
 fn pass(peer: &mut Peer, judge: &str, entry: &TypeEntry, value: &edges::Value) {
     let (name, told) = (entry.info().name, value.exact());
     peer.tell(&json!({ "do": "write", "type": name, "value": told }));
     let wrote = peer.wait(&format!("{name} as CDR"), |e| e["event"] == "wrote");
-    assert_eq!(wrote["hash"], entry.info().hash, "{judge}'s own hash of {name}");
+    let right = wrote["hash"] == entry.info().hash;
+    assert_eq!(right, !ELSEWHERE.contains(&(judge, name)), "{judge}'s own hash of {name}: {}", wrote["hash"]);
     let theirs = bytes(&wrote["cdr"]);
 
     let shown = entry.to_json(&theirs).unwrap_or_else(|e| panic!("{name} as {judge} writes it: {e}"));
