@@ -177,7 +177,7 @@ fn namespace(system: &mut Table, ros: &RosArgs, used: &mut [bool]) -> Result<Str
 
 fn unused(rule: &troika_ros_args::Rule, targets: &[Target]) -> String {
     let why = if rule.is_of_services() {
-        "these nodes have no services".to_owned()
+        "the services of nodes are not renamed".to_owned()
     } else if let [Target { name, kind: Some(kind), .. }] = targets {
         let ports = kind.inputs().iter().chain(kind.outputs());
         let all: Vec<String> = ports.map(|port| format!("{} ({})", port.name, port.topic)).collect();

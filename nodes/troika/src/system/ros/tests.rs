@@ -81,7 +81,10 @@ fn what_changes_nothing_is_told() {
             "-r nothing:=x",
             "-r nothing:=x: changes nothing: template has no such topic; it has signals (/vehicle/signals)",
         ),
-        ("-r rosservice://a:=x", "-r rosservice://a:=x: changes nothing: these nodes have no services"),
+        (
+            "-r rosservice://a:=x",
+            "-r rosservice://a:=x: changes nothing: the services of nodes are not renamed",
+        ),
         ("-r other:__node:=x", "-r other:__node:=x: changes nothing"),
         ("-p use_sim_time:=true", "-p use_sim_time:=true: use_sim_time has no effect here"),
         ("-p other:max_age_ms:=1", "-p other:max_age_ms:=1: no node of this name"),
