@@ -389,9 +389,10 @@ struct NodeLoop<S: Step> {
 }
 
 impl<S: Step> NodeLoop<S> {
-    /// Tells a watchdog, if there is one.
+    /// Tells a watchdog, if there is one. Nothing more of a node that is given up: its fall-back goes on here, and to the watchdog it
+    /// is a step that never ends, so that its process is started again.
     fn vital(&self, tell: impl FnOnce(&Vital, Duration)) {
-        if let Some(vital) = &self.vital {
+        if let Some(vital) = self.vital.as_ref().filter(|_| !self.runner.is_given_up()) {
             tell(vital, Duration::from_nanos(self.clock.to_monotonic(self.clock.now())));
         }
     }
@@ -404,9 +405,7 @@ impl<S: Step> NodeLoop<S> {
         while !self.stop.is_stopped() {
             let seen = self.wake.seen(); // before looking, so that what comes in between is not slept over
             let clock = self.clock;
-            if !self.runner.is_given_up() {
-                self.vital(Vital::begin);
-            }
+            self.vital(Vital::begin);
             let ran = if let Some(arrival) = self.runner.arrival() {
                 // What waited since before the start is released by the start.
                 let release = arrival.max(started);
@@ -418,21 +417,17 @@ impl<S: Step> NodeLoop<S> {
                 }
                 self.runner.run(due.release, || clock.now())
             } else {
-                if !self.runner.is_given_up() {
-                    self.vital(|vital, _| vital.end());
-                }
+                self.vital(|vital, _| vital.end());
                 self.wake.wait(seen, Some(clock.to_monotonic(schedule.due())));
                 continue;
             };
             self.runner.leave(ran, || clock.now(), &mut self.outbox);
-            if self.runner.is_given_up() {
-                // Its fall-back goes on here; to a watchdog this is a step that never ends, so the process is started again.
-                continue;
-            }
             self.vital(|vital, _| vital.end());
         }
         // Stopped on purpose: nothing more is owed.
-        self.vital(|vital, _| vital.rest());
+        if let Some(vital) = &self.vital {
+            vital.rest();
+        }
         // The node's own code may panic once more while it is dropped; the thread still ends in order.
         let runner = self.runner;
         let _ = catch_unwind(AssertUnwindSafe(move || drop(runner)));

@@ -18,7 +18,13 @@ const TRIGGER: TypeInfo = TypeInfo {
 };
 
 /// Asks, and waits for the answer.
-fn ask(client: &mut dyn Client, cdr: &[u8], millis: u64) -> Result<Vec<u8>, CallError> {
+///
+/// # Errors
+/// Why there is none.
+///
+/// # Panics
+/// When nothing comes within [`PATIENCE`], not even that.
+pub fn ask(client: &mut dyn Client, cdr: &[u8], millis: u64) -> Result<Vec<u8>, CallError> {
     let (sender, answers) = channel();
     let on_reply = move |answer: Result<&[u8], CallError>| {
         let _ = sender.send(answer.map(<[u8]>::to_vec));

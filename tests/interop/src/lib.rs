@@ -20,10 +20,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use troika_conformance::{Inbox, until, until_endpoint};
+use troika_conformance::{Inbox, services::ask, until, until_endpoint};
 use troika_kit::{Message, Qos, Service as _, Time};
 use troika_msgs::std_srvs;
-use troika_transport::{CallError, Meta, NodeHandle, Transport};
+use troika_transport::{Meta, NodeHandle, Transport};
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport};
 
 pub use troika_conformance::{PATIENCE, free_port};
@@ -364,13 +364,8 @@ pub fn peer_answers(peer: &mut Peer, ours: &Ours, service: &str) {
     let mut client = ours.node.client(service, std_srvs::SetBool::TYPE).expect("client");
     until("the peer's service", || client.is_served().expect("a look"));
     for on in [true, false] {
-        let (sender, answers) = channel();
         let request = encoded(&std_srvs::SetBoolRequest { data: on });
-        let on_reply = move |answer: Result<&[u8], CallError>| {
-            let _ = sender.send(answer.map(<[u8]>::to_vec));
-        };
-        client.call(&request, Time::from_nanos(1), Box::new(on_reply)).expect("call");
-        let answer = answers.recv_timeout(PATIENCE).expect("an answer").expect("no refusal");
+        let answer = ask(&mut *client, &request, 1).expect("no refusal");
         assert_eq!(std_srvs::SetBoolResponse::decode(&answer).expect("the peer's CDR"), switched(on));
     }
     let graph = ours.transport.graph().expect("graph");

@@ -93,11 +93,13 @@ pub(crate) fn run(mut arguments: RunArguments, ros: &RosArgs) -> anyhow::Result<
     }
     let (mut source, mut system) = crate::load_checked(&arguments.system)?;
     // Its processes read it while they start, and a watchdog's again at any time.
-    let folder = tempfile::Builder::new().prefix("troika-system-").tempdir()?;
+    let mut _lives_as_long = None;
     if *ros != RosArgs::default() {
         let table = toml::from_str(&source.text)?;
         (source, system) = with_ros_args(table, &format!("{} with --ros-args", source.path), ros)?;
+        let folder = tempfile::Builder::new().prefix("troika-system-").tempdir()?;
         arguments.system = written(&folder, &source)?;
+        _lives_as_long = Some(folder);
     }
     if let Some(transport) = arguments.transport {
         system.system.transport = transport;

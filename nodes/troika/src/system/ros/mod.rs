@@ -7,12 +7,10 @@ mod tests;
 use std::ops::Range;
 
 use toml::{Table, Value as Toml};
-use troika_ros_args::{Origin, Param, RosArgs, Value};
+use troika_ros_args::{Origin, Param, Refused, RosArgs, Value};
 
 use super::{Problem, place, problem::nearest};
 use crate::kind::Kind;
-
-use troika_ros_args::Refused;
 
 /// Parameters of this name are not the kind's, but say how its node runs.
 const OURS: &str = "troika.";
