@@ -125,12 +125,11 @@ impl Parameters {
         parameters: &[Parameter],
         mut accept: impl FnMut(&Parameter) -> Result<(), String>,
     ) -> (SetParametersResult, Change) {
-        let before = self.clone();
         let set = parameters.iter().try_for_each(|one| self.check(one)).and_then(|()| {
             for (count, one) in parameters.iter().enumerate() {
                 if let Err(why) = accept(one) {
                     for taken in parameters[..count].iter().rev() {
-                        let value = before.get(std::slice::from_ref(&taken.name)).remove(0);
+                        let value = self.get(std::slice::from_ref(&taken.name)).remove(0);
                         let _was_accepted_before = accept(&Parameter { name: taken.name.clone(), value });
                     }
                     return Err(why);
