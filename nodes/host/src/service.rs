@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, sync::mpsc, time::Duration};
 
 use troika_kit::{Message, Service};
-use troika_transport::{CallError, Client, Meta, OnRequest, Server, TransportError};
+use troika_transport::{CallError, Client, Meta, OnRequest, Respond, Server, TransportError};
 
 use crate::clock::Clock;
 
@@ -44,13 +44,34 @@ pub enum AskError {
 pub(crate) fn answering<S: Service>(
     mut answer: impl FnMut(S::Request) -> Result<S::Response, String> + Send + 'static,
 ) -> OnRequest {
-    Box::new(move |cdr: &[u8], _: &Meta| {
-        let name = S::TYPE.name;
-        let request = S::Request::decode(cdr).map_err(|error| format!("no request of {name}: {error}"))?;
-        let mut answered = Vec::new();
-        answer(request)?.encode(&mut answered).map_err(|error| error.to_string())?;
-        Ok(answered)
+    answering_later::<S>(move |request, reply| reply.answer(answer(request)))
+}
+
+/// The same for a server that may take its time.
+pub(crate) fn answering_later<S: Service>(
+    mut answer: impl FnMut(S::Request, Reply<S>) + Send + 'static,
+) -> OnRequest {
+    Box::new(move |cdr: &[u8], _: &Meta, respond: Respond| match S::Request::decode(cdr) {
+        Ok(request) => answer(request, Reply { respond, service: PhantomData }),
+        Err(error) => respond.answer(Err(format!("no request of {}: {error}", S::TYPE.name))),
     })
+}
+
+/// Takes the answer to one request.
+pub(crate) struct Reply<S> {
+    respond: Respond,
+    service: PhantomData<fn(&S)>,
+}
+
+impl<S: Service> Reply<S> {
+    /// Gives it, or why there is none.
+    pub(crate) fn answer(self, answer: Result<S::Response, String>) {
+        self.respond.answer(answer.and_then(|answer| {
+            let mut cdr = Vec::new();
+            answer.encode(&mut cdr).map_err(|error| error.to_string())?;
+            Ok(cdr)
+        }));
+    }
 }
 
 impl TypedServer {

@@ -12,7 +12,7 @@ pub mod time;
 
 pub use contract::{Class, Contract, ContractSpec, Wake};
 pub use fault::Fault;
-pub use message::{DecodeError, EncodeError, Message, Qos, Service, TypeInfo};
+pub use message::{DecodeError, EncodeError, Liveliness, Message, Qos, Service, TypeInfo};
 pub use port::{
     Direction, EventSource, Events, Latest, LatestSource, Out, Port, PortSpec, PortVisitor, Ports, Sample,
 };

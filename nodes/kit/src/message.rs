@@ -1,5 +1,7 @@
 //! What a message is to the rest: a named, hashed type with a CDR form. The types themselves live in `msgs/`.
 
+use core::time::Duration;
+
 /// A ROS 2 interface type, by name and by hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TypeInfo {
@@ -55,7 +57,7 @@ pub trait Service: Send + Sync + 'static {
     type Response: Message;
 }
 
-/// What a publisher offers or a subscription asks for. Only what ROS 2 systems commonly set.
+/// What a publisher offers or a subscription asks for: ROS 2's policies, without those that only defer to the middleware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Qos {
     /// Resend what was lost.
@@ -64,11 +66,37 @@ pub struct Qos {
     pub transient_local: bool,
     /// History depth (keep last).
     pub depth: u32,
+    /// The longest time between two messages of a publisher; a longer one is told at both ends. None: any.
+    pub deadline: Option<Duration>,
+    /// The age from which on a message is not delivered any more. None: none.
+    pub lifespan: Option<Duration>,
+    /// What counts as a publisher's sign of life.
+    pub liveliness: Liveliness,
+    /// The longest time between two signs of a publisher's life; a longer one is told to its subscriptions. None: any.
+    pub lease: Option<Duration>,
+}
+
+/// What counts as a publisher's sign of life (`rmw_qos_liveliness_policy_t`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Liveliness {
+    /// That its process is there.
+    #[default]
+    Automatic,
+    /// A message of its, or its word that it lives.
+    ManualByTopic,
 }
 
 impl Qos {
     /// ROS 2's default profile: reliable, volatile, keep last 10.
-    pub const DEFAULT: Qos = Qos { reliable: true, transient_local: false, depth: 10 };
+    pub const DEFAULT: Qos = Qos {
+        reliable: true,
+        transient_local: false,
+        depth: 10,
+        deadline: None,
+        lifespan: None,
+        liveliness: Liveliness::Automatic,
+        lease: None,
+    };
     /// ROS 2's sensor-data profile: best effort, volatile, keep last 5.
-    pub const SENSOR: Qos = Qos { reliable: false, transient_local: false, depth: 5 };
+    pub const SENSOR: Qos = Qos { reliable: false, depth: 5, ..Qos::DEFAULT };
 }

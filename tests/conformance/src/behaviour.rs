@@ -82,7 +82,7 @@ pub fn a_late_joiner_sees_who_is_there_and_gets_what_follows(network: &Network) 
 }
 
 /// The profile of what a late joiner must know: a map, a state that seldom changes.
-const LASTING: Qos = Qos { reliable: true, transient_local: true, depth: 3 };
+const LASTING: Qos = Qos { transient_local: true, depth: 3, ..Qos::DEFAULT };
 
 /// As many as both keep, in order, then what follows; a volatile subscription gets only that.
 pub fn a_late_joiner_gets_the_last_that_a_lasting_publisher_said(network: &Network) {

@@ -85,6 +85,7 @@ macro_rules! suite {
             a_request_and_an_answer_of_a_mebibyte_arrive_whole
             each_of_many_clients_gets_its_own_answers
             a_service_that_nobody_serves_is_told
+            an_answer_may_come_later
             a_refusal_reaches_the_client_with_its_reason
             another_type_of_the_same_service_stays_apart
             a_service_is_on_the_graph_while_it_lives

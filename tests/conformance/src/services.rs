@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use troika_kit::TypeInfo;
-use troika_transport::{CallError, Client, Meta, NodeHandle, Server, ServiceEnd, Transport};
+use troika_transport::{CallError, Client, Meta, NodeHandle, Respond, Server, ServiceEnd, Transport};
 
 use crate::{Network, PATIENCE, stamp, until};
 
@@ -33,10 +33,21 @@ pub fn ask(client: &mut dyn Client, cdr: &[u8], millis: u64) -> Result<Vec<u8>, 
     answers.recv_timeout(PATIENCE).expect("an answer or its lack")
 }
 
+/// A server that answers at once.
+fn serve(
+    node: &dyn NodeHandle,
+    service: &str,
+    ty: TypeInfo,
+    mut answer: impl FnMut(&[u8], &Meta) -> Result<Vec<u8>, String> + Send + 'static,
+) -> Box<dyn Server> {
+    let on_request = move |cdr: &[u8], meta: &Meta, respond: Respond| respond.answer(answer(cdr, meta));
+    node.serve(service, ty, Box::new(on_request)).expect("serve")
+}
+
 /// A server that answers with the request, backwards.
 fn mirror(node: &dyn NodeHandle, service: &str, ty: TypeInfo) -> Box<dyn Server> {
     let answer = |cdr: &[u8], _: &Meta| Ok(cdr.iter().rev().copied().collect());
-    node.serve(service, ty, Box::new(answer)).expect("serve")
+    serve(node, service, ty, answer)
 }
 
 fn until_served(client: &dyn Client) {
@@ -58,7 +69,7 @@ pub fn a_request_is_answered(network: &Network) {
         let _ = sender.send(*meta);
         Ok([cdr, b" too"].concat())
     };
-    let _served = server.serve("/car/switch", SET_BOOL, Box::new(answer)).expect("serve");
+    let _served = serve(&*server, "/car/switch", SET_BOOL, answer);
     let (mut far, mut near) = (
         asks.client("/car/switch", SET_BOOL).expect("client"),
         server.client("/car/switch", SET_BOOL).expect("client"),
@@ -139,6 +150,57 @@ pub fn a_service_that_nobody_serves_is_told(network: &Network) {
     assert_eq!(ask(&mut *client, b"anyone?", 2), Err(CallError::Nobody));
 }
 
+/// From another thread, in any order, while others are asked; one that is dropped is refused, and one that is given after the
+/// server's end still comes or is told.
+pub fn an_answer_may_come_later(network: &Network) {
+    let (here, there) = (network(), network());
+    let (server, asks) = (here.node("/", "server").expect("node"), there.node("/", "asks").expect("node"));
+    let (sender, requests) = channel::<(Vec<u8>, Respond)>();
+    let on_request = move |cdr: &[u8], _: &Meta, respond: Respond| {
+        let _ = sender.send((cdr.to_vec(), respond));
+    };
+    let served = server.serve("/slow", SET_BOOL, Box::new(on_request)).expect("serve");
+    let mut client = asks.client("/slow", SET_BOOL).expect("client");
+    until_served(&*client);
+    let mut ask = |request: u8| {
+        let (sender, answer) = channel();
+        let on_reply = move |answer: Result<&[u8], CallError>| {
+            let _ = sender.send(answer.map(<[u8]>::to_vec));
+        };
+        client.call(&[request], stamp(0), Box::new(on_reply)).expect("call");
+        answer
+    };
+    let answers: Vec<_> = (0..3).map(&mut ask).collect();
+    let mut waiting: Vec<_> =
+        (0..3).map(|_| requests.recv_timeout(PATIENCE).expect("a request while others wait")).collect();
+    waiting.sort_by_key(|(request, _)| request.clone());
+    for answer in &answers {
+        assert!(answer.try_recv().is_err(), "nobody has answered");
+    }
+    let later = std::thread::spawn(move || {
+        for (request, respond) in waiting.drain(1..).rev() {
+            respond.answer(Ok([&request[..], b" at last"].concat()));
+        }
+        waiting
+    });
+    for (request, answer) in (0..).zip(&answers).skip(1) {
+        let got = answer.recv_timeout(PATIENCE).expect("an answer");
+        assert_eq!(got, Ok([&[request][..], b" at last"].concat()));
+    }
+    drop(later.join().expect("no panic"));
+    let dropped = answers[0].recv_timeout(PATIENCE).expect("an end");
+    assert!(matches!(dropped, Err(CallError::Refused(_))), "{dropped:?}");
+    let last = ask(9);
+    let (_, respond) = requests.recv_timeout(PATIENCE).expect("a request");
+    drop(served);
+    respond.answer(Ok(b"too late".to_vec()));
+    let got = last.recv_timeout(PATIENCE).expect("an end");
+    assert!(
+        got.as_deref().is_ok_and(|answer| answer == b"too late") || got == Err(CallError::Nobody),
+        "{got:?}"
+    );
+}
+
 /// Bytes that are no request, for example.
 pub fn a_refusal_reaches_the_client_with_its_reason(network: &Network) {
     let (here, there) = (network(), network());
@@ -147,7 +209,7 @@ pub fn a_refusal_reaches_the_client_with_its_reason(network: &Network) {
         b"sound" => Ok(b"well".to_vec()),
         other => Err(format!("{} bytes are no request", other.len())),
     };
-    let _served = server.serve("/strict", SET_BOOL, Box::new(answer)).expect("serve");
+    let _served = serve(&*server, "/strict", SET_BOOL, answer);
     let mut client = asks.client("/strict", SET_BOOL).expect("client");
     until_served(&*client);
     let refused = Err(CallError::Refused("7 bytes are no request".to_owned()));
@@ -212,7 +274,7 @@ pub fn no_request_comes_after_a_server_is_dropped(network: &Network) {
             let _ = sender.send(());
             Ok(Vec::new())
         };
-        let served = server.serve("/busy", SET_BOOL, Box::new(answer)).expect("serve");
+        let served = serve(&*server, "/busy", SET_BOOL, answer);
         calls.recv_timeout(PATIENCE).expect("a request");
         drop(served);
         while calls.try_recv().is_ok() {}
@@ -234,7 +296,7 @@ pub fn a_server_that_comes_back_is_found_again(network: &Network) {
         let here = network();
         let server = here.node("/", "server").expect("node");
         let answer = move |_: &[u8], _: &Meta| Ok(vec![life]);
-        let _served = server.serve("/again", SET_BOOL, Box::new(answer)).expect("serve");
+        let _served = serve(&*server, "/again", SET_BOOL, answer);
         until("this life's answer", || ask(&mut *client, b"who?", 0) == Ok(vec![life]));
     }
 }

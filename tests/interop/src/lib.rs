@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use troika_conformance::{Inbox, services::ask, until, until_endpoint};
 use troika_kit::{Message, Qos, Service as _, Time};
 use troika_msgs::std_srvs;
-use troika_transport::{Meta, NodeHandle, Transport};
+use troika_transport::{Meta, NodeHandle, Respond, Transport};
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport};
 
 pub use troika_conformance::{PATIENCE, free_port};
@@ -334,9 +334,9 @@ fn encoded<M: Message>(message: &M) -> Vec<u8> {
 
 /// The peer asks a service of ours, whose hash it computed itself, and gets the answer.
 pub fn peer_asks(peer: &mut Peer, ours: &Ours, service: &str) {
-    let answer = |cdr: &[u8], _: &Meta| {
-        let request = std_srvs::SetBoolRequest::decode(cdr).map_err(|error| error.to_string())?;
-        Ok(encoded(&switched(request.data)))
+    let answer = |cdr: &[u8], _: &Meta, respond: Respond| {
+        let request = std_srvs::SetBoolRequest::decode(cdr).map_err(|error| error.to_string());
+        respond.answer(request.map(|request| encoded(&switched(request.data))));
     };
     let _served = ours.node.serve(service, std_srvs::SetBool::TYPE, Box::new(answer)).expect("serve");
     for on in [true, false] {

@@ -16,7 +16,7 @@ use crate::{clock::Clock, service::answering};
 /// Where changes are told.
 const EVENTS: &str = "/parameter_events";
 /// As rclcpp has it (`rmw_qos_profile_parameter_events`): reliable, volatile, the last 1000.
-const EVENTS_QOS: Qos = Qos { reliable: true, transient_local: false, depth: 1000 };
+const EVENTS_QOS: Qos = Qos { depth: 1000, ..Qos::DEFAULT };
 
 /// A node's own say in a change, which it carries out when it agrees.
 pub type Accept = Box<dyn FnMut(&Parameter) -> Result<(), String> + Send>;

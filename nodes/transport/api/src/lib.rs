@@ -55,9 +55,37 @@ pub enum CallError {
 /// Called on a transport's own thread with each message; it must not block for long.
 pub type OnMessage = Box<dyn FnMut(&[u8], &Meta) + Send>;
 
-/// Called on a transport's own thread with each request, one at a time; gives the answer's CDR, or why there is none. It must not
-/// block for long, and must not call its own service.
-pub type OnRequest = Box<dyn FnMut(&[u8], &Meta) -> Result<Vec<u8>, String> + Send>;
+/// Called on a transport's own thread with each request, one at a time. It must not block for long, and must not call its own
+/// service; an answer that takes long is given later, from another thread.
+pub type OnRequest = Box<dyn FnMut(&[u8], &Meta, Respond) + Send>;
+
+/// What becomes of an answer.
+type Give = Box<dyn FnOnce(Result<Vec<u8>, String>) + Send>;
+
+/// Takes the answer to one request: its CDR, or why there is none. Dropped without one, the request is refused.
+pub struct Respond(Option<Give>);
+
+impl Respond {
+    /// For a transport: `give` is called once.
+    pub fn new(give: impl FnOnce(Result<Vec<u8>, String>) + Send + 'static) -> Respond {
+        Respond(Some(Box::new(give)))
+    }
+
+    /// Gives the answer.
+    pub fn answer(mut self, answer: Result<Vec<u8>, String>) {
+        if let Some(give) = self.0.take() {
+            give(answer);
+        }
+    }
+}
+
+impl Drop for Respond {
+    fn drop(&mut self) {
+        if let Some(give) = self.0.take() {
+            give(Err("the request was dropped".to_owned()));
+        }
+    }
+}
 
 /// Called once, on a transport's own thread, with the answer's CDR.
 pub type OnReply = Box<dyn FnOnce(Result<&[u8], CallError>) + Send>;

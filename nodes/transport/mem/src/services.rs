@@ -1,12 +1,13 @@
-//! Services: a call is answered before it returns, on the caller's thread.
+//! Services: a call is answered before it returns, on the caller's thread, unless the server takes its time.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, ThreadId},
 };
 
 use troika_kit::{Time, TypeInfo};
-use troika_transport::{CallError, Client, Meta, OnReply, OnRequest, Server, TransportError};
+use troika_transport::{CallError, Client, Meta, OnReply, OnRequest, Respond, Server, TransportError};
 
 use super::{Shared, gid};
 
@@ -35,16 +36,68 @@ impl Served {
         *self.inside.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread::current().id())
     }
 
-    fn call(&self, cdr: &[u8], meta: &Meta) -> Result<Vec<u8>, CallError> {
+    fn call(&self, cdr: &[u8], meta: &Meta, on_reply: OnReply) {
         if self.is_inside_here() {
-            return Err(CallError::Refused("a service cannot wait for itself".to_owned()));
+            return on_reply(Err(CallError::Refused("a service cannot wait for itself".to_owned())));
         }
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         let inside = |who| *self.inside.lock().unwrap_or_else(PoisonError::into_inner) = who;
         inside(Some(thread::current().id()));
-        let answered = answer(cdr, meta);
+        let pending = Arc::new(Mutex::new(Pending::Inside));
+        let given = pending.clone();
+        answer(cdr, meta, Respond::new(move |answer| Pending::give(&given, answer)));
         inside(None);
-        answered.map_err(CallError::Refused)
+        drop(answer); // who gets the answer may call again
+        Pending::wait(&pending, on_reply);
+    }
+}
+
+/// An answer that may come while its request is still being handed over, when the server is locked, or after.
+enum Pending {
+    Inside,
+    Answered(Result<Vec<u8>, String>),
+    Waits(OnReply),
+    Done,
+}
+
+impl Pending {
+    fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
+        pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give(pending: &Mutex<Pending>, answer: Result<Vec<u8>, String>) {
+        let waits = {
+            let mut pending = Pending::lock(pending);
+            match mem::replace(&mut *pending, Pending::Done) {
+                Pending::Waits(on_reply) => on_reply,
+                _ => {
+                    *pending = Pending::Answered(answer);
+                    return;
+                }
+            }
+        };
+        tell(waits, answer);
+    }
+
+    fn wait(pending: &Mutex<Pending>, on_reply: OnReply) {
+        let answer = {
+            let mut pending = Pending::lock(pending);
+            match mem::replace(&mut *pending, Pending::Done) {
+                Pending::Answered(answer) => answer,
+                _ => {
+                    *pending = Pending::Waits(on_reply);
+                    return;
+                }
+            }
+        };
+        tell(on_reply, answer);
+    }
+}
+
+fn tell(on_reply: OnReply, answer: Result<Vec<u8>, String>) {
+    match answer {
+        Ok(answer) => on_reply(Ok(&answer)),
+        Err(why) => on_reply(Err(CallError::Refused(why))),
     }
 }
 
@@ -71,9 +124,8 @@ impl Client for Declared {
     fn call(&mut self, cdr: &[u8], stamp: Time, on_reply: OnReply) -> Result<(), TransportError> {
         self.sequence += 1;
         let meta = Meta { source_time: stamp, sequence: self.sequence, gid: gid(self.id) };
-        match self.server().map(|server| server.call(cdr, &meta)) {
-            Some(Ok(answer)) => on_reply(Ok(&answer)),
-            Some(Err(why)) => on_reply(Err(why)),
+        match self.server() {
+            Some(server) => server.call(cdr, &meta, on_reply),
             None => on_reply(Err(CallError::Nobody)),
         }
         Ok(())

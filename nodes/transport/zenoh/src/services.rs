@@ -7,7 +7,7 @@ use std::{
 };
 
 use troika_kit::Time;
-use troika_transport::{CallError, Client, OnReply, OnRequest, Server, TransportError};
+use troika_transport::{CallError, Client, Meta, OnReply, OnRequest, Respond, Server, TransportError};
 use zenoh::{
     Session, Wait,
     bytes::Encoding,
@@ -41,7 +41,7 @@ impl ZenohServer {
         session
             .declare_queryable(key.to_owned())
             .complete(true)
-            .callback(move |query| state.lock().unwrap_or_else(PoisonError::into_inner).answer(&query))
+            .callback(move |query| state.lock().unwrap_or_else(PoisonError::into_inner).answer(query))
             .wait()
     }
 
@@ -61,33 +61,36 @@ struct Answering {
 }
 
 impl Answering {
-    fn answer(&mut self, query: &Query) {
-        let key = query.key_expr();
+    fn answer(&mut self, query: Query) {
         let (Some(meta), Some(request)) = (query.attachment().and_then(meta_of), query.payload()) else {
             // ROS clients always attach; without it, an answer could not be told apart from another.
-            tracing::warn!(%key, "a request that is none of ROS");
-            refuse(query, "a request carries its CDR and a ROS attachment");
+            tracing::warn!(key = %query.key_expr(), "a request that is none of ROS");
+            refuse(&query, "a request carries its CDR and a ROS attachment");
             return;
         };
-        match (self.on_request)(self.joined.whole(request), &meta) {
-            Ok(answer) => {
-                let now = self.session.new_timestamp().get_time().to_duration();
-                let attachment = Attachment {
-                    sequence: meta.sequence,
-                    source_time_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
-                    gid: meta.gid,
-                };
-                let reply = query
-                    .reply(key.clone(), answer)
-                    .encoding(Encoding::APPLICATION_CDR)
-                    .attachment(attachment.encode())
-                    .wait();
-                if let Err(error) = reply {
-                    tracing::debug!(%error, %key, "an answer did not leave");
-                }
-            }
-            Err(why) => refuse(query, &why),
-        }
+        let (asked, session) = (query.clone(), self.session.clone());
+        let respond = Respond::new(move |answer| match answer {
+            Ok(answer) => give(&asked, answer, &meta, &session),
+            Err(why) => refuse(&asked, &why),
+        });
+        (self.on_request)(self.joined.whole(request), &meta, respond);
+    }
+}
+
+fn give(query: &Query, answer: Vec<u8>, meta: &Meta, session: &Session) {
+    let now = session.new_timestamp().get_time().to_duration();
+    let attachment = Attachment {
+        sequence: meta.sequence,
+        source_time_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+        gid: meta.gid,
+    };
+    let reply = query
+        .reply(query.key_expr().clone(), answer)
+        .encoding(Encoding::APPLICATION_CDR)
+        .attachment(attachment.encode())
+        .wait();
+    if let Err(error) = reply {
+        tracing::debug!(%error, key = %query.key_expr(), "an answer did not leave");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The QoS part of a liveliness token: `rel:dur:hist,depth:dl_s,dl_ns:life_s,life_ns:live,lease_s,lease_ns`. A field is
 //! empty when it equals rmw_zenoh's own default.
 
-use troika_kit::Qos;
+use troika_kit::{Duration, Qos};
 
 use super::key::parse_decimal;
 
@@ -107,6 +107,13 @@ pub struct Span {
 impl Span {
     /// `RMW_DURATION_INFINITE`: 2^63 - 1 nanoseconds.
     pub const INFINITE: Span = Span { sec: 9_223_372_036, nsec: 854_775_807 };
+
+    /// None when it is infinite, or zero: rmw takes zero (`RMW_DURATION_UNSPECIFIED`) for no limit too.
+    fn finite(self) -> Option<Duration> {
+        let time = Duration::from_secs(self.sec).checked_add(Duration::from_nanos(self.nsec))?;
+        let infinite = Duration::from_nanos(i64::MAX as u64);
+        (!time.is_zero() && time < infinite).then_some(time)
+    }
 
     fn parse(sec: &str, nsec: &str) -> Result<Span, QosError> {
         Ok(Span { sec: number(sec, Span::INFINITE.sec)?, nsec: number(nsec, Span::INFINITE.nsec)? })
@@ -214,7 +221,44 @@ impl From<Qos> for QosProfile {
             reliability: if qos.reliable { Reliability::Reliable } else { Reliability::BestEffort },
             durability: if qos.transient_local { Durability::TransientLocal } else { Durability::Volatile },
             depth: u64::from(qos.depth),
+            deadline: qos.deadline.into(),
+            lifespan: qos.lifespan.into(),
+            liveliness: match qos.liveliness {
+                troika_kit::Liveliness::Automatic => Liveliness::Automatic,
+                troika_kit::Liveliness::ManualByTopic => Liveliness::ManualByTopic,
+            },
+            lease: qos.lease.into(),
             ..QosProfile::DEFAULT
+        }
+    }
+}
+
+/// What a QoS cannot say of a peer (keep-all, by node) is its nearest.
+impl From<&QosProfile> for Qos {
+    fn from(profile: &QosProfile) -> Qos {
+        Qos {
+            reliable: profile.reliability != Reliability::BestEffort,
+            transient_local: profile.durability == Durability::TransientLocal,
+            depth: match profile.history {
+                History::KeepAll => u32::MAX,
+                _ => u32::try_from(profile.depth).unwrap_or(u32::MAX),
+            },
+            deadline: profile.deadline.finite(),
+            lifespan: profile.lifespan.finite(),
+            liveliness: match profile.liveliness {
+                Liveliness::ManualByTopic | Liveliness::ManualByNode => troika_kit::Liveliness::ManualByTopic,
+                _ => troika_kit::Liveliness::Automatic,
+            },
+            lease: profile.lease.finite(),
+        }
+    }
+}
+
+impl From<Option<Duration>> for Span {
+    fn from(time: Option<Duration>) -> Span {
+        match time {
+            Some(time) => Span { sec: time.as_secs(), nsec: time.subsec_nanos().into() },
+            None => Span::INFINITE,
         }
     }
 }
@@ -272,6 +316,25 @@ mod tests {
         assert_eq!(QosProfile::from(Qos::SENSOR).encode(), "2::,5:,:,:,,");
         let latched = Qos { transient_local: true, depth: 1, ..Qos::DEFAULT };
         assert_eq!(QosProfile::from(latched).encode(), ":1:,1:,:,:,,");
+        let timed = Qos {
+            deadline: Some(Duration::from_millis(500)),
+            lifespan: Some(Duration::from_secs(2)),
+            liveliness: troika_kit::Liveliness::ManualByTopic,
+            lease: Some(Duration::new(3, 7)),
+            ..Qos::DEFAULT
+        };
+        assert_eq!(QosProfile::from(timed).encode(), "::,10:0,500000000:2,0:3,3,7");
+        for qos in [Qos::DEFAULT, Qos::SENSOR, latched, timed] {
+            assert_eq!(Qos::from(&QosProfile::from(qos)), qos);
+        }
+    }
+
+    #[test]
+    fn a_peers_spans_of_no_limit_are_none() {
+        for span in [Span::INFINITE, Span { sec: 0, nsec: 0 }, Span { sec: u64::MAX, nsec: u64::MAX }] {
+            assert_eq!(span.finite(), None, "{span:?}");
+        }
+        assert_eq!(Span { sec: 0, nsec: 1_500_000_000 }.finite(), Some(Duration::from_millis(1500)));
     }
 
     #[test]
