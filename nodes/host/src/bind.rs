@@ -86,6 +86,9 @@ impl Binder<'_> {
         let wake = (self.wake_port == Some(spec.name)).then(|| self.wake.clone());
         let (clock, cells) = (self.clock.clone(), self.cells.clone());
         let on_message = Box::new(move |cdr: &[u8], _: &troika_transport::Meta| {
+            if cells.deaf.get() {
+                return;
+            }
             let received = clock.now(); // before decoding: the arrival is the release, and nothing moves it
             let Some(value) = decode::<T>(cdr) else {
                 cells.undecodable.add(1);

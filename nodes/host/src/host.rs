@@ -2,30 +2,27 @@
 //! carried away by an ordinary one.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use troika_arena::Arena;
-use troika_kit::{Step, Wake as WakeOn};
-use troika_transport::{NodeHandle, Subscription, Transport, TransportError};
+use troika_kit::Step;
+use troika_transport::{Transport, TransportError};
 
 use crate::{
-    bind::bind,
+    body::{Body, Parts},
     clock::{Clock, HostClock},
     edge::Edge,
     heartbeat,
+    lifecycle::{self, Caretaker, LifecycleServer, Managed, SharedManaged, State},
     options::{HostOptions, NodeOptions, SpawnError},
-    outbox::{Outbox, outbox},
     own_parameters,
     parameters::ParameterServer,
-    runner::Runner,
+    rosout::Rosout,
     sched::{self, Notice, Policy, WakeLatency},
-    schedule::Schedule,
     stats::{NodeEvent, NodeStats, Record, books},
-    sync::{StopToken, Vital, Wake},
+    sync::StopToken,
 };
 
 /// The nodes of one process. Dropping it stops them.
@@ -37,25 +34,26 @@ pub struct Host {
     go: StopToken,
     stop: StopToken,
     housekeeper: Option<JoinHandle<()>>,
+    caretaker: Option<Caretaker>,
     _awake: Option<WakeLatency>,
 }
 
+/// Fields are dropped in their order: the name last.
 struct Node {
-    wake: Wake,
-    thread: JoinHandle<()>,
-    courier: JoinHandle<()>,
-    subscriptions: Vec<Box<dyn Subscription>>,
-    parameters: ParameterServer,
-    handle: Box<dyn NodeHandle>,
+    lifecycle: Option<LifecycleServer>,
+    _parameters: ParameterServer,
     record: Arc<Record>,
+    managed: SharedManaged,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     transport: Arc<dyn Transport>,
-    clock: HostClock,
+    pub(crate) clock: HostClock,
     records: Mutex<Vec<Arc<Record>>>,
     notices: Mutex<Vec<Notice>>,
     beats: Mutex<Vec<heartbeat::Beater>>,
+    /// Who has news for /rosout.
+    reports: Mutex<Vec<SharedManaged>>,
 }
 
 /// What is left to say when all nodes have stopped.
@@ -93,6 +91,7 @@ impl Host {
             records: Mutex::default(),
             notices: Mutex::new(notices),
             beats: Mutex::default(),
+            reports: Mutex::default(),
         };
         Host {
             options,
@@ -101,6 +100,7 @@ impl Host {
             go: StopToken::new(),
             stop: StopToken::new(),
             housekeeper: None,
+            caretaker: None,
             _awake: awake,
         }
     }
@@ -125,97 +125,119 @@ impl Host {
         self.handle().notices()
     }
 
-    /// Declares a node on the transport and makes its threads; it steps from [`Host::start`] on.
+    /// Declares a node on the transport and makes its threads; it steps from [`Host::start`] on, while the host lives.
     ///
     /// # Errors
     /// See [`SpawnError`]; nothing of the node is left then.
     pub fn spawn<S: Step>(&mut self, step: S, options: NodeOptions) -> Result<(), SpawnError> {
+        let mut step = Some(step);
+        let make = move || step.take().ok_or_else(|| "it was made once".to_owned());
+        let mut managed = self.declare(Box::new(make), &options)?;
+        managed.configure()?;
+        managed.life.activate(false)?;
+        self.take_in::<S>(managed, options)
+    }
+
+    /// Declares a node with a life cycle, as ROS 2 has it for managed nodes: others configure, activate, deactivate and clean it up
+    /// by its services. `make` makes its step, again at each configuring. With `options.autostart` it is configured here and active
+    /// from [`Host::start`] on.
+    ///
+    /// # Errors
+    /// See [`SpawnError`]; nothing of the node is left then.
+    pub fn manage<S: Step>(
+        &mut self,
+        make: impl FnMut() -> Result<S, String> + Send + 'static,
+        options: NodeOptions,
+    ) -> Result<(), SpawnError> {
+        let refused = |why: TransportError| SpawnError::Transport { node: options.full_name(), why };
+        let managed = self.declare(Box::new(make), &options)?;
+        let mut managed = managed.with_life_cycle().map_err(refused)?;
+        if options.autostart {
+            managed.configure()?;
+            managed.went(State::Configuring);
+            managed.life.activate(false)?;
+            if self.housekeeper.is_some() {
+                managed.went(State::Activating);
+            }
+        }
+        self.take_in::<S>(managed, options)
+    }
+
+    /// The node's name on the transport, and nothing that runs.
+    fn declare<S: Step>(
+        &self,
+        make: Box<dyn FnMut() -> Result<S, String> + Send>,
+        options: &NodeOptions,
+    ) -> Result<Managed, SpawnError> {
         let name = options.full_name();
         let contract = options.check::<S::Inputs, S::Outputs>(S::CONTRACT)?;
         if self.nodes.iter().any(|node| node.record.node == name) {
             return Err(SpawnError::Twice(name));
         }
         let refused = |why: TransportError| SpawnError::Transport { node: name.clone(), why };
-        let no_thread = |why: std::io::Error| SpawnError::Thread { node: name.clone(), why };
-
         let (recorder, put, record) = books(name.clone(), contract);
         let handle = self.shared.transport.node(&options.namespace, &options.name).map_err(refused)?;
-        let wake = Wake::default();
-        let wake_port = match contract.spec().wake {
-            WakeOn::Input(port) => Some(port),
-            WakeOn::Period => None,
-        };
-        let clock = self.shared.clock;
-        let bound = bind::<S>(&*handle, &options, wake_port, &wake, &Clock::Host(clock), &record.cells)
-            .map_err(refused)?;
-        let (outbox, courier) = outbox(bound.publishers, options.buffer, clock, record.clone(), put);
-        let beater = match self.options.heartbeat {
-            true => Some(heartbeat::Beater::declare(&*handle, record.clone()).map_err(refused)?),
-            false => None,
-        };
-
-        let mut parameters = own_parameters::declared(&contract, options.sched, S::LEVELS, options.level);
-        parameters.extend(options.parameters.iter().cloned());
-        let accept = own_parameters::accept(S::LEVELS, record.cells.clone());
-        let parameters = ParameterServer::declare(&*handle, &name, parameters, accept, Clock::Host(clock))
-            .map_err(refused)?;
-
-        let policy = self.options.courier;
-        let shared = self.shared.clone();
-        let courier_name = format!("{name} (courier)");
-        let courier = thread::Builder::new()
-            .name(format!("{}>", options.name))
-            .spawn(move || {
-                if policy != Policy::Other {
-                    shared.ready(&courier_name, policy, None);
-                }
-                courier.run();
-            })
-            .map_err(no_thread)?;
-
-        let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
-        runner.level(options.level);
-        if let Some(injection) = &options.inject {
-            runner.inject(injection.clone());
-        }
-        let asked = if self.options.rt_allowed { options.sched } else { Policy::Other };
-        if asked != options.sched {
-            lock(&self.shared.notices).push(Notice {
-                who: name.clone(),
+        let rosout = Rosout::declare(&*handle, &name).map_err(refused)?;
+        let policy = if self.options.rt_allowed { options.sched } else { Policy::Other };
+        if policy != options.sched {
+            self.shared.notice(Notice {
+                who: name,
                 what: "real-time priority is switched off: runs at normal priority".into(),
                 mend: "allow it in the system file or on the command line".into(),
             });
         }
-        let mut node = NodeLoop {
-            runner,
-            outbox,
-            wake: wake.clone(),
-            clock,
-            vital: options.vital.clone(),
+        let life = Body::new(Parts {
+            make,
+            options: options.clone(),
+            contract,
+            record: record.clone(),
+            books: (recorder, put),
+            shared: self.shared.clone(),
             go: self.go.clone(),
-            stop: self.stop.clone(),
-        };
-        let cores = options.cores.clone();
-        let arena = options.arena;
-        let shared = self.shared.clone();
-        let flag = record.clone();
-        // When this fails, the closure is dropped with the outbox in it, and the courier ends by itself.
-        let thread = thread::Builder::new()
-            .name(options.name.clone())
-            .stack_size(options.stack)
-            .spawn(move || {
-                if let Some(arena) = shared.arena(&flag, arena) {
-                    node.runner.use_arena(arena);
-                }
-                flag.cells.real_time.set(shared.ready(&flag.node, asked, cores.as_deref()));
-                node.run();
-            })
-            .map_err(no_thread)?;
+            courier: self.options.courier,
+            policy,
+        });
+        Ok(Managed::plain(Box::new(life), handle, record, rosout, self.shared.clock))
+    }
 
+    /// Its services and heartbeats, and its place in the host.
+    fn take_in<S: Step>(&mut self, managed: Managed, options: NodeOptions) -> Result<(), SpawnError> {
+        let record = managed.record.clone();
+        let name = record.node.clone();
+        let refused = |why: TransportError| SpawnError::Transport { node: name.clone(), why };
+        let beater = match self.options.heartbeat {
+            true => Some(heartbeat::Beater::declare(&*managed.handle, record.clone()).map_err(refused)?),
+            false => None,
+        };
+        let mut declared =
+            own_parameters::declared(&record.contract, options.sched, S::LEVELS, options.level);
+        declared.extend(options.parameters);
+        let accept = own_parameters::accept(S::LEVELS, record.cells.clone());
+        let clock = Clock::Host(self.shared.clock);
+        let parameters =
+            ParameterServer::declare(&*managed.handle, &name, declared, accept, clock).map_err(refused)?;
+        let managed = Arc::new(Mutex::new(managed));
+        let lifecycle = {
+            let node = lifecycle::lock(&managed);
+            match node.has_life_cycle() {
+                true => {
+                    let caretaker = match &mut self.caretaker {
+                        Some(caretaker) => caretaker,
+                        none => {
+                            let no_thread = |why| SpawnError::Thread { node: name.clone(), why };
+                            none.insert(Caretaker::start(self.go.clone()).map_err(no_thread)?)
+                        }
+                    };
+                    let server = LifecycleServer::declare(&*node.handle, &record, &managed, caretaker);
+                    Some(server.map_err(refused)?)
+                }
+                false => None,
+            }
+        };
         lock(&self.shared.records).push(record.clone());
         lock(&self.shared.beats).extend(beater);
-        let subscriptions = bound.subscriptions;
-        self.nodes.push(Node { wake, thread, courier, subscriptions, parameters, handle, record });
+        lock(&self.shared.reports).push(managed.clone());
+        self.nodes.push(Node { lifecycle, _parameters: parameters, record, managed });
         Ok(())
     }
 
@@ -244,6 +266,13 @@ impl Host {
         {
             lock(&self.shared.notices).push(notice);
         }
+        for node in &self.nodes {
+            let mut managed = lifecycle::lock(&node.managed);
+            if managed.state() == State::Inactive {
+                // By itself: nobody else's change is carried out before.
+                managed.went(State::Activating);
+            }
+        }
         self.go.stop();
     }
 
@@ -261,22 +290,23 @@ impl Host {
 
     fn shut_down(&mut self) -> RunReport {
         self.stop.stop();
-        self.go.stop();
-        for node in &self.nodes {
-            node.wake.announce();
+        let mut nodes = std::mem::take(&mut self.nodes);
+        // First of all nobody changes them any more.
+        for node in &mut nodes {
+            drop(node.lifecycle.take());
+        }
+        self.go.stop(); // the caretaker may wait for it
+        drop(self.caretaker.take());
+        for node in &nodes {
+            lifecycle::lock(&node.managed).life.ask_to_stop();
         }
         let mut died = Vec::new();
-        let nodes = std::mem::take(&mut self.nodes);
-        let mut handles = Vec::new();
-        for node in nodes {
-            // The step thread first: it holds the outbox, and the courier ends with it.
-            let stepped = node.thread.join().is_ok();
-            let delivered = node.courier.join().is_ok();
-            if !(stepped && delivered) {
+        for node in &nodes {
+            let mut managed = lifecycle::lock(&node.managed);
+            let rested = managed.life.deactivate(None).is_ok();
+            if !(managed.life.clean_up() && rested) {
                 died.push(node.record.node.clone());
             }
-            drop((node.subscriptions, node.parameters));
-            handles.push(node.handle);
         }
         if let Some(housekeeper) = self.housekeeper.take()
             && housekeeper.join().is_err()
@@ -284,7 +314,8 @@ impl Host {
             died.push("troika-beat".into());
         }
         lock(&self.shared.beats).clear();
-        drop(handles); // off the graph, after the last heartbeat
+        lock(&self.shared.reports).clear();
+        drop(nodes); // off the graph, after the last heartbeat
         RunReport { stats: self.stats(), notices: self.notices(), died }
     }
 }
@@ -298,7 +329,11 @@ impl Drop for Host {
 }
 
 impl Shared {
-    fn ready(&self, who: &str, policy: Policy, cores: Option<&[usize]>) -> bool {
+    pub(crate) fn notice(&self, notice: Notice) {
+        lock(&self.notices).push(notice);
+    }
+
+    pub(crate) fn ready(&self, who: &str, policy: Policy, cores: Option<&[usize]>) -> bool {
         let mut notices = Vec::new();
         let real_time = sched::ready_thread(who, policy, cores, &mut notices);
         lock(&self.notices).extend(notices);
@@ -306,7 +341,7 @@ impl Shared {
     }
 
     /// The arena of a node, made on its own thread; none was asked for, or a notice says why there is none.
-    fn arena(&self, record: &Record, bytes: usize) -> Option<Arena> {
+    pub(crate) fn arena(&self, record: &Record, bytes: usize) -> Option<Arena> {
         if bytes == 0 {
             return None;
         }
@@ -335,6 +370,13 @@ impl Shared {
         let now = self.clock.now();
         for beater in lock(&self.beats).iter_mut() {
             beater.beat(now);
+        }
+        let reports = lock(&self.reports).clone();
+        for node in reports {
+            // One that changes now has its say afterwards.
+            if let Ok(mut node) = node.try_lock() {
+                node.report();
+            }
         }
     }
 }
@@ -376,60 +418,4 @@ impl HostHandle {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct NodeLoop<S: Step> {
-    runner: Runner<S>,
-    outbox: Outbox,
-    wake: Wake,
-    clock: HostClock,
-    vital: Option<Vital>,
-    go: StopToken,
-    stop: StopToken,
-}
-
-impl<S: Step> NodeLoop<S> {
-    /// Tells a watchdog, if there is one. Nothing more of a node that is given up: its fall-back goes on here, and to the watchdog it
-    /// is a step that never ends, so that its process is started again.
-    fn vital(&self, tell: impl FnOnce(&Vital, Duration)) {
-        if let Some(vital) = self.vital.as_ref().filter(|_| !self.runner.is_given_up()) {
-            tell(vital, Duration::from_nanos(self.clock.to_monotonic(self.clock.now())));
-        }
-    }
-
-    /// Steps until the stop. From the first release on: wait-free slots, the clock, and the two futex calls; nothing else.
-    fn run(mut self) {
-        self.go.wait();
-        let started = self.clock.now();
-        let mut schedule = Schedule::new(&self.runner.contract(), started);
-        while !self.stop.is_stopped() {
-            let seen = self.wake.seen(); // before looking, so that what comes in between is not slept over
-            let clock = self.clock;
-            self.vital(Vital::begin);
-            let ran = if let Some(arrival) = self.runner.arrival() {
-                // What waited since before the start is released by the start.
-                let release = arrival.max(started);
-                schedule.heard(release);
-                self.runner.run(release, || clock.now())
-            } else if let Some(due) = schedule.take(clock.now()) {
-                if let Some(ran) = self.runner.pass_over(&due, clock.now()) {
-                    self.runner.leave(ran, || clock.now(), &mut self.outbox);
-                }
-                self.runner.run(due.release, || clock.now())
-            } else {
-                self.vital(|vital, _| vital.end());
-                self.wake.wait(seen, Some(clock.to_monotonic(schedule.due())));
-                continue;
-            };
-            self.runner.leave(ran, || clock.now(), &mut self.outbox);
-            self.vital(|vital, _| vital.end());
-        }
-        // Stopped on purpose: nothing more is owed.
-        if let Some(vital) = &self.vital {
-            vital.rest();
-        }
-        // The node's own code may panic once more while it is dropped; the thread still ends in order.
-        let runner = self.runner;
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(runner)));
-    }
 }

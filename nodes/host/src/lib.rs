@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the host is the room that reads clocks and waits")]
 
 mod bind;
+mod body;
 pub mod clock;
 pub mod doctor;
 pub mod edge;
@@ -12,11 +13,13 @@ mod governor;
 pub mod heartbeat;
 mod host;
 mod inject;
+pub mod lifecycle;
 mod options;
 mod outbox;
 mod own_parameters;
 pub mod panics;
 pub mod parameters;
+pub mod rosout;
 mod runner;
 pub mod sched;
 mod schedule;

@@ -67,6 +67,9 @@ pub struct NodeOptions {
     pub arena: usize,
     /// How its level is chosen.
     pub level: LevelPlan,
+    /// Whether a node with a life cycle ([`crate::Host::manage`]) is configured and activated by the host; else it waits for
+    /// somebody to ask for it.
+    pub autostart: bool,
     /// Its parameters, beside those that every node has.
     pub parameters: Vec<Declared>,
     /// Where it writes its signs of life for a watchdog in another process.
@@ -90,6 +93,7 @@ impl NodeOptions {
             buffer: OUT_BUFFER,
             arena: 0,
             level: LevelPlan::Governed,
+            autostart: true,
             parameters: Vec::new(),
             vital: None,
             inject: None,
@@ -189,6 +193,14 @@ pub enum SpawnError {
         node: String,
         /// What is wrong with it.
         why: ContractError,
+    },
+    /// Its step cannot be made.
+    #[error("{why}")]
+    Make {
+        /// The node's full name.
+        node: String,
+        /// The maker's reason.
+        why: String,
     },
     /// Two nodes of one name.
     #[error("a node {0} runs already: give one of them another name or namespace")]

@@ -105,10 +105,11 @@ impl Sink for Outbox {
 }
 
 impl Courier {
-    /// Puts what comes until the outbox is gone and its last parcel is put.
-    pub(crate) fn run(self) {
+    /// Puts what comes until the outbox is gone and its last parcel is put; gives its book back.
+    pub(crate) fn run(self) -> HistogramWriter {
         let Courier { full, mut puts } = self;
         full.run(|parcel| puts.deliver(parcel));
+        puts.put
     }
 }
 

@@ -136,6 +136,27 @@ impl<S: Step> Runner<S> {
         self.arena = Some(arena);
     }
 
+    pub(crate) fn has_arena(&self) -> bool {
+        self.arena.is_some()
+    }
+
+    /// Takes what came so far for old: queues are empty, and what is held is not new.
+    pub(crate) fn forget_inputs(&mut self) {
+        // The first takes what waits, the second hands it back.
+        for _ in 0..2 {
+            self.inputs.visit(&mut FreezeRest { except: None });
+        }
+    }
+
+    /// Ends it; its book may be gone on with by the next one.
+    pub(crate) fn into_book(self) -> Recorder {
+        let Runner { step, inputs, outputs, arena, book, .. } = self;
+        // In its arena, as it was made and run; a panic of the step's own code goes on to the caller.
+        drop((step, inputs, outputs));
+        drop(arena);
+        book
+    }
+
     pub(crate) fn contract(&self) -> Contract {
         self.contract
     }

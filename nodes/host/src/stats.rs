@@ -19,7 +19,10 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use troika_arena::{Meter, Usage};
 use troika_kit::{Class, Contract, Fault, Time};
 
-use crate::sync::{Counter, Flag, Histogram, HistogramWriter, Snapshot, histogram};
+use crate::{
+    lifecycle::State,
+    sync::{Counter, Flag, Histogram, HistogramWriter, Snapshot, histogram},
+};
 
 /// Events that wait for the ordinary thread; more are dropped (their faults are counted all the same).
 const EVENTS: usize = 64;
@@ -142,6 +145,8 @@ pub(crate) struct Cells {
     pub(crate) real_time: Flag,
     /// The host gave up on the node (repeated panics).
     pub(crate) given_up: Flag,
+    /// It is not active: what comes on its inputs is not kept.
+    pub(crate) deaf: Flag,
 }
 
 /// The node thread's end.
@@ -159,6 +164,8 @@ pub(crate) struct Record {
     pub(crate) node: String,
     pub(crate) contract: Contract,
     pub(crate) cells: Arc<Cells>,
+    /// Where it is in its life cycle, as a number of [`State`]; unknown of a node that has none.
+    pub(crate) state: Counter,
     latency: Histogram,
     lateness: Histogram,
     execution: Histogram,
@@ -178,6 +185,9 @@ struct Log {
     at_last_beat: (u64, u64, u64),
     over_budget_told: u64,
     status: Status,
+    reason: String,
+    /// What was last said on /rosout.
+    said: Option<(Status, String)>,
 }
 
 /// The figures of one heartbeat.
@@ -211,12 +221,25 @@ pub(crate) fn books(node: String, contract: Contract) -> (Recorder, HistogramWri
         at_last_beat: (0, 0, 0),
         over_budget_told: 0,
         status: Status::Ok,
+        reason: String::new(),
+        said: None,
     });
     let arena = OnceLock::new();
     (
         recorder,
         put_in,
-        Arc::new(Record { node, contract, cells, latency, lateness, execution, put, arena, log }),
+        Arc::new(Record {
+            node,
+            contract,
+            cells,
+            state: Counter::default(),
+            latency,
+            lateness,
+            execution,
+            put,
+            arena,
+            log,
+        }),
     )
 }
 
@@ -247,6 +270,26 @@ impl Record {
         self.log().put_error = Some(why);
     }
 
+    /// Where it is in its life cycle.
+    pub(crate) fn state(&self) -> State {
+        u8::try_from(self.state.get()).ok().and_then(State::of).unwrap_or(State::Unknown)
+    }
+
+    /// How it does as of the last heartbeat, when that is not what this call gave before; nothing of one that was well all along.
+    pub(crate) fn news(&self) -> Option<(Status, String)> {
+        let mut log = self.log();
+        let now = (log.status, log.reason.clone());
+        if log.said.as_ref().map_or(now.0 == Status::Ok, |said| *said == now) {
+            return None;
+        }
+        log.said = Some(now.clone());
+        let text = match now {
+            (Status::Ok, _) => "well again".to_owned(),
+            (_, reason) => reason,
+        };
+        Some((now.0, text))
+    }
+
     /// The faults since the last call.
     pub(crate) fn events(&self) -> Vec<NodeEvent> {
         let mut log = self.log();
@@ -268,6 +311,9 @@ impl Record {
         let over = if self.contract.spec().class == Class::Hard { cells.over_budget.get() } else { 0 };
         let over_now = over - std::mem::replace(&mut log.over_budget_told, over);
         let (status, reason) = match last {
+            _ if !matches!(self.state(), State::Unknown | State::Active) => {
+                (Status::Unavailable, self.state().label().to_owned())
+            }
             _ if cells.given_up.get() => {
                 (Status::Unavailable, "its step panicked repeatedly and is not called any more".into())
             }
@@ -283,6 +329,7 @@ impl Record {
             _ => (status.max(Status::Degraded), with_overruns(reason, over_now, over)),
         };
         log.status = status;
+        log.reason.clone_from(&reason);
         let now = self.latency.snapshot();
         let latency = log.beats.front().map_or_else(|| now.clone(), |then| now.since(then));
         if log.beats.len() == WINDOW {

@@ -34,10 +34,17 @@ pub(crate) enum Runtime<'a> {
 }
 
 impl Runtime<'_> {
-    fn spawn<S: Step>(&mut self, step: S, options: NodeOptions) -> anyhow::Result<()> {
+    /// On a host with a life cycle: `make` is called again when the node is configured again.
+    fn spawn<S: Step>(
+        &mut self,
+        mut make: impl FnMut() -> anyhow::Result<S> + Send + 'static,
+        options: NodeOptions,
+    ) -> anyhow::Result<()> {
         match self {
-            Runtime::Host(host) => host.spawn(step, options)?,
-            Runtime::Simulation(simulation) => simulation.spawn(step, options)?,
+            Runtime::Host(host) => {
+                host.manage(move || make().map_err(|error| format!("{error:#}")), options)?;
+            }
+            Runtime::Simulation(simulation) => simulation.spawn(make()?, options)?,
         }
         Ok(())
     }
@@ -170,7 +177,7 @@ impl<C, S> StepKind<C, S> {
     }
 }
 
-impl<C: DeserializeOwned + Serialize + JsonSchema, S: Step> Kind for StepKind<C, S> {
+impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for StepKind<C, S> {
     fn name(&self) -> &'static str {
         S::CONTRACT.spec().node
     }
@@ -215,10 +222,14 @@ impl<C: DeserializeOwned + Serialize + JsonSchema, S: Step> Kind for StepKind<C,
         mut options: NodeOptions,
         mut runtime: Runtime<'_>,
     ) -> anyhow::Result<()> {
-        let config = system::read_params::<C>(making.text, making.node)?;
-        options.parameters = parameters::of_config(&config);
-        let step =
-            (self.make)(config, making).with_context(|| format!("cannot start node '{}'", making.node))?;
-        runtime.spawn(step, options)
+        options.parameters = parameters::of_config(&system::read_params::<C>(making.text, making.node)?);
+        let (text, node, base) = (making.text.to_owned(), making.node.to_owned(), making.base.clone());
+        let make = self.make;
+        let again = move || {
+            let making = Making { text: &text, node: &node, base: base.clone() };
+            let config = system::read_params::<C>(&text, &node)?;
+            make(config, &making).with_context(|| format!("cannot start node '{node}'"))
+        };
+        runtime.spawn(again, options)
     }
 }

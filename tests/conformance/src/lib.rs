@@ -7,11 +7,12 @@
 )]
 
 pub mod behaviour;
+pub mod hosted;
 pub mod services;
 
 /// All of them.
 pub mod behaviours {
-    pub use super::{behaviour::*, services::*};
+    pub use super::{behaviour::*, hosted::*, services::*};
 }
 
 use std::{
@@ -91,6 +92,9 @@ macro_rules! suite {
             a_service_is_on_the_graph_while_it_lives
             no_request_comes_after_a_server_is_dropped
             a_server_that_comes_back_is_found_again
+            a_hosted_node_has_parameters
+            a_hosted_node_obeys_its_life_cycle
+            a_hosted_node_starts_by_itself
         }
     };
     (@each $network:expr; $($name:ident)*) => {

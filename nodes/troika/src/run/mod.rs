@@ -227,6 +227,7 @@ fn node_options(
     options.cores = node.cores.as_ref().map(|cores| cores.get_ref().clone());
     options.arena = node.arena_mib.as_ref().map_or(kind.arena_mib(), |mib| *mib.get_ref()) << 20;
     options.level = level(node, kind);
+    options.autostart = node.autostart;
     let full_name = options.full_name();
     options.inject = node.inject.as_ref().map(|inject| inject.get_ref().injection(&full_name)).transpose()?;
     options.contract = check::contract(node, kind)?;

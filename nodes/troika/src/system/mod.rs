@@ -84,6 +84,10 @@ pub(crate) enum TransportKind {
     Zenoh,
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn root_namespace() -> Spanned<String> {
     Spanned::new(0..0, "/".to_owned())
 }
@@ -199,6 +203,9 @@ pub(crate) struct Node {
     /// A budget smaller than the kind's contract, milliseconds.
     #[serde(default)]
     pub budget_ms: Option<Spanned<f64>>,
+    /// Whether it is configured and activated when its process starts; else it waits for ROS 2's lifecycle services.
+    #[serde(default = "yes")]
+    pub autostart: bool,
     /// A fault on purpose, to see what follows.
     #[serde(default)]
     pub inject: Option<Spanned<Inject>>,

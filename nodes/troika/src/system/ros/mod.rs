@@ -15,7 +15,8 @@ use crate::kind::Kind;
 /// Parameters of this name are not the kind's, but say how its node runs.
 const OURS: &str = "troika.";
 /// What of a `[nodes.NAME]` table can be said as `troika.KEY` …
-const OF_NODES: [&str; 6] = ["cores", "level", "arena_mib", "period_ms", "deadline_ms", "budget_ms"];
+const OF_NODES: [&str; 7] =
+    ["autostart", "cores", "level", "arena_mib", "period_ms", "deadline_ms", "budget_ms"];
 /// … and of a `[processes.NAME]` table.
 const OF_PROCESSES: [&str; 5] = ["lock_memory", "wake_latency_us", "floor", "nice", "watchdog"];
 /// SCHED_FIFO at this priority.

@@ -1,0 +1,183 @@
+//! A node with its name on the transport, and what each transition does to it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use troika_kit::{Message as _, Qos};
+use troika_msgs::lifecycle_msgs::{Transition as Wanted, TransitionEvent};
+use troika_transport::{NodeHandle, Publisher, TransportError};
+
+use super::machine::{Outcome, State, Transition, asked, available, ended};
+use crate::{
+    body::{Life, ON_REQUEST, Stuck},
+    clock::HostClock,
+    options::SpawnError,
+    rosout::Rosout,
+    stats::Record,
+};
+
+/// As the host, its lifecycle thread and its services share it.
+pub(crate) type Shared = Arc<Mutex<Managed>>;
+
+/// The node, for one who changes it. A change takes as long as its node's code takes.
+pub(crate) fn lock(managed: &Mutex<Managed>) -> MutexGuard<'_, Managed> {
+    managed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A node of the host.
+pub(crate) struct Managed {
+    pub(crate) life: Box<dyn Life>,
+    pub(crate) record: Arc<Record>,
+    /// None of a node that has no life cycle: it is active while its host runs.
+    events: Option<Box<dyn Publisher>>,
+    rosout: Rosout,
+    clock: HostClock,
+    buffer: Vec<u8>,
+    pub(crate) handle: Box<dyn NodeHandle>,
+}
+
+impl Managed {
+    /// A node that is always there.
+    pub(crate) fn plain(
+        life: Box<dyn Life>,
+        handle: Box<dyn NodeHandle>,
+        record: Arc<Record>,
+        rosout: Rosout,
+        clock: HostClock,
+    ) -> Managed {
+        Managed { life, record, events: None, rosout, clock, buffer: Vec::new(), handle }
+    }
+
+    /// Gives it a life cycle: it is unconfigured, and its transitions are told on `~/transition_event`.
+    pub(crate) fn with_life_cycle(mut self) -> Result<Managed, TransportError> {
+        let topic = format!("{}/transition_event", self.record.node);
+        self.events = Some(self.handle.publisher(&topic, TransitionEvent::TYPE, Qos::DEFAULT)?);
+        self.record.state.set(State::Unconfigured as u64);
+        Ok(self)
+    }
+
+    pub(crate) fn has_life_cycle(&self) -> bool {
+        self.events.is_some()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.record.state()
+    }
+
+    /// Makes it.
+    pub(crate) fn configure(&mut self) -> Result<(), SpawnError> {
+        self.life.configure(&*self.handle)
+    }
+
+    /// Takes the transition from here to `to`, of which nothing is left to do.
+    pub(crate) fn went(&mut self, to: State) {
+        if let Some(transition) = available(self.state()).find(|one| one.to == to) {
+            self.enter(transition);
+            self.end(Outcome::Success);
+        }
+    }
+
+    /// Carries a request out; whether it succeeded.
+    pub(crate) fn change(&mut self, wanted: &Wanted) -> bool {
+        let from = self.state();
+        let Some(transition) = asked(from, wanted) else {
+            let named =
+                if wanted.label.is_empty() { wanted.id.to_string() } else { format!("'{}'", wanted.label) };
+            self.rosout
+                .warn(self.clock.now(), &format!("there is no transition {named} from {}", from.label()));
+            return false;
+        };
+        self.enter(transition);
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| self.carry_out(transition))).unwrap_or_else(|_panic| {
+                self.rosout.error(self.clock.now(), &format!("{} panicked", transition.label));
+                Outcome::Error
+            });
+        self.end(outcome);
+        if self.state() == State::ErrorProcessing {
+            // Nothing of it is to be left. In this order: the end of one whose thread does not come back would wait for it.
+            let clean = self.life.deactivate(ON_REQUEST).is_ok() && self.life.clean_up();
+            self.end(if clean { Outcome::Success } else { Outcome::Failure });
+        }
+        outcome == Outcome::Success
+    }
+
+    fn carry_out(&mut self, transition: &Transition) -> Outcome {
+        match transition.to {
+            State::Configuring => {
+                self.record.cells.deaf.set(true);
+                match self.life.configure(&*self.handle) {
+                    Ok(()) => Outcome::Success,
+                    Err(why) => self.failed(transition, &why.to_string(), Outcome::Failure),
+                }
+            }
+            State::Activating => match self.life.activate(true) {
+                Ok(()) => Outcome::Success,
+                Err(why) => self.failed(transition, &why.to_string(), Outcome::Error),
+            },
+            State::Deactivating => self.rest(transition),
+            State::CleaningUp => self.clean(transition),
+            State::ShuttingDown => match self.rest(transition) {
+                Outcome::Success => self.clean(transition),
+                other => other,
+            },
+            _ => Outcome::Error,
+        }
+    }
+
+    fn rest(&mut self, transition: &Transition) -> Outcome {
+        match self.life.deactivate(ON_REQUEST) {
+            Ok(()) => Outcome::Success,
+            Err(Stuck::Hangs) => self.failed(transition, "its step does not return", Outcome::Error),
+            Err(Stuck::Died) => self.failed(transition, "its thread died", Outcome::Error),
+        }
+    }
+
+    fn clean(&mut self, transition: &Transition) -> Outcome {
+        match self.life.clean_up() {
+            true => Outcome::Success,
+            false => self.failed(transition, "a thread of it died", Outcome::Error),
+        }
+    }
+
+    fn failed(&mut self, transition: &Transition, why: &str, how: Outcome) -> Outcome {
+        eprintln!("notice: {}: {}: {why}", self.record.node, transition.label);
+        self.rosout.error(self.clock.now(), &format!("{}: {why}", transition.label));
+        how
+    }
+
+    fn end(&mut self, how: Outcome) {
+        if let Some(end) = ended(self.state(), how) {
+            self.enter(end);
+            self.rosout.info(self.clock.now(), self.state().label());
+        }
+    }
+
+    fn enter(&mut self, transition: &Transition) {
+        self.record.state.set(transition.to as u64);
+        let now = self.clock.now();
+        let told = transition.description();
+        let event = TransitionEvent {
+            timestamp: now.as_nanos(),
+            transition: told.transition,
+            start_state: told.start_state,
+            goal_state: told.goal_state,
+        };
+        if let Some(events) = &mut self.events
+            && event.encode(&mut self.buffer).is_ok()
+        {
+            // Who listens has asked for news, not for the state: a put that fails is not made up for.
+            let _closing = events.put(&self.buffer, now);
+        }
+    }
+
+    /// What happened to it since it was last asked, on /rosout.
+    pub(crate) fn report(&mut self) {
+        let now = self.clock.now();
+        if let Some((status, text)) = self.record.news() {
+            self.rosout.status(now, status, &text);
+        }
+    }
+}
