@@ -232,7 +232,7 @@ fn ports_are_remapped_and_a_misspelt_one_is_refused_with_the_names_that_there_ar
     let graph = mem.graph().unwrap();
     assert_eq!(graph.nodes, ["/car/doubler"]);
     let topics: Vec<_> = graph.endpoints.iter().map(|endpoint| endpoint.topic.as_str()).collect();
-    let of_every_node = ["/parameter_events", heartbeat::TOPIC];
+    let of_every_node = ["/parameter_events", "/rosout", heartbeat::TOPIC];
     let own = ["/blobs", "/car/doubler/out", "/car/front/in", "/lengths_of_all"];
     assert_eq!(topics, [&own[..], &of_every_node].concat());
 }

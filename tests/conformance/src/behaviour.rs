@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use troika_kit::{Qos, TypeInfo};
 use troika_transport::TransportError;
 
-use crate::{Inbox, Network, Pair, STRING, keep, stamp, until, until_endpoint};
+use crate::{Inbox, Network, PATIENCE, Pair, STRING, keep, stamp, until, until_endpoint};
 
 const OTHER: TypeInfo = TypeInfo {
     name: "std_msgs/msg/Bool",
@@ -175,6 +175,49 @@ pub fn an_endpoint_is_on_the_graph_while_it_lives(network: &Network) {
             graph.endpoints.is_empty() && graph.nodes == ["/car/driver"]
         });
     }
+}
+
+/// Whoever comes or goes, here or elsewhere: after the call the graph shows it. Not when the watch has ended.
+pub fn changes_of_the_graph_are_told(network: &Network) {
+    let (here, there) = (network(), network());
+    let (sender, changes) = channel();
+    let watch = here
+        .watch_graph(Box::new(move || {
+            let _ = sender.send(());
+        }))
+        .expect("a watch");
+    // Looks only when it was told.
+    let until_told = |what: &str, is_so: &dyn Fn(&troika_transport::Graph) -> bool| {
+        while !is_so(&here.graph().expect("graph")) {
+            changes.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nothing told of {what}"));
+        }
+    };
+    for (participant, name) in [(&here, "near"), (&there, "far")] {
+        let full = format!("/{name}");
+        let node = participant.node("/", name).expect("node");
+        until_told("a node", &|graph| graph.nodes.contains(&full));
+        let publisher = node.publisher("/topic", STRING, Qos::DEFAULT).expect("publisher");
+        until_told("a publisher", &|graph| {
+            graph.endpoints.iter().any(|end| end.node == full && end.publishes)
+        });
+        let inbox = Inbox::open(&*node, "/topic", STRING, Qos::DEFAULT);
+        until_told("a subscription", &|graph| {
+            graph.endpoints.iter().filter(|end| end.node == full).count() == 2
+        });
+        let client = node.client("/service", STRING).expect("client");
+        until_told("a client", &|graph| graph.services.iter().any(|end| end.node == full));
+        drop((publisher, inbox, client));
+        until_told("their end", &|graph| {
+            graph.endpoints.iter().all(|end| end.node != full)
+                && graph.services.iter().all(|end| end.node != full)
+        });
+        drop(node);
+        until_told("the node's end", &|graph| !graph.nodes.contains(&full));
+    }
+    drop(watch);
+    while changes.try_recv().is_ok() {}
+    drop(there.node("/", "unheard").expect("node"));
+    assert!(changes.recv().is_err(), "the callback is gone with the watch");
 }
 
 /// Two nodes of a process.

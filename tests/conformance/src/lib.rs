@@ -73,6 +73,7 @@ macro_rules! suite {
             a_lasting_subscription_hears_a_publisher_that_comes_later_once
             a_node_is_on_the_graph_while_it_lives
             an_endpoint_is_on_the_graph_while_it_lives
+            changes_of_the_graph_are_told
             nodes_of_one_participant_hear_each_other
             every_subscription_gets_its_own_copy
             garbage_is_delivered_as_it_is

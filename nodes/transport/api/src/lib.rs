@@ -87,6 +87,10 @@ impl Drop for Respond {
     }
 }
 
+/// Called after the graph has changed, on any thread; it must not block for long. One call may stand for several changes: look with
+/// [`Transport::graph`], from another thread where that takes a transport's answer.
+pub type OnGraph = Box<dyn FnMut() + Send>;
+
 /// Called once, on a transport's own thread, with the answer's CDR.
 pub type OnReply = Box<dyn FnOnce(Result<&[u8], CallError>) + Send>;
 
@@ -105,6 +109,9 @@ pub trait Transport: Send + Sync {
 
     /// Who is there now, as far as this session knows.
     fn graph(&self) -> Result<Graph, TransportError>;
+
+    /// Calls `on_change` when somebody comes or goes, until what is returned is dropped (not inside its own call).
+    fn watch_graph(&self, on_change: OnGraph) -> Result<Box<dyn Subscription>, TransportError>;
 }
 
 /// One node's presence on a transport. Dropping it takes the node off the graph.

@@ -9,6 +9,7 @@
 
 mod names;
 mod services;
+mod watch;
 
 use std::{
     collections::VecDeque,
@@ -18,11 +19,12 @@ use std::{
 
 use troika_kit::{Qos, Time, TypeInfo};
 use troika_transport::{
-    Client, Endpoint, Graph, Meta, NodeHandle, OnMessage, OnRequest, Publisher, Server, ServiceEnd,
+    Client, Endpoint, Graph, Meta, NodeHandle, OnGraph, OnMessage, OnRequest, Publisher, Server, ServiceEnd,
     Subscription, Transport, TransportError,
 };
 
 use services::{Declared, End, Served};
+use watch::Watchers;
 
 /// A transport inside this process. Clones share it.
 #[derive(Clone, Default)]
@@ -31,6 +33,7 @@ pub struct MemTransport(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    watchers: Watchers,
     /// Held while callbacks run, so that messages reach every subscription in one order. Taken before `state`.
     delivery: Mutex<()>,
 }
@@ -89,6 +92,7 @@ impl Transport for MemTransport {
         let id = state.id();
         state.nodes.push((id, full.clone()));
         drop(state);
+        self.0.watchers.tell();
         Ok(Box::new(Node { id, name: full, shared: self.0.clone() }))
     }
 
@@ -119,6 +123,10 @@ impl Transport for MemTransport {
         let mut services: Vec<ServiceEnd> = ends.collect();
         services.sort();
         Ok(Graph { nodes, endpoints, services })
+    }
+
+    fn watch_graph(&self, on_change: OnGraph) -> Result<Box<dyn Subscription>, TransportError> {
+        Ok(self.0.watchers.add(on_change))
     }
 }
 
@@ -194,6 +202,7 @@ impl NodeHandle for Node {
             history: VecDeque::new(),
         });
         drop(state);
+        self.shared.watchers.tell();
         let keep = if qos.transient_local { qos.depth.max(1) as usize } else { 0 };
         Ok(Box::new(MemPublisher {
             id,
@@ -249,6 +258,7 @@ impl NodeHandle for Node {
                 missed
             });
         }
+        self.shared.watchers.tell();
         Ok(Box::new(MemSubscription { id, shared: self.shared.clone() }))
     }
 
@@ -278,6 +288,7 @@ impl Node {
         let id = state.id();
         state.services.push(End { id, node: self.name.clone(), service: service.into(), ty, served });
         drop(state);
+        self.shared.watchers.tell();
         Ok(Declared { id, service: service.into(), ty, sequence: 0, shared: self.shared.clone() })
     }
 }
@@ -292,6 +303,7 @@ fn gid(id: u64) -> [u8; 16] {
 impl Drop for Node {
     fn drop(&mut self) {
         self.shared.state().nodes.retain(|(id, _)| *id != self.id);
+        self.shared.watchers.tell();
     }
 }
 
@@ -336,6 +348,7 @@ impl Publisher for MemPublisher {
 impl Drop for MemPublisher {
     fn drop(&mut self) {
         self.shared.state().publishers.retain(|offer| offer.id != self.id);
+        self.shared.watchers.tell();
     }
 }
 
@@ -358,6 +371,7 @@ impl Drop for MemSubscription {
             drop(self.shared.delivery.lock().unwrap_or_else(PoisonError::into_inner));
         }
         drop(gone); // frees the callback outside the lock
+        self.shared.watchers.tell();
     }
 }
 

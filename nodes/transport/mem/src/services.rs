@@ -148,5 +148,6 @@ impl Drop for Declared {
             drop(served.answer.lock().unwrap_or_else(PoisonError::into_inner));
         }
         drop(gone); // frees the callback outside the lock
+        self.shared.watchers.tell();
     }
 }

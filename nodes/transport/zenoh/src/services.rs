@@ -2,7 +2,9 @@
 //! and each carries the client's sequence and id, which the answer gives back.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,6 +14,7 @@ use zenoh::{
     Session, Wait,
     bytes::Encoding,
     liveliness::LivelinessToken,
+    matching::{MatchingListener, MatchingStatus},
     query::{ConsolidationMode, Querier, Query, QueryTarget, Queryable, Reply},
 };
 
@@ -117,6 +120,8 @@ impl Drop for ZenohServer {
 /// A declared client. Fields are dropped in their order: the token first.
 pub(crate) struct ZenohClient {
     _token: LivelinessToken,
+    waiting: Arc<Waiting>,
+    _listener: MatchingListener<()>,
     querier: Querier<'static>,
     sequence: i64,
     gid: Gid,
@@ -138,8 +143,25 @@ impl ZenohClient {
         gid: Gid,
         token: LivelinessToken,
         shared: Arc<Shared>,
-    ) -> ZenohClient {
-        ZenohClient { _token: token, querier, sequence: 0, gid, _shared: shared }
+    ) -> zenoh::Result<ZenohClient> {
+        let waiting = Arc::new(Waiting::default());
+        let told = waiting.clone();
+        // A request that meets its server on the way out is lost, and zenoh does not tell.
+        let gone = move |status: MatchingStatus| {
+            if !status.matching() {
+                told.give_up();
+            }
+        };
+        let listener = querier.matching_listener().callback(gone).wait()?;
+        Ok(ZenohClient {
+            _token: token,
+            waiting,
+            _listener: listener,
+            querier,
+            sequence: 0,
+            gid,
+            _shared: shared,
+        })
     }
 }
 
@@ -148,13 +170,14 @@ impl Client for ZenohClient {
         self.sequence += 1;
         let source_time_ns = i64::try_from(stamp.as_nanos()).unwrap_or(i64::MAX);
         let attachment = Attachment { sequence: self.sequence, source_time_ns, gid: self.gid };
-        let waiting = Waiting(Mutex::new(Some(on_reply)));
+        self.waiting.enter(self.sequence, on_reply);
+        let one = One { waiting: self.waiting.clone(), sequence: self.sequence };
         self.querier
             .get()
             .payload(cdr)
             .encoding(Encoding::APPLICATION_CDR)
             .attachment(attachment.encode())
-            .callback(move |reply| waiting.take(&reply))
+            .callback(move |reply| one.take(&reply))
             .wait()
             .map_err(|_| TransportError::Closed)
     }
@@ -168,30 +191,55 @@ impl Client for ZenohClient {
     }
 }
 
-/// Who waits for an answer. zenoh drops it when no more can come.
-struct Waiting(Mutex<Option<OnReply>>);
+/// Who waits for answers, by the sequence of the request.
+#[derive(Default)]
+struct Waiting(Mutex<HashMap<i64, OnReply>>);
 
 impl Waiting {
-    fn give(&self, answer: Result<&[u8], CallError>) {
-        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, OnReply>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, sequence: i64, on_reply: OnReply) {
+        self.lock().insert(sequence, on_reply);
+    }
+
+    fn give(&self, sequence: i64, answer: Result<&[u8], CallError>) {
+        let first = self.lock().remove(&sequence);
         if let Some(on_reply) = first {
             on_reply(answer);
         }
     }
 
+    /// Nobody is there any more.
+    fn give_up(&self) {
+        let all = mem::take(&mut *self.lock());
+        for on_reply in all.into_values() {
+            on_reply(Err(CallError::Nobody));
+        }
+    }
+}
+
+/// One request. zenoh drops it when no more answers can come.
+struct One {
+    waiting: Arc<Waiting>,
+    sequence: i64,
+}
+
+impl One {
     fn take(&self, reply: &Reply) {
         match reply.result() {
-            Ok(sample) => self.give(Ok(&sample.payload().to_bytes())),
+            Ok(sample) => self.waiting.give(self.sequence, Ok(&sample.payload().to_bytes())),
             Err(error) => {
                 let why = error.payload().try_to_string().map_or_else(|_| "no reason".to_owned(), Into::into);
-                self.give(Err(CallError::Refused(why)));
+                self.waiting.give(self.sequence, Err(CallError::Refused(why)));
             }
         }
     }
 }
 
-impl Drop for Waiting {
+impl Drop for One {
     fn drop(&mut self) {
-        self.give(Err(CallError::Nobody));
+        self.waiting.give(self.sequence, Err(CallError::Nobody));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use troika_kit::{Qos, TypeInfo};
 use troika_transport::{
-    Client, Endpoint, Graph, Meta, NodeHandle, OnMessage, OnRequest, Publisher, Server, ServiceEnd,
+    Client, Endpoint, Graph, Meta, NodeHandle, OnGraph, OnMessage, OnRequest, Publisher, Server, ServiceEnd,
     Subscription, Transport, TransportError,
 };
 use zenoh::{Session, Wait, liveliness::LivelinessToken, qos::Priority};
@@ -191,6 +191,32 @@ impl Transport for ZenohTransport {
             services: services.into_iter().collect(),
         })
     }
+
+    fn watch_graph(&self, on_change: OnGraph) -> Result<Box<dyn Subscription>, TransportError> {
+        let on_change = Mutex::new(on_change);
+        let watching = self
+            .shared
+            .session
+            .liveliness()
+            .declare_subscriber(wire::graph_key(self.shared.options.domain))
+            .callback(move |_| on_change.lock().unwrap_or_else(PoisonError::into_inner)())
+            .wait()
+            .map_err(|error| declare_error("a watch on the graph", &error))?;
+        Ok(Box::new(Watching(Some(watching))))
+    }
+}
+
+/// Dropping it ends the watch.
+struct Watching(Option<zenoh::pubsub::Subscriber<()>>);
+
+impl Subscription for Watching {}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(|watching| watching.undeclare().wait_callbacks().wait()) {
+            tracing::debug!(%error, "ending a watch on the graph");
+        }
+    }
 }
 
 /// A node: its token, and what its endpoints' tokens have in common with it.
@@ -283,7 +309,8 @@ impl NodeHandle for Node {
         let querier = ZenohClient::declare(&self.shared.session, key)
             .map_err(|error| declare_error(service, &error))?;
         let declared = declare_token(&self.shared, &token, service)?;
-        Ok(Box::new(ZenohClient::announced(querier, token.gid(), declared, self.shared.clone())))
+        let client = ZenohClient::announced(querier, token.gid(), declared, self.shared.clone());
+        Ok(Box::new(client.map_err(|error| declare_error(service, &error))?))
     }
 }
 
