@@ -6,12 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use troika_kit::{Events, Latest, Message, Out, PortSpec, PortVisitor, Ports, Step};
+use troika_kit::{Events, Latest, Message, Out, PortSpec, PortVisitor, Ports, Qos, Step};
 use troika_transport::{NodeHandle, Publisher, Subscription, TransportError};
 
 use crate::{
     clock::Clock,
     options::NodeOptions,
+    qos::{PortWatch, Watcher},
     stats::Cells,
     sync::{self, Wake},
 };
@@ -23,9 +24,11 @@ pub(crate) struct Bound<S: Step> {
     pub(crate) subscriptions: Vec<Box<dyn Subscription>>,
     /// One for each output port, with the number of messages that a step may send on it.
     pub(crate) publishers: Vec<(Box<dyn Publisher>, usize)>,
+    /// Those that have a timed QoS policy.
+    pub(crate) watches: Vec<Arc<PortWatch>>,
 }
 
-/// Declares every port of the node. Messages on `wake_port` announce themselves on `wake`.
+/// Declares every port of the node. Messages on `wake_port` announce themselves on `wake`; `watcher` looks after timed QoS policies.
 pub(crate) fn bind<S: Step>(
     handle: &dyn NodeHandle,
     options: &NodeOptions,
@@ -33,6 +36,7 @@ pub(crate) fn bind<S: Step>(
     wake: &Wake,
     clock: &Clock,
     cells: &Arc<Cells>,
+    watcher: Option<&Watcher>,
 ) -> Result<Bound<S>, TransportError> {
     let mut binder = Binder {
         handle,
@@ -41,8 +45,10 @@ pub(crate) fn bind<S: Step>(
         wake,
         clock,
         cells,
+        watcher,
         subscriptions: Vec::new(),
         publishers: Vec::new(),
+        watches: Vec::new(),
         failed: None,
     };
     let mut inputs = S::Inputs::default();
@@ -53,7 +59,8 @@ pub(crate) fn bind<S: Step>(
     match binder.failed {
         Some(why) => Err(why),
         None => {
-            Ok(Bound { inputs, outputs, subscriptions: binder.subscriptions, publishers: binder.publishers })
+            let Binder { subscriptions, publishers, watches, .. } = binder;
+            Ok(Bound { inputs, outputs, subscriptions, publishers, watches })
         }
     }
 }
@@ -71,8 +78,10 @@ struct Binder<'a> {
     wake: &'a Wake,
     clock: &'a Clock,
     cells: &'a Arc<Cells>,
+    watcher: Option<&'a Watcher>,
     subscriptions: Vec<Box<dyn Subscription>>,
     publishers: Vec<(Box<dyn Publisher>, usize)>,
+    watches: Vec<Arc<PortWatch>>,
     failed: Option<TransportError>,
 }
 
@@ -85,11 +94,17 @@ impl Binder<'_> {
     ) {
         let wake = (self.wake_port == Some(spec.name)).then(|| self.wake.clone());
         let (clock, cells) = (self.clock.clone(), self.cells.clone());
-        let on_message = Box::new(move |cdr: &[u8], _: &troika_transport::Meta| {
+        let topic = self.options.topic(spec.name, spec.topic);
+        let qos = self.qos(spec);
+        let watch = self.watch(spec, &topic, false);
+        let on_message = Box::new(move |cdr: &[u8], meta: &troika_transport::Meta| {
             if cells.deaf.get() {
                 return;
             }
             let received = clock.now(); // before decoding: the arrival is the release, and nothing moves it
+            if watch.as_ref().is_some_and(|watch| !watch.message(meta.gid, meta.source_time, received)) {
+                return;
+            }
             let Some(value) = decode::<T>(cdr) else {
                 cells.undecodable.add(1);
                 return;
@@ -102,10 +117,26 @@ impl Binder<'_> {
                 wake.announce();
             }
         });
-        let topic = self.options.topic(spec.name, spec.topic);
-        match self.handle.subscribe(&topic, spec.ty, spec.qos, on_message) {
+        match self.handle.subscribe(&topic, spec.ty, qos, on_message) {
             Ok(subscription) => self.subscriptions.push(subscription),
             Err(why) => self.failed = self.failed.take().or(Some(why)),
+        }
+    }
+
+    fn qos(&self, spec: &PortSpec) -> Qos {
+        self.options.qos.get(spec.name).copied().unwrap_or(spec.qos)
+    }
+
+    fn watch(&mut self, spec: &PortSpec, topic: &str, publishes: bool) -> Option<Arc<PortWatch>> {
+        match self.watcher?.port(spec.name, topic, publishes, self.qos(spec)) {
+            Ok(watch) => {
+                self.watches.extend(watch.clone());
+                watch
+            }
+            Err(why) => {
+                self.failed = self.failed.take().or(Some(why));
+                None
+            }
         }
     }
 }
@@ -128,9 +159,13 @@ impl PortVisitor for Binder<'_> {
 
     fn out<T: Message, const N: usize>(&mut self, spec: &PortSpec, _: &mut Out<T, N>) {
         let topic = self.options.topic(spec.name, spec.topic);
-        match self.handle.publisher(&topic, spec.ty, spec.qos) {
-            Ok(publisher) => self.publishers.push((publisher, N)),
-            Err(why) => self.failed = self.failed.take().or(Some(why)),
+        let watch = self.watch(spec, &topic, true);
+        match (self.handle.publisher(&topic, spec.ty, self.qos(spec)), watch.zip(self.watcher)) {
+            (Ok(publisher), Some((watch, watcher))) => {
+                self.publishers.push((watcher.watched(publisher, watch), N));
+            }
+            (Ok(publisher), None) => self.publishers.push((publisher, N)),
+            (Err(why), _) => self.failed = self.failed.take().or(Some(why)),
         }
     }
 }

@@ -128,13 +128,15 @@ impl<S: Step> Life for Body<S> {
             WakeOn::Period => None,
         };
         let (clock, cells) = (self.shared.clock, &self.record.cells);
-        let bound = bind::<S>(handle, &self.options, wake_port, &wake, &Clock::Host(clock), cells)
+        let watcher = Some(&self.shared.watcher);
+        let bound = bind::<S>(handle, &self.options, wake_port, &wake, &Clock::Host(clock), cells, watcher)
             .map_err(|why: TransportError| SpawnError::Transport { node: self.name(), why })?;
         let Some((recorder, put)) = self.books.take() else {
             // Never: they are there whenever it is not configured, and it is configured once at a time.
             return Err(SpawnError::Twice(self.name()));
         };
         cells.given_up.set(false);
+        self.record.watch(bound.watches);
         let (outbox, courier) =
             outbox(bound.publishers, self.options.buffer, clock, self.record.clone(), put);
         let (policy, shared) = (self.courier, self.shared.clone());
@@ -209,6 +211,7 @@ impl<S: Step> Life for Body<S> {
     fn deactivate(&mut self, patience: Option<Duration>) -> Result<(), Stuck> {
         self.ask_to_stop();
         self.record.cells.deaf.set(true);
+        self.record.watches().iter().for_each(|watch| watch.rest());
         let Some(configured) = &mut self.configured else { return Ok(()) };
         let Thread::Running { thread, .. } = &configured.thread else { return Ok(()) };
         if let Some(patience) = patience {
@@ -245,6 +248,7 @@ impl<S: Step> Life for Body<S> {
         };
         let put = courier.join().ok();
         drop(subscriptions);
+        self.shared.watcher.forget(&self.record.watches());
         match (recorder, put) {
             (Some(recorder), Some(put)) => {
                 self.books = Some((recorder, put));

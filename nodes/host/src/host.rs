@@ -19,6 +19,7 @@ use crate::{
     options::{HostOptions, NodeOptions, SpawnError},
     own_parameters,
     parameters::ParameterServer,
+    qos::Watcher,
     rosout::Rosout,
     sched::{self, Notice, Policy, WakeLatency},
     stats::{NodeEvent, NodeStats, Record, books},
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     beats: Mutex<Vec<heartbeat::Beater>>,
     /// Who has news for /rosout.
     reports: Mutex<Vec<SharedManaged>>,
+    pub(crate) watcher: Watcher,
 }
 
 /// What is left to say when all nodes have stopped.
@@ -85,9 +87,11 @@ impl Host {
             notices.push(notice);
             None
         });
+        let clock = HostClock::start();
         let shared = Shared {
+            watcher: Watcher::new(transport.clone(), clock),
             transport,
-            clock: HostClock::start(),
+            clock,
             records: Mutex::default(),
             notices: Mutex::new(notices),
             beats: Mutex::default(),

@@ -19,6 +19,7 @@ mod outbox;
 mod own_parameters;
 pub mod panics;
 pub mod parameters;
+pub mod qos;
 pub mod rosout;
 mod runner;
 pub mod sched;

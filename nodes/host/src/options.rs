@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use troika_kit::{Contract, Ports, Wake, contract::ContractError};
+use troika_kit::{Contract, Ports, Qos, Wake, contract::ContractError};
 use troika_transport::TransportError;
 
 use crate::{governor::LevelPlan, inject::Injection, parameters::Declared, sched::Policy, sync::Vital};
@@ -52,6 +52,8 @@ pub struct NodeOptions {
     pub namespace: String,
     /// Port name to topic. An absolute topic stands as it is, `x` is `<namespace>/x`, `~/x` is `<namespace>/<name>/x`.
     pub remaps: BTreeMap<String, String>,
+    /// Port name to the QoS that it has in place of its own.
+    pub qos: BTreeMap<String, Qos>,
     /// The thread's scheduling policy.
     pub sched: Policy,
     /// The cores that the thread may run on; `None` is any.
@@ -86,6 +88,7 @@ impl NodeOptions {
             name: name.into(),
             namespace: "/".into(),
             remaps: BTreeMap::new(),
+            qos: BTreeMap::new(),
             sched: Policy::Other,
             cores: None,
             contract: None,
@@ -145,7 +148,8 @@ impl NodeOptions {
     /// Checks remaps and contract against the node's own ports and contract; gives the contract that holds.
     pub(crate) fn check<I: Ports, O: Ports>(&self, declared: Contract) -> Result<Contract, SpawnError> {
         let ports = || I::SPECS.iter().chain(O::SPECS);
-        if let Some(port) = self.remaps.keys().find(|key| ports().all(|spec| spec.name != key.as_str())) {
+        let named = self.remaps.keys().chain(self.qos.keys());
+        if let Some(port) = named.clone().find(|key| ports().all(|spec| spec.name != key.as_str())) {
             return Err(SpawnError::UnknownPort {
                 node: self.full_name(),
                 port: port.clone(),
@@ -168,8 +172,8 @@ impl NodeOptions {
 /// Why a node cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// A remap names a port that the node has not.
-    #[error("{node} has no port '{port}' to remap; it has: {known}")]
+    /// A remap or a QoS names a port that the node has not.
+    #[error("{node} has no port '{port}'; it has: {known}")]
     UnknownPort {
         /// The node's full name.
         node: String,

@@ -151,7 +151,7 @@ impl Simulation {
         };
         let clock = Clock::Virtual(self.clock.clone());
         let bound =
-            bind::<S>(&*handle, &options, wake_port, &wake, &clock, &record.cells).map_err(refused)?;
+            bind::<S>(&*handle, &options, wake_port, &wake, &clock, &record.cells, None).map_err(refused)?;
         self.beaters.push(Beater::declare(&*handle, record.clone()).map_err(refused)?);
         let publishers = bound.publishers.into_iter().map(|(publisher, _)| publisher).collect();
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);

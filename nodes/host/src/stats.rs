@@ -21,6 +21,7 @@ use troika_kit::{Class, Contract, Fault, Time};
 
 use crate::{
     lifecycle::State,
+    qos::{PortWatch, QosStats},
     sync::{Counter, Flag, Histogram, HistogramWriter, Snapshot, histogram},
 };
 
@@ -104,6 +105,8 @@ pub struct NodeStats {
     pub put_failed: u64,
     /// Encode buffers that had to grow: allocations on the node's thread.
     pub buffer_growths: u64,
+    /// Its ports with timed QoS policies.
+    pub qos: Vec<QosStats>,
     /// Its arena, if it has one.
     pub arena: Option<Usage>,
     /// Release to output left, of steps that worked and of fall-backs.
@@ -164,6 +167,8 @@ pub(crate) struct Record {
     pub(crate) node: String,
     pub(crate) contract: Contract,
     pub(crate) cells: Arc<Cells>,
+    /// Its ports with timed QoS policies.
+    watches: Mutex<Vec<Arc<PortWatch>>>,
     /// Where it is in its life cycle, as a number of [`State`]; unknown of a node that has none.
     pub(crate) state: Counter,
     latency: Histogram,
@@ -232,6 +237,7 @@ pub(crate) fn books(node: String, contract: Contract) -> (Recorder, HistogramWri
             node,
             contract,
             cells,
+            watches: Mutex::default(),
             state: Counter::default(),
             latency,
             lateness,
@@ -273,6 +279,14 @@ impl Record {
     /// Where it is in its life cycle.
     pub(crate) fn state(&self) -> State {
         u8::try_from(self.state.get()).ok().and_then(State::of).unwrap_or(State::Unknown)
+    }
+
+    pub(crate) fn watch(&self, ports: Vec<Arc<PortWatch>>) {
+        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = ports;
+    }
+
+    pub(crate) fn watches(&self) -> Vec<Arc<PortWatch>> {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How it does as of the last heartbeat, when that is not what this call gave before; nothing of one that was well all along.
@@ -374,6 +388,7 @@ impl Record {
             put_late: cells.put_late.get(),
             put_failed: cells.put_failed.get(),
             buffer_growths: cells.buffer_growths.get(),
+            qos: self.watches().iter().map(|watch| watch.stats()).collect(),
             arena: self.arena.get().map(Meter::usage),
             latency: self.latency.snapshot(),
             lateness: self.lateness.snapshot(),

@@ -16,7 +16,8 @@ use troika_host::{
     parameters::{Declared, double_value, not_set, string_value},
 };
 use troika_kit::{
-    Class, Contract, ContractSpec, Done, Events, Fault, Out, Qos, Service, Step, Tick, Wake, ports,
+    Class, Contract, ContractSpec, Done, Events, Fault, Liveliness, Message as _, Out, Ports as _, Qos,
+    Service, Step, Tick, Time, Wake, ports,
 };
 use troika_msgs::{
     lifecycle_msgs::{
@@ -32,7 +33,7 @@ use troika_msgs::{
 };
 use troika_transport::Transport;
 
-use crate::{Network, PATIENCE, until, until_endpoint};
+use crate::{Network, PATIENCE, STRING, until, until_endpoint};
 
 ports! {
     /// In.
@@ -90,6 +91,11 @@ struct Bench {
 impl Bench {
     /// The node `/car/echo`, which cannot be made the first `failures` times.
     fn new(network: &Network, autostart: bool, failures: u32) -> Bench {
+        Bench::with_qos(network, autostart, failures, Inputs::SPECS[0].qos)
+    }
+
+    /// The same with this QoS of its input.
+    fn with_qos(network: &Network, autostart: bool, failures: u32, word: Qos) -> Bench {
         let here: Arc<dyn Transport> = Arc::from(network());
         let there = network();
         let mut host = Host::new(HostOptions { mlock: false, ..HostOptions::default() }, here);
@@ -97,6 +103,7 @@ impl Bench {
         options.namespace = "/car".into();
         options.autostart = autostart;
         options.level = LevelPlan::Governed;
+        options.qos.insert("word".into(), word);
         options.parameters = vec![Declared::fixed("gain", "How much.", double_value(1.5))];
         let mut life = 0;
         let make = move || {
@@ -267,6 +274,79 @@ pub fn a_hosted_node_obeys_its_life_cycle(network: &Network) {
         [(3, 12), (12, 4)],
     ];
     assert_eq!(seen, expected.concat());
+}
+
+/// A deadline that passes, a message that is too old, and a publisher that goes are counted and told in the log.
+pub fn a_hosted_node_minds_deadline_lifespan_and_liveliness(network: &Network) {
+    let word = Qos {
+        deadline: Some(Duration::from_millis(100)),
+        // Far over what a busy machine takes.
+        lifespan: Some(PATIENCE),
+        lease: Some(Duration::from_secs(1)),
+        ..Inputs::SPECS[0].qos
+    };
+    let bench = Bench::with_qos(network, true, 0, word);
+    let (log, _of_log) = bench.hear::<Log>("/rosout", Qos { depth: 1000, ..Qos::DEFAULT });
+    let (echo, _of_echo) = bench.hear::<std_msgs::String>("/echo", Qos::DEFAULT);
+    let qos = || bench.host.as_ref().map(|host| host.stats()[0].qos[0].clone()).expect("watched");
+    assert_eq!((qos().alive, qos().deadline_missed), (0, 0), "from the first message on");
+    let offered = Qos { deadline: word.deadline, lease: word.lease, ..Qos::DEFAULT };
+    let node = bench.there.node("/", "speaker").expect("node");
+    let mut speaker = node.publisher("/word", std_msgs::String::TYPE, offered).expect("publisher");
+    until("the speaker to be alive", || qos().alive == 1);
+    let cdr = |text: &str| {
+        let mut cdr = Vec::new();
+        std_msgs::String { data: text.to_owned() }.encode(&mut cdr).expect("CDR");
+        cdr
+    };
+    let now = || bench.peer.now();
+    until("a word", || {
+        speaker.put(&cdr("young"), now()).expect("put");
+        echo.recv_timeout(Duration::from_millis(50)).is_ok()
+    });
+    until("the deadline to pass", || qos().deadline_missed > 1);
+    let long_ago = Time::from_nanos(now().as_nanos() - (PATIENCE * 10).as_nanos() as u64);
+    speaker.put(&cdr("old"), long_ago).expect("put");
+    until("the old one", || qos().expired == 1);
+    speaker.put(&cdr("last"), now()).expect("put");
+    loop {
+        let heard = echo.recv_timeout(PATIENCE).expect("the last one").data;
+        assert!(!heard.contains("old"), "{heard}");
+        if heard.contains("last") {
+            break;
+        }
+    }
+    drop(speaker);
+    until("the speaker's end", || qos().alive == 0 && qos().liveliness_lost == 1);
+    let mut missing = vec!["no message within the deadline", "too old", "not alive any more"];
+    while !missing.is_empty() {
+        let line = log.recv_timeout(PATIENCE).expect("all three in the log");
+        if line.level == Log::WARN && line.name == "car.echo" {
+            missing.retain(|told| !line.msg.contains(told));
+        }
+    }
+}
+
+/// One that says nothing for its lease, though its process lives.
+pub fn a_hosted_node_misses_a_publisher_that_asserts_itself(network: &Network) {
+    let word = Qos {
+        liveliness: Liveliness::ManualByTopic,
+        lease: Some(Duration::from_millis(200)),
+        ..Inputs::SPECS[0].qos
+    };
+    let bench = Bench::with_qos(network, true, 0, word);
+    let qos = || bench.host.as_ref().map(|host| host.stats()[0].qos[0].clone()).expect("watched");
+    let node = bench.there.node("/", "speaker").expect("node");
+    let offered = Qos { liveliness: word.liveliness, lease: word.lease, ..Qos::DEFAULT };
+    let mut speaker = node.publisher("/word", STRING, offered).expect("publisher");
+    for lives in 1..=2 {
+        until("the speaker", || {
+            speaker.put(&[0, 1, 0, 0, 1, 0, 0, 0, 0], bench.peer.now()).expect("put");
+            qos().alive == 1
+        });
+        until("its silence", || qos().alive == 0);
+        assert!(qos().liveliness_lost >= lives, "{:?}", qos());
+    }
 }
 
 /// Without being asked.

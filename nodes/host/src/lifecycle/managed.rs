@@ -14,6 +14,7 @@ use crate::{
     body::{Life, ON_REQUEST, Stuck},
     clock::HostClock,
     options::SpawnError,
+    qos::QosStats,
     rosout::Rosout,
     stats::Record,
 };
@@ -35,6 +36,8 @@ pub(crate) struct Managed {
     rosout: Rosout,
     clock: HostClock,
     buffer: Vec<u8>,
+    /// What was told of its ports' QoS.
+    told: Vec<QosStats>,
     pub(crate) handle: Box<dyn NodeHandle>,
 }
 
@@ -47,7 +50,7 @@ impl Managed {
         rosout: Rosout,
         clock: HostClock,
     ) -> Managed {
-        Managed { life, record, events: None, rosout, clock, buffer: Vec::new(), handle }
+        Managed { life, record, events: None, rosout, clock, buffer: Vec::new(), told: Vec::new(), handle }
     }
 
     /// Gives it a life cycle: it is unconfigured, and its transitions are told on `~/transition_event`.
@@ -179,5 +182,13 @@ impl Managed {
         if let Some((status, text)) = self.record.news() {
             self.rosout.status(now, status, &text);
         }
+        let qos: Vec<QosStats> = self.record.watches().iter().map(|watch| watch.stats()).collect();
+        for port in &qos {
+            let before = self.told.iter().find(|told| told.port == port.port);
+            for line in port.news(before) {
+                self.rosout.warn(now, &line);
+            }
+        }
+        self.told = qos;
     }
 }
