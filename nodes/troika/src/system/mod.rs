@@ -5,6 +5,7 @@
 pub(crate) mod check;
 pub(crate) mod place;
 pub(crate) mod problem;
+pub(crate) mod qos;
 pub(crate) mod ros;
 
 use std::{
@@ -23,6 +24,7 @@ use troika_kit::Contract;
 use crate::{kind::Kind, kinds};
 
 pub(crate) use problem::{Problem, Severity};
+use qos::PortQos;
 
 /// A system file as written.
 #[derive(Debug, Clone, Deserialize)]
@@ -194,6 +196,9 @@ pub(crate) struct Node {
     /// Port name to topic name.
     #[serde(default)]
     pub remap: BTreeMap<String, Spanned<String>>,
+    /// Port name to the QoS that it has in place of its own.
+    #[serde(default)]
+    pub qos: BTreeMap<String, Spanned<PortQos>>,
     /// A period shorter than the kind's contract, milliseconds.
     #[serde(default)]
     pub period_ms: Option<Spanned<f64>>,
@@ -459,6 +464,7 @@ fn home_of(message: &str) -> Option<&'static str> {
         ("[processes.NAME]", keys::<Process>()),
         ("[nodes.NAME]", keys::<Node>()),
         ("[chains.NAME]", keys::<Chain>()),
+        ("[nodes.NAME.qos.PORT]", keys::<PortQos>()),
         ("a node's `sched`: sched = { policy = \"fifo\", priority = 80 }", keys::<SchedTable>()),
     ];
     let quoted = format!("`{unknown}`");

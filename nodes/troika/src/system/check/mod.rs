@@ -148,17 +148,34 @@ pub(crate) fn contract(node: &Node, kind: &dyn Kind) -> Result<Option<Contract>,
 fn ports(node: &Node, kind: &dyn Kind) -> Vec<Problem> {
     let all: Vec<&PortSpec> = kind.inputs().iter().chain(kind.outputs()).collect();
     let mut problems = Vec::new();
-    for (port, topic) in &node.remap {
+    let named = node.remap.iter().map(|(port, topic)| (port, topic.span()));
+    for (port, span) in named.chain(node.qos.iter().map(|(port, qos)| (port, qos.span()))) {
         if !all.iter().any(|spec| spec.name == port) {
             let names: Vec<_> = all.iter().map(|spec| spec.name).collect();
             let help = match nearest(port, names.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("its ports are {}", names.join(", ")),
             };
-            problems.push(
-                Problem::error(format!("`{}` has no port `{port}`", kind.name())).at(topic.span()).help(help),
-            );
+            problems
+                .push(Problem::error(format!("`{}` has no port `{port}`", kind.name())).at(span).help(help));
         }
+    }
+    for qos in node.qos.values() {
+        for (name, ms) in qos.get_ref().times() {
+            if !(0.001..=1e9).contains(ms.get_ref()) {
+                problems.push(
+                    Problem::error(format!("`{name}` is {} ms", ms.get_ref()))
+                        .at(ms.span())
+                        .help("a time of a QoS is 0.001 to 1e9 ms; leave it out for none"),
+                );
+            }
+        }
+        if let Some(depth) = qos.get_ref().depth.as_ref().filter(|depth| *depth.get_ref() == 0) {
+            problems
+                .push(Problem::error("`depth` is 0").at(depth.span()).help("at least one message is kept"));
+        }
+    }
+    for topic in node.remap.values() {
         if !valid_topic(topic.get_ref()) {
             problems.push(
                 Problem::error(format!("`{}` is no absolute ROS 2 topic name", topic.get_ref()))

@@ -67,6 +67,23 @@ fn a_port_that_is_not_there_is_named_with_the_nearest_one() {
 }
 
 #[test]
+fn a_qos_that_cannot_be_is_refused_at_its_key() {
+    let of = |line: &str| format!("{DETECTORS}[nodes.driver_monitor.qos.state]\n{line}\n");
+    assert!(
+        problems(&of("deadline_ms = 100\nreliability = \"best_effort\""))
+            .iter()
+            .all(|one| { !one.message.contains("deadline") })
+    );
+    assert_eq!(error(&of("deadline_ms = -1")).1, "-1");
+    assert_eq!(error(&of("lifespan_ms = nan")).1, "nan");
+    assert_eq!(error(&of("depth = 0")).1, "0");
+    let text = format!("{DETECTORS}[nodes.driver_monitor.qos.stat]\ndepth = 1\n");
+    let help =
+        problems(&text).into_iter().find(|one| one.message.contains("no port")).and_then(|one| one.help);
+    assert_eq!(help.as_deref(), Some("did you mean `state`?"));
+}
+
+#[test]
 fn two_types_on_one_topic_are_a_mismatch() {
     let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstate = \"/vehicle/signals\"\n");
     let found = problems(&text);

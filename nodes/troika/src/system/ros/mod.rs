@@ -1,6 +1,7 @@
 //! ROS 2's arguments on a system: names, topics and parameters that `--ros-args` gives are written into the system's table, so that
 //! what runs is a system file like any other, and whatever is wrong is told by the argument that said so.
 
+mod qos;
 #[cfg(test)]
 mod tests;
 
@@ -203,6 +204,17 @@ fn parameters(
         }
         !sim_time
     });
+    let (qos, params): (Vec<_>, Vec<_>) =
+        params.into_iter().partition(|param| param.name.starts_with(qos::OVERRIDES));
+    for param in qos {
+        match qos::of(&param, target, system)? {
+            Some((path, value)) => put(system, path, value, &param, placed)?,
+            None => notices.push(format!(
+                "{}: {} has no such topic: {} changes nothing",
+                param.origin, target.name, param.name
+            )),
+        }
+    }
     let (ours, of_kind): (Vec<_>, Vec<_>) =
         params.into_iter().partition(|param| param.name.starts_with(OURS));
     for param in ours {

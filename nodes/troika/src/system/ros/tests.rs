@@ -75,6 +75,29 @@ fn of_several_nodes_each_gets_its_own() {
 }
 
 #[test]
+fn qos_overrides_are_those_of_the_ports_with_the_topic() {
+    let given = on(
+        ONE,
+        "-r signals:=/car/signals -p qos_overrides./car/signals.subscription.deadline:=100000000 \
+         -p qos_overrides./car/signals.subscription_x.reliability:=best_effort \
+         -p qos_overrides./vehicle/motion.publisher.depth:=3",
+        "",
+    )
+    .expect("sound");
+    assert_eq!(got(&given, "nodes.template.qos.signals.deadline_ms"), Some(100.0.into()));
+    assert_eq!(got(&given, "nodes.template.qos.signals.reliability"), Some("best_effort".into()));
+    assert_eq!(got(&given, "nodes.template.qos.motion.depth"), Some(3.into()));
+    assert_eq!((problems(&given), given.notices.len()), (vec![], 0));
+    let file = "template:\n  ros__parameters:\n    qos_overrides:\n      /vehicle/motion:\n        publisher:\n          lifespan: 5000000\n";
+    let given = on(ONE, "--params-file f", file).expect("sound");
+    assert_eq!(got(&given, "nodes.template.qos.motion.lifespan_ms"), Some(5.0.into()));
+    let given = on(ONE, "-p qos_overrides./vehicle/motion.subscription.depth:=3", "").expect("sound");
+    assert_eq!(given.notices.len(), 1, "{:?}", given.notices);
+    let refused = on(ONE, "-p qos_overrides./vehicle/motion.publisher.dept:=3", "").expect_err("refused");
+    assert!(refused.to_string().contains("did you mean depth?"), "{refused}");
+}
+
+#[test]
 fn what_changes_nothing_is_told() {
     for (arguments, told) in [
         (
