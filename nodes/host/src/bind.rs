@@ -102,7 +102,7 @@ impl Binder<'_> {
                 return;
             }
             let received = clock.now(); // before decoding: the arrival is the release, and nothing moves it
-            if watch.as_ref().is_some_and(|watch| !watch.message(meta.gid, meta.source_time, received)) {
+            if watch.as_ref().is_some_and(|watch| !watch.message(meta.gid, meta.source_time)) {
                 return;
             }
             let Some(value) = decode::<T>(cdr) else {

@@ -13,7 +13,7 @@ use troika_transport::{NodeHandle, Subscription, TransportError};
 
 use crate::{
     bind::bind,
-    clock::{Clock, HostClock},
+    clock::{Clock, HostClock, RosTime},
     host::Shared,
     options::{NodeOptions, SpawnError},
     outbox::{Outbox, outbox},
@@ -68,6 +68,7 @@ pub(crate) struct Body<S: Step> {
     courier: Policy,
     /// The real-time policy that it gets.
     policy: Policy,
+    ros_time: Option<(Arc<RosTime>, Wake)>,
     books: Option<(Recorder, HistogramWriter)>,
     configured: Option<Configured<S>>,
 }
@@ -100,17 +101,26 @@ pub(crate) struct Parts<S> {
     pub(crate) go: StopToken,
     pub(crate) courier: Policy,
     pub(crate) policy: Policy,
+    /// ROS time, of a node with `use_sim_time`.
+    pub(crate) ros_time: Option<(Arc<RosTime>, Wake)>,
 }
 
 impl<S: Step> Body<S> {
     pub(crate) fn new(parts: Parts<S>) -> Body<S> {
-        let Parts { make, options, contract, record, books, shared, go, courier, policy } = parts;
+        let Parts { make, options, contract, record, books, shared, go, courier, policy, ros_time } = parts;
         let (books, configured) = (Some(books), None);
-        Body { make, options, contract, record, shared, go, courier, policy, books, configured }
+        Body { make, options, contract, record, shared, go, courier, policy, ros_time, books, configured }
     }
 
     fn name(&self) -> String {
         self.record.node.clone()
+    }
+
+    fn clock(&self) -> Clock {
+        match &self.ros_time {
+            Some((time, _)) => Clock::Ros(time.clone()),
+            None => Clock::Host(self.shared.clock),
+        }
     }
 
     fn no_thread(&self) -> impl Fn(std::io::Error) -> SpawnError + use<S> {
@@ -122,14 +132,14 @@ impl<S: Step> Body<S> {
 impl<S: Step> Life for Body<S> {
     fn configure(&mut self, handle: &dyn NodeHandle) -> Result<(), SpawnError> {
         let step = (self.make)().map_err(|why| SpawnError::Make { node: self.name(), why })?;
-        let wake = Wake::default();
+        let wake = self.ros_time.as_ref().map_or_else(Wake::default, |(_, wake)| wake.clone());
         let wake_port = match self.contract.spec().wake {
             WakeOn::Input(port) => Some(port),
             WakeOn::Period => None,
         };
-        let (clock, cells) = (self.shared.clock, &self.record.cells);
+        let (clock, cells) = (self.clock(), &self.record.cells);
         let watcher = Some(&self.shared.watcher);
-        let bound = bind::<S>(handle, &self.options, wake_port, &wake, &Clock::Host(clock), cells, watcher)
+        let bound = bind::<S>(handle, &self.options, wake_port, &wake, &clock, cells, watcher)
             .map_err(|why: TransportError| SpawnError::Transport { node: self.name(), why })?;
         let Some((recorder, put)) = self.books.take() else {
             // Never: they are there whenever it is not configured, and it is configured once at a time.
@@ -137,8 +147,14 @@ impl<S: Step> Life for Body<S> {
         };
         cells.given_up.set(false);
         self.record.watch(bound.watches);
-        let (outbox, courier) =
-            outbox(bound.publishers, self.options.buffer, clock, self.record.clone(), put);
+        let (outbox, courier) = outbox(
+            bound.publishers,
+            self.options.buffer,
+            &clock,
+            self.shared.clock,
+            self.record.clone(),
+            put,
+        );
         let (policy, shared) = (self.courier, self.shared.clone());
         let courier_name = format!("{} (courier)", self.record.node);
         let courier = thread::Builder::new()
@@ -161,7 +177,7 @@ impl<S: Step> Life for Body<S> {
     }
 
     fn activate(&mut self, afresh: bool) -> Result<(), SpawnError> {
-        let no_thread = self.no_thread();
+        let (no_thread, clock) = (self.no_thread(), self.clock());
         let Some(configured) = &mut self.configured else { return Ok(()) };
         let Thread::Resting(parts) = std::mem::replace(&mut configured.thread, Thread::Lost) else {
             return Ok(());
@@ -177,7 +193,8 @@ impl<S: Step> Life for Body<S> {
             runner,
             outbox,
             wake: configured.wake.clone(),
-            clock: self.shared.clock,
+            clock,
+            host: self.shared.clock,
             vital: self.options.vital.clone(),
             go: self.go.clone(),
             stop: stop.clone(),
@@ -263,7 +280,8 @@ struct NodeLoop<S: Step> {
     runner: Runner<S>,
     outbox: Outbox,
     wake: Wake,
-    clock: HostClock,
+    clock: Clock,
+    host: HostClock,
     vital: Option<Vital>,
     go: StopToken,
     stop: StopToken,
@@ -274,7 +292,7 @@ impl<S: Step> NodeLoop<S> {
     /// is a step that never ends, so that its process is started again.
     fn vital(&self, tell: impl FnOnce(&Vital, Duration)) {
         if let Some(vital) = self.vital.as_ref().filter(|_| !self.runner.is_given_up()) {
-            tell(vital, Duration::from_nanos(self.clock.to_monotonic(self.clock.now())));
+            tell(vital, Duration::from_nanos(self.host.to_monotonic(self.host.now())));
         }
     }
 
@@ -282,11 +300,19 @@ impl<S: Step> NodeLoop<S> {
     fn run(mut self) -> (Runner<S>, Outbox) {
         // A stop opens it too: the host stops all its nodes after it let them go.
         self.go.wait();
-        let started = self.clock.now();
+        let clock = self.clock.clone();
+        let mut started = clock.now();
+        let mut last = started;
         let mut schedule = Schedule::new(&self.runner.contract(), started);
         while !self.stop.is_stopped() {
             let seen = self.wake.seen(); // before looking, so that what comes in between is not slept over
-            let clock = self.clock;
+            let now = clock.now();
+            if now < last {
+                // Time went back: what was due in its future is due no more.
+                started = now;
+                schedule = Schedule::new(&self.runner.contract(), now);
+            }
+            last = now;
             self.vital(Vital::begin);
             let ran = if let Some(arrival) = self.runner.arrival() {
                 // What waited since before the start is released by the start.
@@ -300,7 +326,12 @@ impl<S: Step> NodeLoop<S> {
                 self.runner.run(due.release, || clock.now())
             } else {
                 self.vital(|vital, _| vital.end());
-                self.wake.wait(seen, Some(clock.to_monotonic(schedule.due())));
+                let until = match &clock {
+                    // It is woken by each move of its time, and gives a sign of life while that stands.
+                    Clock::Ros(_) => self.host.now() + self.runner.contract().spec().period,
+                    _ => schedule.due(),
+                };
+                self.wake.wait(seen, Some(self.host.to_monotonic(until)));
                 continue;
             };
             self.runner.leave(ran, || clock.now(), &mut self.outbox);

@@ -1,12 +1,13 @@
 //! The only clock. A host's time line is the epoch read once plus `CLOCK_MONOTONIC` since, so it never jumps; a
-//! simulation's is a cell that the simulation moves. Nothing else in the workspace tells them apart.
+//! simulation's is a cell that the simulation moves; ROS time is what `/clock` last said, and may jump. Nothing else in the workspace
+//! tells them apart.
 
 use std::sync::Arc;
 
 use rustix::time::{ClockId, clock_gettime};
 use troika_kit::Time;
 
-use crate::sync::TimeCell;
+use crate::sync::{TimeCell, Wake};
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 pub fn monotonic_nanos() -> u64 {
@@ -47,6 +48,35 @@ pub enum Clock {
     Host(HostClock),
     /// A simulation's.
     Virtual(Arc<TimeCell>),
+    /// A node's with `use_sim_time`.
+    Ros(Arc<RosTime>),
+}
+
+/// The time of a simulation elsewhere, as one node has it from `/clock`. Zero before the first message, as in ROS.
+#[derive(Debug, Default)]
+pub struct RosTime {
+    time: TimeCell,
+    moved: Wake,
+}
+
+impl RosTime {
+    /// A node's; `moved` is announced with each message.
+    pub fn new(moved: Wake) -> RosTime {
+        RosTime { time: TimeCell::default(), moved }
+    }
+
+    /// `/clock` said so. True when that is before what it said last.
+    pub fn set(&self, time: Time) -> bool {
+        let back = time < self.time.get();
+        self.time.set(time);
+        self.moved.announce();
+        back
+    }
+
+    /// What it said last.
+    pub fn get(&self) -> Time {
+        self.time.get()
+    }
 }
 
 impl Clock {
@@ -55,6 +85,7 @@ impl Clock {
         match self {
             Clock::Host(clock) => clock.now(),
             Clock::Virtual(cell) => cell.get(),
+            Clock::Ros(time) => time.get(),
         }
     }
 }
@@ -62,6 +93,17 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ros_time_is_what_was_said_last_and_may_go_back() {
+        let moved = Wake::default();
+        let time = RosTime::new(moved.clone());
+        assert_eq!(time.get(), Time::ZERO);
+        assert!(!time.set(Time::from_nanos(5)));
+        assert!(!time.set(Time::from_nanos(5)), "paused");
+        assert!(time.set(Time::from_nanos(4)));
+        assert_eq!((time.get(), moved.seen()), (Time::from_nanos(4), 3));
+    }
 
     #[test]
     fn the_time_line_is_the_epoch_and_does_not_go_back() {

@@ -8,6 +8,7 @@ use troika_msgs::{std_msgs::Header, troika::Heartbeat};
 use troika_transport::{NodeHandle, Publisher, TransportError};
 
 use crate::{
+    clock::Clock,
     stats::{Record, Status},
     sync::Snapshot,
 };
@@ -22,18 +23,24 @@ pub const BEAT: Duration = Duration::from_millis(900);
 pub(crate) struct Beater {
     publisher: Box<dyn Publisher>,
     record: Arc<Record>,
+    clock: Clock,
     sequence: u32,
     buffer: Vec<u8>,
 }
 
 impl Beater {
-    pub(crate) fn declare(handle: &dyn NodeHandle, record: Arc<Record>) -> Result<Self, TransportError> {
+    pub(crate) fn declare(
+        handle: &dyn NodeHandle,
+        record: Arc<Record>,
+        clock: Clock,
+    ) -> Result<Self, TransportError> {
         let publisher = handle.publisher(TOPIC, Heartbeat::TYPE, Qos::DEFAULT)?;
-        Ok(Beater { publisher, record, sequence: 0, buffer: Vec::new() })
+        Ok(Beater { publisher, record, clock, sequence: 0, buffer: Vec::new() })
     }
 
     /// Publishes the next one. What the transport refuses is counted with the node's own puts.
-    pub(crate) fn beat(&mut self, now: Time) {
+    pub(crate) fn beat(&mut self) {
+        let now = self.clock.now();
         let message = message(&self.record, self.sequence, now);
         self.sequence = self.sequence.wrapping_add(1);
         if message.encode(&mut self.buffer).is_ok()

@@ -7,12 +7,13 @@ use std::{
 };
 
 use troika_arena::Arena;
-use troika_kit::Step;
-use troika_transport::{Transport, TransportError};
+use troika_kit::{Message as _, Qos, Step};
+use troika_msgs::rosgraph_msgs;
+use troika_transport::{Meta, Transport, TransportError};
 
 use crate::{
     body::{Body, Parts},
-    clock::{Clock, HostClock},
+    clock::{Clock, HostClock, RosTime},
     edge::Edge,
     heartbeat,
     lifecycle::{self, Caretaker, LifecycleServer, Managed, SharedManaged, State},
@@ -23,8 +24,11 @@ use crate::{
     rosout::Rosout,
     sched::{self, Notice, Policy, WakeLatency},
     stats::{NodeEvent, NodeStats, Record, books},
-    sync::StopToken,
+    sync::{StopToken, Wake},
 };
+
+/// Of subscriptions of /clock, as rclcpp has it (`ClockQoS`): best effort, the last one.
+const CLOCK_QOS: Qos = Qos { reliable: false, depth: 1, ..Qos::DEFAULT };
 
 /// The nodes of one process. Dropping it stops them.
 pub struct Host {
@@ -190,6 +194,13 @@ impl Host {
                 mend: "allow it in the system file or on the command line".into(),
             });
         }
+        let wake = Wake::default();
+        let ros_time =
+            self.options.use_sim_time.then(|| (Arc::new(RosTime::new(wake.clone())), wake.clone()));
+        let clock = match &ros_time {
+            Some((time, _)) => Clock::Ros(time.clone()),
+            None => Clock::Host(self.shared.clock),
+        };
         let life = Body::new(Parts {
             make,
             options: options.clone(),
@@ -200,8 +211,9 @@ impl Host {
             go: self.go.clone(),
             courier: self.options.courier,
             policy,
+            ros_time,
         });
-        Ok(Managed::plain(Box::new(life), handle, record, rosout, self.shared.clock))
+        Ok(Managed::plain(Box::new(life), handle, record, rosout, clock))
     }
 
     /// Its services and heartbeats, and its place in the host.
@@ -209,17 +221,20 @@ impl Host {
         let record = managed.record.clone();
         let name = record.node.clone();
         let refused = |why: TransportError| SpawnError::Transport { node: name.clone(), why };
+        let clock = managed.clock();
         let beater = match self.options.heartbeat {
-            true => Some(heartbeat::Beater::declare(&*managed.handle, record.clone()).map_err(refused)?),
+            true => Some(
+                heartbeat::Beater::declare(&*managed.handle, record.clone(), clock.clone())
+                    .map_err(refused)?,
+            ),
             false => None,
         };
         let mut declared =
-            own_parameters::declared(&record.contract, options.sched, S::LEVELS, options.level);
+            own_parameters::declared(&record.contract, options.sched, S::LEVELS, options.level, &clock);
         declared.extend(options.parameters);
         let accept = own_parameters::accept(S::LEVELS, record.cells.clone());
-        let clock = Clock::Host(self.shared.clock);
-        let parameters =
-            ParameterServer::declare(&*managed.handle, &name, declared, accept, clock).map_err(refused)?;
+        let parameters = ParameterServer::declare(&*managed.handle, &name, declared, accept, clock.clone())
+            .map_err(refused)?;
         let managed = Arc::new(Mutex::new(managed));
         let lifecycle = {
             let node = lifecycle::lock(&managed);
@@ -238,6 +253,21 @@ impl Host {
                 false => None,
             }
         };
+        if let Clock::Ros(time) = clock {
+            let jumped = self.caretaker.as_ref().map(|caretaker| caretaker.on_jump(&managed));
+            let on_clock = move |cdr: &[u8], _: &Meta| {
+                let Ok(said) = rosgraph_msgs::Clock::decode(cdr) else { return };
+                if time.set(said.clock.into())
+                    && let Some(jumped) = &jumped
+                {
+                    jumped();
+                }
+            };
+            let mut node = lifecycle::lock(&managed);
+            let ty = rosgraph_msgs::Clock::TYPE;
+            let subscription = node.handle.subscribe("/clock", ty, CLOCK_QOS, Box::new(on_clock));
+            node.time = Some(subscription.map_err(refused)?);
+        }
         lock(&self.shared.records).push(record.clone());
         lock(&self.shared.beats).extend(beater);
         lock(&self.shared.reports).push(managed.clone());
@@ -298,6 +328,8 @@ impl Host {
         // First of all nobody changes them any more.
         for node in &mut nodes {
             drop(node.lifecycle.take());
+            let time = lifecycle::lock(&node.managed).time.take();
+            drop(time);
         }
         self.go.stop(); // the caretaker may wait for it
         drop(self.caretaker.take());
@@ -371,9 +403,8 @@ impl Shared {
     }
 
     fn beat(&self) {
-        let now = self.clock.now();
         for beater in lock(&self.beats).iter_mut() {
-            beater.beat(now);
+            beater.beat();
         }
         let reports = lock(&self.reports).clone();
         for node in reports {

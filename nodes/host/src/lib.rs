@@ -32,7 +32,7 @@ pub mod stats;
 pub mod sync;
 pub mod watch;
 
-pub use clock::{Clock, HostClock};
+pub use clock::{Clock, HostClock, RosTime};
 pub use edge::Edge;
 pub use governor::LevelPlan;
 pub use host::{Host, HostHandle, RunReport};

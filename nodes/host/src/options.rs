@@ -27,6 +27,8 @@ pub struct HostOptions {
     /// Let no core take longer than this to wake from idleness, in microseconds, while the host lives; the whole machine is
     /// concerned ([`sched::WakeLatency`](crate::sched::WakeLatency)).
     pub wake_latency_us: Option<u32>,
+    /// Nodes have their time from `/clock`, as ROS 2's `use_sim_time` says; while it stands, they stand.
+    pub use_sim_time: bool,
     /// Publish a heartbeat for each node, once a second, on [`crate::heartbeat::TOPIC`].
     pub heartbeat: bool,
 }
@@ -38,6 +40,7 @@ impl Default for HostOptions {
             rt_allowed: true,
             courier: Policy::Other,
             wake_latency_us: None,
+            use_sim_time: false,
             heartbeat: true,
         }
     }

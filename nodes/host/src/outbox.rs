@@ -9,7 +9,7 @@ use troika_kit::{Contract, Time};
 use troika_transport::Publisher;
 
 use crate::{
-    clock::HostClock,
+    clock::{Clock, HostClock},
     runner::{Encode, Sink},
     stats::{Cells, Record},
     sync::{HistogramWriter, PostReader, PostWriter, post},
@@ -44,7 +44,9 @@ pub(crate) struct Courier {
 /// What it does with a parcel.
 struct Puts {
     ports: Vec<PortEnd>,
-    clock: HostClock,
+    clock: Clock,
+    /// Peers see the machine's time on what is sent, also in a simulation, as in ROS.
+    stamps: Option<HostClock>,
     contract: Contract,
     record: Arc<Record>,
     put: HistogramWriter,
@@ -55,7 +57,8 @@ struct Puts {
 pub(crate) fn outbox(
     publishers: Vec<(Box<dyn Publisher>, usize)>,
     buffer: usize,
-    clock: HostClock,
+    clock: &Clock,
+    host: HostClock,
     record: Arc<Record>,
     put: HistogramWriter,
 ) -> (Outbox, Courier) {
@@ -75,7 +78,8 @@ pub(crate) fn outbox(
         ports.push((publisher, free_in));
     }
     let cells = record.cells.clone();
-    let puts = Puts { ports, clock, contract: record.contract, record, put };
+    let stamps = matches!(clock, Clock::Ros(_)).then_some(host);
+    let puts = Puts { ports, clock: clock.clone(), stamps, contract: record.contract, record, put };
     (Outbox { full: full_in, free, cells }, Courier { full: full_out, puts })
 }
 
@@ -117,7 +121,8 @@ impl Puts {
     fn deliver(&mut self, parcel: Parcel) {
         let (publisher, free) = &mut self.ports[parcel.port];
         if !parcel.bytes.is_empty() {
-            match publisher.put(&parcel.bytes, parcel.stamp) {
+            let stamp = self.stamps.map_or(parcel.stamp, HostClock::now);
+            match publisher.put(&parcel.bytes, stamp) {
                 Ok(()) => {
                     let took = self.clock.now().since(parcel.release);
                     self.put.record(took);

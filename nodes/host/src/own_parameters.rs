@@ -6,6 +6,7 @@ use troika_kit::Contract;
 use troika_msgs::rcl_interfaces::Parameter;
 
 use crate::{
+    clock::Clock,
     governor::LevelPlan,
     parameters::{Accept, Declared, bool_value, double_value, string_value},
     sched::Policy,
@@ -23,15 +24,12 @@ pub(crate) fn declared(
     policy: Policy,
     levels: &[&'static str],
     plan: LevelPlan,
+    clock: &Clock,
 ) -> Vec<Declared> {
     let spec = contract.spec();
     let ms = |time: Duration| double_value(time.as_secs_f64() * 1e3);
     let mut all = vec![
-        Declared::fixed(
-            "use_sim_time",
-            "Time from /clock. Not while the node runs by the clock.",
-            bool_value(false),
-        ),
+        Declared::fixed("use_sim_time", "Time from /clock.", bool_value(matches!(clock, Clock::Ros(_)))),
         Declared::fixed(
             "troika.class",
             "How hard its deadline is.",

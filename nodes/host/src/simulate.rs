@@ -152,7 +152,7 @@ impl Simulation {
         let clock = Clock::Virtual(self.clock.clone());
         let bound =
             bind::<S>(&*handle, &options, wake_port, &wake, &clock, &record.cells, None).map_err(refused)?;
-        self.beaters.push(Beater::declare(&*handle, record.clone()).map_err(refused)?);
+        self.beaters.push(Beater::declare(&*handle, record.clone(), clock).map_err(refused)?);
         let publishers = bound.publishers.into_iter().map(|(publisher, _)| publisher).collect();
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
         runner.level(options.level);
@@ -336,7 +336,7 @@ impl Simulation {
     fn beat(&mut self, at: Time) {
         self.clock.set(at);
         self.next_beat = at + BEAT;
-        self.beaters.iter_mut().for_each(|beater| beater.beat(at));
+        self.beaters.iter_mut().for_each(|beater| beater.beat());
     }
 }
 

@@ -13,7 +13,7 @@ use troika_host::{
     Clock, Edge, Host, HostClock, HostOptions, LevelPlan, NodeOptions,
     edge::TypedSubscription,
     lifecycle::State,
-    parameters::{Declared, double_value, not_set, string_value},
+    parameters::{Declared, bool_value, double_value, not_set, string_value},
 };
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Events, Fault, Liveliness, Message as _, Out, Ports as _, Qos,
@@ -29,7 +29,8 @@ use troika_msgs::{
         DescribeParameters, DescribeParametersRequest, GetParameters, GetParametersRequest, ListParameters,
         ListParametersRequest, Log, Parameter, ParameterEvent, SetParameters, SetParametersRequest,
     },
-    std_msgs,
+    rosgraph_msgs, std_msgs,
+    troika::Heartbeat,
 };
 use troika_transport::Transport;
 
@@ -96,9 +97,13 @@ impl Bench {
 
     /// The same with this QoS of its input.
     fn with_qos(network: &Network, autostart: bool, failures: u32, word: Qos) -> Bench {
+        Bench::whole(network, autostart, failures, word, false)
+    }
+
+    fn whole(network: &Network, autostart: bool, failures: u32, word: Qos, use_sim_time: bool) -> Bench {
         let here: Arc<dyn Transport> = Arc::from(network());
         let there = network();
-        let mut host = Host::new(HostOptions { mlock: false, ..HostOptions::default() }, here);
+        let mut host = Host::new(HostOptions { mlock: false, use_sim_time, ..HostOptions::default() }, here);
         let mut options = NodeOptions::new("echo");
         options.namespace = "/car".into();
         options.autostart = autostart;
@@ -347,6 +352,52 @@ pub fn a_hosted_node_misses_a_publisher_that_asserts_itself(network: &Network) {
         until("its silence", || qos().alive == 0);
         assert!(qos().liveliness_lost >= lives, "{:?}", qos());
     }
+}
+
+/// Its heartbeat has the time of /clock and its silence is counted in it; it stands while that stands, and begins anew when it goes
+/// back.
+pub fn a_hosted_node_follows_the_clock_of_a_simulation(network: &Network) {
+    let bench = Bench::whole(network, true, 0, Inputs::SPECS[0].qos, true);
+    let names = vec!["use_sim_time".to_owned()];
+    let got = bench.ask::<GetParameters>("get_parameters", &GetParametersRequest { names });
+    assert_eq!(got.values, [bool_value(true)]);
+    until_endpoint(&*bench.there, "/clock", false);
+    let mut clock = bench.peer.publisher::<rosgraph_msgs::Clock>("/clock", Qos::DEFAULT).expect("publisher");
+    let mut word = bench.peer.publisher::<std_msgs::String>("/word", Qos::DEFAULT).expect("publisher");
+    let (beats, _of_beats) = bench.hear::<Heartbeat>("/troika/heartbeat", Qos::DEFAULT);
+    let (echo, _of_echo) = bench.hear::<std_msgs::String>("/echo", Qos::DEFAULT);
+    let steps = || bench.host.as_ref().map(|host| host.stats()[0].steps).expect("a node");
+    let mut tell = |millis: u64| {
+        let time = Time::from_nanos(5_000_000_000 + millis * 1_000_000);
+        clock.send(&rosgraph_msgs::Clock { clock: time.into() }).expect("put");
+        time
+    };
+    let now = tell(0);
+    until("its time", || {
+        tell(0);
+        beats.try_iter().any(|beat| Time::from(beat.header.stamp) == now)
+    });
+    // Silent for three of its periods of 10 ms; then nothing, while time stands.
+    let before = steps();
+    until("a step at silence", || {
+        tell(31);
+        steps() > before
+    });
+    let before = steps();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(steps() <= before + 1, "time stands: {} steps, {before} before", steps());
+    for (life, millis) in [("1.", 31), ("2.1 ", 20)] {
+        until(life, || {
+            tell(millis);
+            word.send(&std_msgs::String { data: "word".to_owned() }).expect("put");
+            echo.recv_timeout(Duration::from_millis(50)).is_ok_and(|heard| heard.data.starts_with(life))
+        });
+    }
+    let before = steps();
+    until("a step at silence after the jump", || {
+        tell(60);
+        steps() > before
+    });
 }
 
 /// Without being asked.

@@ -96,6 +96,7 @@ macro_rules! suite {
             a_hosted_node_has_parameters
             a_hosted_node_obeys_its_life_cycle
             a_hosted_node_starts_by_itself
+            a_hosted_node_follows_the_clock_of_a_simulation
             a_hosted_node_minds_deadline_lifespan_and_liveliness
             a_hosted_node_misses_a_publisher_that_asserts_itself
         }

@@ -7,12 +7,12 @@ use std::{
 
 use troika_kit::{Message as _, Qos};
 use troika_msgs::lifecycle_msgs::{Transition as Wanted, TransitionEvent};
-use troika_transport::{NodeHandle, Publisher, TransportError};
+use troika_transport::{NodeHandle, Publisher, Subscription, TransportError};
 
 use super::machine::{Outcome, State, Transition, asked, available, ended};
 use crate::{
     body::{Life, ON_REQUEST, Stuck},
-    clock::HostClock,
+    clock::Clock,
     options::SpawnError,
     qos::QosStats,
     rosout::Rosout,
@@ -34,10 +34,12 @@ pub(crate) struct Managed {
     /// None of a node that has no life cycle: it is active while its host runs.
     events: Option<Box<dyn Publisher>>,
     rosout: Rosout,
-    clock: HostClock,
+    clock: Clock,
     buffer: Vec<u8>,
     /// What was told of its ports' QoS.
     told: Vec<QosStats>,
+    /// Its subscription of /clock, with `use_sim_time`.
+    pub(crate) time: Option<Box<dyn Subscription>>,
     pub(crate) handle: Box<dyn NodeHandle>,
 }
 
@@ -48,9 +50,19 @@ impl Managed {
         handle: Box<dyn NodeHandle>,
         record: Arc<Record>,
         rosout: Rosout,
-        clock: HostClock,
+        clock: Clock,
     ) -> Managed {
-        Managed { life, record, events: None, rosout, clock, buffer: Vec::new(), told: Vec::new(), handle }
+        Managed {
+            life,
+            record,
+            events: None,
+            rosout,
+            clock,
+            buffer: Vec::new(),
+            told: Vec::new(),
+            time: None,
+            handle,
+        }
     }
 
     /// Gives it a life cycle: it is unconfigured, and its transitions are told on `~/transition_event`.
@@ -59,6 +71,10 @@ impl Managed {
         self.events = Some(self.handle.publisher(&topic, TransitionEvent::TYPE, Qos::DEFAULT)?);
         self.record.state.set(State::Unconfigured as u64);
         Ok(self)
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     pub(crate) fn has_life_cycle(&self) -> bool {
@@ -105,6 +121,20 @@ impl Managed {
             self.end(if clean { Outcome::Success } else { Outcome::Failure });
         }
         outcome == Outcome::Success
+    }
+
+    /// Its time went back: made anew, so that nothing that it remembers lies in its future. Only one that is active.
+    pub(crate) fn begin_anew(&mut self) {
+        if self.state() != State::Active {
+            return;
+        }
+        self.rosout.warn(self.clock.now(), "time went back: it begins anew");
+        for label in ["deactivate", "cleanup", "configure", "activate"] {
+            let wanted = Wanted { id: 0, label: label.to_owned() };
+            if !self.change(&wanted) {
+                return; // told by the change
+            }
+        }
     }
 
     fn carry_out(&mut self, transition: &Transition) -> Outcome {

@@ -25,37 +25,52 @@ use crate::{
     sync::StopToken,
 };
 
-struct Change {
-    node: Shared,
-    wanted: Wanted,
-    reply: Reply<ChangeState>,
+enum Job {
+    Change { node: Shared, wanted: Wanted, reply: Reply<ChangeState> },
+    BeginAnew { node: Shared },
 }
 
 /// Carries changes out, one after another, from the host's start on. Dropping it waits for the one that is under way.
 pub(crate) struct Caretaker {
-    changes: Option<mpsc::Sender<Change>>,
+    jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Caretaker {
     pub(crate) fn start(go: StopToken) -> io::Result<Caretaker> {
-        let (changes, asked) = mpsc::channel::<Change>();
+        let (jobs, asked) = mpsc::channel::<Job>();
         let thread = thread::Builder::new().name("troika-life".into()).spawn(move || {
             // Who asks before the nodes may run is answered then.
             go.wait();
-            for change in asked {
-                let success = lock(&change.node).change(&change.wanted);
-                change.reply.answer(Ok(ChangeStateResponse { success }));
+            for job in asked {
+                match job {
+                    Job::Change { node, wanted, reply } => {
+                        let success = lock(&node).change(&wanted);
+                        reply.answer(Ok(ChangeStateResponse { success }));
+                    }
+                    Job::BeginAnew { node } => lock(&node).begin_anew(),
+                }
             }
         })?;
-        Ok(Caretaker { changes: Some(changes), thread: Some(thread) })
+        Ok(Caretaker { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// What to call when a node's time went back. It does not keep the node.
+    pub(crate) fn on_jump(&self, node: &Shared) -> impl Fn() + Send + use<> {
+        let (node, jobs) = (Arc::downgrade(node), self.jobs.clone());
+        move || {
+            if let (Some(node), Some(jobs)) = (node.upgrade(), &jobs) {
+                // When the host ends, nothing begins any more.
+                let _ended = jobs.send(Job::BeginAnew { node });
+            }
+        }
     }
 }
 
 impl Drop for Caretaker {
     /// The servers that hand it changes are dropped before.
     fn drop(&mut self) {
-        drop(self.changes.take());
+        drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
             // It panics never: what a node's code does there is caught.
             let _ = thread.join();
@@ -80,11 +95,11 @@ impl LifecycleServer {
         caretaker: &Caretaker,
     ) -> Result<LifecycleServer, TransportError> {
         let name = |service: &str| format!("{}/{service}", record.node);
-        let (node, changes) = (node.clone(), caretaker.changes.clone());
+        let (node, jobs) = (node.clone(), caretaker.jobs.clone());
         let change = answering_later::<ChangeState>(move |asked, reply| {
-            let change = Change { node: node.clone(), wanted: asked.transition, reply };
+            let change = Job::Change { node: node.clone(), wanted: asked.transition, reply };
             // When the host ends, the reply is dropped, and so refused.
-            let _ended = changes.as_ref().map(|changes| changes.send(change));
+            let _ended = jobs.as_ref().map(|jobs| jobs.send(change));
         });
         let transitions = |response: fn(State) -> GetAvailableTransitionsResponse| {
             let record = record.clone();

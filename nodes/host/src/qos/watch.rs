@@ -24,6 +24,7 @@ pub(crate) struct PortWatch {
     port: String,
     topic: String,
     publishes: bool,
+    clock: HostClock,
     lifespan: Option<Duration>,
     times: Mutex<Times>,
     /// Its publishers are alive while the graph has them.
@@ -48,7 +49,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl PortWatch {
     /// A message came, or was sent. False when it is too old to be delivered.
-    pub(crate) fn message(&self, gid: [u8; 16], sent: Time, now: Time) -> bool {
+    pub(crate) fn message(&self, gid: [u8; 16], sent: Time) -> bool {
+        // Peers stamp with the machine's time, also in a simulation.
+        let now = self.clock.now();
         if self.lifespan.is_some_and(|lifespan| is_expired(lifespan, sent, now)) {
             self.expired.add(1);
             return false;
@@ -112,14 +115,12 @@ impl PortWatch {
 struct Watched {
     publisher: Box<dyn Publisher>,
     watch: Arc<PortWatch>,
-    clock: HostClock,
 }
 
 impl Publisher for Watched {
     fn put(&mut self, cdr: &[u8], stamp: Time) -> Result<(), TransportError> {
         self.publisher.put(cdr, stamp)?;
-        let now = self.clock.now();
-        self.watch.message([0; 16], now, now);
+        self.watch.message([0; 16], Time::ZERO);
         Ok(())
     }
 }
@@ -177,6 +178,7 @@ impl Watcher {
             port: port.to_owned(),
             topic: topic.to_owned(),
             publishes,
+            clock: self.clock,
             lifespan,
             times: Mutex::new(times),
             automatic,
@@ -195,7 +197,7 @@ impl Watcher {
 
     /// The publisher, watched.
     pub(crate) fn watched(&self, publisher: Box<dyn Publisher>, watch: Arc<PortWatch>) -> Box<dyn Publisher> {
-        Box::new(Watched { publisher, watch, clock: self.clock })
+        Box::new(Watched { publisher, watch })
     }
 
     /// These ports are gone.

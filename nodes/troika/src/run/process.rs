@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         mlock: settings.lock_memory,
         courier: if settings.lock_memory { CARRIERS } else { Policy::Other },
         wake_latency_us: settings.wake_latency_us,
+        use_sim_time: system.system.use_sim_time,
         ..HostOptions::default()
     };
     let mut host = Host::new(options, transport.clone());

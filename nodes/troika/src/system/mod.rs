@@ -67,6 +67,9 @@ pub(crate) struct Head {
     /// Carry camera frames and other large messages between its processes through shared memory.
     #[serde(default)]
     pub shared_memory: bool,
+    /// Its nodes have their time from `/clock`, as in ROS 2; while that stands, they stand.
+    #[serde(default)]
+    pub use_sim_time: bool,
     /// ROS 2 namespace of every node, `/` or `/car/front`.
     #[serde(default = "root_namespace")]
     pub namespace: Spanned<String>,

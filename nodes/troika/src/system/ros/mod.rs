@@ -195,15 +195,18 @@ fn parameters(
     placed: &mut Vec<Placed>,
     notices: &mut Vec<String>,
 ) -> Result<(), Refused> {
-    params.retain(|param| {
-        let sim_time = param.name == SIM_TIME;
-        let notice =
-            format!("{}: {SIM_TIME} has no effect here: nodes run on the machine's clock", param.origin);
-        if sim_time && param.value != Value::Bool(false) && !notices.contains(&notice) {
-            notices.push(notice);
+    for param in params.extract_if(.., |param| param.name == SIM_TIME) {
+        let path = ["system", SIM_TIME].map(str::to_owned).to_vec();
+        let told = at(system, &["system"]).and_then(|head| head.get(SIM_TIME)).cloned();
+        if placed.iter().any(|one| one.path == path) && told != Some(toml_of(&param.value)) {
+            return Err(Refused::new(
+                param.origin.to_string(),
+                "a system has one time",
+                "give use_sim_time to all of its nodes (/**), or run the nodes one by one: troika node KIND",
+            ));
         }
-        !sim_time
-    });
+        put(system, path, toml_of(&param.value), &param, placed)?;
+    }
     let (qos, params): (Vec<_>, Vec<_>) =
         params.into_iter().partition(|param| param.name.starts_with(qos::OVERRIDES));
     for param in qos {

@@ -75,6 +75,20 @@ fn of_several_nodes_each_gets_its_own() {
 }
 
 #[test]
+fn a_system_has_one_time() {
+    for wanted in [true, false] {
+        let given = on(TWO, &format!("-p use_sim_time:={wanted}"), "").expect("sound");
+        assert_eq!(got(&given, "system.use_sim_time"), Some(wanted.into()));
+        assert!(given.notices.is_empty(), "{:?}", given.notices);
+    }
+    let given = on(ONE, "-p use_sim_time:=3", "").expect("placed");
+    assert_eq!(problems(&given).len(), 1, "no switch");
+    let file = "state:\n  ros__parameters: {use_sim_time: true}\ndms:\n  ros__parameters: {use_sim_time: false}\n";
+    let refused = on(TWO, "--params-file f", file).expect_err("two times");
+    assert!(refused.to_string().contains("one time"), "{refused}");
+}
+
+#[test]
 fn qos_overrides_are_those_of_the_ports_with_the_topic() {
     let given = on(
         ONE,
@@ -109,7 +123,6 @@ fn what_changes_nothing_is_told() {
             "-r rosservice://a:=x: changes nothing: the services of nodes are not renamed",
         ),
         ("-r other:__node:=x", "-r other:__node:=x: changes nothing"),
-        ("-p use_sim_time:=true", "-p use_sim_time:=true: use_sim_time has no effect here"),
         ("-p other:max_age_ms:=1", "-p other:max_age_ms:=1: no node of this name"),
         ("--log-level debug", "--log-level debug: no effect here"),
         (
@@ -122,7 +135,6 @@ fn what_changes_nothing_is_told() {
         assert!(given.notices[0].starts_with(told), "{arguments}: {}", given.notices[0]);
         assert_eq!(problems(&given), [], "{arguments}");
     }
-    assert_eq!(on(ONE, "-p use_sim_time:=false", "").expect("sound").notices, Vec::<String>::new());
 }
 
 #[test]
