@@ -6,7 +6,7 @@ use std::{marker::PhantomData, path::PathBuf};
 use anyhow::Context as _;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
-use troika_host::{Host, NodeOptions, StandIn, simulate::Simulation};
+use troika_host::{Host, NodeOptions, StandIn, parameters::Declared, simulate::Simulation};
 use troika_kit::{Class, Contract, Fault, PortSpec, Ports, Step, Time};
 use troika_transport::NodeHandle;
 
@@ -83,6 +83,10 @@ pub(crate) trait Kind: Sync {
     fn inputs(&self) -> &'static [PortSpec];
     /// Its output ports.
     fn outputs(&self) -> &'static [PortSpec];
+    /// Its parameters, at their defaults; none of a program of its own.
+    fn parameters(&self) -> Vec<Declared> {
+        Vec::new()
+    }
     /// Whether its parameters can be read.
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem>;
     /// The ports that its parameters switch off.
@@ -136,6 +140,7 @@ pub(crate) struct StepKind<C, S> {
     make: fn(C, &Making<'_>) -> anyhow::Result<S>,
     silent: fn(&C) -> &'static [&'static str],
     files: fn(&C) -> Result<(), String>,
+    example: &'static str,
     arena_mib: usize,
     stand_in: Option<fn(C, &Making<'_>) -> anyhow::Result<S>>,
     types: PhantomData<fn() -> (C, S)>,
@@ -149,6 +154,7 @@ impl<C, S> StepKind<C, S> {
             make,
             silent: |_| &[],
             files: |_| Ok(()),
+            example: "",
             arena_mib: 0,
             stand_in: None,
             types: PhantomData,
@@ -169,6 +175,11 @@ impl<C, S> StepKind<C, S> {
     /// The same, with an arena: what its step's libraries allocate at each run, and some to spare.
     pub(crate) const fn arena(self, mib: usize) -> Self {
         StepKind { arena_mib: mib, ..self }
+    }
+
+    /// The same, with parameters for its documentation, as TOML, where some must be given.
+    pub(crate) const fn example(self, example: &'static str) -> Self {
+        StepKind { example, ..self }
     }
 
     /// The same, with a look at the files that parameters name.
@@ -195,6 +206,9 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
     }
     fn outputs(&self) -> &'static [PortSpec] {
         <S::Outputs as Ports>::SPECS
+    }
+    fn parameters(&self) -> Vec<Declared> {
+        parameters::of_defaults::<C>(self.example)
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<C>(text, node)?;

@@ -37,6 +37,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "frames of a camera, a video file or an image folder",
         camera,
     )
+    .example("source = { kind = \"v4l2\", device = \"/dev/video0\" }")
     .files(|config| config.check().and_then(|()| config.check_files()).map_err(|error| error.to_string())),
     &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new(
         "camera frame to driver state",

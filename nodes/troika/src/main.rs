@@ -9,6 +9,7 @@ mod kind;
 mod kinds;
 mod models;
 mod parameters;
+mod reference;
 mod run;
 mod system;
 mod topic;
@@ -87,6 +88,8 @@ enum Command {
         #[command(subcommand)]
         command: topic::TopicCommand,
     },
+    /// Print topics, QoS and parameters of every kind of node, as Markdown.
+    Reference,
     /// Print the completion script of a shell.
     Completions {
         /// The shell.
@@ -140,6 +143,10 @@ fn main() -> ExitCode {
         Command::Models { command } => models::run(command),
         Command::Doctor { json } => doctor(json),
         Command::Topic { command } => topic::run(command),
+        Command::Reference => {
+            print!("{}", reference::page(kinds::KINDS));
+            Ok(())
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "troika", &mut std::io::stdout());
             Ok(())

@@ -2,7 +2,7 @@
 //! settings' own documentation (their JSON schema). Pure.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use troika_host::parameters::{
     Declared, bool_value, bools_value, double_value, doubles_value, integer_value, integers_value, not_set,
@@ -19,6 +19,23 @@ pub(crate) fn of_config<C: Serialize + JsonSchema>(config: &C) -> Vec<Declared> 
     let mut all = Vec::new();
     walk(&value, Schema { root: &schema, here: &schema }, "", "", &mut all);
     all
+}
+
+/// Stands where a setting has no default.
+pub(crate) const REQUIRED: &str = "<to be given>";
+
+/// All of a kind's, at their defaults, with what `example` gives. What must be given besides, and is text, is [`REQUIRED`].
+pub(crate) fn of_defaults<C: DeserializeOwned + Serialize + JsonSchema>(example: &str) -> Vec<Declared> {
+    let mut table: toml::Table = toml::from_str(example).unwrap_or_default();
+    loop {
+        let error = match C::deserialize(table.clone()) {
+            Ok(config) => return of_config(&config),
+            Err(error) => error,
+        };
+        let missing = error.message().strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let Some(name) = missing.filter(|name| !table.contains_key(*name)) else { return Vec::new() };
+        table.insert(name.to_owned(), REQUIRED.into());
+    }
 }
 
 /// A place in a schema.

@@ -83,7 +83,8 @@ fn a_system_has_one_time() {
     }
     let given = on(ONE, "-p use_sim_time:=3", "").expect("placed");
     assert_eq!(problems(&given).len(), 1, "no switch");
-    let file = "state:\n  ros__parameters: {use_sim_time: true}\ndms:\n  ros__parameters: {use_sim_time: false}\n";
+    let file =
+        "state:\n  ros__parameters: {use_sim_time: true}\ndms:\n  ros__parameters: {use_sim_time: false}\n";
     let refused = on(TWO, "--params-file f", file).expect_err("two times");
     assert!(refused.to_string().contains("one time"), "{refused}");
 }
