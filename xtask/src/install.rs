@@ -28,9 +28,10 @@ pub(crate) struct Install {
 const PROGRAMS: [&str; 2] = ["troika", "troika-voice"];
 /// From the checkout to `share/troika`. What system files name stands where they look for it: in the folder that `troika` is
 /// called in, which the launch files make this one.
-const SHARED: [(&str, &str); 7] = [
+const SHARED: [(&str, &str); 8] = [
     ("LICENSE", "LICENSE"),
     ("launch/ros/README.md", "README.md"),
+    ("launch/ros/REFERENCE.md", "REFERENCE.md"),
     ("launch/ros/package.xml", "package.xml"),
     ("launch/ros/driver_state.yaml", "config/driver_state.yaml"),
     ("launch/systems", "launch/systems"),
