@@ -58,7 +58,7 @@ def halves(name):
     lines = [line.split("#")[0].rstrip() for line in definition(name).splitlines()]
     # In full: rosbags would look for a service's neighbours in a package `rcl_interfaces/srv`.
     lines = [re.sub(r"^(?=[A-Z])", f"{package}/", line) for line in lines]
-    request, response = (half.strip() for half in "\n".join(lines).split("---"))
+    request, response = (half.strip() or "# nothing" for half in "\n".join(lines).split("---"))
     # What every service's event holds, too.
     info = "service_msgs/msg/ServiceEventInfo"
     needs = {info: definition(info)} | contained(definition(info), "service_msgs")

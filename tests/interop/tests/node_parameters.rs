@@ -10,7 +10,7 @@ use troika_host::{
 };
 use troika_interop::{Ours, Peer, free_port, verdict};
 use troika_kit::Service;
-use troika_msgs::rcl_interfaces as rcl;
+use troika_msgs::{lifecycle_msgs as lifecycle, rcl_interfaces as rcl};
 use troika_template::{Config, Template};
 
 /// A call of one of `/car/motion`'s services, answered.
@@ -83,5 +83,45 @@ fn zenoh_ros2_sdk_lists_reads_and_describes_parameters_and_is_told_what_is_fixed
     let all = call::<rcl::SetParametersAtomically>(&mut peer, "set_parameters_atomically", &wanted);
     assert_eq!(all["result"]["successful"], false, "{all}");
     verdict("sdk_peer", "is told why a parameter cannot be set");
+    host.stop();
+}
+
+#[test]
+fn zenoh_ros2_sdk_brings_a_node_up_and_down_by_its_life_cycle() {
+    let port = free_port();
+    let ours = Ours::open(port);
+    let mut host =
+        Host::new(HostOptions { mlock: false, ..HostOptions::default() }, Arc::new(ours.transport));
+    let mut options = NodeOptions::new("motion");
+    options.namespace = "/car".into();
+    options.autostart = false;
+    host.manage(|| Ok(Template::new(Config::default())), options).expect("managed");
+    host.start();
+
+    let mut peer = Peer::start("sdk_peer", port);
+    let nothing = json!({ "structure_needs_at_least_one_member": 0 });
+    let state = |peer: &mut Peer| {
+        call::<lifecycle::GetState>(peer, "get_state", &nothing)["current_state"]["label"].take()
+    };
+    assert_eq!(state(&mut peer), "unconfigured");
+    let states = call::<lifecycle::GetAvailableStates>(&mut peer, "get_available_states", &nothing);
+    assert_eq!(states["available_states"].as_array().map(Vec::len), Some(11), "{states}");
+    for (wanted, then) in [
+        ("configure", "inactive"),
+        ("activate", "active"),
+        ("deactivate", "inactive"),
+        ("shutdown", "finalized"),
+    ] {
+        let here =
+            call::<lifecycle::GetAvailableTransitions>(&mut peer, "get_available_transitions", &nothing);
+        let labels = here["available_transitions"].as_array().expect("transitions").clone();
+        assert!(labels.iter().any(|one| one["transition"]["label"] == wanted), "{here}");
+        let order = json!({ "transition": { "id": 0, "label": wanted } });
+        let changed = call::<lifecycle::ChangeState>(&mut peer, "change_state", &order);
+        assert_eq!((&changed["success"], state(&mut peer)), (&json!(true), json!(then)));
+    }
+    let again = json!({ "transition": { "id": 1, "label": "" } });
+    assert_eq!(call::<lifecycle::ChangeState>(&mut peer, "change_state", &again)["success"], false);
+    verdict("sdk_peer", "brings a node up and down by its life cycle");
     host.stop();
 }
