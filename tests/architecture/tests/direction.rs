@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-transport", &["troika-kit"]),
     ("troika-transport-mem", &["troika-kit", "troika-transport"]),
     ("troika-transport-zenoh", &["troika-kit", "troika-transport"]),
+    ("troika-transport-dds", &["troika-kit", "troika-transport"]),
     // The host knows what a transport is, not which there are.
     ("troika-arena", &[]),
     (

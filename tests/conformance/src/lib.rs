@@ -60,6 +60,23 @@ pub fn free_port() -> u16 {
     panic!("no port from {} to {} is free", PORTS.start, PORTS.end);
 }
 
+/// A DDS domain and a configuration for CycloneDDS that nobody else has, new at each call: other test programs that run meanwhile may
+/// choose the same domain, and look away from the tag. The loopback alone; no multicast.
+pub fn own_dds() -> (u32, String) {
+    /// The highest domain of which all ports are below those that Linux hands out by itself (7400 + 250 a domain).
+    const DOMAINS: u32 = 100;
+    static CALLS: Mutex<u32> = Mutex::new(0);
+    let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
+    *calls += 1;
+    let (process, call) = (process::id(), *calls);
+    let domain = 1 + (process.wrapping_mul(37) + call) % DOMAINS;
+    let uri = format!(
+        "<CycloneDDS><Domain><General><Interfaces><NetworkInterface name=\"lo\" multicast=\"false\"/></Interfaces></General>\
+         <Discovery><Tag>troika-{process}-{call}</Tag></Discovery></Domain></CycloneDDS>"
+    );
+    (domain, uri)
+}
+
 /// Makes the tests. The argument is an expression that makes a [`Network`].
 #[macro_export]
 macro_rules! suite {

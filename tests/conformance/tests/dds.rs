@@ -1,0 +1,14 @@
+//! The suite over DDS: each participant a CycloneDDS domain of its own, as if it were a process, found over the loopback without
+//! multicast.
+
+use troika_conformance::own_dds;
+use troika_transport_dds::{DdsOptions, DdsTransport, DiscoveryRange};
+
+troika_conformance::suite!(|| -> troika_conformance::Network {
+    let (domain, uri) = own_dds();
+    Box::new(move || {
+        let range = DiscoveryRange::Localhost;
+        let options = DdsOptions { domain, range, uri: uri.clone(), ..DdsOptions::default() };
+        Box::new(DdsTransport::open(options).expect("open"))
+    })
+});
