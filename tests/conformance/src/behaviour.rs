@@ -92,9 +92,10 @@ pub fn a_late_joiner_gets_the_last_that_a_lasting_publisher_said(network: &Netwo
     for i in 0..5_u64 {
         publisher.put(&i.to_le_bytes(), stamp(i)).expect("put");
     }
-    let there = network();
+    let (there, elsewhere) = (network(), network());
     until_endpoint(&*there, "/map", true);
-    let nodes = ["late", "shallow", "volatile"].map(|name| there.node("/", name).expect("node"));
+    let nodes = [(&there, "late"), (&there, "shallow"), (&elsewhere, "volatile")]
+        .map(|(participant, name)| participant.node("/", name).expect("node"));
     let inbox = Inbox::open(&*nodes[0], "/map", STRING, LASTING);
     let shallow = Inbox::open(&*nodes[1], "/map", STRING, Qos { depth: 1, ..LASTING });
     let volatile = Inbox::open(&*nodes[2], "/map", STRING, Qos::DEFAULT);
@@ -107,9 +108,29 @@ pub fn a_late_joiner_gets_the_last_that_a_lasting_publisher_said(network: &Netwo
         here.graph().expect("graph").endpoints.iter().filter(|end| end.topic == "/map").count() == 4
     });
     publisher.put(b"news", stamp(9)).expect("put");
-    for inbox in [&inbox, &shallow, &volatile] {
+    for (which, inbox) in [("deep", &inbox), ("shallow", &shallow), ("volatile", &volatile)] {
+        assert_eq!(inbox.next().cdr, b"news", "{which}");
+        assert_eq!(inbox.waiting(), None, "{which}");
+    }
+}
+
+/// A capability: of two subscriptions of one participant that join together, each gets what it asked for.
+pub fn a_volatile_neighbour_of_a_lasting_subscription_gets_what_follows_alone(network: &Network) {
+    let (here, there) = (network(), network());
+    let talker = here.node("/", "talker").expect("node");
+    let mut publisher = talker.publisher("/map", STRING, LASTING).expect("publisher");
+    publisher.put(b"old", stamp(0)).expect("put");
+    until_endpoint(&*there, "/map", true);
+    let nodes = ["late", "volatile"].map(|name| there.node("/", name).expect("node"));
+    let inbox = Inbox::open(&*nodes[0], "/map", STRING, LASTING);
+    let volatile = Inbox::open(&*nodes[1], "/map", STRING, Qos::DEFAULT);
+    assert_eq!(inbox.next().cdr, b"old");
+    until("both subscriptions", || {
+        here.graph().expect("graph").endpoints.iter().filter(|end| end.topic == "/map").count() == 3
+    });
+    publisher.put(b"news", stamp(1)).expect("put");
+    for inbox in [&inbox, &volatile] {
         assert_eq!(inbox.next().cdr, b"news");
-        assert_eq!(inbox.waiting(), None);
     }
 }
 

@@ -122,6 +122,15 @@ macro_rules! suite {
     };
 }
 
+/// Makes tests of what a transport can beyond the suite: the arguments are what makes a [`Network`], and the behaviours that the
+/// transport claims. The rest of them it does not promise, and its README says so.
+#[macro_export]
+macro_rules! capabilities {
+    ($network:expr; $($name:ident),+ $(,)?) => {
+        $(#[test] fn $name() { $crate::behaviours::$name(&{ $network }()); })+
+    };
+}
+
 /// Waits until `condition` holds.
 ///
 /// # Panics

@@ -2,12 +2,16 @@
 
 mod support;
 
+use troika_conformance::Network;
 use troika_transport_zenoh::ZenohTransport;
 
-troika_conformance::suite!(|| -> troika_conformance::Network {
+fn network() -> Network {
     let (endpoint, router) = support::router();
     Box::new(move || {
         assert!(router.is_started());
         Box::new(ZenohTransport::open(support::joining(&endpoint)).expect("open"))
     })
-});
+}
+
+troika_conformance::suite!(network);
+troika_conformance::capabilities!(network; a_volatile_neighbour_of_a_lasting_subscription_gets_what_follows_alone);

@@ -10,8 +10,11 @@
 #include <string.h>
 
 #include "dds/dds.h"
+#include "dds/ddsi/ddsi_domaingv.h"
+#include "dds/ddsi/ddsi_entity_index.h"
 #include "dds/ddsi/ddsi_keyhash.h"
 #include "dds/ddsi/ddsi_protocol.h"
+#include "dds/ddsi/ddsi_proxy_endpoint.h"
 #include "dds/ddsi/ddsi_radmin.h"
 #include "dds/ddsi/ddsi_serdata.h"
 #include "dds/ddsi/ddsi_sertype.h"
@@ -37,6 +40,7 @@ struct serdata {
   struct ddsi_serdata c;
   uint32_t size;   /* on the wire, with the encapsulation header, without what pads it to 4 */
   int64_t sequence;
+  int64_t newest;  /* the highest sequence that the writer was known to have when this one came */
   dds_guid_t writer;
   bool not_cdr;    /* the bytes are what follows the encapsulation header */
   bool has_related;
@@ -146,6 +150,11 @@ static void read_origin (struct serdata *d, const struct ddsi_rdata *first)
   const ddsi_guid_t wire = ddsi_hton_guid (guid);
   memcpy (&d->writer, &wire, sizeof (d->writer));
   d->sequence = (int64_t) (((uint64_t) (uint32_t) msg->writerSN.high << 32) | msg->writerSN.low);
+  /* A reliable writer has said in its heartbeat what it has before it sends what was missed. The thread is CycloneDDS's, awake, and often
+     holds the writer's lock; where it does not, a value that is a moment old does no harm. */
+  const struct ddsi_domaingv *gv = ddsrt_atomic_ldvoidp (&d->c.type->gv);
+  const struct ddsi_proxy_writer *writer = gv ? ddsi_entidx_lookup_proxy_writer_guid (gv->entity_index, &guid) : NULL;
+  d->newest = writer ? (int64_t) writer->last_seq : d->sequence;
   if (msg->smhdr.flags & DDSI_DATA_FLAG_INLINE_QOS)
   {
     const size_t start = submsg + offsetof (ddsi_rtps_data_datafrag_common_t, octetsToInlineQos) + sizeof (msg->octetsToInlineQos) + msg->octetsToInlineQos;
@@ -585,6 +594,7 @@ int32_t tdds_take (int32_t reader, struct tdds_sample *sample)
     sample->size = d->size - skip;
     sample->source_ns = info.source_timestamp;
     sample->sequence = d->sequence;
+    sample->newest = d->newest > d->sequence ? d->newest : d->sequence;
     memcpy (sample->writer, &d->writer, 16);
     sample->beside.has_related = d->has_related;
     memcpy (sample->beside.related_guid, &d->related_guid, 16);

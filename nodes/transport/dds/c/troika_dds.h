@@ -40,6 +40,7 @@ struct tdds_sample {
   size_t size;
   int64_t source_ns;
   int64_t sequence;
+  int64_t newest;  /* the writer's last when this one came, as far as it was known */
   uint8_t writer[16];
   struct tdds_beside beside;
 };

@@ -140,8 +140,11 @@ impl DdsSubscription {
         let user_data = wire::endpoint_user_data(ty.hash);
         let reader: Place<Reader> = Arc::default();
         let mut same = SameType::new(ty.hash, reader.clone());
+        // Of what a writer said before, a late joiner gets as many as both keep.
+        let last = if qos.transient_local { u64::from(qos.depth.max(1)) } else { u64::MAX };
         let handler = move |event: Event<'_>| {
             if let Event::Message(sample) = event
+                && sample.later() < last
                 && same.of(sample.writer())
             {
                 let meta = Meta {

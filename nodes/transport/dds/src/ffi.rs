@@ -74,6 +74,7 @@ struct RawSample {
     size: usize,
     source_ns: i64,
     sequence: i64,
+    newest: i64,
     writer: Guid,
     beside: RawBeside,
 }
@@ -440,6 +441,7 @@ impl Reading {
             size: 0,
             source_ns: 0,
             sequence: 0,
+            newest: 0,
             writer: [0; 16],
             beside: RawBeside {
                 has_related: false,
@@ -477,6 +479,11 @@ impl Sample {
     /// The writer's count, from 1.
     pub(crate) fn sequence(&self) -> i64 {
         self.raw.sequence
+    }
+
+    /// How many later messages its writer was known to have when it came.
+    pub(crate) fn later(&self) -> u64 {
+        u64::try_from(self.raw.newest.saturating_sub(self.raw.sequence)).unwrap_or(0)
     }
 
     pub(crate) fn writer(&self) -> Guid {

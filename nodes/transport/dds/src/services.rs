@@ -231,7 +231,8 @@ fn refused(why: &str) {
 /// A server as a client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
-    participant: [u8; 12],
+    /// The writer of its answers: a server that comes back in the same participant has another.
+    answers: Guid,
     /// It tells requests apart as rmw_cyclonedds does.
     prefixes: bool,
 }
@@ -242,33 +243,35 @@ fn servers(hash: &str, ends: &Ends) -> Vec<Found> {
         let theirs = wire::type_hash_of(seen.user_data);
         hash.is_empty() || theirs.is_empty() || theirs == hash || wire::is_of_rmw_cyclonedds(seen.user_data)
     };
-    let (mut asked, mut answering) = (Vec::new(), BTreeSet::new());
+    // By participant, and whether it tells requests apart as rmw_cyclonedds does.
+    let mut asked: BTreeMap<[u8; 12], bool> = BTreeMap::new();
     if let Some(writer) = &*lock(&ends.writer) {
         let looked = writer.matched(|seen| {
             if fits(&seen) {
-                let prefixes = wire::is_of_rmw_cyclonedds(seen.user_data);
-                asked.push(Found { participant: participant_of(seen.guid), prefixes });
+                asked.insert(participant_of(seen.guid), wire::is_of_rmw_cyclonedds(seen.user_data));
             }
         });
         drop(looked);
     }
+    let mut found = Vec::new();
     if let Some(reader) = &*lock(&ends.reader) {
         let looked = reader.matched(|seen| {
-            if fits(&seen) {
-                answering.insert(participant_of(seen.guid));
+            if fits(&seen)
+                && let Some(prefixes) = asked.get(&participant_of(seen.guid))
+            {
+                found.push(Found { answers: seen.guid, prefixes: *prefixes });
             }
         });
         drop(looked);
     }
-    asked.retain(|server| answering.contains(&server.participant));
-    asked
+    found
 }
 
 /// Who waits for an answer.
 struct Call {
     on_reply: OnReply,
-    /// Those that were asked and are still there.
-    servers: Vec<[u8; 12]>,
+    /// Those that were asked and are still there, by the writers of their answers.
+    servers: Vec<Guid>,
 }
 
 type Calls = Arc<Mutex<BTreeMap<i64, Call>>>;
@@ -312,7 +315,7 @@ impl Client for DdsClient {
         }
         let prefixes = servers.iter().all(|server| server.prefixes);
         let asked = servers.iter().filter(|server| server.prefixes == prefixes);
-        let call = Call { on_reply, servers: asked.map(|server| server.participant).collect() };
+        let call = Call { on_reply, servers: asked.map(|server| server.answers).collect() };
         let mut writer = lock(&self.ends.writer);
         let writer = writer.as_mut().ok_or(TransportError::Closed)?;
         let sequence = writer.next_sequence();
@@ -400,7 +403,7 @@ impl Asking {
         let there = servers(self.hash, &self.ends);
         let mut calls = lock(&self.calls);
         calls.values_mut().for_each(|call| {
-            call.servers.retain(|one| there.iter().any(|server| server.participant == *one));
+            call.servers.retain(|one| there.iter().any(|server| server.answers == *one));
         });
         let lost: Vec<Call> =
             calls.extract_if(.., |_, call| call.servers.is_empty()).map(|(_, call)| call).collect();
