@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use troika_kit::{Qos, Time, TypeInfo};
+use troika_kit::{Liveliness, Qos, Time, TypeInfo};
 use troika_transport::{Meta, OnMessage, Publisher, Subscription, TransportError};
 
 use crate::{
@@ -25,6 +25,10 @@ pub(crate) fn quality(qos: Qos, user_data: &[u8]) -> Quality<'_> {
         reliable: qos.reliable,
         transient_local: qos.transient_local,
         depth: i32::try_from(qos.depth.max(1)).unwrap_or(i32::MAX),
+        deadline: qos.deadline,
+        lifespan: qos.lifespan,
+        lease: qos.lease,
+        manual_by_topic: qos.liveliness == Liveliness::ManualByTopic,
         ignore_own: false,
         user_data,
     }

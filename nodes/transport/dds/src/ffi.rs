@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use troika_kit::Time;
+use troika_kit::{Duration, Time};
 
 /// A participant's or an endpoint's global id, in the order of the wire.
 pub(crate) type Guid = [u8; 16];
@@ -199,10 +199,20 @@ pub(crate) struct Beside<'a> {
 pub(crate) struct Quality<'a> {
     pub(crate) reliable: bool,
     pub(crate) transient_local: bool,
+    /// Keep last; 0: keep all.
     pub(crate) depth: i32,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) lifespan: Option<Duration>,
+    pub(crate) lease: Option<Duration>,
+    /// Each writer shows by itself that it lives.
+    pub(crate) manual_by_topic: bool,
     /// Nothing of the same participant.
     pub(crate) ignore_own: bool,
     pub(crate) user_data: &'a [u8],
+}
+
+fn nanoseconds(span: Option<Duration>) -> i64 {
+    span.and_then(|span| i64::try_from(span.as_nanos()).ok()).unwrap_or(INFINITE_NS)
 }
 
 impl Quality<'_> {
@@ -211,10 +221,10 @@ impl Quality<'_> {
             reliable: self.reliable,
             transient_local: self.transient_local,
             depth: self.depth,
-            deadline_ns: INFINITE_NS,
-            lifespan_ns: INFINITE_NS,
-            lease_ns: INFINITE_NS,
-            manual_by_topic: false,
+            deadline_ns: nanoseconds(self.deadline),
+            lifespan_ns: nanoseconds(self.lifespan),
+            lease_ns: nanoseconds(self.lease),
+            manual_by_topic: self.manual_by_topic,
             ignore_own: self.ignore_own,
             user_data: Bytes::of(self.user_data),
         }

@@ -9,6 +9,10 @@ const PARTICIPANTS_OF_A_HOST: u32 = 32;
 /// The highest domain whose ports are below 65536 (DDSI-RTPS 2.5, 9.6.2.3: 7400 + 250 a domain).
 const DOMAIN_MAX: u32 = 232;
 
+/// A reliable reader takes nothing before it has asked its writer where to begin, which CycloneDDS puts off by 10 ms: a burst in that time
+/// would be lost up to the writer's depth.
+const HANDSHAKE: &str = "<PreemptiveAckDelay>0 ms</PreemptiveAckDelay>";
+
 /// Who is looked for: `ROS_AUTOMATIC_DISCOVERY_RANGE`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DiscoveryRange {
@@ -132,7 +136,8 @@ impl DdsOptions {
             DiscoveryRange::SystemDefault => {}
         }
         let ours = format!(
-            "<CycloneDDS><Domain><General>{general}</General><Discovery>{discovery}</Discovery></Domain></CycloneDDS>"
+            "<CycloneDDS><Domain><General>{general}</General><Discovery>{discovery}</Discovery>\
+             <Internal>{HANDSHAKE}</Internal></Domain></CycloneDDS>"
         );
         if self.uri.is_empty() { ours } else { format!("{ours},{}", self.uri) }
     }

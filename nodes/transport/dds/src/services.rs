@@ -1,7 +1,7 @@
 //! Services: a topic of requests and one of answers, as every ROS 2 on DDS has them. What tells requests apart goes beside the
 //! message, as DDS-RPC 1.0 (7.8.2) and rmw_fastrtps have it; of and to rmw_cyclonedds before its body ([`wire::prefixed`]).
 //!
-//! A refusal reaches our own clients alone: ROS 2 has no word for it, so a stock client waits as it would at a stock server.
+//! A refusal reaches our own clients alone: ROS 2 has no word for it on DDS, so a stock client waits as it would at a stock server.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use troika_kit::{Qos, Time, TypeInfo};
-use troika_transport::{CallError, Client, Meta, OnReply, OnRequest, Server, TransportError};
+use troika_transport::{CallError, Client, Meta, OnReply, OnRequest, Respond, Server, TransportError};
 
 use crate::{
     endpoints::{Place, SameType, quality},
@@ -106,10 +106,11 @@ impl DdsServer {
     ) -> Result<DdsServer, TransportError> {
         let ends = Ends::new();
         let same = SameType::new(ty.hash, ends.reader.clone());
-        let mut serving = Serving { on_request, same, writer: ends.writer.clone(), waiting: VecDeque::new() };
+        let answers = Arc::new(Answers { writer: ends.writer.clone(), waiting: Mutex::default() });
+        let mut serving = Serving { on_request, same, answers };
         let handler = move |event: Event<'_>| match event {
             Event::Message(request) => serving.answer(request),
-            Event::Matched => serving.send_waiting(),
+            Event::Matched => serving.answers.send_waiting(),
         };
         let inbox = Inbox::new(presence.session.queue(), BOUND, Box::new(handler));
         let (shown, ..) = ends.make(presence, service, ty, true, &inbox)?;
@@ -133,21 +134,33 @@ impl Drop for DdsServer {
 
 /// An answer on its way.
 struct Answer {
-    /// Who asked: its request's writer.
+    to: Asker,
+    cdr: Vec<u8>,
+    refusal: Option<String>,
+}
+
+/// Who asked, and what.
+#[derive(Debug, Clone, Copy)]
+struct Asker {
+    /// Its request's writer.
     client: Guid,
     /// Who reads the answer, when the request said so.
     reader: Option<Guid>,
-    cdr: Vec<u8>,
-    related: Option<(Guid, i64)>,
-    refusal: Option<String>,
+    request: Request,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Request {
+    /// Told beside the message.
+    Beside { sequence: i64, takes_refusals: bool },
+    /// Told before its body, as rmw_cyclonedds does.
+    Before(RequestId),
 }
 
 struct Serving {
     on_request: OnRequest,
     same: SameType,
-    writer: Place<Writer>,
-    /// Answers whose reader is not found yet: a client finds a server, and asks, sooner than the server finds all of the client.
-    waiting: VecDeque<Answer>,
+    answers: Arc<Answers>,
 }
 
 impl Serving {
@@ -156,41 +169,63 @@ impl Serving {
         if !self.same.of(client) {
             return;
         }
-        let meta = |sequence| Meta { source_time: request.source_time(), sequence, gid: client };
-        let answer = if let Some((reader, _)) = request.related() {
-            let related = Some((client, request.sequence()));
+        let unprefixed;
+        let (to, cdr, sequence) = if let Some((reader, _)) = request.related() {
             let reader = Some(reader).filter(|reader| *reader != [0; 16]);
-            match (self.on_request)(request.bytes(), &meta(request.sequence())) {
-                Ok(cdr) => Answer { client, reader, cdr, related, refusal: None },
-                // It has said that it takes refusals.
-                Err(why) if request.refusal().is_some() => {
-                    Answer { client, reader, cdr: EMPTY.to_vec(), related, refusal: Some(why) }
-                }
-                Err(why) => return refused(&why),
-            }
+            let (sequence, takes_refusals) = (request.sequence(), request.refusal().is_some());
+            let request_id = Request::Beside { sequence, takes_refusals };
+            (Asker { client, reader, request: request_id }, request.bytes(), sequence)
         } else if let Some((id, cdr)) = wire::unprefixed(request.bytes()) {
-            match (self.on_request)(&cdr, &meta(id.sequence)) {
-                Ok(cdr) => {
-                    let cdr = wire::prefixed(&cdr, id);
-                    Answer { client, reader: None, cdr, related: None, refusal: None }
-                }
-                Err(why) => return refused(&why),
-            }
+            unprefixed = cdr;
+            (Asker { client, reader: None, request: Request::Before(id) }, &unprefixed[..], id.sequence)
         } else {
             tracing::warn!("a request that says in no known way which it is");
             return;
         };
-        self.waiting.push_back(answer);
-        self.send_waiting();
-        while self.waiting.len() > ANSWERS_KEPT {
-            self.waiting.pop_front();
+        let answers = self.answers.clone();
+        let respond = Respond::new(move |answer| answers.give(to, answer));
+        let meta = Meta { source_time: request.source_time(), sequence, gid: client };
+        (self.on_request)(cdr, &meta, respond);
+    }
+}
+
+/// Where answers leave, from any thread.
+struct Answers {
+    writer: Place<Writer>,
+    /// Those whose reader is not found yet: a client finds a server, and asks, sooner than the server finds all of the client.
+    waiting: Mutex<VecDeque<Answer>>,
+}
+
+impl Answers {
+    fn give(&self, to: Asker, answer: Result<Vec<u8>, String>) {
+        let answer = match (answer, to.request) {
+            (Ok(cdr), Request::Beside { .. }) => Answer { to, cdr, refusal: None },
+            (Ok(cdr), Request::Before(id)) => Answer { to, cdr: wire::prefixed(&cdr, id), refusal: None },
+            (Err(why), Request::Beside { takes_refusals: true, .. }) => {
+                Answer { to, cdr: EMPTY.to_vec(), refusal: Some(why) }
+            }
+            (Err(why), _) => {
+                tracing::warn!(
+                    why,
+                    "a request has no answer, and ROS 2 has no word to tell its client on DDS"
+                );
+                return;
+            }
+        };
+        let mut waiting = lock(&self.waiting);
+        waiting.push_back(answer);
+        while waiting.len() > ANSWERS_KEPT {
+            waiting.pop_front();
             tracing::warn!("an answer is given up: its client was never found");
         }
+        drop(waiting);
+        self.send_waiting();
     }
 
     /// Sends those whose reader is found; CycloneDDS then keeps them until it has them.
-    fn send_waiting(&mut self) {
-        if self.waiting.is_empty() {
+    fn send_waiting(&self) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.is_empty() {
             return;
         }
         let mut writer = lock(&self.writer);
@@ -203,29 +238,26 @@ impl Serving {
             tracing::debug!(%error, "who reads answers");
             return;
         }
-        let found = |answer: &Answer| match &answer.reader {
+        let found = |to: &Asker| match &to.reader {
             Some(reader) => readers.contains(reader),
             // rmw_cyclonedds does not name its reader: one of its participant is taken for it.
-            None => readers.iter().any(|reader| participant_of(*reader) == participant_of(answer.client)),
+            None => readers.iter().any(|reader| participant_of(*reader) == participant_of(to.client)),
         };
-        for answer in std::mem::take(&mut self.waiting) {
-            if !found(&answer) {
-                self.waiting.push_back(answer);
-                continue;
+        waiting.retain(|answer| {
+            if !found(&answer.to) {
+                return true;
             }
-            let beside = Beside { related: answer.related, refusal: answer.refusal.as_deref() };
+            let related = match answer.to.request {
+                Request::Beside { sequence, .. } => Some((answer.to.client, sequence)),
+                Request::Before(_) => None,
+            };
+            let beside = Beside { related, refusal: answer.refusal.as_deref() };
             if let Err(error) = writer.write(&answer.cdr, None, beside) {
                 tracing::debug!(%error, "an answer did not leave");
             }
-        }
+            false
+        });
     }
-}
-
-fn refused(why: &str) {
-    tracing::warn!(
-        why,
-        "a request has no answer, which its client is not told: ROS 2 has no word for it on DDS"
-    );
 }
 
 /// A server as a client sees it.

@@ -7,12 +7,12 @@ use std::{
 
 use troika_kit::{Qos, TypeInfo};
 use troika_transport::{
-    Client, Graph, NodeHandle, OnMessage, OnRequest, Publisher, Server, Subscription, Transport,
-    TransportError,
+    Client, Graph, NodeHandle, OnGraph, OnMessage, OnRequest, Publisher, Server, Subscription, Transport,
+    TransportError, Watchers,
 };
 
 use crate::{
-    endpoints::{DdsPublisher, DdsSubscription},
+    endpoints::{DdsPublisher, DdsSubscription, quality},
     ffi::{
         Beside, Builtin, Deaf, Discovery, Domain, Error, Guid, Listen, Participant, Quality, Reader, Writer,
     },
@@ -70,8 +70,12 @@ pub(crate) struct Session {
     dispatcher: Dispatcher,
     _number: Number,
     known: Arc<Mutex<Known>>,
+    watchers: Watchers,
     domain: u32,
 }
+
+/// How a participant tells of its nodes (rmw_cyclonedds's `init` of its context).
+const TOLD: Qos = Qos { transient_local: true, depth: 1, ..Qos::DEFAULT };
 
 /// Who looks for others and tells of this session's nodes.
 struct Told {
@@ -126,6 +130,7 @@ impl Session {
             dispatcher,
             _number: number,
             known,
+            watchers: Watchers::default(),
             domain: options.domain,
         };
         let told = session.listen()?;
@@ -135,7 +140,7 @@ impl Session {
 
     /// Reads what discovery and other participants tell, and makes the writer that tells of this one.
     fn listen(&self) -> Result<Told, Error> {
-        let known = self.known.clone();
+        let (known, watchers) = (self.known.clone(), self.watchers.clone());
         let readers: Arc<OnceLock<[Arc<Discovery>; 3]>> = Arc::default();
         let seen = readers.clone();
         let discovered = Inbox::new(
@@ -148,6 +153,7 @@ impl Session {
                         tracing::debug!(%error, "reading what DDS discovered");
                     }
                 }
+                watchers.tell();
             }),
         );
         let make = |which| -> Result<Arc<Discovery>, Error> {
@@ -158,20 +164,22 @@ impl Session {
         drop(readers.set(discovery.clone()));
         discovered.poke();
 
-        let known = self.known.clone();
+        let (known, watchers) = (self.known.clone(), self.watchers.clone());
         let heard = Inbox::new(
             self.queue(),
             Bound { depth: usize::MAX, slack: true },
             Box::new(move |event| {
                 let Event::Message(sample) = event else { return };
                 match ParticipantEntities::decode(sample.bytes()) {
-                    Ok(told) => lock(&known).hear(told),
+                    Ok(told) => {
+                        lock(&known).hear(told);
+                        watchers.tell();
+                    }
                     Err(error) => tracing::debug!(%error, "a participant's word on its nodes"),
                 }
             }),
         );
-        let quality =
-            Quality { reliable: true, transient_local: true, depth: 0, ignore_own: true, user_data: &[] };
+        let quality = Quality { depth: 0, ignore_own: true, ..quality(TOLD, &[]) };
         let reader =
             self.participant.reader(wire::ENTITIES_TOPIC, wire::ENTITIES_TYPE, &quality, heard.clone())?;
         let quality = Quality { depth: 1, ..quality };
@@ -202,6 +210,8 @@ impl Session {
         {
             tracing::warn!(%error, "the others are not told of this session's nodes");
         }
+        drop(entities);
+        self.watchers.tell();
         changed
     }
 }
@@ -234,6 +244,10 @@ impl Transport for DdsTransport {
 
     fn graph(&self) -> Result<Graph, TransportError> {
         Ok(lock(&self.session.known).graph())
+    }
+
+    fn watch_graph(&self, on_change: OnGraph) -> Result<Box<dyn Subscription>, TransportError> {
+        Ok(self.session.watchers.add(on_change))
     }
 }
 
