@@ -62,6 +62,20 @@ pub fn a_message_of_a_mebibyte_arrives_whole(network: &Network) {
     }
 }
 
+/// CDR of lengths at which a transport pads, cuts into pieces or counts in another way.
+pub fn a_message_of_any_length_arrives_whole(network: &Network) {
+    let mut pair = Pair::open(network, "/lengths", Qos::DEFAULT);
+    for around in [8_usize, 1_344, 4_096, 14_720, 65_536] {
+        for length in around - 8..=around + 8 {
+            let body = (0..length).map(|i| (i * 31 + length) as u8);
+            let sent: Vec<u8> = [0, 1, 0, 0].into_iter().chain(body).collect();
+            pair.publisher.put(&sent, stamp(0)).expect("put");
+            let got = pair.inbox.next();
+            assert!(got.cdr == sent, "{} bytes of {}", got.cdr.len(), sent.len());
+        }
+    }
+}
+
 /// Volatile: what was sent before is gone, what follows comes.
 pub fn a_late_joiner_sees_who_is_there_and_gets_what_follows(network: &Network) {
     let here = network();

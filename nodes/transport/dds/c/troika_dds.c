@@ -38,7 +38,8 @@ struct sertype {
 
 struct serdata {
   struct ddsi_serdata c;
-  uint32_t size;   /* on the wire, with the encapsulation header, without what pads it to 4 */
+  uint32_t size;   /* with the encapsulation header and, of one that was written here, with what pads it to 4 */
+  uint32_t padding;  /* of one that was written here */
   int64_t sequence;
   int64_t newest;  /* the highest sequence that the writer was known to have when this one came */
   dds_guid_t writer;
@@ -519,7 +520,9 @@ int32_t tdds_write (int32_t writer, const void *sertype, struct tdds_bytes bytes
     memcpy (d->data, header, ENCAPSULATION);
   if (bytes.len > 0)
     memcpy (d->data + (cdr ? 0 : ENCAPSULATION), bytes.data, bytes.len);
-  d->data[3] = (uint8_t) (align4 (d->size) - d->size);
+  d->padding = align4 (d->size) - d->size;
+  d->size += d->padding;
+  d->data[3] = (uint8_t) d->padding;
   d->not_cdr = !cdr;
   d->sequence = sequence;
   d->c.timestamp.v = source_ns < 0 ? dds_time () : source_ns;
@@ -562,16 +565,16 @@ int32_t tdds_take (int32_t reader, struct tdds_sample *sample)
       ddsi_serdata_unref (taken);
       continue;
     }
-    if (!d->not_cdr && d->size >= ENCAPSULATION && d->data[0] == 0 && (d->data[3] & 3u) != 0)
+    if (!d->not_cdr && d->padding > 0)
     {
       /* Of a writer of this participant, which shares its sample with the network: the options are the network's. */
-      struct serdata *copy = serdata_new (NULL, SDK_DATA, d->size);
+      struct serdata *copy = serdata_new (NULL, SDK_DATA, d->size - d->padding);
       if (copy == NULL)
       {
         ddsi_serdata_unref (taken);
         return DDS_RETCODE_OUT_OF_RESOURCES;
       }
-      memcpy (copy->data, d->data, d->size);
+      memcpy (copy->data, d->data, copy->size);
       copy->data[3] &= (uint8_t) ~3u;
       copy->sequence = d->sequence;
       copy->writer = d->writer;
@@ -585,13 +588,13 @@ int32_t tdds_take (int32_t reader, struct tdds_sample *sample)
       }
       ddsi_serdata_unref (taken);
       taken = &copy->c;
-      d = copy;
+      d = copy; /* its padding is 0 */
     }
     const uint32_t skip = d->not_cdr && d->size >= ENCAPSULATION ? ENCAPSULATION : 0;
     memset (sample, 0, sizeof (*sample));
     sample->held = taken;
     sample->data = d->data + skip;
-    sample->size = d->size - skip;
+    sample->size = d->size - d->padding - skip;
     sample->source_ns = info.source_timestamp;
     sample->sequence = d->sequence;
     sample->newest = d->newest > d->sequence ? d->newest : d->sequence;

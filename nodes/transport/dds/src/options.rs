@@ -11,7 +11,7 @@ const DOMAIN_MAX: u32 = 232;
 
 /// A reliable reader takes nothing before it has asked its writer where to begin, which CycloneDDS puts off by 10 ms: a burst in that time
 /// would be lost up to the writer's depth.
-const HANDSHAKE: &str = "<PreemptiveAckDelay>0 ms</PreemptiveAckDelay>";
+const HANDSHAKE: &str = "<PreEmptiveAckDelay>0 ms</PreEmptiveAckDelay>";
 
 /// Who is looked for: `ROS_AUTOMATIC_DISCOVERY_RANGE`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
