@@ -12,6 +12,7 @@ mod parameters;
 mod run;
 mod system;
 mod topic;
+mod transport;
 
 use std::{
     ffi::{OsStr, OsString},

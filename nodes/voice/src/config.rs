@@ -26,6 +26,8 @@ pub struct VoiceConfig {
     pub name: String,
     /// Where the zenoh router is, if not as the environment says.
     pub router: Option<String>,
+    /// DDS carries the messages, not zenoh.
+    pub dds: bool,
     /// ROS's domain, if not as the environment says.
     pub domain: Option<u32>,
     /// Niceness of the process.
@@ -77,6 +79,7 @@ impl Default for VoiceConfig {
             namespace: "/".to_owned(),
             name: "voice".to_owned(),
             router: None,
+            dds: false,
             domain: None,
             nice: None,
         }

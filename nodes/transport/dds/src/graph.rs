@@ -78,6 +78,13 @@ impl Known {
         }
     }
 
+    /// DDS's names of the types that are written on a DDS topic.
+    pub(crate) fn types_on(&self, topic: &str) -> BTreeSet<String> {
+        let own = self.nodes.values().flat_map(|node| node.ends.values());
+        let ends = own.chain(self.ends.values().map(|foreign| &foreign.end));
+        ends.filter(|end| end.writes && end.topic == topic).map(|end| end.type_name.clone()).collect()
+    }
+
     /// What discovery tells.
     pub(crate) fn see(&mut self, which: Builtin, seen: &Seen<'_>) {
         match (which, seen.alive) {

@@ -16,9 +16,11 @@ mod ffi;
 mod graph;
 mod inbox;
 mod options;
+mod raw;
 mod services;
 mod transport;
 pub mod wire;
 
 pub use options::{DdsOptions, DiscoveryRange, OptionsError};
+pub use raw::OnRawMessage;
 pub use transport::DdsTransport;

@@ -19,6 +19,7 @@ use crate::{
     graph::{End, Known},
     inbox::{self, Bound, Dispatcher, Event, Inbox, Queue},
     options::DdsOptions,
+    raw::{self, OnRawMessage},
     services::{DdsClient, DdsServer},
     wire::{self, ParticipantEntities},
 };
@@ -70,7 +71,7 @@ pub(crate) struct Session {
     dispatcher: Dispatcher,
     _number: Number,
     known: Arc<Mutex<Known>>,
-    watchers: Watchers,
+    pub(crate) watchers: Watchers,
     domain: u32,
 }
 
@@ -108,6 +109,18 @@ impl DdsTransport {
                 ),
             }
         })
+    }
+
+    /// Subscribes to a topic whatever its type and hash are, without showing as a node's: for tools that look.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub fn subscribe_raw(
+        &self,
+        topic: &str,
+        on_message: OnRawMessage,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        raw::subscribe(&self.session, topic, on_message)
     }
 
     /// The ROS domain that it is in.
@@ -191,6 +204,11 @@ impl Session {
             _discovery: discovery,
             inboxes: [discovered, heard],
         })
+    }
+
+    /// DDS's names of the types that are written on a DDS topic, by others or here.
+    pub(crate) fn types_on(&self, topic: &str) -> BTreeSet<String> {
+        lock(&self.known).types_on(topic)
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {

@@ -20,13 +20,16 @@ mod watchdog;
 
 pub(crate) use voice::expected_of;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
+use clap::ValueEnum as _;
 use troika_host::{LevelPlan, sched::MEND_MEMLOCK};
 use troika_kit::Class;
 use troika_ros_args::RosArgs;
 use troika_transport::Transport;
+#[cfg(feature = "dds")]
+use troika_transport_dds::{DdsOptions, DdsTransport};
 use troika_transport_mem::MemTransport;
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport, may_share_memory};
 
@@ -148,13 +151,17 @@ fn written(folder: &tempfile::TempDir, source: &Source) -> anyhow::Result<PathBu
 
 impl RunArguments {
     /// Of a process that is alone, with a system of its own.
-    fn of_one_node(system: PathBuf, router: Option<String>) -> RunArguments {
+    fn of_one_node(
+        system: PathBuf,
+        router: Option<String>,
+        transport: Option<TransportKind>,
+    ) -> RunArguments {
         RunArguments {
             system,
             seconds: None,
             headless: true,
             report: None,
-            transport: None,
+            transport,
             router,
             process: None,
             figures: None,
@@ -168,6 +175,10 @@ impl RunArguments {
     /// The router of a process that is alone: joined, or its own. Of others it is the conductor's.
     fn own_router(&self, system: &System) -> anyhow::Result<Option<RouterGuard>> {
         if !self.alone {
+            return Ok(None);
+        }
+        if self.carrier(system) != TransportKind::Zenoh {
+            node::announce(system, "on DDS");
             return Ok(None);
         }
         let options = self.zenoh_options(system)?;
@@ -206,12 +217,31 @@ impl RunArguments {
         Ok(options)
     }
 
+    /// What carries the messages.
+    fn carrier(&self, system: &System) -> TransportKind {
+        self.transport.unwrap_or(system.system.transport)
+    }
+
     /// Opens the system's transport.
     fn open(&self, system: &System) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(match self.transport.unwrap_or(system.system.transport) {
+        Ok(match self.carrier(system) {
             TransportKind::Mem => Arc::new(MemTransport::new()),
             TransportKind::Zenoh => Arc::new(ZenohTransport::open(self.zenoh_options(system)?)?),
+            #[cfg(feature = "dds")]
+            TransportKind::Dds => Arc::new(DdsTransport::open(DdsOptions::from_env()?)?),
+            #[cfg(not(feature = "dds"))]
+            TransportKind::Dds => bail!("{}: {}", crate::transport::NO_DDS, crate::transport::MEND_NO_DDS),
         })
+    }
+
+    /// Tells a started process where the others are.
+    fn hand_on(&self, command: &mut Command) {
+        if let Some(router) = &self.router {
+            command.arg("--router").arg(router);
+        }
+        if let Some(transport) = self.transport.and_then(|transport| transport.to_possible_value()) {
+            command.arg("--transport").arg(transport.get_name());
+        }
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) enum TransportKind {
     /// zenoh, as ROS 2 peers on rmw_zenoh speak it.
     #[default]
     Zenoh,
+    /// DDS (CycloneDDS), as ROS 2 peers on any DDS speak it.
+    Dds,
 }
 
 fn yes() -> bool {

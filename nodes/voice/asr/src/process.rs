@@ -7,6 +7,9 @@ use anyhow::Context as _;
 use troika_host::{Host, HostOptions, NodeOptions, signal};
 use troika_kit::{Duration, Qos};
 use troika_msgs::{std_msgs::Header, troika::Transcript};
+use troika_transport::Transport;
+#[cfg(feature = "dds")]
+use troika_transport_dds::{DdsOptions, DdsTransport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 use troika_voice::{
     command::CommandNode,
@@ -27,6 +30,34 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long commands and their results may still be on their way after the last audio.
 const LINGER: Duration = Duration::from_secs(2);
 
+fn open(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
+    if config.dds {
+        return dds(config);
+    }
+    let mut options = ZenohOptions::from_env()?;
+    if let Some(router) = &config.router {
+        options.router.clone_from(router);
+    }
+    if let Some(domain) = config.domain {
+        options.domain = domain;
+    }
+    Ok(Arc::new(ZenohTransport::open(options)?))
+}
+
+#[cfg(feature = "dds")]
+fn dds(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
+    let mut options = DdsOptions::from_env()?;
+    if let Some(domain) = config.domain {
+        options.domain = domain;
+    }
+    Ok(Arc::new(DdsTransport::open(options)?))
+}
+
+#[cfg(not(feature = "dds"))]
+fn dds(_: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
+    anyhow::bail!("this troika-voice was built without DDS: build it with the feature `dds`")
+}
+
 /// Runs until the source ends, or SIGINT or SIGTERM comes.
 ///
 /// # Errors
@@ -42,14 +73,7 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     let mut recogniser = Recogniser::load(&config.whisper_file()?, config.threads, true)?;
     let silero = Silero::load(&config.vad_file()?)?;
 
-    let mut options = ZenohOptions::from_env()?;
-    if let Some(router) = &config.router {
-        options.router.clone_from(router);
-    }
-    if let Some(domain) = config.domain {
-        options.domain = domain;
-    }
-    let transport = Arc::new(ZenohTransport::open(options)?);
+    let transport = open(config)?;
     let host_options = HostOptions { mlock: false, rt_allowed: false, ..HostOptions::default() };
     let mut host = Host::new(host_options, transport);
     let mut node = NodeOptions::new(format!("{}_command", config.name));

@@ -1,0 +1,98 @@
+//! The transports that reach other processes, behind one door: how each is opened, and what the commands want of it beyond
+//! [`Transport`].
+
+use std::ops::Deref;
+
+use troika_transport::{Subscription, Transport, TransportError};
+#[cfg(feature = "dds")]
+use troika_transport_dds::{DdsOptions, DdsTransport};
+use troika_transport_zenoh::{OnRawMessage, ZenohTransport};
+
+/// What a build without DDS says, and the way out.
+pub(crate) const NO_DDS: &str = "this troika was built without DDS";
+pub(crate) const MEND_NO_DDS: &str =
+    "build it with the feature `dds`, which is among its default ones, or use transport = \"zenoh\"";
+
+/// A session of one of them.
+pub(crate) enum Reach {
+    /// With a router.
+    Zenoh(ZenohTransport),
+    /// With nobody between.
+    #[cfg(feature = "dds")]
+    Dds(DdsTransport),
+}
+
+impl Deref for Reach {
+    type Target = dyn Transport;
+
+    fn deref(&self) -> &(dyn Transport + 'static) {
+        match self {
+            Reach::Zenoh(transport) => transport,
+            #[cfg(feature = "dds")]
+            Reach::Dds(transport) => transport,
+        }
+    }
+}
+
+impl Reach {
+    /// Over DDS, as the environment says.
+    ///
+    /// # Errors
+    /// A variable that cannot be followed, what CycloneDDS says, or that this build has no DDS.
+    #[cfg(feature = "dds")]
+    pub(crate) fn dds() -> anyhow::Result<Reach> {
+        Ok(Reach::Dds(DdsTransport::open(DdsOptions::from_env()?)?))
+    }
+
+    /// Over DDS, of which this build has none.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "dds"))]
+    pub(crate) fn dds() -> anyhow::Result<Reach> {
+        anyhow::bail!("{NO_DDS}: {MEND_NO_DDS}")
+    }
+
+    /// The ROS domain that it sees.
+    pub(crate) fn domain(&self) -> u32 {
+        match self {
+            Reach::Zenoh(transport) => transport.domain(),
+            #[cfg(feature = "dds")]
+            Reach::Dds(transport) => transport.domain(),
+        }
+    }
+
+    /// Whether what stands between its peers is there; nothing does on DDS.
+    pub(crate) fn is_connected(&self) -> bool {
+        match self {
+            Reach::Zenoh(transport) => transport.has_router(),
+            #[cfg(feature = "dds")]
+            Reach::Dds(_) => true,
+        }
+    }
+
+    /// Where others are, for a person.
+    pub(crate) fn place(&self) -> &'static str {
+        match self {
+            Reach::Zenoh(_) => "at this router",
+            #[cfg(feature = "dds")]
+            Reach::Dds(_) => "on DDS",
+        }
+    }
+
+    /// Subscribes to a topic whatever its type is, for tools that look.
+    ///
+    /// # Errors
+    /// What the transport says.
+    pub(crate) fn subscribe_raw(
+        &self,
+        topic: &str,
+        on_message: OnRawMessage,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        match self {
+            Reach::Zenoh(transport) => transport.subscribe_raw(topic, on_message),
+            #[cfg(feature = "dds")]
+            Reach::Dds(transport) => transport.subscribe_raw(topic, on_message),
+        }
+    }
+}
