@@ -77,6 +77,18 @@ pub fn own_dds() -> (u32, String) {
     (domain, uri)
 }
 
+/// Where [`free_domain`] looks: the interop tests have those above. Ports of domains over 101 lie among those that Linux gives to
+/// anybody.
+const DOMAINS: std::ops::Range<u32> = 10..80;
+
+/// A ROS domain for DDS, a new one at each call in this process, that two runs on one host seldom share.
+pub fn free_domain() -> u32 {
+    static CALLS: Mutex<u32> = Mutex::new(0);
+    let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
+    *calls += 1;
+    DOMAINS.start + (process::id().wrapping_mul(31) + *calls) % (DOMAINS.end - DOMAINS.start)
+}
+
 /// Makes the tests. The argument is an expression that makes a [`Network`].
 #[macro_export]
 macro_rules! suite {
@@ -94,7 +106,6 @@ macro_rules! suite {
             changes_of_the_graph_are_told
             nodes_of_one_participant_hear_each_other
             every_subscription_gets_its_own_copy
-            garbage_is_delivered_as_it_is
             best_effort_delivers_on_an_idle_network
             another_type_on_the_same_topic_stays_apart
             no_call_comes_after_a_subscription_is_dropped
@@ -106,7 +117,6 @@ macro_rules! suite {
             each_of_many_clients_gets_its_own_answers
             a_service_that_nobody_serves_is_told
             an_answer_may_come_later
-            a_refusal_reaches_the_client_with_its_reason
             another_type_of_the_same_service_stays_apart
             a_service_is_on_the_graph_while_it_lives
             no_request_comes_after_a_server_is_dropped
@@ -114,7 +124,7 @@ macro_rules! suite {
             a_hosted_node_has_parameters
             a_hosted_node_obeys_its_life_cycle
             a_hosted_node_starts_by_itself
-            a_hosted_node_minds_deadline_lifespan_and_liveliness
+            a_hosted_node_minds_deadline_and_liveliness
             a_hosted_node_misses_a_publisher_that_asserts_itself
         }
     };
