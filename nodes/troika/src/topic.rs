@@ -76,6 +76,7 @@ pub(crate) fn open(place: &Where) -> anyhow::Result<Reach> {
     match place.transport {
         TransportKind::Zenoh => {}
         TransportKind::Dds => return Reach::dds(),
+        TransportKind::Ros2 => return Reach::ros2(),
         TransportKind::Mem => bail!("the mem transport is inside one process: nobody can look into it"),
     }
     let mut options = ZenohOptions::from_env()?;

@@ -6,12 +6,18 @@ use std::ops::Deref;
 use troika_transport::{Subscription, Transport, TransportError};
 #[cfg(feature = "dds")]
 use troika_transport_dds::{DdsOptions, DdsTransport};
+#[cfg(feature = "ros2")]
+use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{OnRawMessage, ZenohTransport};
 
 /// What a build without DDS says, and the way out.
 pub(crate) const NO_DDS: &str = "this troika was built without DDS";
 pub(crate) const MEND_NO_DDS: &str =
     "build it with the feature `dds`, which is among its default ones, or use transport = \"zenoh\"";
+
+/// What a build without rcl says, and the way out.
+pub(crate) const NO_ROS2: &str = "this troika was built without ROS 2's client library";
+pub(crate) const MEND_NO_ROS2: &str = "source your ROS 2 and build it there with `cargo build --workspace --features troika/ros2`, or use transport = \"zenoh\" or \"dds\", which reach ROS 2 nodes without it";
 
 /// A session of one of them.
 pub(crate) enum Reach {
@@ -20,6 +26,9 @@ pub(crate) enum Reach {
     /// With nobody between.
     #[cfg(feature = "dds")]
     Dds(DdsTransport),
+    /// As the RMW has it.
+    #[cfg(feature = "ros2")]
+    Ros2(Ros2Transport),
 }
 
 impl Deref for Reach {
@@ -30,6 +39,8 @@ impl Deref for Reach {
             Reach::Zenoh(transport) => transport,
             #[cfg(feature = "dds")]
             Reach::Dds(transport) => transport,
+            #[cfg(feature = "ros2")]
+            Reach::Ros2(transport) => transport,
         }
     }
 }
@@ -53,12 +64,32 @@ impl Reach {
         anyhow::bail!("{NO_DDS}: {MEND_NO_DDS}")
     }
 
+    /// Over rcl, as the environment says.
+    ///
+    /// # Errors
+    /// What rcl says.
+    #[cfg(feature = "ros2")]
+    pub(crate) fn ros2() -> anyhow::Result<Reach> {
+        Ok(Reach::Ros2(Ros2Transport::open(Ros2Options::default())?))
+    }
+
+    /// Over rcl, of which this build has none.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "ros2"))]
+    pub(crate) fn ros2() -> anyhow::Result<Reach> {
+        anyhow::bail!("{NO_ROS2}: {MEND_NO_ROS2}")
+    }
+
     /// The ROS domain that it sees.
     pub(crate) fn domain(&self) -> u32 {
         match self {
             Reach::Zenoh(transport) => transport.domain(),
             #[cfg(feature = "dds")]
             Reach::Dds(transport) => transport.domain(),
+            #[cfg(feature = "ros2")]
+            Reach::Ros2(transport) => transport.domain(),
         }
     }
 
@@ -68,6 +99,8 @@ impl Reach {
             Reach::Zenoh(transport) => transport.has_router(),
             #[cfg(feature = "dds")]
             Reach::Dds(_) => true,
+            #[cfg(feature = "ros2")]
+            Reach::Ros2(_) => true,
         }
     }
 
@@ -77,6 +110,8 @@ impl Reach {
             Reach::Zenoh(_) => "at this router",
             #[cfg(feature = "dds")]
             Reach::Dds(_) => "on DDS",
+            #[cfg(feature = "ros2")]
+            Reach::Ros2(_) => "in ROS 2",
         }
     }
 
@@ -93,6 +128,8 @@ impl Reach {
             Reach::Zenoh(transport) => transport.subscribe_raw(topic, on_message),
             #[cfg(feature = "dds")]
             Reach::Dds(transport) => transport.subscribe_raw(topic, on_message),
+            #[cfg(feature = "ros2")]
+            Reach::Ros2(transport) => transport.subscribe_raw(topic, on_message),
         }
     }
 }

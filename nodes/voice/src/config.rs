@@ -28,6 +28,8 @@ pub struct VoiceConfig {
     pub router: Option<String>,
     /// DDS carries the messages, not zenoh.
     pub dds: bool,
+    /// ROS 2's own client library carries them.
+    pub ros2: bool,
     /// ROS's domain, if not as the environment says.
     pub domain: Option<u32>,
     /// Niceness of the process.
@@ -80,6 +82,7 @@ impl Default for VoiceConfig {
             name: "voice".to_owned(),
             router: None,
             dds: false,
+            ros2: false,
             domain: None,
             nice: None,
         }

@@ -12,10 +12,12 @@
 #![allow(clippy::doc_markdown)]
 
 mod endpoints;
+mod raw;
 mod rcl;
 mod session;
 mod transport;
 #[cfg(wheels)]
 mod wheels;
 
+pub use raw::OnRawMessage;
 pub use transport::{Ros2Options, Ros2Transport};

@@ -14,6 +14,7 @@ use troika_transport::{
 
 use crate::{
     endpoints::{Ros2Client, Ros2Publisher, Ros2Server, Ros2Subscription, Ros2Watch, profile},
+    raw::{self, OnRawMessage},
     rcl::{self, Code, Context, MessageType, RclError, ServiceType},
     session::{Asking, Entry, Served, Session, Subscribed, THREAD, Watching},
 };
@@ -62,12 +63,22 @@ impl Ros2Transport {
     }
 
     /// The ROS domain that it sees.
+    pub fn domain(&self) -> u32 {
+        // rcl takes it from a number of this size, and knows it as long as the context is there.
+        self.session.context.domain().ok().and_then(|domain| u32::try_from(domain).ok()).unwrap_or_default()
+    }
+
+    /// Subscribes to a topic whatever its type is, for tools that look; a type whose package is not installed is not heard.
     ///
     /// # Errors
-    /// The session is closed.
-    pub fn domain(&self) -> Result<u32, TransportError> {
-        let domain = self.session.context.domain().map_err(|_| TransportError::Closed)?;
-        u32::try_from(domain).map_err(|_| TransportError::Closed)
+    /// The topic's name is none.
+    pub fn subscribe_raw(
+        &self,
+        topic: &str,
+        on_message: OnRawMessage,
+    ) -> Result<Box<dyn Subscription>, TransportError> {
+        absolute(topic)?;
+        Ok(raw::subscribe(&self.session, topic, on_message))
     }
 }
 
@@ -189,7 +200,7 @@ fn absolute(name: &str) -> Result<(), TransportError> {
 impl NodeHandle for Node {
     fn publisher(&self, topic: &str, ty: TypeInfo, qos: Qos) -> Result<Box<dyn Publisher>, TransportError> {
         absolute(topic)?;
-        let made = MessageType::find(ty.name, ty.hash)
+        let made = MessageType::find(ty.name, Some(ty.hash))
             .and_then(|ty| rcl::Publisher::new(&self.node, topic, ty, profile(qos)));
         let publisher = made.map_err(|error| failed(topic, &error))?;
         Ok(Box::new(Ros2Publisher { publisher, session: self.session.clone() }))
@@ -203,7 +214,7 @@ impl NodeHandle for Node {
         on_message: OnMessage,
     ) -> Result<Box<dyn Subscription>, TransportError> {
         absolute(topic)?;
-        let made = MessageType::find(ty.name, ty.hash)
+        let made = MessageType::find(ty.name, Some(ty.hash))
             .and_then(|ty| rcl::Subscription::new(&self.node, topic, ty, profile(qos)));
         let subscription = made.map_err(|error| failed(topic, &error))?;
         let subscribed = Arc::new(Subscribed { subscription, on_message: Mutex::new(Some(on_message)) });

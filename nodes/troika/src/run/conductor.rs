@@ -45,7 +45,7 @@ const SILENT: Duration = Duration::from_secs(3);
 pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<()> {
     if system.system.transport == TransportKind::Mem {
         bail!(
-            "`troika run` needs a transport that reaches other processes: use zenoh or dds, or `troika score` for virtual time"
+            "`troika run` needs a transport that reaches other processes: use zenoh, dds or ros2, or `troika score` for virtual time"
         );
     }
     let stop = stop_on_signals()?;
@@ -127,9 +127,13 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
 
 /// A session on the system's transport, its router where it has one, and what both are called.
 fn reach(arguments: &RunArguments, system: &System) -> anyhow::Result<(Reach, Option<RouterGuard>, String)> {
-    if system.system.transport == TransportKind::Dds {
-        let transport = Reach::dds()?;
-        let shown = format!("dds, ROS domain {}", transport.domain());
+    let direct = match system.system.transport {
+        TransportKind::Dds => Some(("dds", Reach::dds()?)),
+        TransportKind::Ros2 => Some(("ros2", Reach::ros2()?)),
+        TransportKind::Mem | TransportKind::Zenoh => None,
+    };
+    if let Some((name, transport)) = direct {
+        let shown = format!("{name}, ROS domain {}", transport.domain());
         return Ok((transport, None, shown));
     }
     let options = arguments.zenoh_options(system)?;

@@ -31,6 +31,8 @@ use troika_transport::Transport;
 #[cfg(feature = "dds")]
 use troika_transport_dds::{DdsOptions, DdsTransport};
 use troika_transport_mem::MemTransport;
+#[cfg(feature = "ros2")]
+use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport, may_share_memory};
 
 use crate::{
@@ -177,8 +179,14 @@ impl RunArguments {
         if !self.alone {
             return Ok(None);
         }
-        if self.carrier(system) != TransportKind::Zenoh {
-            node::announce(system, "on DDS");
+        let direct = match self.carrier(system) {
+            TransportKind::Zenoh => None,
+            TransportKind::Mem => Some("alone"),
+            TransportKind::Dds => Some("on DDS"),
+            TransportKind::Ros2 => Some("in ROS 2"),
+        };
+        if let Some(place) = direct {
+            node::announce(system, place);
             return Ok(None);
         }
         let options = self.zenoh_options(system)?;
@@ -231,6 +239,10 @@ impl RunArguments {
             TransportKind::Dds => Arc::new(DdsTransport::open(DdsOptions::from_env()?)?),
             #[cfg(not(feature = "dds"))]
             TransportKind::Dds => bail!("{}: {}", crate::transport::NO_DDS, crate::transport::MEND_NO_DDS),
+            #[cfg(feature = "ros2")]
+            TransportKind::Ros2 => Arc::new(Ros2Transport::open(Ros2Options::default())?),
+            #[cfg(not(feature = "ros2"))]
+            TransportKind::Ros2 => bail!("{}: {}", crate::transport::NO_ROS2, crate::transport::MEND_NO_ROS2),
         })
     }
 

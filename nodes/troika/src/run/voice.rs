@@ -32,6 +32,7 @@ pub(super) fn command(
     node.clone_into(&mut config.name);
     config.router = arguments.router.clone().or(config.router);
     config.dds = arguments.carrier(system) == TransportKind::Dds;
+    config.ros2 = arguments.carrier(system) == TransportKind::Ros2;
     config.nice = Some(nice);
     let mut command = Command::new(program);
     if !arguments.alone {

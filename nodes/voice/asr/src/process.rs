@@ -10,6 +10,8 @@ use troika_msgs::{std_msgs::Header, troika::Transcript};
 use troika_transport::Transport;
 #[cfg(feature = "dds")]
 use troika_transport_dds::{DdsOptions, DdsTransport};
+#[cfg(feature = "ros2")]
+use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 use troika_voice::{
     command::CommandNode,
@@ -34,6 +36,9 @@ fn open(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
     if config.dds {
         return dds(config);
     }
+    if config.ros2 {
+        return ros2(config);
+    }
     let mut options = ZenohOptions::from_env()?;
     if let Some(router) = &config.router {
         options.router.clone_from(router);
@@ -56,6 +61,16 @@ fn dds(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
 #[cfg(not(feature = "dds"))]
 fn dds(_: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
     anyhow::bail!("this troika-voice was built without DDS: build it with the feature `dds`")
+}
+
+#[cfg(feature = "ros2")]
+fn ros2(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
+    Ok(Arc::new(Ros2Transport::open(Ros2Options { domain: config.domain })?))
+}
+
+#[cfg(not(feature = "ros2"))]
+fn ros2(_: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
+    anyhow::bail!("this troika-voice was built without rcl: build it where ROS 2 is with the feature `ros2`")
 }
 
 /// Runs until the source ends, or SIGINT or SIGTERM comes.

@@ -62,8 +62,8 @@ unsafe impl Send for CType {}
 unsafe impl Sync for CType {}
 
 impl MessageType {
-    /// Finds `package/msg/Name` and holds its hash against `hash`.
-    pub(crate) fn find(name: &str, hash: &str) -> Result<MessageType, RclError> {
+    /// Finds `package/msg/Name` and holds its hash against `hash`, where one is wanted.
+    pub(crate) fn find(name: &str, hash: Option<&str>) -> Result<MessageType, RclError> {
         let parts = Parts::of(name)?;
         let library = library(parts.package, name)?;
         // SAFETY: by rosidl's naming this symbol is a function of this form.
@@ -78,7 +78,9 @@ impl MessageType {
             // SAFETY: the function is the type support's own.
             unsafe { get(handle).as_ref() }.map(hash_text).unwrap_or_default()
         });
-        same(name, hash, installed)?;
+        if let Some(hash) = hash {
+            same(name, hash, installed)?;
+        }
         Ok(MessageType { handle })
     }
 

@@ -13,7 +13,7 @@ use troika_kit::{Class, Contract, Direction, PortSpec, TypeInfo};
 use super::{Node, Problem, Process, System, TransportKind, Watchdog, params_of, place, problem::nearest};
 use crate::{
     kind::{FROM_WHERE, Kind},
-    transport::{MEND_NO_DDS, NO_DDS},
+    transport::{MEND_NO_DDS, MEND_NO_ROS2, NO_DDS, NO_ROS2},
 };
 
 /// Everything that is wrong, errors first. `kinds` are the kinds there are, `cores` this machine's number of cores.
@@ -113,17 +113,23 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
             None => problem,
         });
     }
-    if head.transport == TransportKind::Dds && !cfg!(feature = "dds") {
-        let problem = Problem::error(NO_DDS).help(MEND_NO_DDS);
+    let lacking = match head.transport {
+        TransportKind::Dds if !cfg!(feature = "dds") => Some((NO_DDS, MEND_NO_DDS)),
+        TransportKind::Ros2 if !cfg!(feature = "ros2") => Some((NO_ROS2, MEND_NO_ROS2)),
+        _ => None,
+    };
+    if let Some((what, mend)) = lacking {
+        let problem = Problem::error(what).help(mend);
         problems.push(match place::of_value(text, &["system", "transport"]) {
             Some(place) => problem.at(place),
             None => problem,
         });
     }
-    if head.transport == TransportKind::Dds && head.shared_memory {
-        let problem =
-            Problem::warning("shared memory is zenoh's: over DDS large messages go over the network")
-                .help("leave `shared_memory` out, or use transport = \"zenoh\"");
+    if matches!(head.transport, TransportKind::Dds | TransportKind::Ros2) && head.shared_memory {
+        let problem = Problem::warning(
+            "shared memory is zenoh's: DDS and ROS 2 carry large messages as they are set up",
+        )
+        .help("leave `shared_memory` out, or use transport = \"zenoh\"");
         problems.push(match place::of_value(text, &["system", "shared_memory"]) {
             Some(place) => problem.at(place),
             None => problem,
