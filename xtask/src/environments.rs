@@ -2,6 +2,8 @@
 //! packages changes; stock ROS 2 also holds our messages, built there by colcon as any ROS 2 user would build them.
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     path::{Path, PathBuf, absolute},
     process::{Command, Stdio},
@@ -26,6 +28,31 @@ pub(crate) fn ros() -> anyhow::Result<PathBuf> {
     let python = environment("ros-wheels", "tests/interop/ros-requirements.txt")?;
     messages(&python).context("building msgs/ with colcon")?;
     Ok(python)
+}
+
+/// What sourcing that environment and the messages' `install/setup.sh` sets, for what is built on rcl and run with it, on this host
+/// alone. The wheels' libraries look for those beside them in folders that an installation does not have.
+pub(crate) fn sourced(python: &Path) -> anyhow::Result<Vec<(&'static str, OsString)>> {
+    let place = python.ancestors().nth(2).context("a Python lies in the bin folder of its environment")?;
+    let install = place.join("msgs/install");
+    let mut libraries = vec![install.join("lib"), place.join("lib")];
+    for version in fs::read_dir(place.join("lib"))? {
+        let Ok(packages) = fs::read_dir(version?.path().join("site-packages")) else { continue };
+        for package in packages {
+            let path = package?.path();
+            if path.extension().is_some_and(|kind| kind == "libs") {
+                libraries.push(path);
+            }
+        }
+    }
+    libraries[2..].sort();
+    Ok(vec![
+        ("ROS_DISTRO", "jazzy".into()),
+        ("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp".into()),
+        ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST".into()),
+        ("AMENT_PREFIX_PATH", env::join_paths([&*install, place])?),
+        ("LD_LIBRARY_PATH", env::join_paths(libraries)?),
+    ])
 }
 
 /// The Python of an environment with what `list` names.
@@ -94,7 +121,7 @@ fn messages(python: &Path) -> anyhow::Result<()> {
     let log = place.join("build.log");
     let said = fs::File::create(&log)?;
     let mut path = vec![environment.join("bin")];
-    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     let status = stranger(&mut Command::new(python))
         .args(["-m", "colcon", "--log-base"])
         .arg(place.join("log"))
@@ -108,7 +135,7 @@ fn messages(python: &Path) -> anyhow::Result<()> {
         .arg(place.join("install"))
         .args(["--cmake-args", "-DBUILD_TESTING=OFF"])
         .arg(format!("-DPython3_EXECUTABLE={}", python.display()))
-        .env("PATH", std::env::join_paths(path)?)
+        .env("PATH", env::join_paths(path)?)
         .env("AMENT_PREFIX_PATH", environment)
         .env("CMAKE_PREFIX_PATH", environment)
         // colcon's own choice waits for a low load, which a shared machine may not have for minutes.

@@ -14,7 +14,7 @@ pub(crate) const RUN: &[&str] =
     &["build-essential", "cmake", "pkg-config", "libasound2-dev", "ca-certificates", "python3-pip"];
 
 /// What the tests need besides: Python for the independent peers (one of them compiles its CDR against Python's headers), ffmpeg
-/// for the camera's video files, valgrind for what is unsafe.
+/// for the camera's video files, valgrind for what is unsafe, libclang for the bindings of ROS 2's client library.
 pub(crate) const TEST: &[&str] = &[
     "build-essential",
     "cmake",
@@ -25,6 +25,7 @@ pub(crate) const TEST: &[&str] = &[
     "python3-venv",
     "python3-dev",
     "ffmpeg",
+    "libclang-dev",
     "valgrind",
 ];
 

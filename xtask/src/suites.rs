@@ -24,20 +24,30 @@ pub(crate) enum Suite {
     Memory,
     /// Independent peers from the Python registry, stock ROS 2 among them, exchange messages with our nodes and judge our codec.
     Interop,
+    /// Our nodes in a real ROS 2, by its own client library: the conformance suite, and stock ROS 2 as their peer.
+    Ros2,
     /// clippy, with the workspace's bans.
     Lint,
     /// Licences, sources and duplicates of the dependencies.
     Deny,
 }
 
-const ALL: [Suite; 7] =
-    [Suite::Format, Suite::Unit, Suite::Loom, Suite::Memory, Suite::Interop, Suite::Lint, Suite::Deny];
+const ALL: [Suite; 8] = [
+    Suite::Format,
+    Suite::Unit,
+    Suite::Loom,
+    Suite::Memory,
+    Suite::Interop,
+    Suite::Ros2,
+    Suite::Lint,
+    Suite::Deny,
+];
 
 /// Runs one suite, or all. The first failure ends it.
 pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
     let suites = suite.as_ref().map_or(&ALL[..], std::slice::from_ref);
-    if suites.iter().any(|suite| matches!(suite, Suite::Unit | Suite::Memory | Suite::Interop | Suite::Lint))
-    {
+    let built = [Suite::Unit, Suite::Memory, Suite::Interop, Suite::Ros2, Suite::Lint];
+    if suites.iter().any(|suite| built.contains(suite)) {
         set_up(packages::TEST)?;
         pull("test")?;
     }
@@ -46,7 +56,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Format => {
                 say("format");
                 succeed(&mut cargo(&["fmt", "--all", "--check"]))?;
-                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml"] {
+                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml", ROS2] {
                     succeed(&mut cargo(&["fmt", "--check", "--manifest-path", apart]))?;
                 }
             }
@@ -57,6 +67,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Loom => loom()?,
             Suite::Memory => memory()?,
             Suite::Interop => interop()?,
+            Suite::Ros2 => ros2()?,
             Suite::Lint => {
                 say("lint");
                 succeed(&mut cargo(&[
@@ -169,6 +180,40 @@ fn interop() -> anyhow::Result<()> {
         .env("TROIKA_INTEROP_PYTHON", peers)
         .env("TROIKA_ROS_PYTHON", ros),
     )
+}
+
+/// The crate that builds only where ROS 2 is, and so stands beside the workspace.
+const ROS2: &str = "nodes/transport/ros2/Cargo.toml";
+/// Who uses it.
+const ON_ROS2: &str = "troika/ros2,troika-conformance/ros2,troika-interop/ros2";
+
+fn ros2() -> anyhow::Result<()> {
+    say("ros2: stock ROS 2 and our messages");
+    let python = environments::ros()?;
+    let sourced = environments::sourced(&python)?;
+    let cargo = |arguments: &[&str]| {
+        let mut command = cargo(arguments);
+        command.envs(sourced.iter().map(|(name, value)| (name, value))).env("TROIKA_ROS_PYTHON", &python);
+        command
+    };
+    say("ros2: troika on rcl");
+    succeed(&mut cargo(&["build", "--locked", "--workspace", "--features", ON_ROS2, "--bin", "troika"]))?;
+    say("ros2: conformance, and rclpy as a peer");
+    succeed(&mut cargo(&[
+        "test",
+        "--locked",
+        "--workspace",
+        "--features",
+        ON_ROS2,
+        "--test",
+        "ros2",
+        "--",
+        "--nocapture",
+        "--test-threads=1",
+    ]))?;
+    say("ros2: lint");
+    let lint = ["clippy", "--locked", "--manifest-path", ROS2, "--target-dir"];
+    succeed(cargo(&lint).arg(target().join("ros2")).args(["--all-targets", "--", "--deny", "warnings"]))
 }
 
 /// cargo-deny's version; it is built once, beside the target folder's other products.

@@ -13,6 +13,7 @@ mod reference;
 mod run;
 mod system;
 mod topic;
+mod transport;
 
 use std::{
     ffi::{OsStr, OsString},

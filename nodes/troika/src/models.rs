@@ -153,7 +153,7 @@ fn swap(store: &Store, name: &str, folder: &Path, place: &Where) -> anyhow::Resu
     Candidate::read(folder)?;
     let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
     let transport = topic::open(place)?;
-    let answers = keeper::ask(&transport, name, folder, ANSWER)?;
+    let answers = keeper::ask(&*transport, name, folder, ANSWER)?;
     let mut taken = 0;
     for answer in &answers {
         match answer.status {

@@ -10,8 +10,10 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use troika_host::signal::stop_on_signals;
 use troika_msgs::dynamic;
-use troika_transport::{Graph, Transport as _};
+use troika_transport::{Graph, Transport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+
+use crate::{system::TransportKind, transport::Reach};
 
 /// Where to look.
 #[derive(Args)]
@@ -19,6 +21,9 @@ pub(crate) struct Where {
     /// The router to join; by default the usual one on this machine.
     #[arg(long, value_name = "tcp/HOST:PORT")]
     router: Option<String>,
+    /// What carries the messages there.
+    #[arg(long, value_enum, default_value_t)]
+    transport: TransportKind,
 }
 
 /// What to do.
@@ -67,7 +72,13 @@ pub(crate) enum TopicCommand {
 ///
 /// # Errors
 /// There is none, or it cannot be reached.
-pub(crate) fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
+pub(crate) fn open(place: &Where) -> anyhow::Result<Reach> {
+    match place.transport {
+        TransportKind::Zenoh => {}
+        TransportKind::Dds => return Reach::dds(),
+        TransportKind::Ros2 => return Reach::ros2(),
+        TransportKind::Mem => bail!("the mem transport is inside one process: nobody can look into it"),
+    }
     let mut options = ZenohOptions::from_env()?;
     if let Some(router) = &place.router {
         options.router.clone_from(router);
@@ -80,7 +91,7 @@ pub(crate) fn open(place: &Where) -> anyhow::Result<ZenohTransport> {
             "no zenoh router at {endpoint}: start a system with `troika run`, or give another with --router"
         );
     }
-    Ok(transport)
+    Ok(Reach::Zenoh(transport))
 }
 
 /// Runs one of the commands.
@@ -103,7 +114,7 @@ const ALIKE: u32 = 4;
 const NOBODY: Duration = Duration::from_secs(3);
 
 /// The graph once it has come to rest: a session learns of the others one by one after it has opened.
-pub(crate) fn settled_graph(transport: &ZenohTransport) -> anyhow::Result<Graph> {
+pub(crate) fn settled_graph(transport: &dyn Transport) -> anyhow::Result<Graph> {
     let start = Instant::now();
     let mut graph = transport.graph()?;
     let mut alike = 0;
@@ -120,10 +131,10 @@ pub(crate) fn settled_graph(transport: &ZenohTransport) -> anyhow::Result<Graph>
     Ok(graph)
 }
 
-fn list(transport: &ZenohTransport, verbose: bool) -> anyhow::Result<()> {
-    let graph = settled_graph(transport)?;
+fn list(transport: &Reach, verbose: bool) -> anyhow::Result<()> {
+    let graph = settled_graph(&**transport)?;
     if graph.endpoints.is_empty() {
-        println!("no topics in ROS domain {} at this router", transport.domain());
+        println!("no topics in ROS domain {} {}", transport.domain(), transport.place());
     }
     let mut topics: Vec<&str> = graph.endpoints.iter().map(|endpoint| endpoint.topic.as_str()).collect();
     topics.sort_unstable();
@@ -164,7 +175,7 @@ fn shorten(value: &mut serde_json::Value, keep: usize) {
 }
 
 fn echo(
-    transport: &ZenohTransport,
+    transport: &Reach,
     topic: &str,
     once: bool,
     truncate: usize,
@@ -208,12 +219,7 @@ fn echo(
     Ok(())
 }
 
-fn hz(
-    transport: &ZenohTransport,
-    topic: &str,
-    window: usize,
-    seconds: Option<Duration>,
-) -> anyhow::Result<()> {
+fn hz(transport: &Reach, topic: &str, window: usize, seconds: Option<Duration>) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let (sender, receiver) = mpsc::sync_channel(1024);
     let _subscription = transport.subscribe_raw(

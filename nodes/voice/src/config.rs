@@ -26,6 +26,10 @@ pub struct VoiceConfig {
     pub name: String,
     /// Where the zenoh router is, if not as the environment says.
     pub router: Option<String>,
+    /// DDS carries the messages, not zenoh.
+    pub dds: bool,
+    /// ROS 2's own client library carries them.
+    pub ros2: bool,
     /// ROS's domain, if not as the environment says.
     pub domain: Option<u32>,
     /// Niceness of the process.
@@ -77,6 +81,8 @@ impl Default for VoiceConfig {
             namespace: "/".to_owned(),
             name: "voice".to_owned(),
             router: None,
+            dds: false,
+            ros2: false,
             domain: None,
             nice: None,
         }

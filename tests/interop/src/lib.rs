@@ -147,6 +147,16 @@ impl Peer {
         Peer::run("rclpy_peer", stock_ros(domain), &["live", role])
     }
 
+    /// Starts stock ROS 2 with a node of that name on Fast DDS, beside ours that are on ROS 2 too.
+    pub fn ros2(domain: u32, node: &str) -> Peer {
+        Peer::run("ros2_peer", stock_ros(domain), &[node])
+    }
+
+    /// Ends it as a crash would: it takes leave of nobody.
+    pub fn kill(mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("it was there");
+    }
+
     fn run(name: &'static str, mut command: Command, arguments: &[&str]) -> Peer {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(format!("{name}.py"));
         let mut child = command

@@ -1,7 +1,11 @@
 //! What belongs here: what a transport is to the host, and nothing of any one transport. Transports carry bytes (CDR with
 //! its encapsulation header); node logic never names one.
 
+mod watch;
+
 use troika_kit::{Qos, Time, TypeInfo};
+
+pub use watch::Watchers;
 
 /// Why a transport call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

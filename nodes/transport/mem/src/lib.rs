@@ -9,7 +9,6 @@
 
 mod names;
 mod services;
-mod watch;
 
 use std::{
     collections::VecDeque,
@@ -20,11 +19,10 @@ use std::{
 use troika_kit::{Qos, Time, TypeInfo};
 use troika_transport::{
     Client, Endpoint, Graph, Meta, NodeHandle, OnGraph, OnMessage, OnRequest, Publisher, Server, ServiceEnd,
-    Subscription, Transport, TransportError,
+    Subscription, Transport, TransportError, Watchers,
 };
 
 use services::{Declared, End, Served};
-use watch::Watchers;
 
 /// A transport inside this process. Clones share it.
 #[derive(Clone, Default)]

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     kinds,
     system::{Source, System, TransportKind, check::topic_of},
+    transport::Reach,
 };
 
 /// How long a process may take to stop before it is killed: longer than a watchdog gives the one that it watches.
@@ -44,7 +45,7 @@ const SILENT: Duration = Duration::from_secs(3);
 pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System) -> anyhow::Result<()> {
     if system.system.transport == TransportKind::Mem {
         bail!(
-            "`troika run` needs a transport that reaches other processes: use zenoh, or `troika score` for virtual time"
+            "`troika run` needs a transport that reaches other processes: use zenoh, dds or ros2, or `troika score` for virtual time"
         );
     }
     let stop = stop_on_signals()?;
@@ -52,20 +53,17 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         // Now, and not after the whole run.
         File::options().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
     }
-    let options = arguments.zenoh_options(system)?;
     // Held until the end: a router that we started ends with it.
-    let router = RouterGuard::ensure_for(&options)?;
-    let transport_shown = format!("zenoh, {} {}", router.describe(), options.router);
-    let transport = ZenohTransport::open(options)?;
+    let (transport, _router, transport_shown) = reach(arguments, system)?;
     let dashboard = Arc::new(Mutex::new(Dashboard::default()));
     let edge = Edge::new(
-        &transport,
+        &*transport,
         Clock::Host(HostClock::start()),
         system.system.namespace.get_ref(),
         "troika_view",
     )?;
     let subscriptions = watch(&edge, system, &dashboard)?;
-    let strangers = namesakes(&transport, system)?;
+    let strangers = namesakes(&*transport, system)?;
 
     let mut company = Company::start(arguments, source, system)?;
     if let Some(notice) = strangers {
@@ -82,7 +80,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         );
     }
     let mut router_there = true;
-    company.wait_until_all_here(&transport, system, &stop)?;
+    company.wait_until_all_here(&*transport, system, &stop)?;
     let start = Instant::now();
     let duration = arguments.seconds.map(Duration::from_secs);
     let shown = if headless {
@@ -127,17 +125,34 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     failed.map_or(Ok(()), Err)
 }
 
+/// A session on the system's transport, its router where it has one, and what both are called.
+fn reach(arguments: &RunArguments, system: &System) -> anyhow::Result<(Reach, Option<RouterGuard>, String)> {
+    let direct = match system.system.transport {
+        TransportKind::Dds => Some(("dds", Reach::dds()?)),
+        TransportKind::Ros2 => Some(("ros2", Reach::ros2()?)),
+        TransportKind::Mem | TransportKind::Zenoh => None,
+    };
+    if let Some((name, transport)) = direct {
+        let shown = format!("{name}, ROS domain {}", transport.domain());
+        return Ok((transport, None, shown));
+    }
+    let options = arguments.zenoh_options(system)?;
+    let router = RouterGuard::ensure_for(&options)?;
+    let shown = format!("zenoh, {} {}", router.describe(), options.router);
+    Ok((Reach::Zenoh(ZenohTransport::open(options)?), Some(router), shown))
+}
+
 fn cannot_write(file: &Path) -> String {
     format!("cannot write the report {}", file.display())
 }
 
 /// A notice when nodes of this system's names are on the bus already: both would be heard as one.
-fn namesakes(transport: &ZenohTransport, system: &System) -> anyhow::Result<Option<String>> {
+fn namesakes(transport: &dyn Transport, system: &System) -> anyhow::Result<Option<String>> {
     let here = crate::topic::settled_graph(transport)?.nodes;
     let there: Vec<String> = system.full_names().into_iter().filter(|name| here.contains(name)).collect();
     Ok((!there.is_empty()).then(|| {
         format!(
-            "{} already on this router, of another system: their messages mix with ours; give one of the two another \
+            "{} already there, of another system: their messages mix with ours; give one of the two another \
              ROS_DOMAIN_ID, or another `namespace` in its system file",
             there.join(", ")
         )
@@ -297,8 +312,8 @@ impl Company {
     }
 
     /// Notes a router that went and nodes that say they cannot do their work.
-    fn listen(&mut self, transport: &ZenohTransport, router_there: &mut bool, dashboard: &Mutex<Dashboard>) {
-        let there = transport.has_router();
+    fn listen(&mut self, transport: &Reach, router_there: &mut bool, dashboard: &Mutex<Dashboard>) {
+        let there = transport.is_connected();
         if *router_there && !there {
             self.note("the zenoh router is gone: what runs goes on, nobody new finds it".to_owned());
         }
@@ -504,9 +519,7 @@ pub(super) fn command(
     }
     let mut command = Command::new(own);
     command.arg("run").arg(&arguments.system).arg("--process").arg(process).arg("--figures").arg(figures);
-    if let Some(router) = &arguments.router {
-        command.arg("--router").arg(router);
-    }
+    arguments.hand_on(&mut command);
     if system.restarts_per_minute(process).is_some() {
         command.arg("--watchdog");
     }

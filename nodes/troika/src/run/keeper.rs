@@ -17,7 +17,6 @@ use troika_msgs::{
     troika::{ModelUpdate, ModelUpdateResult},
 };
 use troika_transport::{Endpoint, Transport};
-use troika_transport_zenoh::ZenohTransport;
 
 /// Where requests come from.
 pub(crate) const REQUESTS: &str = "/troika/model_update";
@@ -177,7 +176,7 @@ fn withdraw(offered: &Offered, stop: &StopToken) {
 /// # Errors
 /// What the transport says.
 pub(crate) fn ask(
-    transport: &ZenohTransport,
+    transport: &dyn Transport,
     model: &str,
     folder: PathBuf,
     wait: Duration,

@@ -20,14 +20,19 @@ mod watchdog;
 
 pub(crate) use voice::expected_of;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
+use clap::ValueEnum as _;
 use troika_host::{LevelPlan, sched::MEND_MEMLOCK};
 use troika_kit::Class;
 use troika_ros_args::RosArgs;
 use troika_transport::Transport;
+#[cfg(feature = "dds")]
+use troika_transport_dds::{DdsOptions, DdsTransport};
 use troika_transport_mem::MemTransport;
+#[cfg(feature = "ros2")]
+use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport, may_share_memory};
 
 use crate::{
@@ -148,13 +153,17 @@ fn written(folder: &tempfile::TempDir, source: &Source) -> anyhow::Result<PathBu
 
 impl RunArguments {
     /// Of a process that is alone, with a system of its own.
-    fn of_one_node(system: PathBuf, router: Option<String>) -> RunArguments {
+    fn of_one_node(
+        system: PathBuf,
+        router: Option<String>,
+        transport: Option<TransportKind>,
+    ) -> RunArguments {
         RunArguments {
             system,
             seconds: None,
             headless: true,
             report: None,
-            transport: None,
+            transport,
             router,
             process: None,
             figures: None,
@@ -168,6 +177,16 @@ impl RunArguments {
     /// The router of a process that is alone: joined, or its own. Of others it is the conductor's.
     fn own_router(&self, system: &System) -> anyhow::Result<Option<RouterGuard>> {
         if !self.alone {
+            return Ok(None);
+        }
+        let direct = match self.carrier(system) {
+            TransportKind::Zenoh => None,
+            TransportKind::Mem => Some("alone"),
+            TransportKind::Dds => Some("on DDS"),
+            TransportKind::Ros2 => Some("in ROS 2"),
+        };
+        if let Some(place) = direct {
+            node::announce(system, place);
             return Ok(None);
         }
         let options = self.zenoh_options(system)?;
@@ -206,12 +225,35 @@ impl RunArguments {
         Ok(options)
     }
 
+    /// What carries the messages.
+    fn carrier(&self, system: &System) -> TransportKind {
+        self.transport.unwrap_or(system.system.transport)
+    }
+
     /// Opens the system's transport.
     fn open(&self, system: &System) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(match self.transport.unwrap_or(system.system.transport) {
+        Ok(match self.carrier(system) {
             TransportKind::Mem => Arc::new(MemTransport::new()),
             TransportKind::Zenoh => Arc::new(ZenohTransport::open(self.zenoh_options(system)?)?),
+            #[cfg(feature = "dds")]
+            TransportKind::Dds => Arc::new(DdsTransport::open(DdsOptions::from_env()?)?),
+            #[cfg(not(feature = "dds"))]
+            TransportKind::Dds => bail!("{}: {}", crate::transport::NO_DDS, crate::transport::MEND_NO_DDS),
+            #[cfg(feature = "ros2")]
+            TransportKind::Ros2 => Arc::new(Ros2Transport::open(Ros2Options::default())?),
+            #[cfg(not(feature = "ros2"))]
+            TransportKind::Ros2 => bail!("{}: {}", crate::transport::NO_ROS2, crate::transport::MEND_NO_ROS2),
         })
+    }
+
+    /// Tells a started process where the others are.
+    fn hand_on(&self, command: &mut Command) {
+        if let Some(router) = &self.router {
+            command.arg("--router").arg(router);
+        }
+        if let Some(transport) = self.transport.and_then(|transport| transport.to_possible_value()) {
+            command.arg("--transport").arg(transport.get_name());
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use troika_ros_args::{Refused, RosArgs};
 use super::{RunArguments, conductor, process, report::ProcessFigures, watchdog};
 use crate::{
     kinds,
-    system::{System, problem::nearest},
+    system::{System, TransportKind, problem::nearest},
 };
 
 /// `troika node`.
@@ -30,6 +30,9 @@ pub(crate) struct NodeArguments {
     /// The zenoh router to join or to open; by default the usual one on this machine.
     #[arg(long, value_name = "tcp/HOST:PORT")]
     router: Option<String>,
+    /// What carries the messages; by default what the system file says, or zenoh.
+    #[arg(long, value_enum)]
+    transport: Option<TransportKind>,
     /// Print the system file that would be run, and end.
     #[arg(long)]
     print: bool,
@@ -58,7 +61,11 @@ pub(crate) fn run(arguments: &NodeArguments, ros: &RosArgs) -> anyhow::Result<()
     }
     let folder = tempfile::Builder::new().prefix("troika-node-").tempdir()?;
     let figures = folder.path().join("figures.json");
-    let run = RunArguments::of_one_node(super::written(&folder, &source)?, arguments.router.clone());
+    let run = RunArguments::of_one_node(
+        super::written(&folder, &source)?,
+        arguments.router.clone(),
+        arguments.transport,
+    );
     // It is no node that `troika` itself hosts.
     if system.hosted(&name).next().is_none() {
         let mut command = conductor::command(&run, &source, &system, &name, &figures)?;

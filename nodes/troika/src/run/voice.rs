@@ -16,7 +16,7 @@ use super::{
     dashboard::{Dashboard, Utterance},
     report::{Percentiles, VoiceFigures},
 };
-use crate::system::{self, Source, System};
+use crate::system::{self, Source, System, TransportKind};
 
 /// The command line of the voice process.
 pub(super) fn command(
@@ -31,6 +31,8 @@ pub(super) fn command(
     config.namespace.clone_from(system.system.namespace.get_ref());
     node.clone_into(&mut config.name);
     config.router = arguments.router.clone().or(config.router);
+    config.dds = arguments.carrier(system) == TransportKind::Dds;
+    config.ros2 = arguments.carrier(system) == TransportKind::Ros2;
     config.nice = Some(nice);
     let mut command = Command::new(program);
     if !arguments.alone {

@@ -71,9 +71,7 @@ impl Ward {
             Command::new(std::env::current_exe().context("cannot find this program's own file")?);
         command.arg("run").arg(&arguments.system).args(["--process", process]);
         command.arg("--figures").arg(figures).arg("--vitals").arg(page);
-        if let Some(router) = &arguments.router {
-            command.arg("--router").arg(router);
-        }
+        arguments.hand_on(&mut command);
         command.stdin(Stdio::null());
         let (orders, ordered) = channel();
         let (tell, news) = channel();

@@ -87,6 +87,10 @@ pub(crate) enum TransportKind {
     /// zenoh, as ROS 2 peers on rmw_zenoh speak it.
     #[default]
     Zenoh,
+    /// DDS (CycloneDDS), as ROS 2 peers on any DDS speak it.
+    Dds,
+    /// ROS 2's own client library, rcl, over whatever RMW it is set up with.
+    Ros2,
 }
 
 fn yes() -> bool {

@@ -11,7 +11,10 @@ use serde_spanned::Spanned;
 use troika_kit::{Class, Contract, Direction, PortSpec, TypeInfo};
 
 use super::{Node, Problem, Process, System, TransportKind, Watchdog, params_of, place, problem::nearest};
-use crate::kind::{FROM_WHERE, Kind};
+use crate::{
+    kind::{FROM_WHERE, Kind},
+    transport::{MEND_NO_DDS, MEND_NO_ROS2, NO_DDS, NO_ROS2},
+};
 
 /// Everything that is wrong, errors first. `kinds` are the kinds there are, `cores` this machine's number of cores.
 pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], cores: usize) -> Vec<Problem> {
@@ -106,6 +109,28 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
         let problem = Problem::error("the mem transport reaches one process, and `troika run` has several")
             .help("use transport = \"zenoh\"; `troika score` runs a system's detectors over mem, whatever is written here");
         problems.push(match place::of_value(text, &["system", "transport"]) {
+            Some(place) => problem.at(place),
+            None => problem,
+        });
+    }
+    let lacking = match head.transport {
+        TransportKind::Dds if !cfg!(feature = "dds") => Some((NO_DDS, MEND_NO_DDS)),
+        TransportKind::Ros2 if !cfg!(feature = "ros2") => Some((NO_ROS2, MEND_NO_ROS2)),
+        _ => None,
+    };
+    if let Some((what, mend)) = lacking {
+        let problem = Problem::error(what).help(mend);
+        problems.push(match place::of_value(text, &["system", "transport"]) {
+            Some(place) => problem.at(place),
+            None => problem,
+        });
+    }
+    if matches!(head.transport, TransportKind::Dds | TransportKind::Ros2) && head.shared_memory {
+        let problem = Problem::warning(
+            "shared memory is zenoh's: DDS and ROS 2 carry large messages as they are set up",
+        )
+        .help("leave `shared_memory` out, or use transport = \"zenoh\"");
+        problems.push(match place::of_value(text, &["system", "shared_memory"]) {
             Some(place) => problem.at(place),
             None => problem,
         });

@@ -48,7 +48,7 @@ pub(super) fn of(
     };
     let Some((_, key)) = POLICIES.iter().find(|(name, _)| *name == policy) else {
         let names = POLICIES.map(|(name, _)| name);
-        let way_out = match nearest(policy, names.into_iter()) {
+        let way_out = match nearest(policy, names) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("there are {}", names.join(", ")),
         };
