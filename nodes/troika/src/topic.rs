@@ -21,9 +21,9 @@ pub(crate) struct Where {
     /// The router to join; by default the usual one on this machine.
     #[arg(long, value_name = "tcp/HOST:PORT")]
     router: Option<String>,
-    /// What carries the messages there.
-    #[arg(long, value_enum, default_value_t)]
-    transport: TransportKind,
+    /// What carries the messages there; by default as RMW_IMPLEMENTATION says, or zenoh.
+    #[arg(long, value_enum)]
+    transport: Option<TransportKind>,
 }
 
 /// What to do.
@@ -73,7 +73,7 @@ pub(crate) enum TopicCommand {
 /// # Errors
 /// There is none, or it cannot be reached.
 pub(crate) fn open(place: &Where) -> anyhow::Result<Reach> {
-    match place.transport {
+    match place.transport.or_else(crate::transport::of_environment).unwrap_or_default() {
         TransportKind::Zenoh => {}
         TransportKind::Dds => return Reach::dds(),
         TransportKind::Ros2 => return Reach::ros2(),

@@ -10,6 +10,8 @@ use troika_transport_dds::{DdsOptions, DdsTransport};
 use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{OnRawMessage, ZenohTransport};
 
+use crate::system::TransportKind;
+
 /// What a build without DDS says, and the way out.
 pub(crate) const NO_DDS: &str = "this troika was built without DDS";
 pub(crate) const MEND_NO_DDS: &str =
@@ -18,6 +20,31 @@ pub(crate) const MEND_NO_DDS: &str =
 /// What a build without rcl says, and the way out.
 pub(crate) const NO_ROS2: &str = "this troika was built without ROS 2's client library";
 pub(crate) const MEND_NO_ROS2: &str = "source your ROS 2 and build it there with `cargo build --workspace --features troika/ros2`, or use transport = \"zenoh\" or \"dds\", which reach ROS 2 nodes without it";
+
+/// What a user's `RMW_IMPLEMENTATION` asks for, where neither the system file nor the command line says. One that has no transport of
+/// its own is told.
+pub(crate) fn of_environment() -> Option<TransportKind> {
+    let name = std::env::var("RMW_IMPLEMENTATION").ok().filter(|name| !name.is_empty())?;
+    let found = of_rmw(&name);
+    if found.is_none() {
+        eprintln!(
+            "notice: RMW_IMPLEMENTATION is '{name}', which is no zenoh and no DDS: messages go over zenoh; --transport says otherwise"
+        );
+    }
+    found
+}
+
+/// DDS implementations understand each other; in a build with ROS 2 the very one is taken.
+fn of_rmw(name: &str) -> Option<TransportKind> {
+    let dds = if cfg!(feature = "ros2") { TransportKind::Ros2 } else { TransportKind::Dds };
+    match name {
+        "rmw_zenoh_cpp" => Some(TransportKind::Zenoh),
+        "rmw_cyclonedds_cpp" | "rmw_fastrtps_cpp" | "rmw_fastrtps_dynamic_cpp" | "rmw_connextdds" => {
+            Some(dds)
+        }
+        _ => None,
+    }
+}
 
 /// A session of one of them.
 pub(crate) enum Reach {
@@ -131,5 +158,19 @@ impl Reach {
             #[cfg(feature = "ros2")]
             Reach::Ros2(transport) => transport.subscribe_raw(topic, on_message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rmw_of_ros_has_its_transport_and_a_stranger_none() {
+        assert_eq!(of_rmw("rmw_zenoh_cpp"), Some(TransportKind::Zenoh));
+        for dds in ["rmw_cyclonedds_cpp", "rmw_fastrtps_cpp", "rmw_connextdds"] {
+            assert!(matches!(of_rmw(dds), Some(TransportKind::Dds | TransportKind::Ros2)), "{dds}");
+        }
+        assert_eq!(of_rmw("rmw_email"), None);
     }
 }

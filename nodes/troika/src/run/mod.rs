@@ -106,15 +106,24 @@ pub(crate) fn run(mut arguments: RunArguments, ros: &RosArgs) -> anyhow::Result<
         arguments.system = written(&folder, &source)?;
         _lives_as_long = Some(folder);
     }
+    arguments.transport = arguments.transport.or_else(|| unless_said(&source));
     if let Some(transport) = arguments.transport {
         system.system.transport = transport;
         for problem in check::check(&source.text, &system, crate::kinds::KINDS, crate::cores()) {
             if problem.severity == Severity::Error {
-                bail!("with --transport: {problem}");
+                bail!("over {transport:?}: {problem}");
             }
         }
     }
     conductor::conduct(&arguments, &source, &system)
+}
+
+/// The environment's transport, where the system file says nothing.
+fn unless_said(source: &Source) -> Option<TransportKind> {
+    match system::place::of_value(&source.text, &["system", "transport"]) {
+        Some(_) => None,
+        None => crate::transport::of_environment(),
+    }
 }
 
 /// A sound system's table with ROS's arguments in it, checked; what they do not change is told.

@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &NodeArguments, ros: &RosArgs) -> anyhow::Result<()
     let run = RunArguments::of_one_node(
         super::written(&folder, &source)?,
         arguments.router.clone(),
-        arguments.transport,
+        arguments.transport.or_else(|| super::unless_said(&source)),
     );
     // It is no node that `troika` itself hosts.
     if system.hosted(&name).next().is_none() {
