@@ -151,8 +151,6 @@ fn measure(options: &Options, folder: &std::path::Path) -> anyhow::Result<Report
         }
     }
     let recorded = floor.finish();
-    let (lateness, refused) = (recorded.lateness, recorded.notices);
-    let us = |q: f64| lateness.quantile(q).as_secs_f64() * 1e6;
     let mut rows = Vec::new();
     for (size, bytes) in SIZES.iter().enumerate() {
         for lane in &mut lanes {
@@ -161,14 +159,7 @@ fn measure(options: &Options, folder: &std::path::Path) -> anyhow::Result<Report
         }
     }
     Ok(Report {
-        floor_us: plan::Floor {
-            p50: us(0.5),
-            p99: us(0.99),
-            p999: us(0.999),
-            max: lateness.max().as_secs_f64() * 1e6,
-            samples: lateness.count(),
-            real_time: refused.is_empty(),
-        },
+        floor_us: plan::Floor::of(&recorded),
         rows,
         method: Method {
             latency: "one way: from before the sender's call to the bytes in the receiver's hands",

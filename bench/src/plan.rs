@@ -1,48 +1,7 @@
 //! How much is measured, and the figures that come of it.
 
-use std::{path::PathBuf, time::Duration};
-
-use clap::Args;
-
-use crate::{contestants::Contestant, message::SIZES};
-
-/// How much is measured.
-#[derive(Args, Debug, Clone)]
-pub struct Options {
-    /// Write the figures here.
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Rounds: each has every contestant and size once, so that a slow minute of the machine meets them all.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub rounds: u32,
-    /// Measuring time in all.
-    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..))]
-    pub seconds: u32,
-    /// Messages a second.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..10_000))]
-    pub hz: u32,
-    /// Only these contestants.
-    #[arg(long, value_delimiter = ',')]
-    pub only: Vec<Contestant>,
-}
-
-impl Options {
-    /// Who takes part.
-    pub fn contestants(&self) -> Vec<Contestant> {
-        if self.only.is_empty() { Contestant::ALL.to_vec() } else { self.only.clone() }
-    }
-
-    /// Time between two messages.
-    pub fn period(&self) -> Duration {
-        Duration::from_secs(1) / self.hz
-    }
-
-    /// Measured messages of one contestant and size in one round.
-    pub fn messages(&self) -> u64 {
-        let turns = self.rounds as u64 * (self.contestants().len() * SIZES.len()) as u64;
-        (u64::from(self.seconds) * u64::from(self.hz)).div_ceil(turns).max(1)
-    }
-}
+#[cfg(feature = "transport")]
+pub use transport::{Method, Options, Report};
 
 /// One line of the result.
 #[derive(Debug, serde::Serialize)]
@@ -107,28 +66,92 @@ pub struct Floor {
     pub real_time: bool,
 }
 
-/// What is written.
-#[derive(Debug, serde::Serialize)]
-pub struct Report {
-    /// The machine's own.
-    pub floor_us: Floor,
-    /// All figures.
-    pub rows: Vec<Row>,
-    /// How it was measured.
-    pub method: Method,
+impl Floor {
+    /// As it was recorded.
+    pub fn of(recorded: &troika_host::floor::Recorded) -> Floor {
+        let lateness = &recorded.lateness;
+        let us = |q: f64| lateness.quantile(q).as_secs_f64() * 1e6;
+        Floor {
+            p50: us(0.5),
+            p99: us(0.99),
+            p999: us(0.999),
+            max: lateness.max().as_secs_f64() * 1e6,
+            samples: lateness.count(),
+            real_time: recorded.notices.is_empty(),
+        }
+    }
 }
 
-/// How it was measured.
-#[derive(Debug, serde::Serialize)]
-pub struct Method {
-    /// From the sender's stamp before its call to the receiver's clock when the bytes are there.
-    pub latency: &'static str,
-    /// Messages a second.
-    pub hz: u32,
-    /// Rounds over all contestants.
-    pub rounds: u32,
-    /// Cores of the machine.
-    pub cores: usize,
+#[cfg(feature = "transport")]
+mod transport {
+    use std::{path::PathBuf, time::Duration};
+
+    use clap::Args;
+
+    use super::{Floor, Row};
+    use crate::{contestants::Contestant, message::SIZES};
+
+    /// How much is measured.
+    #[derive(Args, Debug, Clone)]
+    pub struct Options {
+        /// Write the figures here.
+        #[arg(long, value_name = "FILE")]
+        pub json: Option<PathBuf>,
+        /// Rounds: each has every contestant and size once, so that a slow minute of the machine meets them all.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        pub rounds: u32,
+        /// Measuring time in all.
+        #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..))]
+        pub seconds: u32,
+        /// Messages a second.
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..10_000))]
+        pub hz: u32,
+        /// Only these contestants.
+        #[arg(long, value_delimiter = ',')]
+        pub only: Vec<Contestant>,
+    }
+
+    impl Options {
+        /// Who takes part.
+        pub fn contestants(&self) -> Vec<Contestant> {
+            if self.only.is_empty() { Contestant::ALL.to_vec() } else { self.only.clone() }
+        }
+
+        /// Time between two messages.
+        pub fn period(&self) -> Duration {
+            Duration::from_secs(1) / self.hz
+        }
+
+        /// Measured messages of one contestant and size in one round.
+        pub fn messages(&self) -> u64 {
+            let turns = self.rounds as u64 * (self.contestants().len() * SIZES.len()) as u64;
+            (u64::from(self.seconds) * u64::from(self.hz)).div_ceil(turns).max(1)
+        }
+    }
+
+    /// What is written.
+    #[derive(Debug, serde::Serialize)]
+    pub struct Report {
+        /// The machine's own.
+        pub floor_us: Floor,
+        /// All figures.
+        pub rows: Vec<Row>,
+        /// How it was measured.
+        pub method: Method,
+    }
+
+    /// How it was measured.
+    #[derive(Debug, serde::Serialize)]
+    pub struct Method {
+        /// From the sender's stamp before its call to the receiver's clock when the bytes are there.
+        pub latency: &'static str,
+        /// Messages a second.
+        pub hz: u32,
+        /// Rounds over all contestants.
+        pub rounds: u32,
+        /// Cores of the machine.
+        pub cores: usize,
+    }
 }
 
 #[cfg(test)]

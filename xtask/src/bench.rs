@@ -1,12 +1,11 @@
 //! Measurements on this machine, each its own command: told, and never judged by a test.
 
-use std::path::absolute;
-use std::process::Command;
+use std::{fs, path::absolute, process::Command};
 
 use clap::Subcommand;
 
 use crate::{
-    deadlines, mediapipe,
+    deadlines, environments, mediapipe,
     packages::{self, succeed},
     steps::{built, cargo, root, say, set_up, target},
 };
@@ -33,6 +32,21 @@ pub(crate) enum Bench {
         #[arg(long)]
         only: Option<String>,
     },
+    /// The same publisher and subscription, latency and processor time: ours over zenoh, DDS and rcl, beside r2r and rclpy.
+    Ros2 {
+        /// Write the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<String>,
+        /// Rounds over all contestants.
+        #[arg(long)]
+        rounds: Option<u32>,
+        /// Messages of one contestant and size in one round.
+        #[arg(long)]
+        messages: Option<u32>,
+        /// Only these contestants, with commas between them: zenoh, dds, ros2, r2r, rclpy.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Inject faults (overrun, miss, old input, panic, hang, kill) into real systems under load; how soon each is answered.
     Reactions {
         /// How many of each.
@@ -51,6 +65,9 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Mediapipe(arguments) => mediapipe::run(arguments),
         Bench::Transport { json, rounds, seconds, only } => {
             transport(json.as_deref(), *rounds, *seconds, only.as_deref())
+        }
+        Bench::Ros2 { json, rounds, messages, only } => {
+            ros2(json.as_deref(), *rounds, *messages, only.as_deref())
         }
         Bench::Reactions { times, json } => reactions(*times, json.as_deref()),
     }
@@ -81,6 +98,50 @@ fn transport(
     if let Some(only) = only {
         command.args(["--only", only]);
     }
+    succeed(&mut command)
+}
+
+/// In the workspace `bench`, built against stock ROS 2 from wheels.
+fn ros2(
+    json: Option<&str>,
+    rounds: Option<u32>,
+    messages: Option<u32>,
+    only: Option<&str>,
+) -> anyhow::Result<()> {
+    say("system packages");
+    packages::ensure(packages::TEST)?;
+    let python = environments::ros()?;
+    say("build and measure");
+    let mut command = cargo(&[
+        "run",
+        "--locked",
+        "--release",
+        "--no-default-features",
+        "--manifest-path",
+        "bench/Cargo.toml",
+    ]);
+    command.args(["--features", "ros2", "--target-dir"]).arg(target().join("bench"));
+    command.args(["--", "ros2", "--ros-python"]).arg(&python);
+    if let Some(file) = json {
+        // A relative path is the caller's, not the checkout's.
+        command.arg("--json").arg(absolute(file)?);
+    }
+    for (name, value) in [("--rounds", rounds), ("--messages", messages)] {
+        if let Some(value) = value {
+            command.args([name, &value.to_string()]);
+        }
+    }
+    if let Some(only) = only {
+        command.args(["--only", only]);
+    }
+    command.envs(environments::sourced(&python)?);
+    // The wheels hold no librmw_implementation, which r2r's own build links: a linker script stands for it.
+    let scripts = absolute(target())?.join("bench/scripts");
+    fs::create_dir_all(&scripts)?;
+    fs::write(scripts.join("librmw_implementation.so"), "INPUT(-lrmw_fastrtps_cpp)\n")?;
+    command.env("LIBRARY_PATH", scripts);
+    // r2r makes Rust types of these packages, and of all that are there else.
+    command.env("IDL_PACKAGE_FILTER", "builtin_interfaces;std_msgs;geometry_msgs;sensor_msgs;rcl_interfaces");
     succeed(&mut command)
 }
 
