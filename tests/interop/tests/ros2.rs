@@ -185,7 +185,8 @@ fn rclpy_uses_the_parameters_and_the_life_cycle_of_a_hosted_node() {
     options.namespace = "/car".into();
     options.parameters =
         vec![Declared::fixed("standstill_kmh", "Below this the vehicle stands, km/h.", double_value(0.5))];
-    host.spawn(Template::new(Config::default()), options).expect("spawned");
+    options.autostart = true;
+    host.manage(|| Ok(Template::new(Config::default())), options).expect("managed");
     host.start();
     let mut peer = Peer::ros2(domain, "peer");
     peer.tell(&json!({
