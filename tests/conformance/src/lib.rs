@@ -9,10 +9,11 @@
 pub mod behaviour;
 pub mod hosted;
 pub mod services;
+pub mod soak;
 
 /// All of them.
 pub mod behaviours {
-    pub use super::{behaviour::*, hosted::*, services::*};
+    pub use super::{behaviour::*, hosted::*, services::*, soak::*};
 }
 
 use std::{
@@ -98,6 +99,7 @@ macro_rules! suite {
             messages_of_one_publisher_arrive_in_order
             a_message_of_a_mebibyte_arrives_whole
             a_message_of_any_length_arrives_whole
+            messages_of_every_type_pass_each_way_in_order
             a_late_joiner_sees_who_is_there_and_gets_what_follows
             a_late_joiner_gets_the_last_that_a_lasting_publisher_said
             a_lasting_subscription_hears_a_publisher_that_comes_later_once
