@@ -49,6 +49,12 @@ enum Command {
         #[arg(value_enum)]
         suite: Option<suites::Suite>,
     },
+    /// Install, build, then exchange many messages of every type each way on each transport: none lost, in order.
+    Soak {
+        /// Of every type, each way.
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+        messages: u32,
+    },
     /// Measure, beside other products where there are some.
     Bench {
         #[command(subcommand)]
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
             steps::demo(&system, seconds, headless, report.as_deref())
         }
         Command::Test { suite } => suites::run(suite),
+        Command::Soak { messages } => suites::soak(messages),
         Command::Bench { what } => bench::run(&what),
         Command::Install(to) => install::run(&to),
         Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),

@@ -182,6 +182,33 @@ fn interop() -> anyhow::Result<()> {
     )
 }
 
+/// The one behaviour of the conformance suite that exchanges messages of every type, with as many as are asked for.
+pub(crate) fn soak(messages: u32) -> anyhow::Result<()> {
+    const BEHAVIOUR: &str = "messages_of_every_type_pass_each_way_in_order";
+    packages::ensure(packages::TEST)?;
+    let run = |command: &mut Command| {
+        command.args(["--", BEHAVIOUR, "--nocapture"]);
+        succeed(command.env("TROIKA_SOAK", messages.to_string()))
+    };
+    say(&format!("soak: {messages} messages of every type each way over mem, zenoh and DDS"));
+    run(&mut cargo(&[
+        "test",
+        "--locked",
+        "--workspace",
+        "--test",
+        "mem",
+        "--test",
+        "zenoh",
+        "--test",
+        "dds",
+    ]))?;
+    say("soak: over ROS 2's client library");
+    let python = environments::ros()?;
+    let mut command = cargo(&["test", "--locked", "--workspace", "--features", ON_ROS2]);
+    command.args(["--test", "ros2"]).envs(environments::sourced(&python)?);
+    run(&mut command)
+}
+
 /// The crate that builds only where ROS 2 is, and so stands beside the workspace.
 const ROS2: &str = "nodes/transport/ros2/Cargo.toml";
 /// Who uses it.
