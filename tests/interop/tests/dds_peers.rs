@@ -83,15 +83,19 @@ fn rclpy_sends_us_driver_states_and_receives_them_back() {
 fn rclpy_and_we_see_each_others_nodes_endpoints_and_hashes() {
     let domain = own_domain();
     let ours = on_dds(domain);
-    let node = ours.node("/car", "ours").expect("node");
+    // Names that no other run on this machine has, for the case that it is in the same domain.
+    let (name, topic) =
+        (format!("ours_{}", std::process::id()), format!("/cabin/state_{}", std::process::id()));
+    let (full_name, topic) = (format!("/car/{name}"), topic.as_str());
+    let node = ours.node("/car", &name).expect("node");
     let mut peer = Peer::rclpy_node(domain, "looker");
-    let (ty, topic) = (DriverState::TYPE, "/cabin/driver_state");
+    let ty = DriverState::TYPE;
     let publisher = node.publisher(topic, ty, Qos::DEFAULT).expect("publisher");
     let end = |node: &str, publishes: bool| json!({ "node": node, "type": ty.name, "hash": ty.hash, "publishes": publishes });
     let seen = until_seen(&mut peer, topic, "our publisher", |seen| {
-        seen["ends"].as_array().is_some_and(|ends| ends.contains(&end("/car/ours", true)))
+        seen["ends"].as_array().is_some_and(|ends| ends.contains(&end(&full_name, true)))
     });
-    assert!(seen["nodes"].as_array().expect("nodes").contains(&json!("/car/ours")), "{seen}");
+    assert!(seen["nodes"].as_array().expect("nodes").contains(&json!(full_name)), "{seen}");
     peer.tell(&json!({ "do": "listen", "topic": topic, "type": ty.name }));
     peer.wait_for("listening", topic);
     let theirs = until_endpoint(&ours, topic, false);
@@ -108,15 +112,16 @@ fn rclpy_and_we_see_each_others_nodes_endpoints_and_hashes() {
         };
         graph.nodes.contains(&"/rclpy_peer_looker".to_owned()) && graph.services.iter().any(serves)
     });
+    verdict("rclpy_peer", "and we see each other's nodes, endpoints and hashes");
     drop(publisher);
     until_seen(&mut peer, topic, "our publisher go", |seen| {
         seen["ends"].as_array().is_some_and(|ends| ends.iter().all(|end| end["publishes"] == false))
     });
     drop(node);
     until_seen(&mut peer, topic, "our node go", |seen| {
-        seen["nodes"].as_array().is_some_and(|nodes| !nodes.contains(&json!("/car/ours")))
+        seen["nodes"].as_array().is_some_and(|nodes| !nodes.contains(&json!(full_name)))
     });
-    verdict("rclpy_peer", "and we see each other's nodes, endpoints and hashes come and go");
+    verdict("rclpy_peer", "sees our endpoints and nodes go");
 }
 
 #[test]
