@@ -157,6 +157,19 @@ fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");
     let peers = environments::peers()?;
     let ros = environments::ros()?;
+    // A workspace of its own: nothing of ours stands on it.
+    let rustdds = target().join("rustdds");
+    succeed(
+        cargo(&[
+            "build",
+            "--locked",
+            "--manifest-path",
+            "tests/interop/rustdds-peer/Cargo.toml",
+            "--target-dir",
+        ])
+        .arg(&rustdds),
+    )?;
+    let rustdds = std::path::absolute(rustdds.join("debug/rustdds-peer"))?;
     say("interop: exchange");
     succeed(
         cargo(&[
@@ -173,12 +186,15 @@ fn interop() -> anyhow::Result<()> {
             "node_parameters",
             "--test",
             "rclpy",
+            "--test",
+            "dds_peers",
             "--",
             "--nocapture",
             "--test-threads=1",
         ])
         .env("TROIKA_INTEROP_PYTHON", peers)
-        .env("TROIKA_ROS_PYTHON", ros),
+        .env("TROIKA_ROS_PYTHON", ros)
+        .env("TROIKA_RUSTDDS_PEER", rustdds),
     )
 }
 

@@ -62,7 +62,7 @@ pub fn free_port() -> u16 {
 }
 
 /// A DDS domain and a configuration for CycloneDDS that nobody else has, new at each call: other test programs that run meanwhile may
-/// choose the same domain, and look away from the tag. The loopback alone; no multicast.
+/// choose the same domain, and look away from the tag.
 pub fn own_dds() -> (u32, String) {
     /// The highest domain of which all ports are below those that Linux hands out by itself (7400 + 250 a domain).
     const DOMAINS: u32 = 100;
@@ -72,8 +72,7 @@ pub fn own_dds() -> (u32, String) {
     let (process, call) = (process::id(), *calls);
     let domain = 1 + (process.wrapping_mul(37) + call) % DOMAINS;
     let uri = format!(
-        "<CycloneDDS><Domain><General><Interfaces><NetworkInterface name=\"lo\" multicast=\"false\"/></Interfaces></General>\
-         <Discovery><Tag>troika-{process}-{call}</Tag></Discovery></Domain></CycloneDDS>"
+        "<CycloneDDS><Domain><Discovery><Tag>troika-{process}-{call}</Tag></Discovery></Domain></CycloneDDS>"
     );
     (domain, uri)
 }

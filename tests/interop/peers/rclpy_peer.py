@@ -76,13 +76,15 @@ def is_byte(slot):
 
 
 def live():
-    """A node of its own process: talks, or listens."""
+    """A node of its own process: talks, listens, looks at the graph, asks."""
     import rclpy
     from rclpy.executors import ExternalShutdownException
+    from rclpy.qos import DurabilityPolicy, QoSProfile
 
     rclpy.init()
     node = rclpy.create_node(f"rclpy_peer_{sys.argv[2]}")
-    publishers, timers = {}, []
+    publishers, timers, clients = {}, [], {}
+    lasting = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
     def talk(topic, kind, told):
         publishers[topic] = node.create_publisher(kind, topic, 10)
@@ -96,7 +98,36 @@ def live():
         timers.append(node.create_timer(0.05, tick))
         say(event="talking", topic=topic)
 
-    def listen(topic, kind):
+    def say_once(topic, kind, values):
+        """What late joiners are to get."""
+        publishers[topic] = node.create_publisher(kind, topic, lasting)
+        for told in values:
+            publishers[topic].publish(build(kind, told))
+        say(event="said", topic=topic)
+
+    def ask(service, kind, told):
+        client = clients.setdefault(service, node.create_client(kind, service))
+        if not client.wait_for_service(timeout_sec=60.0):
+            say(event="answered", topic=service, value=None)
+            return
+        future = client.call_async(build(kind.Request, told))
+        future.add_done_callback(lambda done: say(event="answered", topic=service, value=tell(done.result())))
+
+    def look(topic):
+        """The nodes, and the ends of a topic, as any ROS 2 tool sees them."""
+        ends = lambda found, publishes: [
+            {"node": f"{end.node_namespace.rstrip('/')}/{end.node_name}", "type": end.topic_type, "hash": str(end.topic_type_hash), "publishes": publishes}
+            for end in found
+        ]
+        say(
+            event="graph",
+            topic=topic,
+            nodes=[f"{namespace.rstrip('/')}/{name}" for name, namespace in node.get_node_names_and_namespaces()],
+            ends=ends(node.get_publishers_info_by_topic(topic), True) + ends(node.get_subscriptions_info_by_topic(topic), False),
+            services=[[name, kinds] for name, kinds in node.get_service_names_and_types()],
+        )
+
+    def listen(topic, kind, qos):
         def heard(message):
             ends = [
                 {"node": end.node_name, "type": end.topic_type, "hash": str(end.topic_type_hash)}
@@ -104,16 +135,23 @@ def live():
             ]
             say(event="got", topic=topic, value=tell(message), publishers=ends)
 
-        node.create_subscription(kind, topic, heard, 10)
+        node.create_subscription(kind, topic, heard, qos)
         say(event="listening", topic=topic)
 
     def read():
         for order in commands():
+            if order["do"] == "look":
+                look(order["topic"])
+                continue
             kind = kind_of(order["type"])
             if order["do"] == "talk":
                 talk(order["topic"], kind, order["value"])
+            elif order["do"] == "say":
+                say_once(order["topic"], kind, order["values"])
+            elif order["do"] == "ask":
+                ask(order["topic"], kind, order["value"])
             elif order["do"] == "listen":
-                listen(order["topic"], kind)
+                listen(order["topic"], kind, lasting if order.get("lasting") else 10)
         rclpy.try_shutdown()
 
     threading.Thread(target=read, daemon=True).start()

@@ -24,6 +24,7 @@ use troika_conformance::{Inbox, services::ask, until, until_endpoint};
 use troika_kit::{Message, Qos, Service as _, Time};
 use troika_msgs::std_srvs;
 use troika_transport::{Meta, NodeHandle, Respond, Transport};
+use troika_transport_dds::{DdsOptions, DdsTransport, DiscoveryRange};
 use troika_transport_zenoh::{RouterGuard, ZenohOptions, ZenohTransport};
 
 pub use troika_conformance::{PATIENCE, free_port};
@@ -36,10 +37,10 @@ pub const DOMAIN: u32 = 87;
 /// # Panics
 /// When there is none, with the way out.
 pub fn python() -> PathBuf {
-    python_of("TROIKA_INTEROP_PYTHON")
+    program_of("TROIKA_INTEROP_PYTHON")
 }
 
-fn python_of(variable: &str) -> PathBuf {
+fn program_of(variable: &str) -> PathBuf {
     let Some(path) = env::var_os(variable).map(PathBuf::from) else {
         panic!(
             "{variable} is not set: run `cargo xtask test interop`, or see tests/interop/README.md for the commands that install \
@@ -61,7 +62,7 @@ fn environment(python: &Path) -> &Path {
 
 /// Stock ROS 2's Python with our messages, as sourcing `install/setup.sh` would set it up, on this host and `domain` alone.
 fn stock_ros(domain: u32) -> Command {
-    let python = python_of("TROIKA_ROS_PYTHON");
+    let python = program_of("TROIKA_ROS_PYTHON");
     let place = environment(&python);
     let install = place.join("msgs/install");
     let modules = fs::read_dir(install.join("lib")).ok().and_then(|entries| {
@@ -101,6 +102,15 @@ fn stock_ros(domain: u32) -> Command {
 /// Linux gives to anybody.
 pub fn own_domain() -> u32 {
     DOMAIN + 1 + process::id() % (101 - DOMAIN)
+}
+
+/// Our session on DDS, on this host and `domain` alone.
+///
+/// # Panics
+/// When it cannot be opened.
+pub fn on_dds(domain: u32) -> DdsTransport {
+    let options = DdsOptions { domain, range: DiscoveryRange::Localhost, ..DdsOptions::default() };
+    DdsTransport::open(options).expect("a session on DDS")
 }
 
 /// One line of the result.
@@ -152,6 +162,24 @@ impl Peer {
         Peer::run("ros2_peer", stock_ros(domain), &[node])
     }
 
+    /// Starts the Python binding of CycloneDDS on this host and `domain` alone.
+    pub fn cyclonedds(domain: u32) -> Peer {
+        const LOCAL: &str = "<CycloneDDS><Domain><General><AllowMulticast>false</AllowMulticast></General><Discovery>\
+            <ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>\
+            <Peers><Peer address=\"127.0.0.1\"/></Peers></Discovery></Domain></CycloneDDS>";
+        let mut command = Command::new(python());
+        command.env("CYCLONEDDS_URI", LOCAL);
+        Peer::run("cyclonedds_peer", command, &[&domain.to_string()])
+    }
+
+    /// Starts RustDDS on `domain`.
+    pub fn rustdds(domain: u32) -> Peer {
+        let program = program_of("TROIKA_RUSTDDS_PEER");
+        let mut command = Command::new(program);
+        command.arg(domain.to_string());
+        Peer::of("rustdds_peer", command)
+    }
+
     /// Ends it as a crash would: it takes leave of nobody.
     pub fn kill(mut self) {
         self.child.kill().and_then(|()| self.child.wait()).expect("it was there");
@@ -159,14 +187,12 @@ impl Peer {
 
     fn run(name: &'static str, mut command: Command, arguments: &[&str]) -> Peer {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(format!("{name}.py"));
-        let mut child = command
-            .arg("-uB")
-            .arg(script)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("start the peer");
+        command.arg("-uB").arg(script).args(arguments);
+        Peer::of(name, command)
+    }
+
+    fn of(name: &'static str, mut command: Command) -> Peer {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start the peer");
         let orders = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, events) = channel();
@@ -336,7 +362,11 @@ fn switched(on: bool) -> std_srvs::SetBoolResponse {
     std_srvs::SetBoolResponse { success: on, message: if on { "on" } else { "off" }.to_owned() }
 }
 
-fn encoded<M: Message>(message: &M) -> Vec<u8> {
+/// Its CDR.
+///
+/// # Panics
+/// When it has none.
+pub fn encoded<M: Message>(message: &M) -> Vec<u8> {
     let mut cdr = Vec::new();
     message.encode(&mut cdr).expect("a CDR form");
     cdr

@@ -82,13 +82,15 @@ pub(crate) type Place<T> = Arc<Mutex<Option<T>>>;
 /// Whether a writer's messages are of this type: DDS itself compares names alone. Who gives no hash is believed.
 pub(crate) struct SameType {
     hash: &'static str,
+    hash_of: fn(&[u8]) -> &str,
     reader: Place<Reader>,
     known: HashMap<Guid, bool>,
 }
 
 impl SameType {
-    pub(crate) fn new(hash: &'static str, reader: Place<Reader>) -> SameType {
-        SameType { hash, reader, known: HashMap::new() }
+    /// `hash_of` reads it from an endpoint's user data.
+    pub(crate) fn new(hash: &'static str, hash_of: fn(&[u8]) -> &str, reader: Place<Reader>) -> SameType {
+        SameType { hash, hash_of, reader, known: HashMap::new() }
     }
 
     pub(crate) fn of(&mut self, writer: Guid) -> bool {
@@ -101,12 +103,8 @@ impl SameType {
         let (hash, known) = (self.hash, &mut self.known);
         if let Some(reader) = &*lock(&self.reader) {
             let asked = reader.matched(|seen| {
-                let theirs = wire::type_hash_of(seen.user_data);
-                // rmw_cyclonedds gives the hash of a service's request or answer, not the service's.
-                let same = hash.is_empty()
-                    || theirs.is_empty()
-                    || theirs == hash
-                    || wire::is_of_rmw_cyclonedds(seen.user_data);
+                let theirs = (self.hash_of)(seen.user_data);
+                let same = hash.is_empty() || theirs.is_empty() || theirs == hash;
                 if known.insert(seen.guid, same).is_none() && !same {
                     tracing::warn!(
                         topic = seen.topic,
@@ -143,7 +141,7 @@ impl DdsSubscription {
         let (name, type_name) = spelled(topic, ty)?;
         let user_data = wire::endpoint_user_data(ty.hash);
         let reader: Place<Reader> = Arc::default();
-        let mut same = SameType::new(ty.hash, reader.clone());
+        let mut same = SameType::new(ty.hash, wire::type_hash_of, reader.clone());
         // Of what a writer said before, a late joiner gets as many as both keep.
         let last = if qos.transient_local { u64::from(qos.depth.max(1)) } else { u64::MAX };
         let handler = move |event: Event<'_>| {

@@ -97,10 +97,14 @@ impl Known {
                 self.entities.remove(&seen.guid);
             }
             (_, true) if seen.participant != self.own => {
+                let hash = match wire::kind_of(seen.topic) {
+                    Kind::Request(_) | Kind::Reply(_) => wire::service_hash_of(seen.user_data),
+                    Kind::Topic(_) | Kind::Other => wire::type_hash_of(seen.user_data),
+                };
                 let end = End {
                     topic: seen.topic.to_owned(),
                     type_name: seen.type_name.to_owned(),
-                    type_hash: wire::type_hash_of(seen.user_data).to_owned(),
+                    type_hash: hash.to_owned(),
                     writes: which == Builtin::Writers,
                 };
                 self.ends.insert(seen.guid, Foreign { participant: seen.participant, end });

@@ -13,6 +13,11 @@ const DOMAIN_MAX: u32 = 232;
 /// would be lost up to the writer's depth.
 const HANDSHAKE: &str = "<PreEmptiveAckDelay>0 ms</PreEmptiveAckDelay>";
 
+/// The usual interface, and the loopback: CycloneDDS hears of participants by interfaces that it uses alone, and Fast DDS on this
+/// machine speaks by the loopback.
+const INTERFACES: &str = "<Interfaces><NetworkInterface autodetermine=\"true\"/>\
+    <NetworkInterface name=\"lo\" multicast=\"false\" presence_required=\"false\"/></Interfaces>";
+
 /// Who is looked for: `ROS_AUTOMATIC_DISCOVERY_RANGE`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DiscoveryRange {
@@ -123,6 +128,10 @@ impl DdsOptions {
         }
         match self.range {
             DiscoveryRange::Subnet | DiscoveryRange::Localhost => {
+                // The user's own would be added to ours, and one from a file is not seen here.
+                if self.uri.is_empty() || (self.uri.contains('<') && !self.uri.contains("NetworkInterface")) {
+                    general.push_str(INTERFACES);
+                }
                 discovery.push_str("<ParticipantIndex>auto</ParticipantIndex>");
                 discovery.push_str(&format!(
                     "<MaxAutoParticipantIndex>{PARTICIPANTS_OF_A_HOST}</MaxAutoParticipantIndex><Peers>"

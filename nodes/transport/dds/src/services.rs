@@ -62,7 +62,7 @@ impl Ends {
         let requests = (wire::request_topic(service), request_type);
         let replies = (wire::reply_topic(service), reply_type);
         let (read, written) = if serves { (requests, replies) } else { (replies, requests) };
-        let user_data = wire::endpoint_user_data(ty.hash);
+        let user_data = wire::service_user_data(ty.hash);
         let quality = quality(QOS, &user_data);
         let participant = &presence.session.participant;
         let failed = |error| declare_error(service, error);
@@ -105,7 +105,7 @@ impl DdsServer {
         on_request: OnRequest,
     ) -> Result<DdsServer, TransportError> {
         let ends = Ends::new();
-        let same = SameType::new(ty.hash, ends.reader.clone());
+        let same = SameType::new(ty.hash, wire::service_hash_of, ends.reader.clone());
         let answers = Arc::new(Answers { writer: ends.writer.clone(), waiting: Mutex::default() });
         let mut serving = Serving { on_request, same, answers };
         let handler = move |event: Event<'_>| match event {
@@ -272,8 +272,8 @@ struct Found {
 /// The servers of this type of which both ends are matched.
 fn servers(hash: &str, ends: &Ends) -> Vec<Found> {
     let fits = |seen: &Seen<'_>| {
-        let theirs = wire::type_hash_of(seen.user_data);
-        hash.is_empty() || theirs.is_empty() || theirs == hash || wire::is_of_rmw_cyclonedds(seen.user_data)
+        let theirs = wire::service_hash_of(seen.user_data);
+        hash.is_empty() || theirs.is_empty() || theirs == hash
     };
     // By participant, and whether it tells requests apart as rmw_cyclonedds does.
     let mut asked: BTreeMap<[u8; 12], bool> = BTreeMap::new();

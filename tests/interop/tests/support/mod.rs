@@ -1,4 +1,5 @@
 //! What is sent to and fro: every field set, no value that a wrong field could have too.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use serde_json::{Value, json};
 use troika_msgs::{builtin_interfaces::Time, sensor_msgs::Image, std_msgs, troika::DriverState};

@@ -13,5 +13,6 @@ pub use name::{
 };
 pub use request::{RequestId, prefixed, unprefixed};
 pub use user_data::{
-    endpoint_user_data, is_of_rmw_cyclonedds, participant_user_data, type_hash_of, value_of,
+    endpoint_user_data, is_of_rmw_cyclonedds, participant_user_data, service_hash_of, service_user_data,
+    type_hash_of, value_of,
 };

@@ -10,6 +10,17 @@ pub fn endpoint_user_data(type_hash: &str) -> Vec<u8> {
     if type_hash.is_empty() { Vec::new() } else { format!("typehash={type_hash};").into_bytes() }
 }
 
+/// The same of a service's endpoint. ROS 2's RMWs give the hash of the request's or the answer's type there, which is not known here;
+/// the service's own stands under a key that they read over.
+pub fn service_user_data(type_hash: &str) -> Vec<u8> {
+    if type_hash.is_empty() { Vec::new() } else { format!("servicehash={type_hash};").into_bytes() }
+}
+
+/// The service's own hash, of our endpoints; empty of others.
+pub fn service_hash_of(user_data: &[u8]) -> &str {
+    value_of(user_data, "servicehash").unwrap_or_default()
+}
+
 /// The value of a key.
 pub fn value_of<'a>(user_data: &'a [u8], key: &str) -> Option<&'a str> {
     let text = std::str::from_utf8(user_data).ok()?;
@@ -39,6 +50,8 @@ mod tests {
     fn what_is_written_reads_back() {
         assert_eq!(type_hash_of(&endpoint_user_data("RIHS01_00ff")), "RIHS01_00ff");
         assert_eq!(type_hash_of(&endpoint_user_data("")), "");
+        assert_eq!(service_hash_of(&service_user_data("RIHS01_00ff")), "RIHS01_00ff");
+        assert_eq!(type_hash_of(&service_user_data("RIHS01_00ff")), "");
         assert_eq!(value_of(&participant_user_data(), "enclave"), Some("/"));
     }
 

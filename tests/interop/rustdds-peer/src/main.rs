@@ -1,0 +1,119 @@
+//! A DDS participant by RustDDS (pure Rust, none of our code): commands in, events out, one JSON object a line, as the Python peers do.
+//! It knows nothing of ROS but two message types, written here.
+
+use std::{
+    io::{BufRead as _, Write as _},
+    thread,
+    time::Duration,
+};
+
+use rustdds::{
+    DomainParticipant, DomainParticipantBuilder, QosPolicies, QosPolicyBuilder, TopicKind,
+    policy::{History, Reliability},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+struct Text {
+    data: String,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+struct Time {
+    sec: i32,
+    nanosec: u32,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+struct Header {
+    stamp: Time,
+    frame_id: String,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+struct DriverState {
+    header: Header,
+    state: u8,
+    confidence: f32,
+    face_detected: bool,
+    face_box: [f32; 4],
+    head_yaw_deg: f32,
+    head_pitch_deg: f32,
+    head_roll_deg: f32,
+    gaze_yaw_deg: f32,
+    gaze_pitch_deg: f32,
+    gaze_zone: u8,
+    eye_openness_left: f32,
+    eye_openness_right: f32,
+    mouth_opening: f32,
+    perclos: f32,
+    landmarks: Vec<f32>,
+    model: String,
+}
+
+fn say(event: &Value) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{event}").and_then(|()| out.flush()).expect("the test listens");
+}
+
+fn qos() -> QosPolicies {
+    QosPolicyBuilder::new()
+        .reliability(Reliability::Reliable { max_blocking_time: rustdds::Duration::from_secs(1) })
+        .history(History::KeepLast { depth: 10 })
+        .build()
+}
+
+/// Does an order with messages of type `T`, in a thread of its own.
+fn work<T>(participant: &DomainParticipant, order: &Value, dds_type: &str)
+where
+    T: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
+{
+    let name = order["topic"].as_str().expect("a topic").to_owned();
+    let topic = participant
+        .create_topic(format!("rt{name}"), dds_type.to_owned(), &qos(), TopicKind::NoKey)
+        .expect("a topic");
+    if order["do"] == "talk" {
+        let publisher = participant.create_publisher(&qos()).expect("a publisher");
+        let writer = publisher.create_datawriter_no_key_cdr::<T>(&topic, None).expect("a writer");
+        let message: T = serde_json::from_value(order["data"].clone()).expect("a message");
+        say(&json!({ "event": "talking", "topic": name }));
+        thread::spawn(move || {
+            loop {
+                // What is sent before the reader is matched is nobody's.
+                writer.write(message.clone(), None).expect("written");
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+    } else {
+        let subscriber = participant.create_subscriber(&qos()).expect("a subscriber");
+        let mut reader = subscriber.create_datareader_no_key_cdr::<T>(&topic, None).expect("a reader");
+        say(&json!({ "event": "listening", "topic": name }));
+        thread::spawn(move || {
+            loop {
+                while let Ok(Some(sample)) = reader.take_next_sample() {
+                    say(&json!({ "event": "got", "topic": name, "data": sample.value() }));
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+    }
+}
+
+fn main() {
+    let domain = std::env::args().nth(1).and_then(|text| text.parse().ok()).expect("a domain");
+    let participant = DomainParticipantBuilder::new(domain).build().expect("a participant");
+    say(&json!({ "event": "ready" }));
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let order: Value = serde_json::from_str(&line).expect("an order");
+        match order["type"].as_str() {
+            Some("std_msgs/msg/String") => {
+                work::<Text>(&participant, &order, "std_msgs::msg::dds_::String_");
+            }
+            Some("troika_msgs/msg/DriverState") => {
+                work::<DriverState>(&participant, &order, "troika_msgs::msg::dds_::DriverState_");
+            }
+            other => panic!("no type of this peer: {other:?}"),
+        }
+    }
+}
