@@ -53,6 +53,7 @@ impl Ros2Transport {
         let context = Arc::new(Context::new(options.domain.map(|id| id as usize)).map_err(open)?);
         let name = format!("{OBSERVER}{}_{}", process::id(), next());
         let observer = Arc::new(rcl::Node::new(&context, "/", &name).map_err(open)?);
+        rcl::mind_the_exit();
         let session = Session::start(context, observer).map_err(open)?;
         Ok(Ros2Transport { session: Arc::new(session) })
     }

@@ -80,7 +80,10 @@ pub(crate) fn rmw() -> String {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         let context = self.inner.get();
         // SAFETY: everything made in it held an `Arc` of it and is gone. A context whose start failed has no implementation, and
         // rcl wants none finalised.
@@ -148,7 +151,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         let node = self.inner.get();
         // SAFETY: all endpoints of it held an `Arc` of it and are gone; the context is still there. One whose start failed has no
         // implementation.

@@ -89,7 +89,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         // SAFETY: nobody else has it, for who waits for it holds an `Arc`; the node is still there. One whose start failed has no
         // implementation.
         unsafe {
@@ -183,7 +186,10 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         // SAFETY: as for a server.
         unsafe {
             if !(*self.inner.get()).impl_.is_null() {

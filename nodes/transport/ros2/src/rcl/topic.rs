@@ -78,7 +78,10 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         // SAFETY: nobody else has it; the node is still there. One whose start failed has no implementation.
         unsafe {
             if !(*self.inner.get()).impl_.is_null() {
@@ -155,7 +158,10 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         // SAFETY: as for a publisher; who waits for it holds an `Arc` of it.
         unsafe {
             if !(*self.inner.get()).impl_.is_null() {

@@ -51,7 +51,10 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         // SAFETY: nobody waits for it any more: who does holds an `Arc`. One whose start failed has no implementation.
         unsafe {
             if !(*self.inner.get()).impl_.is_null() {
@@ -174,7 +177,10 @@ unsafe fn ready<T>(from: *mut *const T, count: usize) -> Vec<usize> {
 
 impl Drop for WaitSet {
     fn drop(&mut self) {
-        let _life = life();
+        let held = life();
+        if *held {
+            return;
+        }
         // SAFETY: nobody waits with it. One whose start failed has no implementation.
         unsafe {
             if !(*self.inner.get()).impl_.is_null() {
