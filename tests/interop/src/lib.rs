@@ -14,7 +14,10 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{self, Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -101,7 +104,11 @@ fn stock_ros(domain: u32) -> Command {
 /// A ROS domain for DDS that two runs on one host seldom share. Up to 101, because the ports of higher ones lie among those that
 /// Linux gives to anybody.
 pub fn own_domain() -> u32 {
-    DOMAIN + 1 + process::id() % (101 - DOMAIN)
+    static CALLS: Mutex<u32> = Mutex::new(0);
+    let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
+    *calls += 1;
+    // Another one for each test: a participant of the test before may still be waited for.
+    DOMAIN + 1 + (process::id() + *calls) % (101 - DOMAIN)
 }
 
 /// Our session on DDS, on this host and `domain` alone.
