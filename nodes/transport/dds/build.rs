@@ -7,18 +7,40 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The one change in CycloneDDS: before the inline QoS of a message's first packet ends, whoever set `troika_inline_qos`
-/// (c/troika_dds.c) may add to it. Each of the two functions that make such a packet has one of these lines once.
-const FILE: &str = "src/core/ddsi/src/ddsi_transmit.c";
-const ANCHORS: [&str; 2] = [
-    "  if (ddsi_xmsg_addpar_sentinel_ifparam (*pmsg) > 0)\n",
-    "    rc = ddsi_xmsg_addpar_sentinel_ifparam (*pmsg);\n",
+/// What is changed in CycloneDDS: in a file, each piece of text that is in it once, and what stands there instead.
+type Change = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Two changes. Before the inline QoS of a message's first packet ends, whoever set `troika_inline_qos` (c/troika_dds.c) may add to it:
+/// two functions make such a packet. And the first heartbeat of a writer of eProsima's (vendor 0x010F, Fast DDS) that is volatile is taken
+/// at its word: it sends a gap for what was before the match and keeps what came since. CycloneDDS would pass over all of that, and with it
+/// over the first request of a client that found its server sooner than the server found it.
+const CHANGES: [Change; 2] = [
+    (
+        "src/core/ddsi/src/ddsi_transmit.c",
+        &[
+            (
+                "#include \"dds__whc.h\"\n",
+                "#include \"dds__whc.h\"\n\nvoid (*troika_inline_qos) (struct ddsi_xmsg *m, const struct ddsi_serdata *serdata);\n",
+            ),
+            (
+                "  if (ddsi_xmsg_addpar_sentinel_ifparam (*pmsg) > 0)\n",
+                "  if (troika_inline_qos) troika_inline_qos (*pmsg, serdata);\n  if (ddsi_xmsg_addpar_sentinel_ifparam (*pmsg) > 0)\n",
+            ),
+            (
+                "    rc = ddsi_xmsg_addpar_sentinel_ifparam (*pmsg);\n",
+                "    if (troika_inline_qos) troika_inline_qos (*pmsg, serdata);\n    rc = ddsi_xmsg_addpar_sentinel_ifparam (*pmsg);\n",
+            ),
+        ],
+    ),
+    (
+        "src/core/ddsi/src/ddsi_receive.c",
+        &[(
+            "    gap_end_seq = lastseq + 1;\n",
+            "    if (!(rst->vendor.id[0] == 0x01 && rst->vendor.id[1] == 0x0f\n          \
+             && pwr->c.xqos->durability.kind == DDS_DURABILITY_VOLATILE))\n      gap_end_seq = lastseq + 1;\n",
+        )],
+    ),
 ];
-const CALL: &str = "  if (troika_inline_qos) troika_inline_qos (*pmsg, serdata);\n";
-const AFTER: &str = "#include \"dds__whc.h\"\n";
-const DEFINITION: &str = "
-void (*troika_inline_qos) (struct ddsi_xmsg *m, const struct ddsi_serdata *serdata);
-";
 
 fn main() {
     for file in ["build.rs", "c/troika_dds.c", "c/troika_dds.h"] {
@@ -27,7 +49,9 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let source = out.join("cyclonedds");
     copy(&cyclonedds_src::source_dir(), &source);
-    patch(&source.join(FILE));
+    for (file, changes) in CHANGES {
+        patch(&source, file, changes);
+    }
     let installed = cmake::Config::new(&source)
         .profile("Release")
         .define("BUILD_SHARED_LIBS", "OFF")
@@ -62,10 +86,10 @@ fn copy(from: &Path, to: &Path) {
         let (path, target) = (entry.path(), to.join(entry.file_name()));
         if path.is_dir() {
             copy(&path, &target);
-        } else if path.ends_with(FILE)
+        } else if CHANGES.iter().any(|(file, _)| path.ends_with(file))
             || fs::metadata(&target).is_ok_and(|have| have.len() == entry.metadata().expect("a file").len())
         {
-            // `patch` writes that one.
+            // `patch` writes those.
             continue;
         } else {
             fs::copy(&path, &target).expect("a copy");
@@ -73,24 +97,21 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn patch(file: &Path) {
-    let original = cyclonedds_src::source_dir().join(FILE);
+fn patch(to: &Path, file: &str, changes: &[(&str, &str)]) {
+    let original = cyclonedds_src::source_dir().join(file);
     let mut text = fs::read_to_string(&original).expect("the source");
-    for (anchor, new) in ANCHORS
-        .iter()
-        .map(|anchor| (*anchor, format!("{CALL}{anchor}")))
-        .chain([(AFTER, format!("{AFTER}{DEFINITION}"))])
-    {
+    for (old, new) in changes {
         assert_eq!(
-            text.matches(anchor).count(),
+            text.matches(old).count(),
             1,
-            "{} has changed at {anchor:?}: look where the inline QoS ends now",
+            "{} has changed at {old:?}: look what is to stand there now",
             original.display()
         );
-        text = text.replace(anchor, &new);
+        text = text.replace(old, new);
     }
-    if fs::read_to_string(file).is_ok_and(|have| have == text) {
+    let target = to.join(file);
+    if fs::read_to_string(&target).is_ok_and(|have| have == text) {
         return;
     }
-    fs::write(file, text).expect("the patched source");
+    fs::write(target, text).expect("the patched source");
 }
