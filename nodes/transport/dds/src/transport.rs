@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc::channel},
+    time::Duration,
 };
 
 use troika_kit::{Qos, TypeInfo};
@@ -18,7 +19,7 @@ use crate::{
     },
     graph::{End, Known},
     inbox::{self, Bound, Dispatcher, Event, Inbox, Queue},
-    options::DdsOptions,
+    options::{DdsOptions, DiscoveryRange},
     raw::{self, OnRawMessage},
     services::{DdsClient, DdsServer},
     wire::{self, ParticipantEntities},
@@ -94,21 +95,46 @@ impl Drop for Session {
     }
 }
 
+/// When nobody has shown for so long, those that are there are known.
+const QUIET: Duration = Duration::from_millis(250);
+/// Looks at most, each as long as [`QUIET`] or shorter.
+const LOOKS: usize = 8;
+
 impl DdsTransport {
-    /// Opens a session. Others are found while it lives; nobody is waited for.
+    /// Opens a session, and waits a moment for those that are there: a quarter of a second after the last one showed, two seconds at
+    /// most. Who finds our publisher or service before we have found who asks for it loses what is said first: DDS has no handshake.
+    /// Others are found while it lives.
     ///
     /// # Errors
     /// What CycloneDDS says, for example of a configuration that it cannot read, or that a machine has no more places for participants.
     pub fn open(options: DdsOptions) -> Result<DdsTransport, TransportError> {
-        Session::open(&options).map(|session| DdsTransport { session }).map_err(|error| {
-            TransportError::Open {
-                transport: "dds",
-                reason: format!(
-                    "{error} (domain {}; CYCLONEDDS_URI='{}'; CycloneDDS may have said more above)",
-                    options.domain, options.uri
-                ),
+        let session = Session::open(&options).map_err(|error| TransportError::Open {
+            transport: "dds",
+            reason: format!(
+                "{error} (domain {}; CYCLONEDDS_URI='{}'; CycloneDDS may have said more above)",
+                options.domain, options.uri
+            ),
+        })?;
+        let transport = DdsTransport { session };
+        if options.range != DiscoveryRange::Off {
+            transport.settle()?;
+        }
+        Ok(transport)
+    }
+
+    fn settle(&self) -> Result<(), TransportError> {
+        let (sender, changes) = channel();
+        let _watch = self.watch_graph(Box::new(move || {
+            // Nobody waits any more.
+            let _ = sender.send(());
+        }))?;
+        for _ in 0..LOOKS {
+            if changes.recv_timeout(QUIET).is_err() {
+                break;
             }
-        })
+            while changes.try_recv().is_ok() {}
+        }
+        Ok(())
     }
 
     /// Subscribes to a topic whatever its type and hash are, without showing as a node's: for tools that look.
