@@ -216,7 +216,7 @@ fn ports_are_remapped_and_a_misspelt_one_is_refused_with_the_names_that_there_ar
     let refused = host.spawn(Doubler::default(), misspelt).err().map(|why| why.to_string());
     assert_eq!(
         refused.as_deref(),
-        Some("/doubler has no port 'nubmer' to remap; it has: number, blobs, doubled, lengths")
+        Some("/doubler has no port 'nubmer'; it has: number, blobs, doubled, lengths")
     );
     let options = NodeOptions {
         namespace: "/car".into(),
