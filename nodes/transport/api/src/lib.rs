@@ -1,6 +1,7 @@
 //! What belongs here: what a transport is to the host, and nothing of any one transport. Transports carry bytes (CDR with
 //! its encapsulation header); node logic never names one.
 
+pub mod name;
 mod watch;
 
 use troika_kit::{Qos, Time, TypeInfo};
