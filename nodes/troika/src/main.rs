@@ -14,6 +14,7 @@ mod run;
 mod system;
 mod topic;
 mod transport;
+mod understand;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -73,6 +74,13 @@ enum Command {
     },
     /// Score a scenario in virtual time: rendered frames in, states and alerts out, compared with the truth.
     Score(run::virtual_time::ScoreArguments),
+    /// Understand words: each stage's answer, why one of them holds, and what the gates say.
+    Say(understand::SayArguments),
+    /// Measure how well spoken commands are understood; list them.
+    Voice {
+        #[command(subcommand)]
+        command: understand::VoiceCommand,
+    },
     /// The models: what is here, fetch what is missing, verify them.
     Models {
         #[command(subcommand)]
@@ -141,6 +149,8 @@ fn main() -> ExitCode {
         Command::Graph { system, format, .. } => load_checked(&system.unwrap_or_default())
             .map(|(source, system)| print!("{}", graph::draw(&source.text, &system, kinds::KINDS, format))),
         Command::Score(arguments) => run::virtual_time::score(&arguments),
+        Command::Say(arguments) => understand::say(&arguments),
+        Command::Voice { command } => understand::voice(&command),
         Command::Models { command } => models::run(command),
         Command::Doctor { json } => doctor(json),
         Command::Topic { command } => topic::run(command),

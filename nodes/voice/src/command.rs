@@ -1,4 +1,9 @@
-//! From words to vehicle commands: the matcher's answer behind the catalogue's gates, as a pure step.
+//! From words to vehicle commands: what the stages understood, behind the catalogue's gates, as a pure step.
+//!
+//! What is understood but not surely is first held against the language model's word, where there is one and it answers within
+//! [`LANGUAGE_WITHIN`]; what is then still not sure is asked back for, like what wants a confirmation. A question ("To how many
+//! degrees?") takes its answer, and what follows on the last command ("and the passenger's too") is read with it. Each
+//! utterance's stages and reasons are published.
 //!
 //! A gate that wants a standstill wants a speed that is known, at most [`SIGNALS_FRESH`] old and 0 km/h (SR-VOI-001). What
 //! must not be done by voice is refused with an explanation (SR-VOI-002). What wants a confirmation is asked back for and
@@ -7,6 +12,7 @@
 //! [`RESULT_WITHIN`] is told to have failed (SR-VOI-004).
 
 mod replies;
+mod talk;
 
 use std::collections::VecDeque;
 
@@ -16,11 +22,19 @@ use troika_kit::{
 };
 use troika_msgs::{
     std_msgs::Header,
-    troika::{CommandResult, Slot, Transcript, VehicleCommand, VehicleSignals, VoiceReply},
+    troika::{
+        CommandResult, LanguageReply, LanguageRequest, Slot, Transcript, Understanding, VehicleCommand,
+        VehicleSignals, VoiceReply,
+    },
 };
 use troika_vehicle::catalogue::{Call, Catalogue, Situation, Source, Verdict};
 
-use crate::matcher::{Matcher, Understood};
+use crate::{
+    cascade::{Answer, Cascade},
+    eval,
+    matcher::{Matcher, Understood},
+};
+use talk::Talk;
 
 /// How long an asked-back command waits for its yes.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(8);
@@ -28,6 +42,8 @@ pub const CONFIRM_WITHIN: Duration = Duration::from_secs(8);
 pub const SIGNALS_FRESH: Duration = Duration::from_millis(500);
 /// How long a command waits for the body's first answer.
 pub const RESULT_WITHIN: Duration = Duration::from_secs(1);
+/// How long the language model may take over an utterance that the other stages are not sure of.
+pub const LANGUAGE_WITHIN: Duration = Duration::from_millis(1_500);
 /// Words that the recogniser is less sure of than this are not acted upon: asked to be said again.
 pub const CONFIDENT_FROM: f32 = 0.7;
 /// Commands that are waited for at once; the oldest is told to have failed when there are more.
@@ -44,6 +60,8 @@ ports! {
         signals: Latest<VehicleSignals> = "/vehicle/signals",
         /// What became of the commands.
         result: Events<CommandResult, 32> = "/vehicle/command_result",
+        /// What the language model says.
+        language: Events<LanguageReply, 8> = "/voice/language_reply",
     }
 }
 
@@ -54,15 +72,30 @@ ports! {
         command: Out<VehicleCommand, 8> = "/voice/command",
         /// What the assistant says to the driver.
         reply: Out<VoiceReply, 16> = "/voice/reply",
+        /// What each stage made of the words, and which word held.
+        understanding: Out<Understanding, 8> = "/voice/understanding",
+        /// What the language model is asked.
+        language: Out<LanguageRequest, 8> = "/voice/language_request",
     }
 }
 
 /// The node.
 pub struct CommandNode {
-    matcher: &'static Matcher,
+    cascade: Cascade,
+    /// Whether a language model is there to be asked.
+    language: bool,
     sequence: u32,
     asked: Option<Asked>,
+    talk: Talk,
+    open: Option<Open>,
     waiting: VecDeque<Waiting>,
+}
+
+/// An utterance that the language model is asked about.
+struct Open {
+    heard: Transcript,
+    answer: Answer,
+    since: Time,
 }
 
 /// What was asked back for.
@@ -83,25 +116,36 @@ struct Waiting {
 
 impl Default for CommandNode {
     fn default() -> Self {
-        CommandNode::new(Matcher::english())
+        CommandNode::new(Cascade::new(Matcher::english(), None), false)
     }
 }
 
 impl CommandNode {
-    /// The node with a matcher.
-    pub fn new(matcher: &'static Matcher) -> CommandNode {
-        CommandNode { matcher, sequence: 0, asked: None, waiting: VecDeque::with_capacity(WAITING + MOST) }
+    /// The node with its stages; `language`: whether a language model is there to be asked.
+    pub fn new(cascade: Cascade, language: bool) -> CommandNode {
+        CommandNode {
+            cascade,
+            language,
+            sequence: 0,
+            asked: None,
+            talk: Talk::default(),
+            open: None,
+            waiting: VecDeque::with_capacity(WAITING + MOST),
+        }
     }
 
     fn transcript(&mut self, tick: &Tick, heard: &Transcript, speed: Option<f32>, outputs: &mut Outputs) {
         if !heard.r#final {
             return;
         }
+        // Who speaks on does not wait for what was said before.
+        self.let_go(tick, outputs);
+        let matcher = self.cascade.matcher();
         let asked = self.asked.take().filter(|asked| tick.now.since(asked.since) <= CONFIRM_WITHIN);
         // What is no number is unsure too.
         let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
         if let Some(asked) = asked {
-            match self.matcher.yes_or_no(&heard.text) {
+            match matcher.yes_or_no(&heard.text) {
                 // A yes that was hardly heard is none.
                 Some(true) if !unsure => return self.carry_out(tick, heard, asked, speed, outputs),
                 Some(true) => {
@@ -112,21 +156,82 @@ impl CommandNode {
                 None => {}
             }
         }
-        match self.matcher.understand(&heard.text) {
+        let answer = match self.talk.context(&self.cascade, &heard.text, tick.now) {
+            Some(answer) => answer,
+            None => self.cascade.understand(&heard.text),
+        };
+        publish(tick, heard, &answer, outputs);
+        match &answer.understood {
             Understood::Reject => say(tick, heard, VoiceReply::REJECTED, "", outputs),
             Understood::Dialogue => say(tick, heard, VoiceReply::DIALOGUE, "", outputs),
             Understood::Commands(_) | Understood::Ask(_) if unsure => {
                 say(tick, heard, VoiceReply::REJECTED, replies::AGAIN, outputs);
             }
-            Understood::Ask(question) => say(tick, heard, VoiceReply::CONFIRM, &question, outputs),
-            Understood::Commands(calls) => {
-                let request = Asked {
-                    calls,
-                    utterance: heard.text.clone(),
-                    confidence: heard.confidence,
-                    since: tick.now,
-                };
-                self.gate(tick, heard, request, speed, outputs);
+            Understood::Ask(question) => {
+                self.talk.asked(&heard.text, tick.now);
+                say(tick, heard, VoiceReply::CONFIRM, question, outputs);
+            }
+            Understood::Commands(_) if !answer.sure() && self.language => {
+                outputs.language.send(LanguageRequest {
+                    header: Header::at(tick.now),
+                    request_id: heard.utterance_id.clone(),
+                    task: LanguageRequest::INTERPRET,
+                    text: heard.text.clone(),
+                    context: answer.candidates().join(","),
+                    deadline: LANGUAGE_WITHIN.into(),
+                });
+                self.open = Some(Open { heard: heard.clone(), answer, since: tick.now });
+            }
+            Understood::Commands(_) => self.decided(tick, heard, &answer, speed, outputs),
+        }
+    }
+
+    /// What the language model says of the open utterance: its word counts only for a reading that another stage has too.
+    fn language(&mut self, tick: &Tick, reply: &LanguageReply, speed: Option<f32>, outputs: &mut Outputs) {
+        if reply.status == LanguageReply::PARTIAL {
+            return;
+        }
+        let Some(open) = self.open.take_if(|open| open.heard.utterance_id == reply.request_id) else { return };
+        let meaning = (reply.status == LanguageReply::DONE).then(|| eval::meaning(&reply.text).ok()).flatten();
+        let answer = open.answer.with_language(meaning.as_ref());
+        publish(tick, &open.heard, &answer, outputs);
+        self.decided(tick, &open.heard, &answer, speed, outputs);
+    }
+
+    /// An utterance that waits for the language model no longer: it is asked back for.
+    fn let_go(&mut self, tick: &Tick, outputs: &mut Outputs) {
+        if let Some(open) = self.open.take() {
+            self.decided(tick, &open.heard, &open.answer, None, outputs);
+        }
+    }
+
+    /// A reading that is acted upon where it is sure, and asked back for where it is not.
+    fn decided(
+        &mut self,
+        tick: &Tick,
+        heard: &Transcript,
+        answer: &Answer,
+        speed: Option<f32>,
+        outputs: &mut Outputs,
+    ) {
+        let Understood::Commands(calls) = &answer.understood else {
+            return say(tick, heard, VoiceReply::REJECTED, replies::AGAIN, outputs);
+        };
+        let request = Asked {
+            calls: calls.clone(),
+            utterance: heard.text.clone(),
+            confidence: heard.confidence.min(answer.confidence),
+            since: tick.now,
+        };
+        if answer.sure() {
+            return self.gate(tick, heard, request, speed, outputs);
+        }
+        match verdict(&request.calls, speed, true) {
+            // What would be refused all the same is not asked for.
+            Verdict::Refuse(why) => say(tick, heard, VoiceReply::REFUSED, &replies::refused(&why), outputs),
+            Verdict::Execute | Verdict::Confirm => {
+                say(tick, heard, VoiceReply::CONFIRM, &replies::ask_back(&request.calls), outputs);
+                self.asked = Some(request);
             }
         }
     }
@@ -175,6 +280,7 @@ impl CommandNode {
         confirmed: bool,
         outputs: &mut Outputs,
     ) {
+        self.talk.done(&request.calls, tick.now);
         let mut first = String::new();
         for (index, call) in request.calls.iter().take(MOST).enumerate() {
             let id = format!("{}/{index}", heard.utterance_id);
@@ -263,6 +369,23 @@ fn verdict(calls: &[Call], speed_kmh: Option<f32>, confirmed: bool) -> Verdict {
     refused.unwrap_or(if asks { Verdict::Confirm } else { Verdict::Execute })
 }
 
+/// What each stage made of an utterance.
+fn publish(tick: &Tick, heard: &Transcript, answer: &Answer, outputs: &mut Outputs) {
+    let stages = answer.stages();
+    outputs.understanding.send(Understanding {
+        header: Header::at(tick.now),
+        utterance_id: heard.utterance_id.clone(),
+        text: heard.text.clone(),
+        stages: stages.iter().map(|(stage, _, _)| stage.to_string()).collect(),
+        meanings: stages.iter().map(|(_, meaning, _)| meaning.clone()).collect(),
+        confidences: stages.iter().map(|(_, _, confidence)| *confidence).collect(),
+        chosen: answer.stage.to_string(),
+        meaning: eval::told(&answer.understood),
+        confidence: answer.confidence,
+        reason: answer.reason.clone(),
+    });
+}
+
 fn say(tick: &Tick, heard: &Transcript, kind: u8, text: &str, outputs: &mut Outputs) {
     outputs.reply.send(VoiceReply {
         header: Header::at(tick.now),
@@ -304,6 +427,14 @@ impl Step for CommandNode {
             worked = true;
             self.result(tick, &result.value, outputs);
         }
+        for reply in inputs.language.iter() {
+            worked = true;
+            self.language(tick, &reply.value, speed, outputs);
+        }
+        if let Some(open) = self.open.take_if(|open| tick.now.since(open.since) > LANGUAGE_WITHIN) {
+            worked = true;
+            self.decided(tick, &open.heard, &open.answer, speed, outputs);
+        }
         for heard in inputs.transcript.iter() {
             worked = true;
             self.transcript(tick, &heard.value, speed, outputs);
@@ -315,6 +446,8 @@ impl Step for CommandNode {
     /// Nothing is carried out, and what was asked back for is let go.
     fn fall_back(&mut self, _: &Tick, _: &Fault, _: &mut Outputs) {
         self.asked = None;
+        self.open = None;
+        self.talk = Talk::default();
     }
 }
 

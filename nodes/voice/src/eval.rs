@@ -1,6 +1,8 @@
 //! The matcher and the gates measured against lines of `utterance TAB expected [TAB gate]`, as the catalogue's header
 //! defines them. Pure: the lines come as text, the counts go back.
 
+pub mod report;
+
 use troika_vehicle::catalogue::{Call, Catalogue, Situation, Source, Verdict};
 
 use crate::matcher::{Matcher, Understood, text::bare};
@@ -87,7 +89,7 @@ fn case(line: usize, text: &str) -> Result<Case, CaseError> {
     let fault = |reason: &str| CaseError { line, reason: reason.to_owned() };
     let mut columns = text.split('\t');
     let utterance = columns.next().unwrap_or_default().to_owned();
-    let expected = expected(columns.next().ok_or_else(|| fault("no expected meaning"))?)
+    let expected = meaning(columns.next().ok_or_else(|| fault("no expected meaning"))?)
         .map_err(|reason| CaseError { line, reason })?;
     let (mut speed_kmh, mut gate) = (0.0, None);
     if let Some(column) = columns.next().map(str::trim).filter(|column| !column.is_empty()) {
@@ -106,7 +108,11 @@ fn case(line: usize, text: &str) -> Result<Case, CaseError> {
     Ok(Case { line, utterance, expected, speed_kmh, gate })
 }
 
-fn expected(text: &str) -> Result<Expected, String> {
+/// A meaning as the lines write it; its calls are checked against the catalogue and come out in canonical form.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn meaning(text: &str) -> Result<Expected, String> {
     match text.trim() {
         "dialogue" => Ok(Expected::Dialogue),
         "reject" => Ok(Expected::Reject),
@@ -197,7 +203,8 @@ pub fn score(matcher: &Matcher, cases: &[Case], heard: impl Fn(&Case) -> String)
     score
 }
 
-fn told_expected(expected: &Expected) -> String {
+/// A meaning in the form of the lines.
+pub fn told_expected(expected: &Expected) -> String {
     match expected {
         Expected::Commands(calls) => told(&Understood::Commands(calls.clone())),
         other => format!("{other:?}").to_lowercase(),

@@ -2,15 +2,18 @@
 //! process of its own). Pure but for reading files.
 //!
 //! - [`audio`], [`vad`]: samples to utterances.
-//! - [`matcher`]: words to vehicle functions, from `templates/en.toml`; [`eval`] measures it.
+//! - [`matcher`]: words to vehicle functions, from `templates/en.toml`; [`intent`]: the network for what no template knows;
+//!   [`cascade`]: which of them holds; [`eval`] measures it.
 //! - [`command`]: the step that puts them behind the catalogue's gates.
 //! - [`whisper_ggml`]: the recogniser's weights in the form that it reads.
 //! - [`config`]: what the process is started with.
 
 pub mod audio;
+pub mod cascade;
 pub mod command;
 pub mod config;
 pub mod eval;
+pub mod intent;
 pub mod matcher;
 pub mod vad;
 pub mod whisper_ggml;

@@ -6,6 +6,7 @@
 //! What the catalogue does not accept is asked back for; what is no vehicle function goes to the dialogue or is rejected.
 
 mod clause;
+mod follow;
 mod pattern;
 mod rules;
 mod slots;
@@ -65,6 +66,12 @@ impl Matcher {
         clause::utterance(self, utterance)
     }
 
+    /// What an utterance means that speaks of what was done last ("and the passenger's too", "a bit more", "the other one",
+    /// "make it three"); nothing when it does not. Pure.
+    pub fn follow_up(&self, utterance: &str, last: &Call) -> Option<Vec<Call>> {
+        follow::up(self, utterance, last)
+    }
+
     /// `Some(true)` for a yes, `Some(false)` for a no, `None` for anything else.
     pub fn yes_or_no(&self, utterance: &str) -> Option<bool> {
         let words = text::words(utterance);
@@ -83,6 +90,19 @@ impl Matcher {
             None
         }
     }
+}
+
+/// Calls in the catalogue's canonical form, or the question for what they lack.
+pub(crate) fn checked(calls: Vec<Call>, catalogue: &Catalogue) -> Understood {
+    match rules::checked(calls, catalogue) {
+        rules::Meaning::Calls(calls) => Understood::Commands(calls),
+        rules::Meaning::Ask(question) => Understood::Ask(question),
+    }
+}
+
+/// What is asked when a slot has no value.
+pub(crate) fn question(slot: &str) -> String {
+    rules::question(slot)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Gates: what must hold before a function is carried out. Unknown means the restrictive branch.
 
+use std::fmt;
+
 use super::Call;
 
 /// What must hold before a function is carried out.
@@ -22,6 +24,20 @@ pub struct GateRule {
     pub when: Option<(String, String)>,
     /// The gate.
     pub gate: Gate,
+}
+
+impl fmt::Display for GateRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((slot, value)) = &self.when {
+            write!(f, "{slot}={value}: ")?;
+        }
+        f.write_str(match self.gate {
+            Gate::Always => "always",
+            Gate::Standstill => "standstill",
+            Gate::Confirm => "confirm",
+            Gate::NeverByVoiceAlone => "never_by_voice_alone",
+        })
+    }
 }
 
 /// Who asks.

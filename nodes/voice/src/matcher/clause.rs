@@ -55,15 +55,20 @@ enum Clause {
     Nothing,
 }
 
-struct Reader<'a> {
-    matcher: &'a Matcher,
+pub(super) struct Reader<'a> {
+    pub(super) matcher: &'a Matcher,
     spoken: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(matcher: &'a Matcher, utterance: &str) -> Reader<'a> {
+        Reader { matcher, spoken: text::spoken(utterance).into_iter().map(|(word, _)| word).collect() }
+    }
 }
 
 pub(super) fn utterance(matcher: &Matcher, utterance: &str) -> Understood {
     let words = text::words(utterance);
-    let spoken = text::spoken(utterance).into_iter().map(|(word, _)| word).collect();
-    let reader = Reader { matcher, spoken };
+    let reader = Reader::new(matcher, utterance);
     let templates = &matcher.templates;
     match reader.whole(&words) {
         Some(Meaning::Calls(calls)) => Understood::Commands(calls),
@@ -165,7 +170,7 @@ impl Reader<'_> {
         Clause::Nothing
     }
 
-    fn tags(&self, words: &[Word]) -> Tagged {
+    pub(super) fn tags(&self, words: &[Word]) -> Tagged {
         tag::tag(&self.matcher.templates, words)
     }
 
@@ -178,7 +183,7 @@ impl Reader<'_> {
     }
 
     /// Politeness and address off the front, and the mood of what is left.
-    fn stripped<'w>(&self, words: &'w [Word]) -> (&'w [Word], Mood) {
+    pub(super) fn stripped<'w>(&self, words: &'w [Word]) -> (&'w [Word], Mood) {
         let mut rest = words;
         let address = &self.matcher.templates.address;
         while let Some(length) = address

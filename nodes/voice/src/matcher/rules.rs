@@ -88,7 +88,7 @@ pub(super) fn checked(calls: Vec<Call>, catalogue: &Catalogue) -> Meaning {
     Meaning::Calls(good)
 }
 
-fn question(slot: &str) -> String {
+pub(super) fn question(slot: &str) -> String {
     match slot {
         "celsius" => "To how many degrees?".to_owned(),
         "level" => "To which level?".to_owned(),
@@ -102,6 +102,7 @@ fn question(slot: &str) -> String {
         "kmh" => "How fast?".to_owned(),
         "mode" => "Which mode?".to_owned(),
         "percent" => "How many percent?".to_owned(),
+        "" => "What exactly shall I do?".to_owned(),
         other => format!("Which {}?", other.replace('_', " ")),
     }
 }

@@ -45,9 +45,20 @@ struct File {
     reported: Vec<String>,
     correction: Vec<String>,
     dialogue: Vec<String>,
+    follow: FollowFile,
     lexicon: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     rule: Vec<RuleFile>,
     free: Vec<FreeFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FollowFile {
+    more: Vec<String>,
+    less: Vec<String>,
+    again: Vec<String>,
+    other: Vec<String>,
+    undo: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +116,21 @@ pub(super) struct Free {
 /// A phrase's words and what they may mean.
 type Phrase = (Vec<String>, Vec<Concept>);
 
+/// How a whole utterance speaks of what was done last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follow {
+    /// Further the same way.
+    More,
+    /// The other way.
+    Less,
+    /// The same once more.
+    Again,
+    /// The other side's.
+    Other,
+    /// As it was before.
+    Undo,
+}
+
 /// All templates of a language.
 pub(super) struct Templates {
     pub(super) filler: Vec<String>,
@@ -114,6 +140,8 @@ pub(super) struct Templates {
     pub(super) reported: Vec<Vec<String>>,
     pub(super) correction: Vec<Vec<String>>,
     pub(super) dialogue: Vec<String>,
+    /// Utterances about what was done last.
+    pub(super) follow: HashMap<Vec<String>, Follow>,
     /// Phrases by their first word, longest first.
     pub(super) phrases: HashMap<String, Vec<Phrase>>,
     /// Single words that a slip may be mended to.
@@ -185,6 +213,17 @@ impl Templates {
             (lists(&file.address), lists(&file.reported), lists(&file.correction));
         known.extend(address.iter().chain(&reported).chain(&correction).flatten().cloned());
         known.extend(file.dialogue.iter().cloned());
+        let mut follow = HashMap::new();
+        for (phrases, means) in [
+            (&file.follow.more, Follow::More),
+            (&file.follow.less, Follow::Less),
+            (&file.follow.again, Follow::Again),
+            (&file.follow.other, Follow::Other),
+            (&file.follow.undo, Follow::Undo),
+        ] {
+            follow.extend(phrases.iter().map(|phrase| (split(phrase), means)));
+        }
+        known.extend(follow.keys().flatten().cloned());
         known.sort_unstable();
         known.dedup();
         Ok(Templates {
@@ -195,6 +234,7 @@ impl Templates {
             reported,
             correction,
             dialogue: file.dialogue,
+            follow,
             phrases,
             mendable,
             known,

@@ -188,8 +188,17 @@ fn number(words: &[Word]) -> Option<(f64, usize)> {
             Some(unit) => (tens + unit, 2),
             None => (tens, 1),
         },
+        // "One twenty", "one oh five": hundreds without the word.
+        (_, Some(hundreds)) if (1.0..10.0).contains(&hundreds) => match (word(1), small(word(1)), small(word(2))) {
+            ("oh" | "o", _, Some(unit)) if (1.0..10.0).contains(&unit) => (hundreds * 100.0 + unit, 3),
+            (_, Some(tens), Some(unit)) if tens >= 20.0 && (1.0..10.0).contains(&unit) => (hundreds * 100.0 + tens + unit, 3),
+            (_, Some(rest), _) if rest >= 10.0 => (hundreds * 100.0 + rest, 2),
+            _ => (hundreds, 1),
+        },
         (_, Some(unit)) => (unit, 1),
         _ if word(0) == "a" && word(1) == "hundred" => (1.0, 1),
+        // "A hundred" with its article lost.
+        _ if word(0) == "hundred" && word(1) == "and" => (1.0, 0),
         _ => return None,
     };
     if word(used) == "hundred" {
@@ -267,6 +276,11 @@ mod tests {
             ("a hundred kilometers", "100 kilometers"),
             ("seventy percent", "70 percent"),
             ("70%", "70 percent"),
+            ("one twenty", "120"),
+            ("one oh five", "105"),
+            ("one thirty five please", "135 please"),
+            ("hundred and twenty", "120"),
+            ("one two three", "1 2 3"),
             ("set it to three, two", "set it to 3 2"),
         ] {
             assert_eq!(norm(said), is, "{said}");
