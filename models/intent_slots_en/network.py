@@ -11,7 +11,7 @@ from lines import MOST
 # Letter groups of a word that are looked up, at most; longer words lose their last ones.
 GROUPS = 16
 BUCKETS = 4096
-WORD, LETTERS, WIDTH, LAYERS, HEADS, MARKS = 96, 48, 128, 3, 4, 4
+WORD, LETTERS, WIDTH, LAYERS, HEADS, MARKS = 96, 48, 128, 3, 4, 5
 
 
 def fnv(text):
@@ -45,6 +45,7 @@ def encode(vocabulary, toks, focus):
             value = float(norm)
             word[i] = 1
             marks[i, 1] = np.tanh(value / 50)
+            marks[i, 4] = np.tanh(value / 6)
         else:
             word[i] = vocabulary.get(norm, 0)
             letters[i] = groups(norm)
@@ -81,7 +82,6 @@ def start(schema, table, seed):
         "cuts": dense(WIDTH, 1),
         "at": dense(WIDTH, len(schema.numbers) + 2 * len(schema.spans)),
         "ask": dense(WIDTH * 2, len(schema.numbers) * len(schema.constants)),
-        "tags": dense(WIDTH, 1),
     }
 
 
@@ -141,6 +141,9 @@ def apply(p, table, word, letters, marks, mask, schema, key=None, drop=0.0):
         "cuts": lin(p["cuts"], x)[..., 0],
         "numbers": jnp.concatenate([numbers, constants], -1),
         "spans": at[:, n:],
+        # For heads that the product does not have (snips.py).
+        "pooled": pooled,
+        "words": x,
     }
 
 

@@ -135,7 +135,8 @@ fn as_text(utterance: &str, answer: &Answer, outcome: Option<&str>, speed: f32, 
     match &answer.network {
         Some(meant) => {
             let _ = writeln!(text, "network     {} ({:.2})", eval::told(&meant.understood), meant.confidence);
-            let others: Vec<String> = meant.candidates.iter().map(|(name, p)| format!("{name} {p:.2}")).collect();
+            let others: Vec<String> =
+                meant.candidates.iter().map(|(name, p)| format!("{name} {p:.2}")).collect();
             let _ = writeln!(text, "            likeliest: {}", others.join(", "));
         }
         None => {
@@ -146,7 +147,11 @@ fn as_text(utterance: &str, answer: &Answer, outcome: Option<&str>, speed: f32, 
     if let Understood::Ask(question) = &answer.understood {
         let _ = writeln!(text, "asks        {question}");
     }
-    let _ = writeln!(text, "because     {}: {} ({:.2}), {took_ms:.1} ms", answer.stage, answer.reason, answer.confidence);
+    let _ = writeln!(
+        text,
+        "because     {}: {} ({:.2}), {took_ms:.1} ms",
+        answer.stage, answer.reason, answer.confidence
+    );
     if let Some(outcome) = outcome {
         let _ = writeln!(text, "gate        at {speed} km/h: {outcome}");
     }
@@ -177,7 +182,9 @@ fn as_json(utterance: &str, answer: &Answer, outcome: Option<&str>, took_ms: f64
 /// One of the commands about voice.
 pub(crate) fn voice(command: &VoiceCommand) -> anyhow::Result<()> {
     match command {
-        VoiceCommand::Eval { files, json, errors, stages } => evaluate(files, json.as_deref(), *errors, stages),
+        VoiceCommand::Eval { files, json, errors, stages } => {
+            evaluate(files, json.as_deref(), *errors, stages)
+        }
         VoiceCommand::Functions => {
             print!("{}", functions());
             Ok(())
@@ -192,7 +199,10 @@ fn evaluate(files: &[PathBuf], json: Option<&Path>, errors: bool, stages: &Stage
         cases.extend(eval::cases(&text).with_context(|| file.display().to_string())?);
     }
     if cases.is_empty() {
-        bail!("there is no line in {}", files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "));
+        bail!(
+            "there is no line in {}",
+            files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+        );
     }
     let cascade = stages.cascade()?;
     let judged: Vec<report::Judged> = cases
@@ -229,7 +239,8 @@ fn evaluate(files: &[PathBuf], json: Option<&Path>, errors: bool, stages: &Stage
 fn functions() -> String {
     let mut text = String::new();
     for function in Catalogue::built_in().functions() {
-        let slots: Vec<String> = function.slots.iter().map(|slot| format!("{}: {}", slot.name, slot.ty)).collect();
+        let slots: Vec<String> =
+            function.slots.iter().map(|slot| format!("{}: {}", slot.name, slot.ty)).collect();
         let gates: Vec<String> = function.gates.iter().map(ToString::to_string).collect();
         let gates = if gates.is_empty() { "always".to_owned() } else { gates.join(", ") };
         let _ = writeln!(text, "{:<28} {}\n{:<28} {}", function.name, gates, "", slots.join("; "));

@@ -23,8 +23,8 @@ use troika_kit::{
 use troika_msgs::{
     std_msgs::Header,
     troika::{
-        CommandResult, LanguageReply, LanguageRequest, Slot, Transcript, Understanding, VehicleCommand,
-        VehicleSignals, VoiceReply,
+        CommandResult, Drowsiness, LanguageReply, LanguageRequest, Slot, Transcript, Understanding,
+        VehicleCommand, VehicleSignals, VoiceReply,
     },
 };
 use troika_vehicle::catalogue::{Call, Catalogue, Situation, Source, Verdict};
@@ -40,6 +40,12 @@ use talk::Talk;
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(8);
 /// A speed older than this is unknown: 5 messages of /vehicle/signals at 50 Hz may be lost, and a schedule's jitter.
 pub const SIGNALS_FRESH: Duration = Duration::from_millis(500);
+/// A drowsiness older than this is unknown: it is published once a second.
+pub const DROWSINESS_FRESH: Duration = Duration::from_secs(5);
+/// Commands within [`RATE_WITHIN`] at most: nobody speaks more, a stuck recogniser or a radio may.
+pub const RATE: usize = 12;
+/// See [`RATE`].
+pub const RATE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a command waits for the body's first answer.
 pub const RESULT_WITHIN: Duration = Duration::from_secs(1);
 /// How long the language model may take over an utterance that the other stages are not sure of.
@@ -60,6 +66,8 @@ ports! {
         signals: Latest<VehicleSignals> = "/vehicle/signals",
         /// What became of the commands.
         result: Events<CommandResult, 32> = "/vehicle/command_result",
+        /// How drowsy the driver is: a drowsy one is spoken to briefly.
+        drowsiness: Latest<Drowsiness> = "/cabin/drowsiness",
         /// What the language model says.
         language: Events<LanguageReply, 8> = "/voice/language_reply",
     }
@@ -89,6 +97,10 @@ pub struct CommandNode {
     talk: Talk,
     open: Option<Open>,
     waiting: VecDeque<Waiting>,
+    /// When the last [`RATE`] commands were sent.
+    sent: VecDeque<Time>,
+    /// The driver is drowsy, as far as is known.
+    brief: bool,
 }
 
 /// An utterance that the language model is asked about.
@@ -131,6 +143,8 @@ impl CommandNode {
             talk: Talk::default(),
             open: None,
             waiting: VecDeque::with_capacity(WAITING + MOST),
+            sent: VecDeque::with_capacity(RATE),
+            brief: false,
         }
     }
 
@@ -191,8 +205,11 @@ impl CommandNode {
         if reply.status == LanguageReply::PARTIAL {
             return;
         }
-        let Some(open) = self.open.take_if(|open| open.heard.utterance_id == reply.request_id) else { return };
-        let meaning = (reply.status == LanguageReply::DONE).then(|| eval::meaning(&reply.text).ok()).flatten();
+        let Some(open) = self.open.take_if(|open| open.heard.utterance_id == reply.request_id) else {
+            return;
+        };
+        let meaning =
+            (reply.status == LanguageReply::DONE).then(|| eval::meaning(&reply.text).ok()).flatten();
         let answer = open.answer.with_language(meaning.as_ref());
         publish(tick, &open.heard, &answer, outputs);
         self.decided(tick, &open.heard, &answer, speed, outputs);
@@ -280,6 +297,14 @@ impl CommandNode {
         confirmed: bool,
         outputs: &mut Outputs,
     ) {
+        while self.sent.front().is_some_and(|sent| tick.now.since(*sent) > RATE_WITHIN) {
+            self.sent.pop_front();
+        }
+        let count = request.calls.len().min(MOST);
+        if self.sent.len() + count > RATE {
+            return say(tick, heard, VoiceReply::REFUSED, replies::TOO_MANY, outputs);
+        }
+        self.sent.extend(std::iter::repeat_n(tick.now, count));
         self.talk.done(&request.calls, tick.now);
         let mut first = String::new();
         for (index, call) in request.calls.iter().take(MOST).enumerate() {
@@ -311,7 +336,7 @@ impl CommandNode {
                 since: tick.now,
             });
         }
-        let text = replies::carried_out(&request.calls);
+        let text = replies::carried_out(&request.calls, self.brief);
         outputs.reply.send(VoiceReply {
             header: Header::at(tick.now),
             utterance_id: heard.utterance_id.clone(),
@@ -422,6 +447,10 @@ impl Step for CommandNode {
             .within(tick.now, SIGNALS_FRESH)
             .map(|signals| signals.speed_kmh)
             .filter(|speed| speed.is_finite());
+        self.brief = inputs
+            .drowsiness
+            .within(tick.now, DROWSINESS_FRESH)
+            .is_some_and(|drowsiness| drowsiness.level == Drowsiness::DROWSY);
         let mut worked = false;
         for result in inputs.result.iter() {
             worked = true;

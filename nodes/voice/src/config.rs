@@ -14,6 +14,10 @@ pub struct VoiceConfig {
     pub whisper: Option<PathBuf>,
     /// The voice activity model.
     pub vad: Option<PathBuf>,
+    /// The intent-and-slot network; without it the templates understand alone.
+    pub intent: Option<PathBuf>,
+    /// Whether a language model listens on /voice/language_request (a node of the kind `slm`).
+    pub language: bool,
     /// The model store that the one which is not named is taken from; by default where `troika models pull` puts it.
     pub models: Option<PathBuf>,
     /// The recogniser's name, as transcripts tell it.
@@ -75,6 +79,8 @@ impl Default for VoiceConfig {
             source: SourceConfig::Microphone { device: None },
             whisper: None,
             vad: None,
+            intent: None,
+            language: false,
             models: None,
             model: "whisper_tiny_en".to_owned(),
             threads: 1,

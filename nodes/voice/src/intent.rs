@@ -88,7 +88,8 @@ impl IntentModel {
         let load = || -> TractResult<(Arc<TypedSimplePlan>, Vec<(String, String)>)> {
             let onnx = tract_onnx::onnx();
             let proto = onnx.proto_model_for_path(path)?;
-            let told = proto.metadata_props.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
+            let told =
+                proto.metadata_props.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
             let plan = onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;
             Ok((plan, told))
         };
@@ -164,7 +165,9 @@ impl IntentModel {
         candidates
             .iter()
             .find_map(|(name, _)| self.catalogue.function(name))
-            .and_then(|function| function.slots.iter().rfind(|slot| slot.unsaid.is_none() && slot.with.is_none()))
+            .and_then(|function| {
+                function.slots.iter().rfind(|slot| slot.unsaid.is_none() && slot.with.is_none())
+            })
             .map_or_else(|| matcher::question(""), |slot| matcher::question(&slot.name))
     }
 
@@ -201,7 +204,8 @@ impl IntentModel {
                 continue;
             }
             let value = if let Some((from, values)) = schema.choices.get(&key) {
-                let (at, p) = best(&softmax(&answers.choices[*from..from + values.len()], schema.temperature));
+                let (at, p) =
+                    best(&softmax(&answers.choices[*from..from + values.len()], schema.temperature));
                 confidence *= p;
                 values[at].clone()
             } else if let Some(row) = schema.numbers.get(&key) {
@@ -295,7 +299,11 @@ fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
 
 /// Index and value of the greatest; the first of equals.
 fn best(values: &[f32]) -> (usize, f32) {
-    values.iter().copied().enumerate().fold((0, f32::MIN), |best, (at, value)| if value > best.1 { (at, value) } else { best })
+    values
+        .iter()
+        .copied()
+        .enumerate()
+        .fold((0, f32::MIN), |best, (at, value)| if value > best.1 { (at, value) } else { best })
 }
 
 #[cfg(test)]

@@ -13,9 +13,13 @@ use troika_transport_dds::{DdsOptions, DdsTransport};
 #[cfg(feature = "ros2")]
 use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
+    cascade::Cascade,
     command::CommandNode,
     config::VoiceConfig,
+    intent::IntentModel,
+    matcher::Matcher,
     vad::{EndpointSettings, Silero},
 };
 
@@ -73,6 +77,13 @@ fn ros2(_: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
     anyhow::bail!("this troika-voice was built without rcl: build it where ROS 2 is with the feature `ros2`")
 }
 
+/// The stages that understand.
+fn cascade(config: &VoiceConfig) -> anyhow::Result<Cascade> {
+    let network =
+        config.intent.as_ref().map(|path| IntentModel::load(path, Catalogue::built_in())).transpose()?;
+    Ok(Cascade::new(Matcher::english(), network))
+}
+
 /// Runs until the source ends, or SIGINT or SIGTERM comes.
 ///
 /// # Errors
@@ -93,7 +104,7 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     let mut host = Host::new(host_options, transport);
     let mut node = NodeOptions::new(format!("{}_command", config.name));
     node.namespace.clone_from(&config.namespace);
-    host.spawn(CommandNode::default(), node)?;
+    host.spawn(CommandNode::new(cascade(config)?, config.language), node)?;
     let clock = host.clock();
     let edge = host.handle().edge(&config.namespace, &config.name)?;
     let mut words = edge.publisher::<Transcript>(TRANSCRIPT, Qos::DEFAULT)?;

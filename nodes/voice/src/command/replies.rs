@@ -16,8 +16,13 @@ pub(super) fn ask_back(calls: &[Call]) -> String {
     format!("Shall I {}?", list(calls))
 }
 
-/// "I open the front left window."
-pub(super) fn carried_out(calls: &[Call]) -> String {
+pub(super) const TOO_MANY: &str = "That is too much at once. Please wait a moment.";
+
+/// "OK: open the front left window." To a drowsy driver just "OK.": talk is load.
+pub(super) fn carried_out(calls: &[Call], brief: bool) -> String {
+    if brief {
+        return "OK.".to_owned();
+    }
     format!("OK: {}.", list(calls))
 }
 

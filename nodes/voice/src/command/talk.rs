@@ -45,7 +45,9 @@ impl Talk {
             let together = format!("{asked} {utterance}");
             let answer = cascade.understand(&together);
             if matches!(answer.understood, Understood::Commands(_)) {
-                return Some(answer.because(Stage::Context, format!("the answer to what \"{asked}\" lacked")));
+                return Some(
+                    answer.because(Stage::Context, format!("the answer to what \"{asked}\" lacked")),
+                );
             }
         }
         let (last, _) = self.last.as_ref().filter(|(_, since)| now.since(*since) <= FOLLOW_WITHIN)?;

@@ -3,6 +3,9 @@
 use troika_kit::Sample;
 
 use super::*;
+use crate::intent::IntentModel;
+
+mod talk;
 
 /// 2026, so that ages have room before them.
 const START: Time = Time::from_nanos(1_790_000_000_000_000_000);
@@ -12,6 +15,8 @@ struct Driver {
     node: CommandNode,
     now: Time,
     speed: Option<(f32, Duration)>,
+    drowsy: bool,
+    language: Vec<LanguageReply>,
     count: u64,
 }
 
@@ -19,11 +24,25 @@ struct Driver {
 struct Answer {
     commands: Vec<VehicleCommand>,
     replies: Vec<VoiceReply>,
+    requests: Vec<LanguageRequest>,
+    understood: Vec<Understanding>,
 }
 
 impl Driver {
     fn at(speed: f32) -> Driver {
-        Driver { node: CommandNode::default(), now: START, speed: Some((speed, Duration::ZERO)), count: 0 }
+        Driver::with(CommandNode::default(), speed)
+    }
+
+    fn with(node: CommandNode, speed: f32) -> Driver {
+        let speed = Some((speed, Duration::ZERO));
+        Driver { node, now: START, speed, drowsy: false, language: Vec::new(), count: 0 }
+    }
+
+    /// In a vehicle with the intent network, and a language model to be asked when `language`.
+    fn with_network(language: bool) -> Driver {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/intent_slots_en/intent_slots_en.onnx");
+        let network = IntentModel::load(file.as_ref(), Catalogue::built_in()).expect("loads");
+        Driver::with(CommandNode::new(Cascade::new(Matcher::english(), Some(network)), language), 0.0)
     }
 
     fn step(&mut self, heard: Option<(&str, f32)>, results: Vec<CommandResult>) -> Answer {
@@ -42,13 +61,24 @@ impl Driver {
             result: Events::holding(results.into_iter().map(|value| Sample { value, received: self.now })),
             ..Inputs::default()
         };
+        inputs.language =
+            Events::holding(self.language.drain(..).map(|value| Sample { value, received: self.now }));
+        if self.drowsy {
+            let drowsiness = Drowsiness { level: Drowsiness::DROWSY, ..Drowsiness::default() };
+            inputs.drowsiness = Latest::holding(drowsiness, self.now);
+        }
         if let Some((speed_kmh, age)) = self.speed {
             let signals = VehicleSignals { speed_kmh, ..VehicleSignals::default() };
             inputs.signals = Latest::holding(signals, self.now - age);
         }
         let mut outputs = Outputs::default();
         self.node.step(&tick, &inputs, &mut outputs).expect("never faults");
-        Answer { commands: outputs.command.sent().to_vec(), replies: outputs.reply.sent().to_vec() }
+        Answer {
+            commands: outputs.command.sent().to_vec(),
+            replies: outputs.reply.sent().to_vec(),
+            requests: outputs.language.sent().to_vec(),
+            understood: outputs.understanding.sent().to_vec(),
+        }
     }
 
     fn says(&mut self, text: &str) -> Answer {

@@ -120,13 +120,18 @@ fn kind_expected(expected: &Expected) -> Vec<&str> {
 
 /// Slots that two lists of calls have alike, by calls of the same place.
 fn alike(a: &[Call], b: &[Call]) -> usize {
-    let one = |slot: &(String, String), function: &str| Call { function: function.to_owned(), slots: vec![slot.clone()] };
+    let one = |slot: &(String, String), function: &str| Call {
+        function: function.to_owned(),
+        slots: vec![slot.clone()],
+    };
     a.iter()
         .zip(b)
         .filter(|(a, b)| a.function == b.function)
         .map(|(a, b)| {
             let has = |slot: &&(String, String)| {
-                b.slots.iter().any(|other| other.0 == slot.0 && same(&one(slot, &a.function), &one(other, &a.function)))
+                b.slots
+                    .iter()
+                    .any(|other| other.0 == slot.0 && same(&one(slot, &a.function), &one(other, &a.function)))
             };
             a.slots.iter().filter(has).count()
         })
@@ -149,7 +154,10 @@ pub fn report(cases: &[Case], judged: &[Judged]) -> Report {
         right += usize::from(good);
         let (expected_kind, got_kind) = (kind_expected(&case.expected), kind(&judged.understood));
         intents += usize::from(expected_kind == got_kind);
-        let by = report.by_function.entry(expected_kind.first().copied().unwrap_or("nothing").to_owned()).or_default();
+        let by = report
+            .by_function
+            .entry(expected_kind.first().copied().unwrap_or("nothing").to_owned())
+            .or_default();
         by.0 += usize::from(good);
         by.1 += 1;
         let got: &[Call] = if let Understood::Commands(calls) = &judged.understood { calls } else { &[] };
@@ -199,7 +207,8 @@ pub fn report(cases: &[Case], judged: &[Judged]) -> Report {
     report.exact = share(right, cases.len());
     report.intent = share(intents, cases.len());
     report.slot_f1 = share(2 * hits, given + wanted);
-    report.reject = Share { precision: share(rejected_rightly, rejected), recall: share(rejected_rightly, rejects) };
+    report.reject =
+        Share { precision: share(rejected_rightly, rejected), recall: share(rejected_rightly, rejects) };
     report.latency_ms = latency(judged.iter().map(|judged| judged.took_ms).collect());
     for (stage, took) in took {
         if let Some(figures) = report.stages.get_mut(stage) {
@@ -215,7 +224,14 @@ mod tests {
     use crate::{eval::cases, matcher::Matcher};
 
     fn judged(understood: Understood, sure: bool) -> Judged {
-        Judged { understood, sure, stage: "templates".to_owned(), reason: String::new(), confidence: 1.0, took_ms: 2.0 }
+        Judged {
+            understood,
+            sure,
+            stage: "templates".to_owned(),
+            reason: String::new(),
+            confidence: 1.0,
+            took_ms: 2.0,
+        }
     }
 
     #[test]
@@ -229,7 +245,10 @@ mod tests {
         let all: Vec<Judged> = cases.iter().map(|case| judged(understand(&case.utterance), true)).collect();
         let report = report(&cases, &all);
         assert_eq!((report.n, report.exact, report.intent, report.slot_f1), (4, 1.0, 1.0, 1.0));
-        assert_eq!((report.gates, report.gates_right, report.gated_breaches, report.wrong_acts), (1, 1, 0, 0));
+        assert_eq!(
+            (report.gates, report.gates_right, report.gated_breaches, report.wrong_acts),
+            (1, 1, 0, 0)
+        );
         assert_eq!(report.reject, Share { precision: 1.0, recall: 1.0 });
     }
 

@@ -9,13 +9,13 @@ use crate::matcher::text::Word;
 pub(super) const MOST: usize = 40;
 /// Letter groups of a word that are looked up.
 const GROUPS: usize = 16;
-/// Is it a number, how large; did a pause come before it; is it in the segment that is asked about.
-const MARKS: usize = 4;
+/// Is it a number, how large; did a pause come before it; is it in the segment that is asked about; how large among small ones.
+const MARKS: usize = 5;
 /// The row of a word that the table does not know, and of a number.
 const NUMBER: f32 = 1.0;
 
 impl Schema {
-    /// The five inputs: `word` [40], `letters` [40, 16], `per_group` [40, 1], `marks` [40, 4], `mask` [40], all f32.
+    /// The five inputs: `word` [40], `letters` [40, 16], `per_group` [40, 1], `marks` [40, 5], `mask` [40], all f32.
     pub(super) fn encode(&self, words: &[Word], inside: &[bool]) -> TractResult<TVec<TValue>> {
         let mut word = [0.0f32; MOST];
         let mut letters = [0.0f32; MOST * GROUPS];
@@ -30,6 +30,7 @@ impl Schema {
                 // Its size matters, not its digits.
                 marks[0] = 1.0;
                 marks[1] = (number as f32 / 50.0).tanh();
+                marks[4] = (number as f32 / 6.0).tanh();
             } else {
                 word[at] = self.vocabulary.get(&said.norm).copied().unwrap_or(0) as f32;
                 let groups = groups(&said.norm, self.buckets);

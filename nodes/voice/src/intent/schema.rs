@@ -45,12 +45,17 @@ impl Schema {
     pub(super) fn read(metadata: &[(String, String)], catalogue: &Catalogue) -> Result<Schema, String> {
         let get = |key: &str| {
             let found = metadata.iter().find(|(name, _)| name == key);
-            found.map(|(_, value)| value.as_str()).ok_or_else(|| format!("it tells no `{key}`: another network?"))
+            found
+                .map(|(_, value)| value.as_str())
+                .ok_or_else(|| format!("it tells no `{key}`: another network?"))
         };
-        let told: Told = serde_json::from_str(get("schema")?).map_err(|error| format!("its schema: {error}"))?;
+        let told: Told =
+            serde_json::from_str(get("schema")?).map_err(|error| format!("its schema: {error}"))?;
         // Rows 0 and 1 are the unknown word and the number.
-        let vocabulary = get("vocabulary")?.lines().zip(2..).map(|(word, row)| (word.to_owned(), row)).collect();
-        let several = told.intents.iter().position(|name| name == "several").ok_or("it has no intent `several`")?;
+        let vocabulary =
+            get("vocabulary")?.lines().zip(2..).map(|(word, row)| (word.to_owned(), row)).collect();
+        let several =
+            told.intents.iter().position(|name| name == "several").ok_or("it has no intent `several`")?;
         let mut from = 0;
         let mut choices = BTreeMap::new();
         for (key, values) in told.choices {
@@ -78,19 +83,25 @@ impl Schema {
     fn speaks_of(&self, catalogue: &Catalogue) -> Result<(), String> {
         for function in catalogue.functions() {
             if !self.intents.contains(&function.name) {
-                return Err(format!("it was not trained for {}: train it anew for this catalogue", function.name));
+                return Err(format!(
+                    "it was not trained for {}: train it anew for this catalogue",
+                    function.name
+                ));
             }
             for slot in &function.slots {
                 let key = format!("{}.{}", function.name, slot.name);
                 let fits = match &slot.ty {
-                    SlotType::OneOf(values) => {
-                        self.choices.get(&key).is_some_and(|(_, known)| known.iter().all(|value| values.contains(value)))
-                    }
+                    SlotType::OneOf(values) => self
+                        .choices
+                        .get(&key)
+                        .is_some_and(|(_, known)| known.iter().all(|value| values.contains(value))),
                     SlotType::Number { .. } => self.numbers.contains_key(&key),
                     SlotType::Text => self.spans.contains_key(&key),
                 };
                 if !fits {
-                    return Err(format!("it was trained for another {key}: train it anew for this catalogue"));
+                    return Err(format!(
+                        "it was trained for another {key}: train it anew for this catalogue"
+                    ));
                 }
             }
         }

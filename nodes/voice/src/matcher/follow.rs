@@ -43,7 +43,11 @@ pub(super) fn up(matcher: &Matcher, utterance: &str, last: &Call) -> Option<Vec<
         return None;
     }
     let own = reader.tags(rest);
-    if !own.stray.is_empty() || own.has("neg") || own.numbers.len() > 1 || own.has("obj") && !own.has("obj.voice") {
+    if !own.stray.is_empty()
+        || own.has("neg")
+        || own.numbers.len() > 1
+        || own.has("obj") && !own.has("obj.voice")
+    {
         return None;
     }
     lent(matcher, &own, last)
@@ -51,7 +55,8 @@ pub(super) fn up(matcher: &Matcher, utterance: &str, last: &Call) -> Option<Vec<
 
 /// The whole of the words, "please" and the like aside, is a phrase about what was last.
 fn phrase(matcher: &Matcher, words: &[text::Word]) -> Option<Follow> {
-    let polite = |word: &str| matches!(word, "please" | "thanks" | "and" | "now" | "then" | "ok" | "okay" | "just");
+    let polite =
+        |word: &str| matches!(word, "please" | "thanks" | "and" | "now" | "then" | "ok" | "okay" | "just");
     let norms: Vec<String> = words.iter().map(|word| word.norm.clone()).collect();
     let first = norms.iter().position(|word| !polite(word))?;
     let end = norms.iter().rposition(|word| !polite(word))? + 1;
@@ -65,7 +70,8 @@ fn relative(follow: Follow, last: &Call, catalogue: &Catalogue) -> Option<Call> 
         // What goes one way goes on that way when it is said again.
         Follow::Again => last.clone(),
         Follow::More => stepped(last, catalogue, 1.0).or_else(|| moves(last).then(|| last.clone()))?,
-        Follow::Less => stepped(last, catalogue, -1.0).or_else(|| moves(last).then(|| replaced(last, OPPOSITES)).flatten())?,
+        Follow::Less => stepped(last, catalogue, -1.0)
+            .or_else(|| moves(last).then(|| replaced(last, OPPOSITES)).flatten())?,
         Follow::Other => replaced(last, SIDES)?,
         Follow::Undo => replaced(last, OPPOSITES)?,
     };
@@ -86,7 +92,8 @@ fn stepped(last: &Call, catalogue: &Catalogue, sign: f64) -> Option<Call> {
         _ => None,
     })?;
     let now: f64 = last.slot(&spec.name)?.parse().ok()?;
-    let by = if last.function == "window.move" { WINDOW_STEP } else { ((max - min) * SHARE).round().max(1.0) };
+    let by =
+        if last.function == "window.move" { WINDOW_STEP } else { ((max - min) * SHARE).round().max(1.0) };
     // "More" after "eighteen degrees" is a degree.
     let by = if step < 1.0 { 1.0 } else { by };
     let new = (now + sign * by).clamp(min, max);
@@ -118,13 +125,16 @@ fn lent(matcher: &Matcher, own: &Tagged, last: &Call) -> Option<Vec<Call>> {
     let templates = &matcher.templates;
     let of_last = templates.rules.iter().filter(|rule| rule.function == last.function);
     // The rules that could have made the last call, those that ask for least first.
-    let mut bases: Vec<&Rule> = of_last.filter(|rule| rule.slots.iter().all(|(slot, value)| last.slot(slot) == Some(value))).collect();
+    let mut bases: Vec<&Rule> = of_last
+        .filter(|rule| rule.slots.iter().all(|(slot, value)| last.slot(slot) == Some(value)))
+        .collect();
     bases.sort_by_key(|rule| rule.need.len());
     bases.into_iter().find_map(|rule| {
         let base = concepts(rule, last, matcher.catalogue);
         let before = single(matcher, &base)?;
         let merged = base.corrected_by(own.clone());
-        let Meaning::Calls(calls) = rules::meaning(templates, matcher.catalogue, &merged, Mood::Command, 0)? else {
+        let Meaning::Calls(calls) = rules::meaning(templates, matcher.catalogue, &merged, Mood::Command, 0)?
+        else {
             return None;
         };
         let mut new = Vec::new();
@@ -162,8 +172,15 @@ fn concepts(rule: &Rule, last: &Call, catalogue: &Catalogue) -> Tagged {
         });
         tagged.concepts.extend(concept.filter(|(class, _)| class != "loc").map(|concept| vec![concept]));
     }
-    let takes = |slot: &&(String, String)| matches!(slot.1.as_str(), "celsius" | "level10" | "level3" | "percent" | "kmh");
-    let number = rule.from.iter().find(takes).and_then(|(slot, _)| last.slot(slot)).and_then(|value| value.parse().ok());
+    let takes = |slot: &&(String, String)| {
+        matches!(slot.1.as_str(), "celsius" | "level10" | "level3" | "percent" | "kmh")
+    };
+    let number = rule
+        .from
+        .iter()
+        .find(takes)
+        .and_then(|(slot, _)| last.slot(slot))
+        .and_then(|value| value.parse().ok());
     let asks = rule.need.iter().flatten().chain(&rule.may).any(|name| name == "number");
     if let Some(number) = number.filter(|_| asks && catalogue.function(&rule.function).is_some()) {
         tagged.numbers.push(number);
@@ -198,22 +215,40 @@ mod tests {
 
     #[test]
     fn another_place_takes_the_rest_over() {
-        assert_eq!(after("turn on my seat heating to level two", "and the passenger's too"), "seat.heating seat=passenger level=2");
-        assert_eq!(after("open the driver's window halfway", "the rear left as well"), "window.move position=rear_left action=open percent=50");
-        assert_eq!(after("set the driver side to 21 degrees", "same for the passenger"), "climate.set_temperature zone=passenger celsius=21");
+        assert_eq!(
+            after("turn on my seat heating to level two", "and the passenger's too"),
+            "seat.heating seat=passenger level=2"
+        );
+        assert_eq!(
+            after("open the driver's window halfway", "the rear left as well"),
+            "window.move position=rear_left action=open percent=50"
+        );
+        assert_eq!(
+            after("set the driver side to 21 degrees", "same for the passenger"),
+            "climate.set_temperature zone=passenger celsius=21"
+        );
     }
 
     #[test]
     fn another_number_or_act_takes_the_place_over() {
         assert_eq!(after("set the fan to three", "make it five"), "climate.set_fan level=5");
-        assert_eq!(after("open the rear right window", "close it again"), "window.move position=rear_right action=close percent=100");
+        assert_eq!(
+            after("open the rear right window", "close it again"),
+            "window.move position=rear_right action=close percent=100"
+        );
         assert_eq!(after("turn on the fog lights", "turn them off again"), "light.set which=fog state=off");
     }
 
     #[test]
     fn more_and_less_go_on_and_back() {
-        assert_eq!(after("make it warmer", "a bit more"), "climate.adjust_temperature zone=driver direction=warmer");
-        assert_eq!(after("make it warmer", "that is too much"), "climate.adjust_temperature zone=driver direction=cooler");
+        assert_eq!(
+            after("make it warmer", "a bit more"),
+            "climate.adjust_temperature zone=driver direction=warmer"
+        );
+        assert_eq!(
+            after("make it warmer", "that is too much"),
+            "climate.adjust_temperature zone=driver direction=cooler"
+        );
         assert_eq!(after("set the fan to three", "a bit more please"), "climate.set_fan level=4");
         assert_eq!(after("set the fan to ten", "more"), "none", "it is at its most");
         assert_eq!(after("turn the volume down", "more"), "media.volume action=down");
@@ -221,14 +256,24 @@ mod tests {
 
     #[test]
     fn the_other_one_is_the_other_side() {
-        assert_eq!(after("open the rear left window", "the other one"), "window.move position=rear_right action=open percent=100");
+        assert_eq!(
+            after("open the rear left window", "the other one"),
+            "window.move position=rear_right action=open percent=100"
+        );
         assert_eq!(after("open the sunroof", "the other one"), "none");
         assert_eq!(after("open the sunroof", "undo that"), "sunroof.move action=close");
     }
 
     #[test]
     fn what_speaks_of_something_else_is_no_follow_up() {
-        for said in ["tell me a joke", "the trunk", "what is the capital of France", "he told me to close it", "don't close it", "nice"] {
+        for said in [
+            "tell me a joke",
+            "the trunk",
+            "what is the capital of France",
+            "he told me to close it",
+            "don't close it",
+            "nice",
+        ] {
             assert_eq!(after("open the rear left window", said), "none", "{said}");
         }
     }

@@ -189,12 +189,16 @@ fn number(words: &[Word]) -> Option<(f64, usize)> {
             None => (tens, 1),
         },
         // "One twenty", "one oh five": hundreds without the word.
-        (_, Some(hundreds)) if (1.0..10.0).contains(&hundreds) => match (word(1), small(word(1)), small(word(2))) {
-            ("oh" | "o", _, Some(unit)) if (1.0..10.0).contains(&unit) => (hundreds * 100.0 + unit, 3),
-            (_, Some(tens), Some(unit)) if tens >= 20.0 && (1.0..10.0).contains(&unit) => (hundreds * 100.0 + tens + unit, 3),
-            (_, Some(rest), _) if rest >= 10.0 => (hundreds * 100.0 + rest, 2),
-            _ => (hundreds, 1),
-        },
+        (_, Some(hundreds)) if (1.0..10.0).contains(&hundreds) => {
+            match (word(1), small(word(1)), small(word(2))) {
+                ("oh" | "o", _, Some(unit)) if (1.0..10.0).contains(&unit) => (hundreds * 100.0 + unit, 3),
+                (_, Some(tens), Some(unit)) if tens >= 20.0 && (1.0..10.0).contains(&unit) => {
+                    (hundreds * 100.0 + tens + unit, 3)
+                }
+                (_, Some(rest), _) if rest >= 10.0 => (hundreds * 100.0 + rest, 2),
+                _ => (hundreds, 1),
+            }
+        }
         (_, Some(unit)) => (unit, 1),
         _ if word(0) == "a" && word(1) == "hundred" => (1.0, 1),
         // "A hundred" with its article lost.
