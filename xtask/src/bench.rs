@@ -1,6 +1,6 @@
 //! Measurements on this machine, each its own command: told, and never judged by a test.
 
-use std::{fs, path::absolute, process::Command};
+use std::{path::absolute, process::Command};
 
 use clap::Subcommand;
 
@@ -135,13 +135,8 @@ fn ros2(
         command.args(["--only", only]);
     }
     command.envs(environments::sourced(&python)?);
-    // The wheels hold no librmw_implementation, which r2r's own build links: a linker script stands for it.
-    let scripts = absolute(target())?.join("bench/scripts");
-    fs::create_dir_all(&scripts)?;
-    fs::write(scripts.join("librmw_implementation.so"), "INPUT(-lrmw_fastrtps_cpp)\n")?;
-    command.env("LIBRARY_PATH", scripts);
-    // r2r makes Rust types of these packages, and of all that are there else.
-    command.env("IDL_PACKAGE_FILTER", "builtin_interfaces;std_msgs;geometry_msgs;sensor_msgs;rcl_interfaces");
+    let packages = "builtin_interfaces;std_msgs;geometry_msgs;sensor_msgs;rcl_interfaces";
+    command.envs(environments::for_r2r(&absolute(target())?.join("bench/scripts"), packages)?);
     succeed(&mut command)
 }
 

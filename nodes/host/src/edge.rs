@@ -9,7 +9,7 @@ use troika_transport::{NodeHandle, Publisher, Subscription, Transport, Transport
 use crate::{
     bind::decode,
     clock::Clock,
-    service::{TypedClient, TypedServer, answering},
+    service::{TypedClient, TypedServer},
     sync::Counter,
 };
 
@@ -105,7 +105,7 @@ impl Edge {
         service: &str,
         answer: impl FnMut(S::Request) -> Result<S::Response, String> + Send + 'static,
     ) -> Result<TypedServer, TransportError> {
-        Ok(TypedServer::new(self.handle.serve(service, S::TYPE, answering::<S>(answer))?))
+        TypedServer::serve::<S>(&*self.handle, service, answer)
     }
 
     /// A client of a service of an absolute name.

@@ -23,6 +23,7 @@ use crate::{
     qos::Watcher,
     rosout::Rosout,
     sched::{self, Notice, Policy, WakeLatency},
+    service::Serving,
     stats::{NodeEvent, NodeStats, Record, books},
     sync::{StopToken, Wake},
 };
@@ -217,7 +218,7 @@ impl Host {
     }
 
     /// Its services and heartbeats, and its place in the host.
-    fn take_in<S: Step>(&mut self, managed: Managed, options: NodeOptions) -> Result<(), SpawnError> {
+    fn take_in<S: Step>(&mut self, managed: Managed, mut options: NodeOptions) -> Result<(), SpawnError> {
         let record = managed.record.clone();
         let name = record.node.clone();
         let refused = |why: TransportError| SpawnError::Transport { node: name.clone(), why };
@@ -231,10 +232,12 @@ impl Host {
         };
         let mut declared =
             own_parameters::declared(&record.contract, options.sched, S::LEVELS, options.level, &clock);
-        declared.extend(options.parameters);
+        declared.append(&mut options.parameters);
         let accept = own_parameters::accept(S::LEVELS, record.cells.clone());
-        let parameters = ParameterServer::declare(&*managed.handle, &name, declared, accept, clock.clone())
-            .map_err(refused)?;
+        let unreadable = &record.cells.unreadable;
+        let serving = Serving { handle: &*managed.handle, options: &options, unreadable };
+        let parameters =
+            ParameterServer::declare(serving, declared, accept, clock.clone()).map_err(refused)?;
         let managed = Arc::new(Mutex::new(managed));
         let lifecycle = {
             let node = lifecycle::lock(&managed);
@@ -247,7 +250,8 @@ impl Host {
                             none.insert(Caretaker::start(self.go.clone()).map_err(no_thread)?)
                         }
                     };
-                    let server = LifecycleServer::declare(&*node.handle, &record, &managed, caretaker);
+                    let serving = Serving { handle: &*node.handle, options: &options, unreadable };
+                    let server = LifecycleServer::declare(serving, &record, &managed, caretaker);
                     Some(server.map_err(refused)?)
                 }
                 false => None,

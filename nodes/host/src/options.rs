@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use troika_kit::{Contract, Ports, Qos, Wake, contract::ContractError};
 use troika_transport::TransportError;
 
-use crate::{governor::LevelPlan, inject::Injection, parameters::Declared, sched::Policy, sync::Vital};
+use crate::{
+    governor::LevelPlan, inject::Injection, parameters::Declared, sched::Policy, service::OF_EVERY_NODE,
+    sync::Vital,
+};
 
 /// Stack of a node's thread. tract's deepest graphs need well under 1 MiB; an explicit size keeps what `mlockall` pins
 /// small.
@@ -55,6 +58,9 @@ pub struct NodeOptions {
     pub namespace: String,
     /// Port name to topic. An absolute topic stands as it is, `x` is `<namespace>/x`, `~/x` is `<namespace>/<name>/x`.
     pub remaps: BTreeMap<String, String>,
+    /// The name of one of [`OF_EVERY_NODE`](crate::service::OF_EVERY_NODE) to another, written as topics are; else it is below the
+    /// node's own.
+    pub services: BTreeMap<String, String>,
     /// Port name to the QoS that it has in place of its own.
     pub qos: BTreeMap<String, Qos>,
     /// The thread's scheduling policy.
@@ -91,6 +97,7 @@ impl NodeOptions {
             name: name.into(),
             namespace: "/".into(),
             remaps: BTreeMap::new(),
+            services: BTreeMap::new(),
             qos: BTreeMap::new(),
             sched: Policy::Other,
             cores: None,
@@ -137,14 +144,25 @@ impl NodeOptions {
 
     /// The topic of a port: its remap, else its default.
     pub(crate) fn topic(&self, port: &str, default: &str) -> String {
-        let topic = self.remaps.get(port).map_or(default, String::as_str);
+        self.expand(self.remaps.get(port).map_or(default, String::as_str))
+    }
+
+    /// The name of one of its services.
+    pub(crate) fn service(&self, service: &str) -> String {
+        match self.services.get(service) {
+            Some(name) => self.expand(name),
+            None => format!("{}/{service}", self.full_name()),
+        }
+    }
+
+    fn expand(&self, name: &str) -> String {
         let namespace = self.namespace.trim_end_matches('/');
-        if let Some(private) = topic.strip_prefix("~/") {
+        if let Some(private) = name.strip_prefix("~/") {
             format!("{namespace}/{}/{private}", self.name)
-        } else if topic.starts_with('/') {
-            topic.into()
+        } else if name.starts_with('/') {
+            name.into()
         } else {
-            format!("{namespace}/{topic}")
+            format!("{namespace}/{name}")
         }
     }
 
@@ -158,6 +176,10 @@ impl NodeOptions {
                 port: port.clone(),
                 known: ports().map(|spec| spec.name).collect::<Vec<_>>().join(", "),
             });
+        }
+        if let Some(service) = self.services.keys().find(|key| !OF_EVERY_NODE.contains(&key.as_str())) {
+            let (service, known) = (service.clone(), OF_EVERY_NODE.join(", "));
+            return Err(SpawnError::UnknownService { node: self.full_name(), service, known });
         }
         if let Wake::Input(port) = declared.spec().wake
             && I::SPECS.iter().all(|spec| spec.name != port)
@@ -183,6 +205,16 @@ pub enum SpawnError {
         /// The unknown port.
         port: String,
         /// The ports that it has.
+        known: String,
+    },
+    /// A service that the node has not is given a name.
+    #[error("{node} has no service '{service}'; it has: {known}")]
+    UnknownService {
+        /// The node's full name.
+        node: String,
+        /// The unknown service.
+        service: String,
+        /// The services that it has.
         known: String,
     },
     /// The contract wakes on an input that the node has not.

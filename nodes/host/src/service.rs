@@ -1,15 +1,67 @@
-//! Typed services and clients for the ends that are threads of their own ([`crate::Edge`]).
+//! Typed services: those that every node of the host has, and servers and clients for the ends that are threads of their own
+//! ([`crate::Edge`]).
 
-use std::{marker::PhantomData, sync::mpsc, time::Duration};
+use std::{
+    marker::PhantomData,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use troika_kit::{Message, Service};
-use troika_transport::{CallError, Client, Meta, OnRequest, Respond, Server, TransportError};
+use troika_transport::{CallError, Client, Meta, NodeHandle, OnRequest, Respond, Server, TransportError};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, options::NodeOptions, sync::Counter};
+
+/// The services of every node of the host, by their names below the node's own.
+pub const OF_EVERY_NODE: [&str; 11] = [
+    "list_parameters",
+    "get_parameters",
+    "get_parameter_types",
+    "describe_parameters",
+    "set_parameters",
+    "set_parameters_atomically",
+    "get_state",
+    "get_available_states",
+    "get_available_transitions",
+    "get_transition_graph",
+    "change_state",
+];
+
+/// What a node serves its own services with.
+#[derive(Clone, Copy)]
+pub(crate) struct Serving<'a> {
+    pub(crate) handle: &'a dyn NodeHandle,
+    /// For its names.
+    pub(crate) options: &'a NodeOptions,
+    /// Where requests that are none are counted.
+    pub(crate) unreadable: &'a Arc<Counter>,
+}
+
+impl Serving<'_> {
+    /// Serves one of [`OF_EVERY_NODE`], under the name that it has been given.
+    pub(crate) fn serve<S: Service>(
+        &self,
+        name: &str,
+        mut answer: impl FnMut(S::Request) -> Result<S::Response, String> + Send + 'static,
+    ) -> Result<Box<dyn Server>, TransportError> {
+        self.serve_later::<S>(name, move |request, reply| reply.answer(answer(request)))
+    }
+
+    /// The same where an answer may take its time.
+    pub(crate) fn serve_later<S: Service>(
+        &self,
+        name: &str,
+        answer: impl FnMut(S::Request, Reply<S>) + Send + 'static,
+    ) -> Result<Box<dyn Server>, TransportError> {
+        let on_request = answering_later::<S>(self.unreadable.clone(), answer);
+        self.handle.serve(&self.options.service(name), S::TYPE, on_request)
+    }
+}
 
 /// A service that is served. Dropping it ends it.
 pub struct TypedServer {
     _server: Box<dyn Server>,
+    unreadable: Arc<Counter>,
 }
 
 /// Asks one service.
@@ -40,20 +92,17 @@ pub enum AskError {
     Decode(#[from] troika_kit::DecodeError),
 }
 
-/// What a server does with bytes: a request that is none is refused, and the node's code never sees it.
-pub(crate) fn answering<S: Service>(
-    mut answer: impl FnMut(S::Request) -> Result<S::Response, String> + Send + 'static,
-) -> OnRequest {
-    answering_later::<S>(move |request, reply| reply.answer(answer(request)))
-}
-
-/// The same for a server that may take its time.
-pub(crate) fn answering_later<S: Service>(
+/// What a server does with bytes: a request that is none is counted and refused, and the node's code never sees it.
+fn answering_later<S: Service>(
+    unreadable: Arc<Counter>,
     mut answer: impl FnMut(S::Request, Reply<S>) + Send + 'static,
 ) -> OnRequest {
     Box::new(move |cdr: &[u8], _: &Meta, respond: Respond| match S::Request::decode(cdr) {
         Ok(request) => answer(request, Reply { respond, service: PhantomData }),
-        Err(error) => respond.answer(Err(format!("no request of {}: {error}", S::TYPE.name))),
+        Err(error) => {
+            unreadable.add(1);
+            respond.answer(Err(format!("no request of {}: {error}", S::TYPE.name)));
+        }
     })
 }
 
@@ -75,8 +124,20 @@ impl<S: Service> Reply<S> {
 }
 
 impl TypedServer {
-    pub(crate) fn new(server: Box<dyn Server>) -> TypedServer {
-        TypedServer { _server: server }
+    pub(crate) fn serve<S: Service>(
+        handle: &dyn NodeHandle,
+        service: &str,
+        mut answer: impl FnMut(S::Request) -> Result<S::Response, String> + Send + 'static,
+    ) -> Result<TypedServer, TransportError> {
+        let unreadable = Arc::<Counter>::default();
+        let on_request =
+            answering_later::<S>(unreadable.clone(), move |request, reply| reply.answer(answer(request)));
+        Ok(TypedServer { _server: handle.serve(service, S::TYPE, on_request)?, unreadable })
+    }
+
+    /// Requests that were none.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.get()
     }
 }
 

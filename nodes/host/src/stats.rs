@@ -95,6 +95,8 @@ pub struct NodeStats {
     pub dropped: u64,
     /// Messages on its inputs that were no value of their type.
     pub undecodable: u64,
+    /// Requests to its services that were none.
+    pub unreadable: u64,
     /// Messages on its inputs that were.
     pub received: u64,
     /// Of these, values of latest-value inputs that were overwritten before a step saw them.
@@ -140,6 +142,8 @@ pub(crate) struct Cells {
     /// Dropped because all encode buffers were on their way, or a value had no CDR form.
     pub(crate) unsent: Counter,
     pub(crate) undecodable: Counter,
+    /// Of its services' requests.
+    pub(crate) unreadable: Arc<Counter>,
     pub(crate) received: Counter,
     pub(crate) overwritten: Counter,
     pub(crate) put_late: Counter,
@@ -383,6 +387,7 @@ impl Record {
             level_changes: cells.level_changes.get(),
             dropped: self.dropped(),
             undecodable: cells.undecodable.get(),
+            unreadable: cells.unreadable.get(),
             received: cells.received.get(),
             overwritten: cells.overwritten.get(),
             put_late: cells.put_late.get(),

@@ -15,6 +15,8 @@ use std::{
 };
 
 use support::{CABIN, DETECTORS, Router, Run, Running, Scratch, command, root, start, troika};
+use troika_kit::{Message as _, Service as _, Time};
+use troika_msgs::lifecycle_msgs::{GetState, GetStateRequest, GetStateResponse};
 use troika_transport::{Graph, Transport as _};
 
 /// Waits until the router's graph is as wanted.
@@ -62,6 +64,41 @@ fn the_arguments_of_ros2_launch_make_a_node_on_the_graph() {
         "car.yaml:4: dms (driver_monitor) has no parameter robot",
         "/car/dms: ",
     ]);
+}
+
+#[test]
+fn services_have_the_names_that_remap_rules_give_them() {
+    let router = Router::new();
+    let mut command = command(&["node", "template", "--router", &router.endpoint, "--ros-args"]);
+    command.args(["-r", "__node:=still", "-r", "__ns:=/car", "-r", "~/get_state:=/old/state"]);
+    let mut running = start(command.args(["-r", "still/get_parameters:=get"]));
+    let serves = |graph: &Graph, service: &str| {
+        graph.services.iter().any(|end| end.serves && end.node == "/car/still" && end.service == service)
+    };
+    let graph = wait_for(&router, &mut running, |graph| {
+        ["/old/state", "/car/get", "/car/still/change_state", "/car/still/set_parameters"]
+            .iter()
+            .all(|service| serves(graph, service))
+    });
+    for old in ["/car/still/get_state", "/car/still/get_parameters"] {
+        assert!(!serves(&graph, old), "{graph:?}");
+    }
+    let transport = router.transport();
+    let asks = transport.node("/", "asks").unwrap();
+    let mut client = asks.client("/old/state", GetState::TYPE).unwrap();
+    while !client.is_served().unwrap() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (sender, answers) = std::sync::mpsc::channel();
+    let on_reply = move |answer: Result<&[u8], _>| sender.send(answer.map(<[u8]>::to_vec)).unwrap();
+    let mut request = Vec::new();
+    GetStateRequest::default().encode(&mut request).unwrap();
+    client.call(&request, Time::ZERO, Box::new(on_reply)).unwrap();
+    let answer = answers.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+    assert_eq!(GetStateResponse::decode(&answer).unwrap().current_state.label, "active");
+    running.interrupt();
+    let run = running.wait();
+    assert_eq!(run.code, Some(0), "{run}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ from cyclonedds.util import duration
 from lines import commands, say
 
 QOS = Qos(Policy.Reliability.Reliable(duration(seconds=1)), Policy.History.KeepLast(10))
+LASTING = Qos(Policy.Durability.TransientLocal, base=QOS)
 
 
 @dataclass
@@ -83,8 +84,16 @@ def main():
                 writer.write(message)
             time.sleep(0.05)
 
-    def listen(topic, kind):
-        reader = DataReader(participant, Topic(participant, f"rt{topic}", kind), qos=QOS)
+    def say_once(topic, kind, values):
+        """What late joiners are to get."""
+        writer = DataWriter(participant, Topic(participant, f"rt{topic}", kind), qos=LASTING)
+        kept.append(writer)
+        for told in values:
+            writer.write(build(kind, told))
+        say(event="said", topic=topic)
+
+    def listen(topic, kind, qos):
+        reader = DataReader(participant, Topic(participant, f"rt{topic}", kind), qos=qos)
         kept.append(reader)
         say(event="listening", topic=topic)
         while True:
@@ -98,8 +107,11 @@ def main():
         if order["do"] == "talk":
             threading.Thread(target=talk, args=(topic, kind, order["data"]), daemon=True).start()
             say(event="talking", topic=topic)
+        elif order["do"] == "say":
+            say_once(topic, kind, order["values"])
         else:
-            threading.Thread(target=listen, args=(topic, kind), daemon=True).start()
+            qos = LASTING if order.get("lasting") else QOS
+            threading.Thread(target=listen, args=(topic, kind, qos), daemon=True).start()
 
 
 main()

@@ -1,9 +1,11 @@
-"""pyzeros as a peer: listens, talks, serves, asks and lists. The type of DriverState is written here by hand from what its fields are, so
+"""pyzeros as a peer: listens, talks, counts, serves, asks and lists. The type of DriverState is written here by hand from what its fields are, so
 that its hash is computed from a second source."""
 
 import asyncio
+import itertools
 import logging
 import os
+import struct
 import sys
 import threading
 from typing import Any
@@ -54,6 +56,7 @@ class DriverState(IdlStruct):
 logging.disable(logging.WARNING)
 
 TYPES = {kind.get_type_name(): kind for kind in (String, Image, DriverState)}
+PUBS = {}
 DOMAIN = int(os.environ["ROS_DOMAIN_ID"])
 
 
@@ -97,6 +100,36 @@ async def talk(topic, kind, data):
         await asyncio.sleep(0.05)
 
 
+async def greet(topic, kind, data):
+    """Says the same again and again, until the first burst."""
+    pub = PUBS[topic] = pyzeros.Pub(kind, topic)
+    while True:
+        pub.publish(message(kind, {"data": data}))
+        await asyncio.sleep(0.05)
+
+
+def burst(topic, first, end):
+    """Numbers as fast as they go; zenoh has room for so many."""
+    pub = PUBS[topic]
+    for number in range(first, end):
+        pub.publish(message(String, {"data": str(number)}))
+
+
+async def count(topic, kind, every):
+    """Tells when so many more numbers came, and whether each was the next; and of what is none, that it came."""
+    sub = pyzeros.Sub(kind, topic)
+    say(event="counting", topic=topic)
+    number, ordered = 0, True
+    async for got in sub.listen_reliable(queue_size=0):
+        if not got.data.isdigit():
+            say(event="heard", topic=topic)
+            continue
+        ordered &= int(got.data) == number
+        number += 1
+        if number % every == 0:
+            say(event="counted", topic=topic, got=number, ordered=ordered)
+
+
 async def serve(service):
     server = pyzeros.Server(SetBool, service)
     say(event="serving", topic=service, hash=SetBool.hash_rihs01())
@@ -111,6 +144,21 @@ async def ask(service, data):
     await client.wait_for_service()
     answer = await client.call_async(SetBool.Request(**data))
     say(event="answered", topic=service, hash=SetBool.hash_rihs01(), data=plain(answer))
+
+
+async def spoil(zenoh_session, key, payloads, asks):
+    """What no reader of the key's type can read, one after another, again and again: as messages or as requests, with an attachment as a
+    ROS node's and without one."""
+    attachment = struct.pack("<qqB16s", 1, 0, 16, b"s" * 16)
+    for payload, attached in itertools.cycle(itertools.product(payloads, (attachment, None))):
+        if asks:
+            replies = zenoh_session.get(key, payload=bytes(payload), attachment=attached, timeout=5.0)
+            for reply in await asyncio.to_thread(list, replies):
+                if reply.err is not None:
+                    say(event="refused", topic=key, why=reply.err.payload.to_string())
+        else:
+            zenoh_session.put(key, bytes(payload), attachment=attached)
+        await asyncio.sleep(0.02)
 
 
 def listing(zenoh_session):
@@ -160,10 +208,19 @@ async def main(port):
                 tasks[topic] = asyncio.create_task(listen(topic, TYPES[order["type"]]))
             elif order["do"] == "talk":
                 tasks[topic] = asyncio.create_task(talk(topic, TYPES[order["type"]], order["data"]))
+            elif order["do"] == "greet":
+                tasks[topic] = asyncio.create_task(greet(topic, TYPES[order["type"]], order["data"]))
+            elif order["do"] == "burst":
+                tasks[topic].cancel()
+                burst(topic, order["from"], order["to"])
+            elif order["do"] == "count":
+                tasks[topic] = asyncio.create_task(count(topic, TYPES[order["type"]], order["every"]))
             elif order["do"] == "serve":
                 tasks[topic] = asyncio.create_task(serve(topic))
             elif order["do"] == "ask":
                 tasks[topic] = asyncio.create_task(ask(topic, order["data"]))
+            elif order["do"] == "spoil":
+                tasks[topic] = asyncio.create_task(spoil(zenoh_session, topic, order["payloads"], order["asks"]))
             elif order["do"] == "hush":
                 tasks.pop(topic).cancel()
             elif order["do"] == "list":

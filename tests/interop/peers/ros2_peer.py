@@ -11,11 +11,13 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.parameter import Parameter
 from rclpy.parameter_client import AsyncParameterClient
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from lines import commands, say
 
 # Arrays of more elements than this are told by length and sum (the tests have the same figure).
 LONG = 4096
+LASTING = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def kind_of(name):
@@ -80,35 +82,47 @@ class Peer:
             ]
             say(event="got", topic=topic, data=plain(message), publishers=ends)
 
-        self.node.create_subscription(kind_of(order["type"]), topic, heard, 10)
+        self.node.create_subscription(kind_of(order["type"]), topic, heard, LASTING if order.get("lasting") else 10)
         say(event="listening", topic=topic)
 
-    def burst(self, order):
-        """Numbers as fast as they go, once somebody listens; both ends have room for all."""
-        kind, topic, count = kind_of(order["type"]), order["topic"], order["count"]
-        publisher = self.node.create_publisher(kind, topic, count)
+    def say(self, order):
+        """What late joiners are to get."""
+        kind, topic = kind_of(order["type"]), order["topic"]
+        publisher = self.node.create_publisher(kind, topic, LASTING)
+        self.talking[topic] = (publisher, None)
+        for told in order["values"]:
+            publisher.publish(fill(kind(), told))
+        say(event="said", topic=topic)
 
-        def tick():
-            if publisher.get_subscription_count() > 0:
-                self.node.destroy_timer(timer)
-                for number in range(count):
-                    publisher.publish(kind(data=str(number)))
-                say(event="sent", topic=topic)
-
-        timer = self.node.create_timer(0.05, tick)
+    def greet(self, order):
+        """Says the same again and again, until the first burst."""
+        kind, topic = kind_of(order["type"]), order["topic"]
+        publisher = self.node.create_publisher(kind, topic, order["depth"])
+        timer = self.node.create_timer(0.05, lambda: publisher.publish(kind(data=order["data"])))
         self.talking[topic] = (publisher, timer)
 
+    def burst(self, order):
+        """Numbers as fast as they go; both ends have room for them."""
+        publisher, timer = self.talking[order["topic"]]
+        timer.cancel()
+        for number in range(order["from"], order["to"]):
+            publisher.publish(publisher.msg_type(data=str(number)))
+
     def count(self, order):
-        """Tells when so many numbers came, and whether each was the next."""
-        topic, count = order["topic"], order["count"]
-        seen = []
+        """Tells when so many more numbers came, and whether each was the next; and of what is none, that it came."""
+        topic, every = order["topic"], order["every"]
+        seen = {"got": 0, "ordered": True}
 
         def heard(message):
-            seen.append(int(message.data))
-            if len(seen) == count:
-                say(event="counted", topic=topic, ordered=seen == list(range(count)))
+            if not message.data.isdecimal():
+                say(event="heard", topic=topic)
+                return
+            seen["ordered"] &= int(message.data) == seen["got"]
+            seen["got"] += 1
+            if seen["got"] % every == 0:
+                say(event="counted", topic=topic, **seen)
 
-        self.node.create_subscription(kind_of(order["type"]), topic, heard, count)
+        self.node.create_subscription(kind_of(order["type"]), topic, heard, every)
         say(event="counting", topic=topic)
 
     def serve(self, order):

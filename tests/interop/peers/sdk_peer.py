@@ -24,6 +24,7 @@ NEEDS = {
     "std_msgs/msg/String": [],
     "sensor_msgs/msg/Image": ["std_msgs/msg/Header", "builtin_interfaces/msg/Time"],
     "troika_msgs/msg/DriverState": ["std_msgs/msg/Header", "builtin_interfaces/msg/Time"],
+    "troika_msgs/msg/VehicleSignals": ["std_msgs/msg/Header", "builtin_interfaces/msg/Time"],
 }
 
 

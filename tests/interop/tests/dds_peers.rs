@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use support::{driver_state, driver_state_data, string};
@@ -15,22 +15,16 @@ use troika_host::{
 use troika_interop::{
     Peer,
     edges::{self, ROUNDS, interfaces},
-    encoded, on_dds, own_domain, told, verdict,
+    encoded,
+    exchange::{late_joiners_get_what_was_said, messages_both_ways, services_both_ways, until_got},
+    on_dds, own_domain, verdict,
 };
 use troika_kit::{Message, Qos, Service};
 use troika_msgs::{rcl_interfaces as rcl, std_msgs, troika::DriverState};
 use troika_template::{Config, Template};
-use troika_transport::{Publisher, Transport};
+use troika_transport::{NodeHandle, Transport};
 
 const LASTING: Qos = Qos { transient_local: true, ..Qos::DEFAULT };
-
-/// Puts until the peer has it: a peer may find all of us later than we find it.
-fn until_got(peer: &mut Peer, publisher: &mut dyn Publisher, cdr: &[u8], wanted: impl Fn(&Value) -> bool) {
-    until(&format!("{} to get it", peer.name()), || {
-        publisher.put(cdr, stamp(0)).expect("put");
-        peer.poll(Duration::from_millis(100), |e| e["event"] == "got" && wanted(e)).is_some()
-    });
-}
 
 /// Asks the peer for the graph until it is as wanted.
 fn until_seen(peer: &mut Peer, topic: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
@@ -192,13 +186,18 @@ fn rclpy_reads_our_parameters_and_we_read_its() {
     verdict("rclpy_peer", "answers our client");
 }
 
+/// `std_msgs/String` and `DriverState`, each way.
+fn both_types_both_ways(peer: &mut Peer, ours: &dyn Transport, node: &dyn NodeHandle) {
+    messages_both_ways(peer, ours, node, &string(), &json!({ "data": string().data }));
+    messages_both_ways(peer, ours, node, &driver_state(), &driver_state_data());
+}
+
 #[test]
 fn the_python_binding_of_cyclonedds_exchanges_messages_with_us() {
     let domain = own_domain();
     let ours = on_dds(domain);
     let node = ours.node("/car", "ours").expect("node");
-    let mut peer = Peer::cyclonedds(domain);
-    peer_exchange(&mut peer, &ours, &*node);
+    both_types_both_ways(&mut Peer::cyclonedds(domain), &ours, &*node);
 }
 
 #[test]
@@ -206,34 +205,28 @@ fn rustdds_exchanges_messages_with_us() {
     let domain = own_domain();
     let ours = on_dds(domain);
     let node = ours.node("/car", "ours").expect("node");
-    let mut peer = Peer::rustdds(domain);
-    peer_exchange(&mut peer, &ours, &*node);
+    both_types_both_ways(&mut Peer::rustdds(domain), &ours, &*node);
 }
 
-/// `std_msgs/String` and `DriverState`, each way.
-fn peer_exchange(peer: &mut Peer, ours: &dyn Transport, node: &dyn troika_transport::NodeHandle) {
-    let (text, state) = (string(), driver_state());
-    let types = [
-        (std_msgs::String::TYPE, json!({ "data": text.data }), told(&text), encoded(&text)),
-        (DriverState::TYPE, driver_state_data(), told(&state), encoded(&state)),
-    ];
-    for (at, (ty, data, shown, cdr)) in types.into_iter().enumerate() {
-        let (theirs, mine) = (format!("/theirs/t{at}"), format!("/ours/t{at}"));
-        let inbox = Inbox::open(node, &theirs, ty, Qos::DEFAULT);
-        peer.tell(&json!({ "do": "talk", "topic": theirs, "type": ty.name, "data": data }));
-        peer.wait_for("talking", &theirs);
-        let entry = troika_msgs::dynamic::lookup(ty.name).expect("one of ours");
-        let got = entry.to_json(&inbox.next().cdr).expect("its CDR");
-        assert!(troika_interop::same(&got, &shown), "{got} is not {shown}");
-        verdict(peer.name(), &format!("sends {}, which we receive", ty.name));
-
-        let mut publisher = node.publisher(&mine, ty, Qos::DEFAULT).expect("publisher");
-        peer.tell(&json!({ "do": "listen", "topic": mine, "type": ty.name }));
-        peer.wait_for("listening", &mine);
-        until_endpoint(ours, &mine, false);
-        until_got(peer, &mut *publisher, &cdr, |e| {
-            e["topic"] == *mine && troika_interop::same(&e["data"], &shown)
-        });
-        verdict(peer.name(), &format!("receives our {}", ty.name));
+#[test]
+fn late_joiners_get_what_was_said_between_peers_and_us() {
+    let starts: [fn(u32) -> Peer; 3] = [Peer::cyclonedds, Peer::rustdds, |domain| Peer::r2r(domain, "peer")];
+    for start in starts {
+        let domain = own_domain();
+        let ours = on_dds(domain);
+        let node = ours.node("/car", "ours").expect("node");
+        late_joiners_get_what_was_said(&ours, &*node, || start(domain));
     }
+}
+
+#[test]
+fn r2r_exchanges_messages_and_services_with_us() {
+    let domain = own_domain();
+    let ours = on_dds(domain);
+    let node = ours.node("/car", "ours").expect("node");
+    let mut peer = Peer::r2r(domain, "peer");
+    both_types_both_ways(&mut peer, &ours, &*node);
+    services_both_ways(&mut peer, &ours, &*node);
+    until("its node on our graph", || ours.graph().expect("graph").nodes == ["/car/ours", "/peer"]);
+    verdict(peer.name(), "is on our graph over dds");
 }

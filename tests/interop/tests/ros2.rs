@@ -12,14 +12,20 @@ use std::{
 
 use serde_json::{Value, json};
 use support::{driver_state, driver_state_data, image, string};
-use troika_conformance::{Inbox, services::ask, until, until_endpoint};
+use troika_conformance::{Inbox, until, until_endpoint};
 use troika_host::{
     Host, HostOptions, NodeOptions,
     parameters::{Declared, double_value},
 };
-use troika_interop::{Peer, own_domain, same, told, verdict};
+use troika_interop::{
+    Peer,
+    exchange::{late_joiners_get_what_was_said, messages_both_ways, services_both_ways},
+    garbage,
+    lives::each_life_is_heard_and_hears_us,
+    many, own_domain, same, told, verdict,
+};
 use troika_kit::{Message, Qos, Service, Time};
-use troika_msgs::{lifecycle_msgs, std_msgs, std_srvs};
+use troika_msgs::{lifecycle_msgs, std_srvs};
 use troika_template::{Config, Template};
 use troika_transport::{Meta, NodeHandle, Respond, Transport};
 use troika_transport_ros2::{Ros2Options, Ros2Transport};
@@ -111,41 +117,37 @@ fn messages_pass_both_ways_with_rclpy() {
     we_hear(&mut peer, &ours, &*node, "/from/image", &data, &picture);
 }
 
-/// What the switch of both sides says.
-fn switched(on: bool) -> std_srvs::SetBoolResponse {
-    std_srvs::SetBoolResponse { success: on, message: if on { "on" } else { "off" }.to_owned() }
-}
-
 #[test]
 fn services_are_asked_both_ways_with_rclpy() {
     let domain = own_domain();
     let ours = open(domain);
     let node = ours.node("/car", "ours").expect("node");
-    let mut peer = Peer::ros2(domain, "peer");
-    let answer = |cdr_of: &[u8], _: &Meta, respond: Respond| {
-        let request = std_srvs::SetBoolRequest::decode(cdr_of).map_err(|error| error.to_string());
-        respond.answer(request.map(|request| cdr(&switched(request.data))));
-    };
-    let _served = node.serve("/car/switch", std_srvs::SetBool::TYPE, Box::new(answer)).expect("serve");
-    for on in [true, false] {
-        let order = json!({ "do": "ask", "topic": "/car/switch", "type": std_srvs::SetBool::TYPE.name, "data": { "data": on } });
-        peer.tell(&order);
-        let expected = switched(on);
-        assert_eq!(
-            peer.wait_for("answered", "/car/switch")["data"],
-            json!({ "success": expected.success, "message": expected.message })
-        );
+    services_both_ways(&mut Peer::ros2(domain, "peer"), &ours, &*node);
+}
+
+#[test]
+fn late_joiners_get_what_was_said_between_peers_and_us() {
+    let starts: [fn(u32) -> Peer; 2] =
+        [|domain| Peer::ros2(domain, "peer"), |domain| Peer::r2r(domain, "peer")];
+    for start in starts {
+        let domain = own_domain();
+        let ours = open(domain);
+        let node = ours.node("/car", "ours").expect("node");
+        late_joiners_get_what_was_said(&ours, &*node, || start(domain));
     }
-    verdict(peer.name(), "asks a service of ours over rcl");
-    peer.tell(&json!({ "do": "serve", "topic": "/peer/switch", "type": std_srvs::SetBool::TYPE.name }));
-    peer.wait_for("serving", "/peer/switch");
-    let mut client = node.client("/peer/switch", std_srvs::SetBool::TYPE).expect("client");
-    until("the peer's service", || client.is_served().expect("a look"));
-    for on in [true, false] {
-        let answer = ask(&mut *client, &cdr(&std_srvs::SetBoolRequest { data: on }), 1).expect("no refusal");
-        assert_eq!(std_srvs::SetBoolResponse::decode(&answer).expect("the peer's CDR"), switched(on));
-    }
-    verdict(peer.name(), "serves, and answers us over rcl");
+}
+
+#[test]
+fn r2r_exchanges_messages_and_services_with_us() {
+    let domain = own_domain();
+    let ours = open(domain);
+    let node = ours.node("/car", "ours").expect("node");
+    let mut peer = Peer::r2r(domain, "peer");
+    messages_both_ways(&mut peer, &ours, &*node, &string(), &json!({ "data": string().data }));
+    messages_both_ways(&mut peer, &ours, &*node, &driver_state(), &driver_state_data());
+    services_both_ways(&mut peer, &ours, &*node);
+    until("its node on our graph", || ours.graph().expect("graph").nodes == ["/car/ours", "/peer"]);
+    verdict(peer.name(), "is on our graph over rcl");
 }
 
 #[test]
@@ -220,63 +222,30 @@ fn rclpy_uses_the_parameters_and_the_life_cycle_of_a_hosted_node() {
 
 #[test]
 fn ten_thousand_messages_each_way_arrive_in_order() {
-    const COUNT: u32 = 10_000;
+    let count = many::count(10_000);
     let domain = own_domain();
     let ours = open(domain);
     let node = ours.node("/car", "ours").expect("node");
-    let mut peer = Peer::ros2(domain, "peer");
-    let roomy = Qos { depth: COUNT, ..Qos::DEFAULT };
-    let ty = std_msgs::String::TYPE;
-    peer.tell(&json!({ "do": "count", "topic": "/to/many", "type": ty.name, "count": COUNT }));
-    peer.wait_for("counting", "/to/many");
-    let mut publisher = node.publisher("/to/many", ty, roomy).expect("publisher");
-    until_endpoint(&ours, "/to/many", false);
-    for number in 0..COUNT {
-        publisher.put(&cdr(&std_msgs::String { data: number.to_string() }), Time::ZERO).expect("put");
-    }
-    assert_eq!(peer.wait_for("counted", "/to/many")["ordered"], true);
-    verdict(peer.name(), "receives 10,000 of our messages in order over rcl");
-    let inbox = Inbox::open(&*node, "/from/many", ty, roomy);
-    peer.tell(&json!({ "do": "burst", "topic": "/from/many", "type": ty.name, "count": COUNT }));
-    for number in 0..COUNT {
-        let message = std_msgs::String::decode(&inbox.next().cdr).expect("CDR");
-        assert_eq!(message.data, number.to_string());
-    }
-    verdict(peer.name(), "sends 10,000 messages that we receive in order over rcl");
-}
-
-/// Threads, files and shared memory of this process.
-fn holds() -> [usize; 3] {
-    let count = |place: &str| fs::read_dir(place).expect("Linux").count();
-    let maps = fs::read_to_string("/proc/self/maps").expect("Linux");
-    [count("/proc/self/task"), count("/proc/self/fd"), maps.matches("/dev/shm/").count()]
+    many::numbers_arrive_in_order(&mut Peer::ros2(domain, "peer"), &ours, &*node, count, count);
 }
 
 #[test]
 fn a_peer_that_is_killed_is_heard_again_when_it_comes_back() {
-    // One more is held where a killed peer is still believed there: Fast DDS waits 20 s for it.
-    let lives = std::env::var("TROIKA_LIVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(5_usize);
     let domain = own_domain();
     let ours = open(domain);
     let node = ours.node("/car", "ours").expect("node");
-    let inbox = Inbox::open(&*node, "/again", std_msgs::String::TYPE, Qos::DEFAULT);
-    let mut held = Vec::new();
-    for life in 0..lives {
-        let mut peer = Peer::ros2(domain, &format!("peer_{life}"));
-        peer.tell(&json!({ "do": "talk", "topic": "/again", "type": std_msgs::String::TYPE.name, "data": { "data": life.to_string() } }));
-        // Decoded: between processes Fast DDS pads a message's end.
-        until("this life's word", || {
-            std_msgs::String::decode(&inbox.next().cdr).expect("CDR").data == life.to_string()
-        });
-        peer.kill();
-        held.push(holds());
-    }
-    until("the killed peers' end on the graph", || ours.graph().expect("graph").nodes == ["/car/ours"]);
-    held.push(holds());
-    // After the first life all that is needed is there.
-    let (first, last) = (held[0], held[lives]);
-    assert!((0..3).all(|what| last[what] <= first[what] + 2), "{held:?}");
-    verdict("ros2_peer", &format!("is heard again after each of {lives} crashes over rcl"));
+    each_life_is_heard_and_hears_us(&ours, &*node, |life| Peer::ros2(domain, &format!("peer_{life}")));
+}
+
+#[test]
+fn what_rustdds_sends_and_nobody_can_read_is_counted_and_told() {
+    let domain = own_domain();
+    let transport: Arc<dyn Transport> = Arc::new(open(domain));
+    garbage::is_counted_and_told_and_the_rest_goes_on(
+        &transport,
+        || garbage::by_rustdds(domain),
+        || Peer::ros2(domain, "peer"),
+    );
 }
 
 /// `troika` where the workspace's build put it, beside this test program's folder.

@@ -38,6 +38,8 @@ pub(crate) struct Managed {
     buffer: Vec<u8>,
     /// What was told of its ports' QoS.
     told: Vec<QosStats>,
+    /// Messages and requests that were none, as far as they were told.
+    told_garbage: [u64; 2],
     /// Its subscription of /clock, with `use_sim_time`.
     pub(crate) time: Option<Box<dyn Subscription>>,
     pub(crate) handle: Box<dyn NodeHandle>,
@@ -60,6 +62,7 @@ impl Managed {
             clock,
             buffer: Vec::new(),
             told: Vec::new(),
+            told_garbage: [0; 2],
             time: None,
             handle,
         }
@@ -220,5 +223,13 @@ impl Managed {
             }
         }
         self.told = qos;
+        let garbage = [self.record.cells.undecodable.get(), self.record.cells.unreadable.get()];
+        let before = std::mem::replace(&mut self.told_garbage, garbage);
+        for (what, all, before) in [("messages", garbage[0], before[0]), ("requests", garbage[1], before[1])]
+        {
+            if all > before {
+                self.rosout.warn(now, &format!("{} {what} could not be read, {all} in all", all - before));
+            }
+        }
     }
 }

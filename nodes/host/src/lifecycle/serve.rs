@@ -7,20 +7,19 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use troika_kit::Service;
 use troika_msgs::lifecycle_msgs::{
-    ChangeState, ChangeStateResponse, GetAvailableStates, GetAvailableStatesResponse,
+    ChangeState, ChangeStateRequest, ChangeStateResponse, GetAvailableStates, GetAvailableStatesResponse,
     GetAvailableTransitions, GetAvailableTransitionsResponse, GetState, GetStateResponse,
     Transition as Wanted,
 };
-use troika_transport::{NodeHandle, Server, TransportError};
+use troika_transport::{Server, TransportError};
 
 use super::{
     machine::{GRAPH, State, available},
     managed::{Shared, lock},
 };
 use crate::{
-    service::{Reply, answering, answering_later},
+    service::{Reply, Serving},
     stats::Record,
     sync::StopToken,
 };
@@ -84,47 +83,48 @@ pub(crate) struct LifecycleServer {
 }
 
 impl LifecycleServer {
-    /// Serves them under the node's full name.
+    /// Serves them.
     ///
     /// # Errors
     /// What the transport says.
     pub(crate) fn declare(
-        handle: &dyn NodeHandle,
+        serving: Serving<'_>,
         record: &Arc<Record>,
         node: &Shared,
         caretaker: &Caretaker,
     ) -> Result<LifecycleServer, TransportError> {
-        let name = |service: &str| format!("{}/{service}", record.node);
         let (node, jobs) = (node.clone(), caretaker.jobs.clone());
-        let change = answering_later::<ChangeState>(move |asked, reply| {
+        let change = move |asked: ChangeStateRequest, reply| {
             let change = Job::Change { node: node.clone(), wanted: asked.transition, reply };
             // When the host ends, the reply is dropped, and so refused.
             let _ended = jobs.as_ref().map(|jobs| jobs.send(change));
-        });
-        let transitions = |response: fn(State) -> GetAvailableTransitionsResponse| {
-            let record = record.clone();
-            answering::<GetAvailableTransitions>(move |_| Ok(response(record.state())))
         };
         let state = {
             let record = record.clone();
-            answering::<GetState>(move |_| Ok(GetStateResponse { current_state: record.state().message() }))
+            move |_| Ok(GetStateResponse { current_state: record.state().message() })
         };
-        let states = answering::<GetAvailableStates>(|_| {
+        let states = |_| {
             let available_states = State::ALL.iter().map(|state| state.message()).collect();
             Ok(GetAvailableStatesResponse { available_states })
-        });
-        let from_here = transitions(|state| GetAvailableTransitionsResponse {
-            available_transitions: available(state).map(super::Transition::description).collect(),
-        });
-        let graph = transitions(|_| GetAvailableTransitionsResponse {
-            available_transitions: GRAPH.iter().map(super::Transition::description).collect(),
-        });
+        };
+        let from_here = {
+            let record = record.clone();
+            move |_| {
+                let available_transitions =
+                    available(record.state()).map(super::Transition::description).collect();
+                Ok(GetAvailableTransitionsResponse { available_transitions })
+            }
+        };
+        let graph = |_| {
+            let available_transitions = GRAPH.iter().map(super::Transition::description).collect();
+            Ok(GetAvailableTransitionsResponse { available_transitions })
+        };
         let servers = vec![
-            handle.serve(&name("get_state"), GetState::TYPE, state)?,
-            handle.serve(&name("get_available_states"), GetAvailableStates::TYPE, states)?,
-            handle.serve(&name("get_available_transitions"), GetAvailableTransitions::TYPE, from_here)?,
-            handle.serve(&name("get_transition_graph"), GetAvailableTransitions::TYPE, graph)?,
-            handle.serve(&name("change_state"), ChangeState::TYPE, change)?,
+            serving.serve::<GetState>("get_state", state)?,
+            serving.serve::<GetAvailableStates>("get_available_states", states)?,
+            serving.serve::<GetAvailableTransitions>("get_available_transitions", from_here)?,
+            serving.serve::<GetAvailableTransitions>("get_transition_graph", graph)?,
+            serving.serve_later::<ChangeState>("change_state", change)?,
         ];
         Ok(LifecycleServer { _servers: servers })
     }

@@ -4,7 +4,7 @@
 mod serve;
 mod store;
 
-pub use serve::{Accept, ParameterServer};
+pub(crate) use serve::{Accept, ParameterServer};
 pub use store::{Change, Declared, Parameters, type_name};
 
 use troika_msgs::rcl_interfaces::{ParameterType, ParameterValue};

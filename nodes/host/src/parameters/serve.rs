@@ -8,10 +8,10 @@ use troika_msgs::rcl_interfaces::{
     GetParameters, GetParametersResponse, ListParameters, ListParametersResponse, Parameter, ParameterEvent,
     SetParameters, SetParametersAtomically, SetParametersAtomicallyResponse, SetParametersResponse,
 };
-use troika_transport::{NodeHandle, Publisher, Server, TransportError};
+use troika_transport::{Publisher, Server, TransportError};
 
 use super::store::{Change, Declared, Parameters};
-use crate::{clock::Clock, service::answering};
+use crate::{clock::Clock, service::Serving};
 
 /// Where changes are told.
 const EVENTS: &str = "/parameter_events";
@@ -19,10 +19,10 @@ const EVENTS: &str = "/parameter_events";
 const EVENTS_QOS: Qos = Qos { depth: 1000, ..Qos::DEFAULT };
 
 /// A node's own say in a change, which it carries out when it agrees.
-pub type Accept = Box<dyn FnMut(&Parameter) -> Result<(), String> + Send>;
+pub(crate) type Accept = Box<dyn FnMut(&Parameter) -> Result<(), String> + Send>;
 
 /// Serves a node's parameters until it is dropped.
-pub struct ParameterServer {
+pub(crate) struct ParameterServer {
     _servers: Vec<Box<dyn Server>>,
 }
 
@@ -36,20 +36,19 @@ struct State {
 }
 
 impl ParameterServer {
-    /// Serves them under the node's full name, and tells of those that there are.
+    /// Serves them, and tells of those that there are.
     ///
     /// # Errors
     /// What the transport says.
-    pub fn declare(
-        handle: &dyn NodeHandle,
-        node: &str,
+    pub(crate) fn declare(
+        serving: Serving<'_>,
         parameters: Vec<Declared>,
         accept: Accept,
         clock: Clock,
     ) -> Result<ParameterServer, TransportError> {
-        let events = handle.publisher(EVENTS, ParameterEvent::TYPE, EVENTS_QOS)?;
+        let events = serving.handle.publisher(EVENTS, ParameterEvent::TYPE, EVENTS_QOS)?;
         let state = State {
-            node: node.to_owned(),
+            node: serving.options.full_name(),
             parameters: Parameters::new(parameters),
             accept,
             events,
@@ -58,26 +57,25 @@ impl ParameterServer {
         };
         let state = Arc::new(Mutex::new(state));
         let servers = vec![
-            serve::<ListParameters>(handle, node, "list_parameters", &state, |state, asked| {
+            serve::<ListParameters>(serving, "list_parameters", &state, |state, asked| {
                 ListParametersResponse { result: state.parameters.list(&asked.prefixes, asked.depth) }
             })?,
-            serve::<GetParameters>(handle, node, "get_parameters", &state, |state, asked| {
+            serve::<GetParameters>(serving, "get_parameters", &state, |state, asked| {
                 GetParametersResponse { values: state.parameters.get(&asked.names) }
             })?,
-            serve::<GetParameterTypes>(handle, node, "get_parameter_types", &state, |state, asked| {
+            serve::<GetParameterTypes>(serving, "get_parameter_types", &state, |state, asked| {
                 GetParameterTypesResponse { types: state.parameters.types(&asked.names) }
             })?,
-            serve::<DescribeParameters>(handle, node, "describe_parameters", &state, |state, asked| {
+            serve::<DescribeParameters>(serving, "describe_parameters", &state, |state, asked| {
                 DescribeParametersResponse { descriptors: state.parameters.describe(&asked.names) }
             })?,
-            serve::<SetParameters>(handle, node, "set_parameters", &state, |state, asked| {
+            serve::<SetParameters>(serving, "set_parameters", &state, |state, asked| {
                 let (results, changed) = state.parameters.set(&asked.parameters, &mut state.accept);
                 state.tell(Vec::new(), changed);
                 SetParametersResponse { results }
             })?,
             serve::<SetParametersAtomically>(
-                handle,
-                node,
+                serving,
                 "set_parameters_atomically",
                 &state,
                 |state, asked| {
@@ -100,15 +98,13 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 fn serve<S: Service>(
-    handle: &dyn NodeHandle,
-    node: &str,
+    serving: Serving<'_>,
     name: &str,
     state: &Arc<Mutex<State>>,
     answer: impl Fn(&mut State, S::Request) -> S::Response + Send + 'static,
 ) -> Result<Box<dyn Server>, TransportError> {
     let state = state.clone();
-    let on_request = answering::<S>(move |request| Ok(answer(&mut lock(&state), request)));
-    handle.serve(&format!("{node}/{name}"), S::TYPE, on_request)
+    serving.serve::<S>(name, move |request| Ok(answer(&mut lock(&state), request)))
 }
 
 impl State {

@@ -61,7 +61,8 @@ pub enum CallError {
 pub type OnMessage = Box<dyn FnMut(&[u8], &Meta) + Send>;
 
 /// Called on a transport's own thread with each request, one at a time. It must not block for long, and must not call its own
-/// service; an answer that takes long is given later, from another thread.
+/// service; an answer that takes long is given later, from another thread. A request that the transport itself cannot read comes as no
+/// bytes, so that it is counted where all are that are none.
 pub type OnRequest = Box<dyn FnMut(&[u8], &Meta, Respond) + Send>;
 
 /// What becomes of an answer.
@@ -71,6 +72,11 @@ type Give = Box<dyn FnOnce(Result<Vec<u8>, String>) + Send>;
 pub struct Respond(Option<Give>);
 
 impl Respond {
+    /// For a request that the transport could not read: nobody gets its answer.
+    pub fn to_nobody() -> Respond {
+        Respond(None)
+    }
+
     /// For a transport: `give` is called once.
     pub fn new(give: impl FnOnce(Result<Vec<u8>, String>) + Send + 'static) -> Respond {
         Respond(Some(Box::new(give)))

@@ -180,6 +180,8 @@ impl Serving {
             (Asker { client, reader: None, request: Request::Before(id) }, &unprefixed[..], id.sequence)
         } else {
             tracing::warn!("a request that says in no known way which it is");
+            let meta = Meta { source_time: request.source_time(), sequence: request.sequence(), gid: client };
+            (self.on_request)(&[], &meta, Respond::to_nobody());
             return;
         };
         let answers = self.answers.clone();

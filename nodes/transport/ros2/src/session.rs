@@ -317,7 +317,16 @@ impl Served {
         take_some("a request", || {
             let mut on_request = lock(&self.on_request);
             let Some(on_request) = on_request.as_mut() else { return Ok(false) };
-            let Some((id, origin)) = self.server.take(buffer)? else { return Ok(false) };
+            let (id, origin) = match self.server.take(buffer) {
+                Ok(Some(taken)) => taken,
+                Ok(None) => return Ok(false),
+                Err(error) => {
+                    // One that cannot be read is gone, and with it who asked; the next may be sound.
+                    tracing::warn!(%error, service = self.name, "a request cannot be read");
+                    on_request(&[], &meta(0, 0, [0; 16]), Respond::to_nobody());
+                    return Ok(true);
+                }
+            };
             // An answer that comes later must not keep a server that was dropped.
             let served = Arc::downgrade(self);
             let respond = Respond::new(move |answer| match served.upgrade() {

@@ -68,7 +68,10 @@ impl Answering {
         let (Some(meta), Some(request)) = (query.attachment().and_then(meta_of), query.payload()) else {
             // ROS clients always attach; without it, an answer could not be told apart from another.
             tracing::warn!(key = %query.key_expr(), "a request that is none of ROS");
-            refuse(&query, "a request carries its CDR and a ROS attachment");
+            let nobody = Meta { source_time: Time::ZERO, sequence: 0, gid: [0; 16] };
+            let respond =
+                Respond::new(move |_| refuse(&query, "a request carries its CDR and a ROS attachment"));
+            (self.on_request)(&[], &nobody, respond);
             return;
         };
         let (asked, session) = (query.clone(), self.session.clone());

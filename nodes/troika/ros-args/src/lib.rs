@@ -16,7 +16,7 @@ pub use rules::{Rule, expand, is_name, is_token};
 pub use value::Value;
 
 use params::Table;
-use rules::What;
+use rules::{Of, What};
 
 /// An argument that cannot be used: which, why, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -198,7 +198,18 @@ impl RosArgs {
     /// by itself, the port's name.
     pub fn topic(&self, name: &str, namespace: &str, port: &str, topic: &str) -> Option<(usize, String)> {
         let found = self.first(name, |what| match what {
-            What::Topic { from, to } if from == port || expand(from, name, namespace) == topic => Some(to),
+            What::Name { of: Of::Services, .. } => None,
+            What::Name { from, to, .. } if from == port || expand(from, name, namespace) == topic => Some(to),
+            _ => None,
+        })?;
+        Some((found.0, expand(found.1, name, namespace)))
+    }
+
+    /// The name that a service of the node, of this absolute name, gets, and the rule that gives it another one.
+    pub fn service(&self, name: &str, namespace: &str, service: &str) -> Option<(usize, String)> {
+        let found = self.first(name, |what| match what {
+            What::Name { of: Of::Topics, .. } => None,
+            What::Name { from, to, .. } if expand(from, name, namespace) == service => Some(to),
             _ => None,
         })?;
         Some((found.0, expand(found.1, name, namespace)))

@@ -17,12 +17,15 @@ pub struct Rule {
 pub(crate) enum What {
     Node(String),
     Namespace(String),
-    Topic {
-        from: String,
-        to: String,
-    },
-    /// Of services alone: kept, so that it can be told that it does nothing.
-    Service,
+    Name { from: String, to: String, of: Of },
+}
+
+/// Which names a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    Topics,
+    Services,
+    Both,
 }
 
 const FORMS: &str = "write FROM:=TO, NODE:FROM:=TO, __node:=NAME or __ns:=/NAMESPACE";
@@ -35,9 +38,9 @@ impl Rule {
     pub fn parse(written: &str) -> Result<Rule, Refused> {
         let refused = |reason: String| Refused::new(format!("-r {written}"), reason, FORMS);
         let (matched, to) = written.split_once(":=").ok_or_else(|| refused("has no := in it".to_owned()))?;
-        let schemes = ["rostopic://", "rosservice://"];
+        let schemes = [("rostopic://", Of::Topics), ("rosservice://", Of::Services)];
         let (node, from) = match matched.split_once(':') {
-            Some((node, from)) if !schemes.iter().any(|scheme| matched.starts_with(scheme)) => {
+            Some((node, from)) if !schemes.iter().any(|(scheme, _)| matched.starts_with(scheme)) => {
                 if !is_token(node) {
                     return Err(refused(format!("'{node}' is no node name")));
                 }
@@ -57,20 +60,18 @@ impl Rule {
             _ if from.contains('*') || to.contains('\\') => {
                 return Err(refused("wildcards in remaps are not implemented, in rcl neither".to_owned()));
             }
-            _ => match from.strip_prefix(schemes[1]) {
-                Some(from) => name(from).and(name(to)).map(|_| What::Service)?,
-                None => {
-                    let from = name(from.strip_prefix(schemes[0]).unwrap_or(from))?;
-                    What::Topic { from, to: name(to)? }
-                }
-            },
+            _ => {
+                let schemed = schemes.iter().find_map(|(scheme, of)| Some((from.strip_prefix(scheme)?, *of)));
+                let (from, of) = schemed.unwrap_or((from, Of::Both));
+                What::Name { from: name(from)?, to: name(to)?, of }
+            }
         };
         Ok(Rule { node, what, written: written.to_owned() })
     }
 
     /// Whether it is about services alone.
     pub fn is_of_services(&self) -> bool {
-        self.what == What::Service
+        matches!(self.what, What::Name { of: Of::Services, .. })
     }
 }
 

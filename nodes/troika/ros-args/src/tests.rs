@@ -113,6 +113,26 @@ fn a_rule_matches_a_topic_in_every_way_to_write_it_and_the_first_match_wins() {
 }
 
 #[test]
+fn a_rule_matches_a_service_in_every_way_to_write_it_and_no_topic_s_alone() {
+    let service = "/car/dms/get_state";
+    for (rules, to) in [
+        ("-r ~/get_state:=~/state", Some("/car/dms/state")),
+        ("-r dms/get_state:=state", Some("/car/state")),
+        ("-r /car/dms/get_state:=/state", Some("/state")),
+        ("-r rosservice://dms/get_state:=state", Some("/car/state")),
+        ("-r dms:~/get_state:=state", Some("/car/state")),
+        ("-r rostopic://dms/get_state:=state", None),
+        ("-r other:~/get_state:=state", None),
+        // The service of another node, as it stands there.
+        ("-r get_state:=state", None),
+        ("-r rostopic://~/get_state:=a -r ~/get_state:=/first -r ~/get_state:=/second", Some("/first")),
+    ] {
+        let found = ros(rules).service("dms", "/car", service).map(|(_, to)| to);
+        assert_eq!(found.as_deref(), to, "{rules}");
+    }
+}
+
+#[test]
 fn a_node_is_renamed_by_the_first_rule_for_it() {
     for (rules, name) in [
         ("-r __node:=a", Some("a")),

@@ -7,7 +7,7 @@ use troika_ros_args::{Value, expand, read};
 
 /// The name that the node has in its code.
 const NODE: &str = "dm";
-const TOPICS: [&str; 4] = ["image", "~/image", "/cabin/image", "cam/image"];
+const RESOLVED: [&str; 4] = ["image", "~/image", "/cabin/image", "cam/image"];
 
 fn shown(value: &Value) -> String {
     match value {
@@ -25,16 +25,27 @@ fn ours(arguments: &[String], folder: &Path) -> Option<Vec<String>> {
     let ros = read(words, file).ok()?.ros;
     let name = ros.node_name(NODE).map_or(NODE, |(_, name)| name);
     let namespace = ros.namespace(name).map_or("/", |(_, namespace)| namespace);
-    let topics = TOPICS.map(|topic| {
+    let topics = RESOLVED.map(|topic| {
         let full = expand(topic, name, namespace);
         // No port has an empty name.
         ros.topic(name, namespace, "", &full).map_or(full, |(_, to)| to)
+    });
+    let services = RESOLVED.map(|service| {
+        let full = expand(service, name, namespace);
+        ros.service(name, namespace, &full).map_or(full, |(_, to)| to)
     });
     let params = ros.params(&format!("{}/{name}", namespace.trim_end_matches('/')));
     let mut params: Vec<String> =
         params.iter().map(|param| format!("{}={}", param.name, shown(&param.value))).collect();
     params.sort();
-    Some([namespace.to_owned(), name.to_owned()].into_iter().chain(topics).chain(params).collect())
+    Some(
+        [namespace.to_owned(), name.to_owned()]
+            .into_iter()
+            .chain(topics)
+            .chain(services)
+            .chain(params)
+            .collect(),
+    )
 }
 
 /// Numbers are written differently in Python: compared as numbers.

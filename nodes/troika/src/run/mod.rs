@@ -288,6 +288,9 @@ fn node_options(
     for (port, topic) in &node.remap {
         options = options.remap(port, topic.get_ref());
     }
+    for (service, to) in &node.services {
+        options.services.insert(service.clone(), to.get_ref().clone());
+    }
     for spec in kind.inputs().iter().chain(kind.outputs()) {
         if let Some(qos) = node.qos.get(spec.name) {
             options.qos.insert(spec.name.to_owned(), qos.get_ref().over(spec.qos));

@@ -203,6 +203,9 @@ pub(crate) struct Node {
     /// Port name to topic name.
     #[serde(default)]
     pub remap: BTreeMap<String, Spanned<String>>,
+    /// The name of a service that every node has, to the one that it has in place of that below the node's own.
+    #[serde(default)]
+    pub services: BTreeMap<String, Spanned<String>>,
     /// Port name to the QoS that it has in place of its own.
     #[serde(default)]
     pub qos: BTreeMap<String, Spanned<PortQos>>,

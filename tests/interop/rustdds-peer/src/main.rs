@@ -8,8 +8,11 @@ use std::{
 };
 
 use rustdds::{
-    DomainParticipant, DomainParticipantBuilder, QosPolicies, QosPolicyBuilder, TopicKind,
-    policy::{History, Reliability},
+    DomainParticipant, DomainParticipantBuilder, QosPolicies, QosPolicyBuilder, RepresentationIdentifier,
+    TopicKind,
+    bytes::Bytes,
+    no_key::SerializerAdapter,
+    policy::{Durability, History, Reliability},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -58,10 +61,47 @@ fn say(event: &Value) {
 }
 
 fn qos() -> QosPolicies {
+    quality(Durability::Volatile)
+}
+
+fn quality(durability: Durability) -> QosPolicies {
     QosPolicyBuilder::new()
         .reliability(Reliability::Reliable { max_blocking_time: rustdds::Duration::from_secs(1) })
         .history(History::KeepLast { depth: 10 })
+        .durability(durability)
         .build()
+}
+
+/// Bytes as they are, whatever the topic's type says, behind the header of little-endian CDR.
+struct Plain;
+
+impl SerializerAdapter<Vec<u8>> for Plain {
+    type Error = std::convert::Infallible;
+
+    fn output_encoding() -> RepresentationIdentifier {
+        RepresentationIdentifier::CDR_LE
+    }
+
+    fn to_bytes(value: &Vec<u8>) -> Result<Bytes, Self::Error> {
+        Ok(Bytes::copy_from_slice(value))
+    }
+}
+
+/// Writes what no reader of the type can read, one after another, again and again. Names are DDS's own here, so that it may be a
+/// service's topic too.
+fn spoil(participant: &DomainParticipant, order: &Value) {
+    let word = |key: &str| order[key].as_str().expect("a word").to_owned();
+    let topic =
+        participant.create_topic(word("topic"), word("type"), &qos(), TopicKind::NoKey).expect("a topic");
+    let publisher = participant.create_publisher(&qos()).expect("a publisher");
+    let writer = publisher.create_datawriter_no_key::<Vec<u8>, Plain>(&topic, None).expect("a writer");
+    let payloads: Vec<Vec<u8>> = serde_json::from_value(order["payloads"].clone()).expect("bytes");
+    thread::spawn(move || {
+        for payload in payloads.iter().cycle() {
+            writer.write(payload.clone(), None).expect("written");
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
 }
 
 /// Does an order with messages of type `T`, in a thread of its own.
@@ -70,10 +110,22 @@ where
     T: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
 {
     let name = order["topic"].as_str().expect("a topic").to_owned();
+    let lasting = order["do"] == "say" || order["lasting"] == true;
+    let qos = || quality(if lasting { Durability::TransientLocal } else { Durability::Volatile });
     let topic = participant
         .create_topic(format!("rt{name}"), dds_type.to_owned(), &qos(), TopicKind::NoKey)
         .expect("a topic");
-    if order["do"] == "talk" {
+    if order["do"] == "say" {
+        let publisher = participant.create_publisher(&qos()).expect("a publisher");
+        let writer = publisher.create_datawriter_no_key_cdr::<T>(&topic, None).expect("a writer");
+        let values: Vec<T> = serde_json::from_value(order["values"].clone()).expect("messages");
+        for value in values {
+            writer.write(value, None).expect("written");
+        }
+        // Late joiners are to get them while this process lives.
+        std::mem::forget((publisher, writer));
+        say(&json!({ "event": "said", "topic": name }));
+    } else if order["do"] == "talk" {
         let publisher = participant.create_publisher(&qos()).expect("a publisher");
         let writer = publisher.create_datawriter_no_key_cdr::<T>(&topic, None).expect("a writer");
         let message: T = serde_json::from_value(order["data"].clone()).expect("a message");
@@ -107,6 +159,7 @@ fn main() {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let order: Value = serde_json::from_str(&line).expect("an order");
         match order["type"].as_str() {
+            _ if order["do"] == "spoil" => spoil(&participant, &order),
             Some("std_msgs/msg/String") => {
                 work::<Text>(&participant, &order, "std_msgs::msg::dds_::String_");
             }

@@ -4,8 +4,8 @@
     python make_answers.py
 
 Left out on purpose, because ours differ: an empty list (rclpy cannot declare one), lists in lists (rcl takes the last), a value that is a
-comment alone. A line of answers.jsonl is [arguments, answer]: null where rcl refuses; otherwise namespace, name, what the names in TOPICS
-are resolved to, and the parameters.
+comment alone. A line of answers.jsonl is [arguments, answer]: null where rcl refuses; otherwise namespace, name, what those in RESOLVED
+are resolved to as topics and as services, and the parameters.
 """
 
 import itertools
@@ -18,7 +18,7 @@ import rclpy
 from rclpy.context import Context
 
 HERE = pathlib.Path(__file__).parent
-TOPICS = ['image', '~/image', '/cabin/image', 'cam/image']
+RESOLVED = ['image', '~/image', '/cabin/image', 'cam/image']
 KEYS = ['/**', '/*', '/car/*', '/car/dms', 'dms', '/dms', 'car/dms', '/**/dms', '/car/**', '/*/dms', 'dm', '/dm']
 FILES = {f'key{i}.yaml': f'{key}:\n  ros__parameters:\n    rate: {i}\n    only{i}: true\n' for i, key in enumerate(KEYS)} | {
     'nested.yaml': 'car:\n  dms:\n    ros__parameters: {a.b: [1, 2], c: {d: "x", e: {g: 1.5}}}\n',
@@ -88,8 +88,9 @@ def answer(arguments):
                                  start_parameter_services=False, enable_rosout=False)
         own = ('use_sim_time', 'start_type_description_service')
         params = {name: param.value for name, param in node._parameters.items() if name not in own}
-        topics = [node.resolve_topic_name(topic) for topic in TOPICS]
-        return [node.get_namespace(), node.get_name(), *topics,
+        topics = [node.resolve_topic_name(name) for name in RESOLVED]
+        services = [node.resolve_service_name(name) for name in RESOLVED]
+        return [node.get_namespace(), node.get_name(), *topics, *services,
                 *sorted(f'{name}={shown(value)}' for name, value in params.items())]
     finally:
         context.try_shutdown()

@@ -8,6 +8,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use serde_spanned::Spanned;
+use troika_host::service::OF_EVERY_NODE;
 use troika_kit::{Class, Contract, Direction, PortSpec, TypeInfo};
 
 use super::{Node, Problem, Process, System, TransportKind, Watchdog, params_of, place, problem::nearest};
@@ -81,7 +82,7 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
     let mut problems = Vec::new();
     let head = &system.system;
     let namespace = head.namespace.get_ref();
-    if namespace != "/" && !valid_topic(namespace) {
+    if namespace != "/" && !valid_name(namespace) {
         problems.push(
             Problem::error(format!("`{namespace}` is no ROS 2 namespace"))
                 .at(head.namespace.span())
@@ -97,7 +98,7 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
         );
     }
     for (name, node) in &system.nodes {
-        if !valid_topic(&format!("/{name}")) || name.contains('/') {
+        if !valid_name(&format!("/{name}")) || name.contains('/') {
             problems.push(
                 Problem::error(format!("`{name}` is no ROS 2 node name"))
                     .at(place::of_key(text, &["nodes", name]).unwrap_or(node.get_ref().kind.span()))
@@ -200,20 +201,32 @@ fn ports(node: &Node, kind: &dyn Kind) -> Vec<Problem> {
                 .push(Problem::error("`depth` is 0").at(depth.span()).help("at least one message is kept"));
         }
     }
-    for topic in node.remap.values() {
-        if !valid_topic(topic.get_ref()) {
+    for (service, name) in &node.services {
+        if !OF_EVERY_NODE.contains(&service.as_str()) {
+            let help = match nearest(service, OF_EVERY_NODE) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("every node has {}", OF_EVERY_NODE.join(", ")),
+            };
             problems.push(
-                Problem::error(format!("`{}` is no absolute ROS 2 topic name", topic.get_ref()))
-                    .at(topic.span())
-                    .help("a topic starts with / and has parts of letters, digits and _, none starting with a digit"),
+                Problem::error(format!("no node has a service `{service}`")).at(name.span()).help(help),
+            );
+        }
+    }
+    let named = node.remap.values().map(|topic| ("topic", topic));
+    for (what, name) in named.chain(node.services.values().map(|service| ("service", service))) {
+        if !valid_name(name.get_ref()) {
+            problems.push(
+                Problem::error(format!("`{}` is no absolute ROS 2 {what} name", name.get_ref()))
+                    .at(name.span())
+                    .help(format!("a {what} starts with / and has parts of letters, digits and _, none starting with a digit")),
             );
         }
     }
     problems
 }
 
-fn valid_topic(topic: &str) -> bool {
-    topic.strip_prefix('/').is_some_and(|rest| {
+fn valid_name(name: &str) -> bool {
+    name.strip_prefix('/').is_some_and(|rest| {
         rest.split('/').all(|part| {
             !part.is_empty()
                 && !part.starts_with(|c: char| c.is_ascii_digit())

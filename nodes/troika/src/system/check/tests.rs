@@ -67,6 +67,18 @@ fn a_port_that_is_not_there_is_named_with_the_nearest_one() {
 }
 
 #[test]
+fn a_service_that_no_node_has_is_named_with_the_nearest_one() {
+    let of = |line: &str| format!("{DETECTORS}[nodes.driver_monitor.services]\n{line}\n");
+    let sound = problems(&of("get_state = \"/state\""));
+    assert!(sound.iter().all(|one| !one.message.contains("service")), "{sound:?}");
+    let text = of("get_stat = \"/state\"");
+    let help =
+        problems(&text).into_iter().find(|one| one.message.contains("no node has")).and_then(|one| one.help);
+    assert_eq!(help.as_deref(), Some("did you mean `get_state`?"));
+    assert_eq!(error(&of("get_state = \"state\"")).1, "\"state\"");
+}
+
+#[test]
 fn a_qos_that_cannot_be_is_refused_at_its_key() {
     let of = |line: &str| format!("{DETECTORS}[nodes.driver_monitor.qos.state]\n{line}\n");
     let sound = problems(&of("deadline_ms = 100\nreliability = \"best_effort\""));

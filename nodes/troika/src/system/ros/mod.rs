@@ -8,6 +8,7 @@ mod tests;
 use std::ops::Range;
 
 use toml::{Table, Value as Toml};
+use troika_host::service::OF_EVERY_NODE;
 use troika_ros_args::{Origin, Param, Refused, RosArgs, Value};
 
 use super::{Problem, place, problem::nearest};
@@ -66,6 +67,7 @@ pub(crate) fn overlay(
     let namespace = namespace(&mut system, ros, &mut used)?;
     let targets = targets(&system, kinds);
     for target in &targets {
+        services(&mut system, target, &namespace, ros, &mut used, &mut placed);
         let ports = target.kind.into_iter().flat_map(|kind| kind.inputs().iter().chain(kind.outputs()));
         for port in ports {
             let remap = at(&mut system, &["nodes", &target.name, "remap"]);
@@ -99,6 +101,35 @@ pub(crate) fn overlay(
     let text = toml::to_string(&system)
         .map_err(|why| Refused::new("--ros-args", why.to_string(), "run the system without them"))?;
     Ok(Overlaid { text, notices, placed })
+}
+
+/// Rules for names that services have, too.
+fn services(
+    system: &mut Table,
+    target: &Target,
+    namespace: &str,
+    ros: &RosArgs,
+    used: &mut [bool],
+    placed: &mut Vec<Placed>,
+) {
+    // One that is a program of its own serves none.
+    if target.kind.is_some_and(|kind| kind.program().is_some()) {
+        return;
+    }
+    for service in OF_EVERY_NODE {
+        let Some(named) = at(system, &["nodes", &target.name, "services"]) else { return };
+        let own = named.get(service).and_then(Toml::as_str);
+        let full_name = match own {
+            Some(own) => troika_ros_args::expand(own, &target.name, namespace),
+            None => troika_ros_args::expand(&format!("~/{service}"), &target.name, namespace),
+        };
+        if let Some((rule, to)) = ros.service(&target.name, namespace, &full_name) {
+            used[rule] = true;
+            named.insert(service.to_owned(), Toml::String(to));
+            let path = ["nodes", &target.name, "services", service].map(str::to_owned).to_vec();
+            placed.push(Placed { path, written: format!("-r {}", ros.rules()[rule].written) });
+        }
+    }
 }
 
 fn targets(system: &Table, kinds: &[&'static dyn Kind]) -> Vec<Target> {
@@ -177,7 +208,10 @@ fn namespace(system: &mut Table, ros: &RosArgs, used: &mut [bool]) -> Result<Str
 
 fn unused(rule: &troika_ros_args::Rule, targets: &[Target]) -> String {
     let why = if rule.is_of_services() {
-        "the services of nodes are not renamed".to_owned()
+        format!(
+            "no node has such a service; every node has {}",
+            OF_EVERY_NODE.map(|name| format!("~/{name}")).join(", ")
+        )
     } else if let [Target { name, kind: Some(kind), .. }] = targets {
         let ports = kind.inputs().iter().chain(kind.outputs());
         let all: Vec<String> = ports.map(|port| format!("{} ({})", port.name, port.topic)).collect();
@@ -350,13 +384,14 @@ fn at<'a>(table: &'a mut Table, path: &[&str]) -> Option<&'a mut Table> {
     })
 }
 
-/// Takes away the empty tables of ports that no rule moved.
+/// Takes away the empty tables of ports and services that no rule moved.
 fn tidy(system: &mut Table, targets: &[Target]) {
     for target in targets {
-        if let Some(node) = at(system, &["nodes", &target.name])
-            && node.get("remap").and_then(Toml::as_table).is_some_and(Table::is_empty)
-        {
-            node.remove("remap");
+        let Some(node) = at(system, &["nodes", &target.name]) else { continue };
+        for table in ["remap", "services"] {
+            if node.get(table).and_then(Toml::as_table).is_some_and(Table::is_empty) {
+                node.remove(table);
+            }
         }
     }
 }

@@ -59,6 +59,30 @@ fn a_namespace_does_not_move_absolute_topics() {
 }
 
 #[test]
+fn services_are_renamed_by_the_rules_for_them() {
+    let given = on(
+        ONE,
+        "-r __node:=still -r __ns:=/car -r ~/get_state:=/state -r still/change_state:=change -r rosservice://~/get_parameters:=~/get \
+         -r rostopic://~/set_parameters:=~/set",
+        "",
+    )
+    .expect("sound");
+    assert_eq!(got(&given, "nodes.still.services.get_state"), Some("/state".into()));
+    assert_eq!(got(&given, "nodes.still.services.change_state"), Some("/car/change".into()));
+    assert_eq!(got(&given, "nodes.still.services.get_parameters"), Some("/car/still/get".into()));
+    assert_eq!(got(&given, "nodes.still.services.set_parameters"), None);
+    assert_eq!((given.notices.len(), problems(&given)), (1, vec![]), "{:?}", given.notices);
+    // Of several nodes each that has it, and the one that is named.
+    let given = on(TWO, "-r ~/get_state:=~/state -r dms:~/get_parameters:=/get", "").expect("sound");
+    assert_eq!(got(&given, "nodes.state.services.get_state"), Some("/state/state".into()));
+    assert_eq!(got(&given, "nodes.dms.services.get_state"), Some("/dms/state".into()));
+    assert_eq!(got(&given, "nodes.dms.services.get_parameters"), Some("/get".into()));
+    assert_eq!(got(&given, "nodes.state.services.get_parameters"), None);
+    let plain = on(ONE, "-r __ns:=/car", "").expect("sound");
+    assert_eq!(got(&plain, "nodes.template.services"), None, "they follow name and namespace by themselves");
+}
+
+#[test]
 fn of_several_nodes_each_gets_its_own() {
     let file = "/car/dms:\n  ros__parameters: {nominal_confidence: 0.5, troika.priority: 81, troika.lock_memory: true}\n\
         /car/state:\n  ros__parameters: {max_age_ms: 70, troika: {period_ms: 20.0}}\n";
@@ -121,7 +145,7 @@ fn what_changes_nothing_is_told() {
         ),
         (
             "-r rosservice://a:=x",
-            "-r rosservice://a:=x: changes nothing: the services of nodes are not renamed",
+            "-r rosservice://a:=x: changes nothing: no node has such a service; every node has ~/list_parameters, ",
         ),
         ("-r other:__node:=x", "-r other:__node:=x: changes nothing"),
         ("-p other:max_age_ms:=1", "-p other:max_age_ms:=1: no node of this name"),
