@@ -11,9 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use troika_host::{
-    Host, HostClock, HostOptions, NodeOptions, StopToken, edge::TypedPublisher, signal,
-};
+use troika_host::{Host, HostClock, HostOptions, NodeOptions, StopToken, edge::TypedPublisher, signal};
 use troika_kit::{Duration, Qos, Time};
 use troika_msgs::{
     std_msgs::Header,
@@ -176,7 +174,8 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
         for noticed in cutter.push(&chunk)? {
             let (at, said) = match noticed {
                 Noticed::Began(at) => {
-                    let began = VoiceActivity { header: Header::at(at), speaking: true, ..Default::default() };
+                    let began =
+                        VoiceActivity { header: Header::at(at), speaking: true, ..Default::default() };
                     activity.send(&began)?;
                     continue;
                 }
@@ -280,7 +279,10 @@ mod tests {
     fn utterances_are_named_by_their_file_or_counted() {
         let mut names = Names::default();
         let mut name = |label| names.name(said(label)).id;
-        assert_eq!([name(None), name(Some("07")), name(Some("07")), name(Some("08"))], ["u1", "07", "07.3", "08"]);
+        assert_eq!(
+            [name(None), name(Some("07")), name(Some("07")), name(Some("08"))],
+            ["u1", "07", "07.3", "08"]
+        );
     }
 
     #[test]

@@ -103,8 +103,7 @@ impl Config {
     /// # Errors
     /// See [`ConfigError`].
     pub fn check(&self, base: &Path) -> Result<(), ConfigError> {
-        for (key, value, least, most) in
-            [("speed", self.speed, 0.5, 2.0), ("volume", self.volume, 0.0, 2.0)]
+        for (key, value, least, most) in [("speed", self.speed, 0.5, 2.0), ("volume", self.volume, 0.0, 2.0)]
         {
             if !(least..=most).contains(&value) {
                 return Err(ConfigError::Range { key, value, least, most });
@@ -127,7 +126,8 @@ mod tests {
     fn what_is_unsaid_is_the_default_card_and_a_key_that_is_not_known_is_refused() {
         let config: Config = toml::from_str("").expect("reads");
         assert_eq!(config, Config::default());
-        let config: Config = toml::from_str("sink = { kind = \"wav\", path = \"a.wav\" }\nbarge_in = \"off\"").expect("reads");
+        let config: Config =
+            toml::from_str("sink = { kind = \"wav\", path = \"a.wav\" }\nbarge_in = \"off\"").expect("reads");
         assert_eq!(config.sink, Sink::Wav { path: "a.wav".into() });
         assert_eq!(config.barge_in, BargeIn::Off);
         assert!(toml::from_str::<Config>("sing = 1").is_err());
@@ -139,7 +139,8 @@ mod tests {
         let here = Path::new(".");
         assert_eq!(Config::default().check(here), Ok(()));
         for speed in [0.0, -1.0, f32::NAN, 3.0] {
-            let told = Config { speed, ..Config::default() }.check(here).expect_err("out of range").to_string();
+            let told =
+                Config { speed, ..Config::default() }.check(here).expect_err("out of range").to_string();
             assert!(told.contains("speed"), "{told}");
         }
         let sink = Sink::Wav { path: "not/there/a.wav".into() };

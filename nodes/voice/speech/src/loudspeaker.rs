@@ -48,6 +48,7 @@ struct NoCards;
 #[cfg(not(feature = "card"))]
 impl Loudspeaker for NoCards {
     fn open(&mut self, _: &dyn Fn(u32) -> Feed) -> Result<Box<dyn Open>, String> {
-        Err("this program was built without the feature `card`; take `sink = { kind = \"wav\", … }`".to_owned())
+        Err("this program was built without the feature `card`; take `sink = { kind = \"wav\", … }`"
+            .to_owned())
     }
 }

@@ -79,13 +79,8 @@ impl Speaker {
         clock: Clock,
         load: impl FnOnce(Clock) -> Voices + Send + 'static,
     ) -> std::io::Result<Speaker> {
-        let state = State {
-            track: Track::new(RATE),
-            job: None,
-            stop: false,
-            no_loudspeaker: None,
-            voice: None,
-        };
+        let state =
+            State { track: Track::new(RATE), job: None, stop: false, no_loudspeaker: None, voice: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), clock });
         let mut speaker = Speaker { shared: shared.clone(), threads: Vec::new() };
         let synthesis = {
@@ -162,7 +157,8 @@ impl Mouth for Speaker {
 
     fn trouble(&mut self) -> Option<String> {
         let state = self.shared.lock();
-        let all: Vec<&str> = [&state.no_loudspeaker, &state.voice].into_iter().flatten().map(String::as_str).collect();
+        let all: Vec<&str> =
+            [&state.no_loudspeaker, &state.voice].into_iter().flatten().map(String::as_str).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 }

@@ -87,7 +87,9 @@ impl Track {
     /// Samples of the reply, at this track's rate; those of another reply are dropped.
     pub fn push(&mut self, number: u64, samples: &[f32]) {
         if self.wants(number) {
-            self.queue.extend(samples.iter().map(|sample| if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }));
+            self.queue.extend(
+                samples.iter().map(|sample| if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }),
+            );
         }
     }
 
@@ -206,7 +208,8 @@ mod tests {
         assert_eq!(pull(&mut track, 3), [0.3, 0.0, 0.0]);
         assert_eq!((track.said(), track.said()), (Some(7), None));
         assert_eq!(track.first(), Some((7, AT)));
-        let kept: Vec<f32> = std::iter::from_fn(|| track.played()).flat_map(|played| played.samples).collect();
+        let kept: Vec<f32> =
+            std::iter::from_fn(|| track.played()).flat_map(|played| played.samples).collect();
         assert_eq!(kept, [0.1, 0.2, 0.3]);
     }
 

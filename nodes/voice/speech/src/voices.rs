@@ -9,7 +9,7 @@ use crate::{
     config::{Config, Voice},
     phonemes::{Clause, Espeak, EspeakError, Sentence},
     speaker::Clock,
-    vits::{Settings, VitsError, Vits},
+    vits::{Settings, Vits, VitsError},
 };
 
 /// The network's passport in the store, and that of its phonemes and settings.
@@ -82,7 +82,11 @@ impl Voices {
 
     /// What is wrong, if anything is.
     pub fn trouble(&self) -> Option<String> {
-        let slow = || self.pace.too_slow((self.clock)()).then(|| format!("espeak-ng speaks: {MODEL} was slower than speech"));
+        let slow = || {
+            self.pace
+                .too_slow((self.clock)())
+                .then(|| format!("espeak-ng speaks: {MODEL} was slower than speech"))
+        };
         self.mute.clone().or_else(|| self.missing.clone()).or_else(slow)
     }
 
@@ -96,7 +100,10 @@ impl Voices {
         rate: u32,
         out: &mut dyn FnMut(&[f32]) -> bool,
     ) -> Result<bool, SpeakError> {
-        let spoken = self.by_network(sentence, rate, out).transpose().unwrap_or_else(|| self.by_espeak(sentence, rate, out));
+        let spoken = self
+            .by_network(sentence, rate, out)
+            .transpose()
+            .unwrap_or_else(|| self.by_espeak(sentence, rate, out));
         self.mute = spoken.as_ref().err().map(ToString::to_string);
         spoken
     }

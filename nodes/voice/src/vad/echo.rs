@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use troika_kit::{Duration, Time};
 
 /// The sound card's buffers, the way through the cabin, and its reverberation.
-pub const TAIL: Duration = Duration::from_millis(300);
+const TAIL: Duration = Duration::from_millis(300);
 /// A voice is noticed when it is so much louder than the echo: the level of speech varies by as much from frame to frame.
-pub const MARGIN_DB: f32 = 6.0;
+const MARGIN_DB: f32 = 6.0;
 /// Powers are kept in slots of this length.
 const SLOT_NANOS: u64 = 10_000_000;
 /// So many slots are kept: a second, for messages that come early or late.

@@ -32,8 +32,9 @@ impl Card {
 impl Loudspeaker for Card {
     fn open(&mut self, feed: &dyn Fn(u32) -> Feed) -> Result<Box<dyn Open>, String> {
         let host = cpal::default_host();
-        let told =
-            |device: &cpal::Device| device.description().map(|told| told.name().to_owned()).unwrap_or_default();
+        let told = |device: &cpal::Device| {
+            device.description().map(|told| told.name().to_owned()).unwrap_or_default()
+        };
         let device = match &self.device {
             None => host.default_output_device().ok_or(
                 "no sound card: the operating system knows none; plug one in, or take `sink = { kind = \"wav\", … }`",

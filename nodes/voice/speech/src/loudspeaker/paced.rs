@@ -50,12 +50,8 @@ impl Paced {
 
 impl Loudspeaker for Paced {
     fn open(&mut self, feed: &dyn Fn(u32) -> Feed) -> Result<Box<dyn Open>, String> {
-        let spec = WavSpec {
-            channels: 1,
-            sample_rate: RATE,
-            bits_per_sample: 16,
-            sample_format: SampleFormat::Int,
-        };
+        let spec =
+            WavSpec { channels: 1, sample_rate: RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
         let told = |path: &PathBuf, why: hound::Error| format!("{}: {why}", path.display());
         let writer = match &self.path {
             None => None,
@@ -71,7 +67,8 @@ impl Loudspeaker for Paced {
                 let _nobody_asks = tell.send(why.to_string());
             }
         };
-        let thread = thread::Builder::new().name("speech-play".into()).spawn(run).map_err(|why| why.to_string())?;
+        let thread =
+            thread::Builder::new().name("speech-play".into()).spawn(run).map_err(|why| why.to_string())?;
         Ok(Box::new(Running { stop: Some(stop), lost, thread: Some(thread) }))
     }
 }
@@ -91,7 +88,9 @@ fn play(
         if sounds {
             gap = GAP_BLOCKS;
         }
-        if gap > 0 && let Some(writer) = writer.as_mut() {
+        if gap > 0
+            && let Some(writer) = writer.as_mut()
+        {
             for sample in block {
                 writer.write_sample((sample * 32_767.0) as i16)?;
             }

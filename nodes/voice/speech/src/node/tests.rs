@@ -31,7 +31,10 @@ fn step(node: &mut SpeechNode, at: Duration, inputs: &Inputs) -> Result<Done, Fa
 
 fn replies(all: impl IntoIterator<Item = VoiceReply>) -> Inputs {
     let received = Time::from_stamp(100, 0);
-    Inputs { reply: Events::holding(all.into_iter().map(|value| Sample { value, received })), ..Inputs::default() }
+    Inputs {
+        reply: Events::holding(all.into_iter().map(|value| Sample { value, received })),
+        ..Inputs::default()
+    }
 }
 
 /// A mouth of which nothing is expected but what a test says.
@@ -46,7 +49,11 @@ fn mouth() -> MockMouth {
 fn a_reply_is_said_and_nothing_is_said_of_empty_text() {
     let mut mouth = mouth();
     mouth.expect_trouble().returning(|| None);
-    mouth.expect_say().withf(|number, text| (*number, text) == (1, "OK: open the trunk.")).times(1).return_const(());
+    mouth
+        .expect_say()
+        .withf(|number, text| (*number, text) == (1, "OK: open the trunk."))
+        .times(1)
+        .return_const(());
     let mut node = SpeechNode::with_mouth(&Config::default(), Box::new(mouth));
     let silent = replies([reply("u0", VoiceReply::REJECTED, ""), reply("u0", VoiceReply::DIALOGUE, "  ")]);
     assert_eq!(step(&mut node, ms(0), &silent), Ok(Done::Worked));

@@ -44,9 +44,8 @@ fn clauses(text: &str) -> Vec<Clause> {
     let letters: Vec<char> = text.chars().collect();
     for (at, &letter) in letters.iter().enumerate() {
         let around = |offset: isize| at.checked_add_signed(offset).and_then(|at| letters.get(at)).copied();
-        let between = |is: fn(&char) -> bool| {
-            around(-1).as_ref().is_some_and(is) && around(1).as_ref().is_some_and(is)
-        };
+        let between =
+            |is: fn(&char) -> bool| around(-1).as_ref().is_some_and(is) && around(1).as_ref().is_some_and(is);
         match letter {
             // 21.5 and 1,000; 7:30. Elsewhere a mark ends a clause only before a space or the end.
             '.' | ',' | ':' if between(char::is_ascii_digit) => words.push(letter),
@@ -56,8 +55,8 @@ fn clauses(text: &str) -> Vec<Clause> {
             '…' | '\n' => end(&mut all, &mut words, '.'),
             '—' | '–' => end(&mut all, &mut words, ','),
             // Marks that espeak-ng would read out or take for orders ("[[" begins phonemes).
-            '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '_' | '*' | '|' | '\\' | '^' | '`' | '~'
-            | '«' | '»' | '“' | '”' | '„' => words.push(' '),
+            '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '_' | '*' | '|' | '\\' | '^' | '`'
+            | '~' | '«' | '»' | '“' | '”' | '„' => words.push(' '),
             c if c.is_control() => words.push(' '),
             c => words.push(c),
         }
@@ -88,7 +87,11 @@ mod tests {
 
     fn told(text: &str) -> Vec<String> {
         let sentence = |sentence: &Sentence| {
-            sentence.iter().map(|clause| format!("{}{}", clause.words, clause.mark)).collect::<Vec<_>>().join(" ")
+            sentence
+                .iter()
+                .map(|clause| format!("{}{}", clause.words, clause.mark))
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         sentences(text).iter().map(sentence).collect()
     }

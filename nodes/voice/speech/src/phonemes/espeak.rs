@@ -113,7 +113,8 @@ impl Espeak {
         if bytes.is_empty() {
             return Err(EspeakError::Ended(self.voice.clone()));
         }
-        let wav = hound::WavReader::new(Cursor::new(bytes)).map_err(|why| EspeakError::Audio(why.to_string()))?;
+        let wav =
+            hound::WavReader::new(Cursor::new(bytes)).map_err(|why| EspeakError::Audio(why.to_string()))?;
         let rate = wav.spec().sample_rate;
         // On a pipe it cannot know the length when it writes the header: the samples end where the bytes do.
         let samples = wav.into_samples::<i16>().map_while(Result::ok);

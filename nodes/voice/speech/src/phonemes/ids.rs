@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_sentence_stands_between_pads_and_what_is_not_known_is_left_out() {
-        let ids = PhonemeIds::new(&table(&[("_", 0), ("^", 1), ("$", 2), ("a", 14), ("ː", 122)])).expect("a table");
+        let ids =
+            PhonemeIds::new(&table(&[("_", 0), ("^", 1), ("$", 2), ("a", 14), ("ː", 122)])).expect("a table");
         assert_eq!(ids.sentence("aː☃"), [1, 0, 14, 0, 122, 0, 2]);
         assert_eq!(ids.sentence("_^$"), [1, 0, 2]);
     }

@@ -19,7 +19,11 @@ pub(super) type Input = (&'static str, Element);
 ///
 /// # Errors
 /// When it has no such output, or needs an input that is not among these: the name of the tensor.
-pub(super) fn cut(model: &pb::ModelProto, inputs: &[Input], outputs: &[&str]) -> Result<pb::ModelProto, String> {
+pub(super) fn cut(
+    model: &pb::ModelProto,
+    inputs: &[Input],
+    outputs: &[&str],
+) -> Result<pb::ModelProto, String> {
     let whole = model.graph.as_ref().ok_or("no graph in it")?;
     let made_by: HashMap<&str, usize> = whole
         .node
@@ -44,7 +48,7 @@ pub(super) fn cut(model: &pb::ModelProto, inputs: &[Input], outputs: &[&str]) ->
             None => return Err(format!("the graph has no tensor '{name}' that this part could begin with")),
         }
     }
-    let part = pb::GraphProto {
+    let mut part = pb::GraphProto {
         name: whole.name.clone(),
         node: whole
             .node
@@ -63,6 +67,8 @@ pub(super) fn cut(model: &pb::ModelProto, inputs: &[Input], outputs: &[&str]) ->
         output: outputs.iter().map(|name| value(name, Element::F32)).collect(),
         ..pb::GraphProto::default()
     };
+    let in_nodes = part.node.iter_mut().flat_map(|node| &mut node.attribute).filter_map(|one| one.t.as_mut());
+    in_nodes.chain(&mut part.initializer).for_each(bound_ends);
     Ok(pb::ModelProto {
         ir_version: model.ir_version,
         opset_import: model.opset_import.clone(),
@@ -71,9 +77,28 @@ pub(super) fn cut(model: &pb::ModelProto, inputs: &[Input], outputs: &[&str]) ->
     })
 }
 
+/// "To the end" is the greatest number of 64 bits in a slice's ends. Beside a length that tract computes, it makes of it -1, which is one
+/// too few; the greatest of 32 bits it knows everywhere.
+fn bound_ends(constant: &mut pb::TensorProto) {
+    const TO_THE_END: i64 = i64::MAX;
+    const KNOWN: i64 = i32::MAX as i64;
+    if constant.data_type != Element::I64 as i32 {
+        return;
+    }
+    for number in constant.raw_data.as_chunks_mut::<8>().0 {
+        if *number == TO_THE_END.to_le_bytes() {
+            *number = KNOWN.to_le_bytes();
+        }
+    }
+    for number in constant.int64_data.iter_mut().filter(|number| **number == TO_THE_END) {
+        *number = KNOWN;
+    }
+}
+
 fn value(name: &str, element: Element) -> pb::ValueInfoProto {
     let tensor = pb::type_proto::Tensor { elem_type: element as i32, shape: None };
-    let ty = pb::TypeProto { value: Some(pb::type_proto::Value::TensorType(tensor)), ..pb::TypeProto::default() };
+    let ty =
+        pb::TypeProto { value: Some(pb::type_proto::Value::TensorType(tensor)), ..pb::TypeProto::default() };
     pb::ValueInfoProto { name: name.to_owned(), r#type: Some(ty), ..pb::ValueInfoProto::default() }
 }
 
@@ -109,6 +134,21 @@ mod tests {
         assert_eq!((ops, part.initializer.len()), (vec!["Add"], 1));
         let part = cut(&chain(), &[("b", Element::F32)], &["y"]).expect("cuts").graph.expect("a graph");
         assert_eq!((part.node.len(), part.initializer.len()), (1, 0));
+    }
+
+    #[test]
+    fn to_the_end_is_a_number_that_tract_knows() {
+        let (greatest, known) = (i64::MAX, i64::from(i32::MAX));
+        let mut raw = [3, greatest].map(i64::to_le_bytes).concat();
+        let mut constant = pb::TensorProto {
+            data_type: Element::I64 as i32,
+            raw_data: raw.clone(),
+            int64_data: vec![greatest, 3],
+            ..pb::TensorProto::default()
+        };
+        bound_ends(&mut constant);
+        raw[8..].copy_from_slice(&known.to_le_bytes());
+        assert_eq!((constant.raw_data, constant.int64_data), (raw, vec![known, 3]));
     }
 
     #[test]

@@ -68,9 +68,12 @@ pub(super) struct Encoded {
 impl Parts {
     pub(super) fn load(onnx: &[u8]) -> Result<Parts, VitsError> {
         let fault = |why: String| VitsError::Graph(why);
-        let whole = tract_onnx::onnx().proto_model_for_read(&mut &*onnx).map_err(|why| fault(format!("{why:#}")))?;
+        let whole =
+            tract_onnx::onnx().proto_model_for_read(&mut &*onnx).map_err(|why| fault(format!("{why:#}")))?;
         let part = |inputs: &[Input], outputs: &[&str], shapes| {
-            cut(&whole, inputs, outputs).map(|proto| Part { proto, shapes, plans: BTreeMap::new() }).map_err(fault)
+            cut(&whole, inputs, outputs)
+                .map(|proto| Part { proto, shapes, plans: BTreeMap::new() })
+                .map_err(fault)
         };
         let mut parts = Parts {
             encoder: part(&[IDS, LENGTH], &[MEAN, LOG_DEVIATION, CONDITION.0], |n| {
@@ -117,7 +120,12 @@ impl Parts {
             return Err(VitsError::Graph(format!("{} outputs of the encoder", made.len())));
         };
         let short = |long: &[f32]| shortened(long, length, phonemes);
-        Ok(Encoded { mean: short(mean), log_deviation: short(log_deviation), condition: short(condition), phonemes })
+        Ok(Encoded {
+            mean: short(mean),
+            log_deviation: short(log_deviation),
+            condition: short(condition),
+            phonemes,
+        })
     }
 
     /// The natural logarithm of each phoneme's frames. `noise` is 2 by phonemes.
@@ -172,8 +180,7 @@ impl Parts {
     /// The audio of [`WINDOW`] frames.
     pub(super) fn decode(&mut self, latents: &[f32]) -> Result<Vec<f32>, VitsError> {
         let plan = self.decoder.plan(WINDOW)?;
-        let mut made =
-            run(&plan, || Ok(tvec!(Tensor::from_shape(&[1, CHANNELS, WINDOW], latents)?.into())))?;
+        let mut made = run(&plan, || Ok(tvec!(Tensor::from_shape(&[1, CHANNELS, WINDOW], latents)?.into())))?;
         let audio = made.swap_remove(0);
         if audio.len() == WINDOW * HOP {
             Ok(audio)
@@ -190,7 +197,8 @@ impl Part {
             return Ok(plan.clone());
         }
         let make = || -> TractResult<Plan> {
-            let mut model = tract_onnx::onnx().with_ignore_output_types(true).model_for_proto_model(&self.proto)?;
+            let mut model =
+                tract_onnx::onnx().with_ignore_output_types(true).model_for_proto_model(&self.proto)?;
             for (index, (element, shape)) in (self.shapes)(length).iter().enumerate() {
                 let fact: InferenceFact = match element {
                     Element::F32 => f32::fact(shape).into(),

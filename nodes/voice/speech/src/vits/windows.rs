@@ -40,7 +40,10 @@ mod tests {
                 assert_eq!(window.keep_from, done, "{frames}");
                 assert!(window.keep_to > done && window.keep_to <= window.from + length);
                 assert!(window.from + length <= frames.max(length));
-                assert!(window.from == 0 || window.keep_from >= window.from + context, "{frames}: {window:?}");
+                assert!(
+                    window.from == 0 || window.keep_from >= window.from + context,
+                    "{frames}: {window:?}"
+                );
                 let to = window.from + length;
                 assert!(to >= frames || window.keep_to + context <= to, "{frames}: {window:?}");
                 done = window.keep_to;
