@@ -163,6 +163,9 @@ fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyho
 fn speech(config: troika_speech::Config, making: &Making<'_>) -> anyhow::Result<SpeechNode> {
     let clock = HostClock::start();
     let store = models().map_err(|error| error.to_string());
+    if let Err(why) = troika_speech::voices::present(&config, &store) {
+        eprintln!("notice: {} has espeak-ng's own voice: {why}", making.node);
+    }
     Ok(SpeechNode::new(&config, store, &making.base, Arc::new(move || clock.now()))?)
 }
 

@@ -39,6 +39,24 @@ enum Missing {
     Vits(#[from] VitsError),
 }
 
+/// Whether the chosen voice lies in the store; its bytes are not read.
+///
+/// # Errors
+/// What is missing, and the way out.
+pub fn present(config: &Config, store: &Result<Store, String>) -> Result<(), String> {
+    if config.voice == Voice::Espeak {
+        return Ok(());
+    }
+    let store = store.as_ref().map_err(Clone::clone)?;
+    for name in [MODEL, MODEL_SETTINGS] {
+        let passport = store.passport(name).map_err(|error| error.to_string())?;
+        if !store.is_present(passport) {
+            return Err(format!("{name} is not there: fetch it with `troika models pull {name}`"));
+        }
+    }
+    Ok(())
+}
+
 /// The voices.
 pub struct Voices {
     espeak: Espeak,
