@@ -227,20 +227,20 @@ pub(crate) fn is_of_hands(path: &Path) -> anyhow::Result<bool> {
 struct Voice;
 
 /// What the program publishes: the step's outputs, and the transcripts and the activity that it makes itself.
-const VOICE_OUTPUTS: [PortSpec; 4] = {
+const VOICE_OUTPUTS: [PortSpec; 6] = {
     let step = <command::Outputs as Ports>::SPECS;
     let heard = <command::Inputs as Ports>::SPECS[0];
     let spoken = <troika_speech::node::Inputs as Ports>::SPECS[1];
-    assert!(step.len() == 2, "a new output of the command node belongs here too");
-    [step[0], step[1], turned(heard, Direction::Out), turned(spoken, Direction::Out)]
+    assert!(step.len() == 4, "a new output of the command node belongs here too");
+    [step[0], step[1], step[2], step[3], turned(heard, Direction::Out), turned(spoken, Direction::Out)]
 };
 
 /// What it reads: the step's inputs, and what the loudspeaker plays.
-const VOICE_INPUTS: [PortSpec; 4] = {
+const VOICE_INPUTS: [PortSpec; 6] = {
     let step = <command::Inputs as Ports>::SPECS;
     let playback = <troika_speech::node::Outputs as Ports>::SPECS[0];
-    assert!(step.len() == 3, "a new input of the command node belongs here too");
-    [step[0], step[1], step[2], turned(playback, Direction::EventsIn)]
+    assert!(step.len() == 5, "a new input of the command node belongs here too");
+    [step[0], step[1], step[2], step[3], step[4], turned(playback, Direction::EventsIn)]
 };
 
 /// Another node's port, seen from its other end.
