@@ -3,7 +3,7 @@
 use troika_kit::{Duration, Time};
 use troika_voice::{
     audio::RATE,
-    vad::{EndpointSettings, Endpointer, FRAME, Silero, Utterance, VadError},
+    vad::{Activity, Change, EchoGate, EndpointSettings, Endpointer, FRAME, Silero, Utterance, VadError},
 };
 
 use crate::whisper::{Heard, Recogniser, RecogniserError};
@@ -41,10 +41,21 @@ pub struct Said {
     pub label: Option<String>,
 }
 
+/// What is noticed in a stream.
+#[derive(Debug, Clone)]
+pub enum Noticed {
+    /// Somebody began to speak, at this time.
+    Began(Time),
+    /// And ended at this time; with the utterance, unless it was too short to be one.
+    Ended(Time, Option<Said>),
+}
+
 /// Cuts utterances out of chunks.
 pub struct Cutter {
     silero: Silero,
     endpointer: Endpointer,
+    activity: Activity,
+    echo: EchoGate,
     held: Vec<f32>,
     label: Option<String>,
 }
@@ -52,15 +63,27 @@ pub struct Cutter {
 impl Cutter {
     /// With a voice activity model.
     pub fn new(silero: Silero, settings: EndpointSettings) -> Cutter {
-        Cutter { silero, endpointer: Endpointer::new(settings), held: Vec::new(), label: None }
+        Cutter {
+            silero,
+            endpointer: Endpointer::new(settings),
+            activity: Activity::new(&settings),
+            echo: EchoGate::new(),
+            held: Vec::new(),
+            label: None,
+        }
     }
 
-    /// One chunk more; gives what ended in it.
+    /// This leaves the loudspeaker: what it explains of the chunks to come is not taken for speech.
+    pub fn played(&mut self, at: Time, rate: u32, samples: &[f32]) {
+        self.echo.played(at, rate, samples);
+    }
+
+    /// One chunk more; gives what was noticed with it, in order.
     ///
     /// # Errors
     /// When the voice activity model fails.
-    pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Said>, VadError> {
-        let mut said = Vec::new();
+    pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Noticed>, VadError> {
+        let mut noticed = Vec::new();
         self.held.extend_from_slice(&chunk.samples);
         if !self.endpointer.speaking() {
             self.label.clone_from(&chunk.label);
@@ -69,21 +92,36 @@ impl Cutter {
         for frame in self.held.chunks_exact(FRAME) {
             frames += 1;
             let Ok(frame) = <&[f32; FRAME]>::try_from(frame) else { continue };
-            let probability = self.silero.probability(frame)?;
-            if let Some(utterance) = self.endpointer.push(frame, probability) {
-                // The chunk's last sample is the stream's newest; what is still held lies before it.
-                let after = self.held.len() - frames * FRAME;
-                let behind = after as u64 + (utterance.noticed - utterance.end_of_speech);
-                let end_of_speech = chunk.end - samples_long(behind);
-                said.push(Said { utterance, end_of_speech, label: self.label.clone() });
+            // The chunk's last sample is the stream's newest; what is still held lies before it.
+            let after = self.held.len() - frames * FRAME;
+            let end = chunk.end - samples_long(after as u64);
+            let mut probability = self.silero.probability(frame)?;
+            if self.echo.explains(end - samples_long(FRAME as u64), end, frame) {
+                probability = 0.0;
+            }
+            let utterance = self.endpointer.push(frame, probability);
+            let position = self.endpointer.position();
+            let time = |at: u64| end - samples_long(position - at.min(position));
+            match self.activity.push(probability, self.endpointer.speaking(), utterance.as_ref()) {
+                Some(Change::Began { at }) => noticed.push(Noticed::Began(time(at))),
+                Some(Change::Ended { at }) => {
+                    let said = utterance.map(|utterance| Said {
+                        end_of_speech: time(utterance.end_of_speech),
+                        utterance,
+                        label: self.label.clone(),
+                    });
+                    noticed.push(Noticed::Ended(time(at), said));
+                }
+                None => {}
             }
         }
         self.held.drain(..frames * FRAME);
-        Ok(said)
+        Ok(noticed)
     }
 
     /// The stream has ended at `end`.
     pub fn finish(&mut self, end: Time) -> Option<Said> {
+        self.activity.finish();
         let utterance = self.endpointer.finish()?;
         let behind = self.held.len() as u64 + (utterance.noticed - utterance.end_of_speech);
         Some(Said { utterance, end_of_speech: end - samples_long(behind), label: self.label.clone() })
@@ -111,7 +149,8 @@ pub fn recording(
     for samples in [samples, &silence] {
         at += samples.len() as u64;
         let chunk = Chunk { samples: samples.to_vec(), end: Time::ZERO + samples_long(at), label: None };
-        for said in cutter.push(&chunk)? {
+        for noticed in cutter.push(&chunk)? {
+            let Noticed::Ended(_, Some(said)) = noticed else { continue };
             let words = recogniser.recognise(&said.utterance.samples)?;
             heard.push((said, words));
         }

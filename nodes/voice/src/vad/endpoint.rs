@@ -70,6 +70,11 @@ impl Endpointer {
         self.speaking
     }
 
+    /// Samples since the stream's start.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// One frame more with its probability of speech; gives the utterance that it ended. A probability that is no number is
     /// silence.
     pub fn push(&mut self, frame: &[f32; FRAME], probability: f32) -> Option<Utterance> {
