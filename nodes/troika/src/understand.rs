@@ -79,13 +79,13 @@ impl Stages {
         let network = if self.templates_only {
             None
         } else {
-            let path = match &self.network {
-                Some(path) => path.clone(),
-                None => Store::open_default()?
-                    .load_path(NETWORK)
-                    .with_context(|| format!("the network {NETWORK} is not to be had (troika models pull {NETWORK}, or --templates-only)"))?,
-            };
-            Some(IntentModel::load(&path, Catalogue::built_in())?)
+            let catalogue = Catalogue::built_in();
+            Some(match &self.network {
+                Some(path) => IntentModel::load(path, catalogue)?,
+                None => {
+                    IntentModel::from_bytes(&Store::open_default()?.load_bytes(NETWORK)?, NETWORK, catalogue)?
+                }
+            })
         };
         Ok(Cascade::new(Matcher::english(), network))
     }

@@ -14,7 +14,7 @@ pub struct VoiceConfig {
     pub whisper: Option<PathBuf>,
     /// The voice activity model.
     pub vad: Option<PathBuf>,
-    /// The intent-and-slot network; without it the templates understand alone.
+    /// Another intent-and-slot network than the project's own.
     pub intent: Option<PathBuf>,
     /// Whether a language model listens on /voice/language_request (a node of the kind `slm`).
     pub language: bool,

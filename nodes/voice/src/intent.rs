@@ -84,10 +84,25 @@ impl IntentModel {
     /// # Errors
     /// When the file is not there, damaged, or made for another catalogue.
     pub fn load(path: &Path, catalogue: &'static Catalogue) -> Result<IntentModel, IntentError> {
-        let told = |why: String| IntentError::Load { path: path.display().to_string(), why };
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path)
+            .map_err(|why| IntentError::Load { path: name.clone(), why: why.to_string() })?;
+        IntentModel::from_bytes(&bytes, &name, catalogue)
+    }
+
+    /// The network of an ONNX file's bytes; `name` is what an error calls it.
+    ///
+    /// # Errors
+    /// When they are no such network, or one made for another catalogue.
+    pub fn from_bytes(
+        bytes: &[u8],
+        name: &str,
+        catalogue: &'static Catalogue,
+    ) -> Result<IntentModel, IntentError> {
+        let told = |why: String| IntentError::Load { path: name.to_owned(), why };
         let load = || -> TractResult<(Arc<TypedSimplePlan>, Vec<(String, String)>)> {
             let onnx = tract_onnx::onnx();
-            let proto = onnx.proto_model_for_path(path)?;
+            let proto = onnx.proto_model_for_read(&mut std::io::Cursor::new(bytes))?;
             let told =
                 proto.metadata_props.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
             let plan = onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;

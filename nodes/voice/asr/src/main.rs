@@ -114,7 +114,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Takes the models that are not named from the store, checked by their sha256.
 fn find_models(config: &mut VoiceConfig) -> anyhow::Result<()> {
-    if config.whisper.is_some() && config.vad.is_some() && config.intent.is_some() {
+    if config.whisper.is_some() && config.vad.is_some() {
         return Ok(());
     }
     let store = match &config.models {
@@ -126,13 +126,6 @@ fn find_models(config: &mut VoiceConfig) -> anyhow::Result<()> {
     }
     if config.vad.is_none() {
         config.vad = Some(store.load_path("silero_vad")?);
-    }
-    if config.intent.is_none() {
-        match store.load_path("intent_slots_en") {
-            Ok(path) => config.intent = Some(path),
-            // The templates understand without it, and less.
-            Err(error) => eprintln!("voice: {error}; the templates understand alone"),
-        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::{
 use anyhow::Context as _;
 use troika_host::{Host, HostClock, HostOptions, NodeOptions, StopToken, edge::TypedPublisher, signal};
 use troika_kit::{Duration, Qos, Time};
+use troika_models::Store;
 use troika_msgs::{
     std_msgs::Header,
     troika::{AudioChunk, Transcript, VoiceActivity},
@@ -95,10 +96,21 @@ fn ros2(_: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
     anyhow::bail!("this troika-voice was built without rcl: build it where ROS 2 is with the feature `ros2`")
 }
 
-/// The stages that understand.
+/// The stages that understand: the templates, and the network that is named or else the project's own.
 fn cascade(config: &VoiceConfig) -> anyhow::Result<Cascade> {
-    let network =
-        config.intent.as_ref().map(|path| IntentModel::load(path, Catalogue::built_in())).transpose()?;
+    const NETWORK: &str = "intent_slots_en";
+    let catalogue = Catalogue::built_in();
+    let network = match &config.intent {
+        Some(path) => IntentModel::load(path, catalogue)?,
+        None => {
+            let store = match &config.models {
+                Some(folder) => Store::open(folder)?,
+                None => Store::open_default()?,
+            };
+            IntentModel::from_bytes(&store.load_bytes(NETWORK)?, NETWORK, catalogue)?
+        }
+    };
+    let network = Some(network);
     Ok(Cascade::new(Matcher::english(), network))
 }
 
