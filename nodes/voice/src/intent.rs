@@ -100,16 +100,17 @@ impl IntentModel {
         catalogue: &'static Catalogue,
     ) -> Result<IntentModel, IntentError> {
         let told = |why: String| IntentError::Load { path: name.to_owned(), why };
-        let load = || -> TractResult<(Arc<TypedSimplePlan>, Vec<(String, String)>)> {
-            let onnx = tract_onnx::onnx();
-            let proto = onnx.proto_model_for_read(&mut std::io::Cursor::new(bytes))?;
-            let told =
-                proto.metadata_props.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
-            let plan = onnx.model_for_proto_model(&proto)?.into_optimized()?.into_runnable()?;
-            Ok((plan, told))
-        };
-        let (plan, metadata) = load().map_err(|error| told(format!("{error:#}")))?;
+        let onnx = tract_onnx::onnx();
+        let proto = onnx
+            .proto_model_for_read(&mut std::io::Cursor::new(bytes))
+            .map_err(|error| told(format!("{error:#}")))?;
+        let metadata: Vec<(String, String)> =
+            proto.metadata_props.iter().map(|entry| (entry.key.clone(), entry.value.clone())).collect();
         let schema = Schema::read(&metadata, catalogue).map_err(told)?;
+        let plan = onnx
+            .model_for_proto_model(&proto)
+            .and_then(|model| model.into_optimized()?.into_runnable())
+            .map_err(|error| told(format!("{error:#}")))?;
         let model = IntentModel { plan, schema, catalogue };
         // A run, so that a network of other shapes is told now and not at the first word.
         let words = text::words("open the window");

@@ -72,6 +72,11 @@ impl Matcher {
         follow::up(self, utterance, last)
     }
 
+    /// Whether an utterance speaks of what was done last and of nothing else ("a bit more", "undo that"), when there is such a thing.
+    pub fn speaks_of_last(&self, utterance: &str) -> bool {
+        follow::is_phrase(self, utterance)
+    }
+
     /// `Some(true)` for a yes, `Some(false)` for a no, `None` for anything else.
     pub fn yes_or_no(&self, utterance: &str) -> Option<bool> {
         let words = text::words(utterance);

@@ -36,9 +36,10 @@ impl Talk {
     /// What an utterance means in this talk; nothing when it stands by itself.
     pub(super) fn context(&mut self, cascade: &Cascade, utterance: &str, now: Time) -> Option<Answer> {
         let question = self.question.take().filter(|(_, since)| now.since(*since) <= ANSWER_WITHIN);
-        // A whole command of its own is neither an answer nor a follow-up.
+        // A whole command of its own is neither an answer nor a follow-up, unless it speaks of what was last: "a bit more" is the
+        // volume only where nothing was.
         let alone = cascade.matcher().understand(utterance);
-        if matches!(alone, Understood::Commands(_)) {
+        if matches!(alone, Understood::Commands(_)) && !cascade.matcher().speaks_of_last(utterance) {
             return None;
         }
         if let Some((asked, _)) = question {

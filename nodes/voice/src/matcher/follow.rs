@@ -53,6 +53,13 @@ pub(super) fn up(matcher: &Matcher, utterance: &str, last: &Call) -> Option<Vec<
     lent(matcher, &own, last)
 }
 
+/// Whether an utterance is one of the phrases that speak of what was last, whatever else it may mean by itself.
+pub(super) fn is_phrase(matcher: &Matcher, utterance: &str) -> bool {
+    let words = text::words(utterance);
+    let reader = Reader::new(matcher, utterance);
+    phrase(matcher, &words).or_else(|| phrase(matcher, reader.stripped(&words).0)).is_some()
+}
+
 /// The whole of the words, "please" and the like aside, is a phrase about what was last.
 fn phrase(matcher: &Matcher, words: &[text::Word]) -> Option<Follow> {
     let polite =

@@ -28,7 +28,7 @@ fn acts(turns: &mut Turns, now: Time) -> Vec<String> {
 fn saying(first: &VoiceReply) -> Turns {
     let mut turns = Turns::new(true);
     turns.reply(ms(0), first);
-    assert_eq!(acts(&mut turns, ms(0)), [first.text.clone()]);
+    assert_eq!(acts(&mut turns, ms(0)), std::slice::from_ref(&first.text));
     turns
 }
 
