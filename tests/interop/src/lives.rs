@@ -21,7 +21,7 @@ fn holds() -> [usize; 3] {
 }
 
 /// Each life is heard by us and hears us, on the same two ends of ours, and dies without a word; when the last is forgotten we hold
-/// what we held after the first. `node` is the only one of ours that there is.
+/// no more than half-way. `node` is the only one of ours that there is.
 pub fn each_life_is_heard_and_hears_us(
     ours: &dyn Transport,
     node: &dyn NodeHandle,
@@ -52,8 +52,9 @@ pub fn each_life_is_heard_and_hears_us(
     until("the killed peers' end on the graph", || ours.graph().expect("graph").nodes == alone);
     held.push(holds());
     println!("threads, files, shared memory after each life, and when the last was forgotten: {held:?}");
-    // After the first life all that is needed is there.
-    let (first, last) = (held[0], held[lives]);
-    assert!((0..3).all(|what| last[what] <= first[what] + 2), "{held:?}");
+    // Half of the lives may bring what is started when it is first wanted (a runtime's threads); what still grows after them leaks.
+    let warm = |what: usize| held[..=lives / 2].iter().map(|holds| holds[what]).max();
+    let last = held[lives];
+    assert!((0..3).all(|what| Some(last[what]) <= warm(what).map(|most| most + 1)), "{held:?}");
     verdict(name, &format!("is heard and hears us again after each of {lives} crashes over {}", ours.kind()));
 }
