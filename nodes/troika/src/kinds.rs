@@ -92,7 +92,12 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         speech,
     )
     .files(|config| config.check(Path::new(".")).map_err(|error| error.to_string()))
-    .silent(|config| if config.barge_in == BargeIn::Voice { &[] } else { &["activity"] }),
+    .silent(|config| match (config.barge_in, config.cancel_button) {
+        (BargeIn::Voice, true) => &[],
+        (BargeIn::Voice, false) => &["cancel"],
+        (BargeIn::Off, true) => &["activity"],
+        (BargeIn::Off, false) => &["activity", "cancel"],
+    }),
     &StepKind::<troika_template::Config, Template>::new(
         "the smallest node: whether the vehicle stands",
         |config, _| Ok(Template::new(config)),

@@ -13,6 +13,8 @@ pub struct Config {
     pub sink: Sink,
     /// What breaks a reply off besides a newer one and a cancel.
     pub barge_in: BargeIn,
+    /// Whether /voice/cancel is read: where there is a button for it.
+    pub cancel_button: bool,
     /// Who speaks.
     pub voice: Voice,
     /// Times the voice's own speed.
@@ -69,6 +71,7 @@ impl Default for Config {
         Config {
             sink: Sink::Card { device: None },
             barge_in: BargeIn::Voice,
+            cancel_button: false,
             voice: Voice::Piper,
             speed: 1.0,
             volume: 1.0,

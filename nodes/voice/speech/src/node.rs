@@ -70,6 +70,7 @@ pub enum SpeechError {
 /// The node.
 pub struct SpeechNode {
     turns: Turns,
+    cancel_button: bool,
     mouth: Box<dyn Mouth>,
     told: Option<Time>,
     reasons: Reasons,
@@ -115,7 +116,13 @@ impl SpeechNode {
     /// The node with this mouth.
     pub fn with_mouth(config: &Config, mouth: Box<dyn Mouth>) -> SpeechNode {
         let turns = Turns::new(config.barge_in == BargeIn::Voice);
-        SpeechNode { turns, mouth, told: None, reasons: Reasons::default() }
+        SpeechNode {
+            turns,
+            cancel_button: config.cancel_button,
+            mouth,
+            told: None,
+            reasons: Reasons::default(),
+        }
     }
 
     /// What came since the last step, in the order of its arrival.
@@ -127,7 +134,8 @@ impl SpeechNode {
         }
         let replies = inputs.reply.iter().map(|one| (one.received, Came::Reply(&one.value)));
         let activity = inputs.activity.iter().map(|one| (one.received, Came::Activity(one.value.speaking)));
-        let cancels = inputs.cancel.iter().map(|one| (one.received, Came::Cancel));
+        let cancels =
+            inputs.cancel.iter().filter(|_| self.cancel_button).map(|one| (one.received, Came::Cancel));
         let mut all: Vec<(Time, Came<'_>)> = replies.chain(activity).chain(cancels).collect();
         all.sort_by_key(|(received, _)| *received);
         for (_, came) in &all {
@@ -146,13 +154,13 @@ impl Step for SpeechNode {
     type Outputs = Outputs;
 
     /// A timer: the mouth's news come by themselves. Of the 100 ms in which it is to be silent (SR-VOI-005), a step takes 10 at
-    /// most, the sound card's buffers 40, the fade 5.
+    /// most, the sound card's buffers 60, the fade 5. The budget is what a step takes that hands on a block of playback.
     const CONTRACT: Contract = Contract::new(ContractSpec {
         node: "speech",
         wake: Wake::Period,
         period: Duration::from_millis(10),
         deadline: Duration::from_millis(10),
-        budget: Duration::from_millis(4),
+        budget: Duration::from_micros(50),
         class: Class::Best,
         requirements: &[sr::SR_VOI_005],
     });

@@ -104,7 +104,8 @@ fn a_cancel_and_a_newer_reply_break_off_what_is_said() {
     mouth.expect_hush().times(1).in_sequence(&mut order).return_const(());
     mouth.expect_say().withf(|number, _| *number == 2).times(1).in_sequence(&mut order).return_const(());
     mouth.expect_hush().times(1).in_sequence(&mut order).return_const(());
-    let mut node = SpeechNode::with_mouth(&Config::default(), Box::new(mouth));
+    let config = Config { cancel_button: true, ..Config::default() };
+    let mut node = SpeechNode::with_mouth(&config, Box::new(mouth));
     step(&mut node, ms(0), &replies([acknowledgement("u1")])).expect("no fault");
     let newer = reply("u2", VoiceReply::REJECTED, "All right, I leave it.");
     step(&mut node, ms(10), &replies([newer])).expect("no fault");
@@ -122,14 +123,14 @@ fn so_many_kinds_of_trouble_are_kept_and_no_more() {
     assert_eq!(reasons.of("trouble 3").as_ptr(), told[3].as_ptr());
 }
 
-/// A mouth on a virtual sound card that has 40 ms of buffers and takes 10 ms of samples before each step. Each text takes 2 s.
+/// A mouth on a virtual sound card that has 60 ms of buffers and takes 10 ms of samples before each step. Each text takes 2 s.
 struct VirtualMouth {
     track: Track,
     now: Arc<Mutex<Time>>,
 }
 
 const RATE: u32 = 8_000;
-const BUFFERED: Duration = ms(40);
+const BUFFERED: Duration = ms(60);
 
 impl Mouth for VirtualMouth {
     fn say(&mut self, number: u64, _: &str) {
@@ -167,7 +168,8 @@ fn sounds(
     let mut simulation = Simulation::new().expect("a simulation");
     let start = simulation.now();
     let mouth = VirtualMouth { track: Track::new(RATE), now: Arc::new(Mutex::new(start)) };
-    let node = SpeechNode::with_mouth(&Config::default(), Box::new(mouth));
+    let config = Config { cancel_button: true, ..Config::default() };
+    let node = SpeechNode::with_mouth(&config, Box::new(mouth));
     simulation.spawn(node, NodeOptions::new("speech")).expect("spawns");
     simulation.feed("/voice/reply", told).expect("feeds");
     simulation.feed("/voice/activity", spoken).expect("feeds");
