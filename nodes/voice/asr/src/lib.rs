@@ -2,6 +2,7 @@
 //! built once and for long, and a process of its own because it must never hold up what runs at deadlines.
 //!
 //! - [`whisper`]: one utterance to words, bounded in time and length.
+//! - [`worker`]: a thread for it.
 //! - [`source`]: where audio comes from: files at the speed of life, or a microphone.
 //! - [`listen`]: audio to utterances to words.
 //! - `process`: all of it on a transport, with the step that makes commands of words.
@@ -12,3 +13,4 @@ pub mod listen;
 pub mod process;
 pub mod source;
 pub mod whisper;
+pub mod worker;

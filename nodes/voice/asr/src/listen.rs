@@ -1,12 +1,17 @@
 //! Audio to utterances to words, with the times that say how long it took.
 
+use std::collections::VecDeque;
+
 use troika_kit::{Duration, Time};
 use troika_voice::{
     audio::RATE,
+    matcher::Matcher,
+    turn::{Act, Pace, Seen, Turn, progress},
     vad::{EndpointSettings, Endpointer, FRAME, Silero, Utterance, VadError},
+    words::Heard,
 };
 
-use crate::whisper::{Heard, Recogniser, RecogniserError};
+use crate::whisper::{Recogniser, RecogniserError};
 
 /// Why listening ended.
 #[derive(Debug, thiserror::Error)]
@@ -35,32 +40,48 @@ pub struct Chunk {
 pub struct Said {
     /// The samples.
     pub utterance: Utterance,
+    /// When speech began: its first sample that was taken for speech, less what it takes to notice.
+    pub began: Time,
     /// When speech ended.
     pub end_of_speech: Time,
     /// The file that it began in.
     pub label: Option<String>,
 }
 
+/// What is noticed in a stream.
+#[derive(Debug, Clone)]
+pub enum Noticed {
+    /// Somebody began to speak, at this time.
+    Began(Time),
+    /// A frame went by while somebody speaks: so many of silence since the last of speech.
+    Frame(Time, usize),
+    /// And ended.
+    Ended(Said),
+}
+
 /// Cuts utterances out of chunks.
 pub struct Cutter {
     silero: Silero,
     endpointer: Endpointer,
+    settings: EndpointSettings,
     held: Vec<f32>,
     label: Option<String>,
+    began: Time,
 }
 
 impl Cutter {
     /// With a voice activity model.
     pub fn new(silero: Silero, settings: EndpointSettings) -> Cutter {
-        Cutter { silero, endpointer: Endpointer::new(settings), held: Vec::new(), label: None }
+        let endpointer = Endpointer::new(settings);
+        Cutter { silero, endpointer, settings, held: Vec::new(), label: None, began: Time::ZERO }
     }
 
-    /// One chunk more; gives what ended in it.
+    /// One chunk more; gives what was noticed with it, in order.
     ///
     /// # Errors
     /// When the voice activity model fails.
-    pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Said>, VadError> {
-        let mut said = Vec::new();
+    pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Noticed>, VadError> {
+        let mut noticed = Vec::new();
         self.held.extend_from_slice(&chunk.samples);
         if !self.endpointer.speaking() {
             self.label.clone_from(&chunk.label);
@@ -69,25 +90,45 @@ impl Cutter {
         for frame in self.held.chunks_exact(FRAME) {
             frames += 1;
             let Ok(frame) = <&[f32; FRAME]>::try_from(frame) else { continue };
+            // The chunk's last sample is the stream's newest; what is still held lies before it.
+            let end = chunk.end - samples_long((self.held.len() - frames * FRAME) as u64);
             let probability = self.silero.probability(frame)?;
+            let spoke = self.endpointer.speaking();
             if let Some(utterance) = self.endpointer.push(frame, probability) {
-                // The chunk's last sample is the stream's newest; what is still held lies before it.
-                let after = self.held.len() - frames * FRAME;
-                let behind = after as u64 + (utterance.noticed - utterance.end_of_speech);
-                let end_of_speech = chunk.end - samples_long(behind);
-                said.push(Said { utterance, end_of_speech, label: self.label.clone() });
+                noticed.push(Noticed::Ended(said(utterance, end, self.began, &self.label)));
+            } else if self.endpointer.speaking() {
+                if !spoke {
+                    self.began = end - samples_long((self.settings.begin_frames * FRAME) as u64);
+                    noticed.push(Noticed::Began(self.began));
+                }
+                noticed.push(Noticed::Frame(end, self.endpointer.silent_frames()));
             }
         }
         self.held.drain(..frames * FRAME);
-        Ok(said)
+        Ok(noticed)
     }
 
-    /// The stream has ended at `end`.
+    /// The stream has ended at `end`, or what is said is over for another reason.
     pub fn finish(&mut self, end: Time) -> Option<Said> {
         let utterance = self.endpointer.finish()?;
-        let behind = self.held.len() as u64 + (utterance.noticed - utterance.end_of_speech);
-        Some(Said { utterance, end_of_speech: end - samples_long(behind), label: self.label.clone() })
+        let end = end - samples_long(self.held.len() as u64);
+        Some(said(utterance, end, self.began, &self.label))
     }
+
+    /// The utterance so far; empty when nobody speaks.
+    pub fn so_far(&self) -> &[f32] {
+        self.endpointer.so_far()
+    }
+
+    /// Silence of so many frames ends an utterance.
+    pub fn set_patience(&mut self, frames: usize) {
+        self.endpointer.set_patience(frames);
+    }
+}
+
+fn said(utterance: Utterance, end: Time, began: Time, label: &Option<String>) -> Said {
+    let end_of_speech = end - samples_long(utterance.noticed - utterance.end_of_speech);
+    Said { utterance, began, end_of_speech, label: label.clone() }
 }
 
 /// How long so many samples are.
@@ -95,30 +136,180 @@ pub fn samples_long(samples: u64) -> Duration {
     Duration::from_nanos(samples * 1_000_000_000 / u64::from(RATE))
 }
 
-/// Words of all of one recording, as fast as it goes: for files and measurements.
+/// What is to be done about what was heard.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Somebody began to speak, at this time.
+    Began(Time),
+    /// These samples are to be decoded.
+    Decode(u64, Vec<f32>),
+    /// That is wanted no more.
+    Cancel(u64),
+    /// Words of the utterance that is being said.
+    Partial(Heard),
+    /// The words of an utterance.
+    Final(Box<Said>, Heard),
+    /// An utterance that gets no words: too many wait.
+    Lost(Box<Said>),
+}
+
+/// The cutter and the turns: audio and answers in, what to decode and what was said out.
+pub struct Listener {
+    cutter: Cutter,
+    turn: Turn<Heard>,
+    over: VecDeque<Said>,
+}
+
+impl Listener {
+    /// With a voice activity model.
+    pub fn new(silero: Silero, settings: EndpointSettings, pace: Pace) -> Listener {
+        Listener { cutter: Cutter::new(silero, settings), turn: Turn::new(pace), over: VecDeque::new() }
+    }
+
+    /// One chunk more, of a frame's length at most: what is to be decoded is the utterance as it is then.
+    ///
+    /// # Errors
+    /// When the voice activity model fails.
+    pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Step>, VadError> {
+        let mut steps = Vec::new();
+        for noticed in self.cutter.push(chunk)? {
+            match noticed {
+                Noticed::Began(at) => steps.push(Step::Began(at)),
+                Noticed::Frame(at, silent_frames) => {
+                    let acts = self.turn.frame(at, Seen { speaking: true, silent_frames, over: false });
+                    self.act(acts, &mut steps);
+                }
+                Noticed::Ended(said) => self.ended(chunk.end, said, &mut steps),
+            }
+        }
+        Ok(steps)
+    }
+
+    /// What is being said is over: the stream's end, or a button that was let go.
+    pub fn finish(&mut self, end: Time) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if let Some(said) = self.cutter.finish(end) {
+            self.ended(end, said, &mut steps);
+        }
+        steps
+    }
+
+    /// An answer.
+    pub fn heard(&mut self, now: Time, id: u64, heard: Heard, took: Duration) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let progress = progress(Matcher::english(), &heard.text);
+        let acts = self.turn.heard(now, id, heard, took, progress);
+        self.act(acts, &mut steps);
+        steps
+    }
+
+    fn ended(&mut self, now: Time, said: Said, steps: &mut Vec<Step>) {
+        self.over.push_back(said);
+        let acts = self.turn.frame(now, Seen { speaking: false, silent_frames: 0, over: true });
+        self.act(acts, steps);
+    }
+
+    fn act(&mut self, acts: Vec<Act<Heard>>, steps: &mut Vec<Step>) {
+        for act in acts {
+            match act {
+                Act::Decode(id) => {
+                    let so_far = self.cutter.so_far();
+                    let samples = match self.over.back() {
+                        Some(said) if so_far.is_empty() => said.utterance.samples.clone(),
+                        _ => so_far.to_vec(),
+                    };
+                    steps.push(Step::Decode(id, samples));
+                }
+                Act::Cancel(id) => steps.push(Step::Cancel(id)),
+                Act::Partial(heard) => steps.push(Step::Partial(heard)),
+                Act::Final(heard) => {
+                    steps.extend(self.over.pop_front().map(|said| Step::Final(Box::new(said), heard)));
+                }
+                Act::Lost => steps.extend(self.over.pop_back().map(|said| Step::Lost(Box::new(said)))),
+                Act::Patience(frames) => self.cutter.set_patience(frames),
+            }
+        }
+    }
+}
+
+/// The words of one utterance of a recording.
+#[derive(Debug, Clone)]
+pub struct Take {
+    /// The utterance.
+    pub said: Said,
+    /// Its words.
+    pub heard: Heard,
+    /// From the end of speech to the words.
+    pub latency: Duration,
+    /// Partials before.
+    pub partials: usize,
+}
+
+/// Words of all of one recording, as fast as it goes, on the recording's own time line: a decoding takes there as long as it takes
+/// on this machine by `clock` (the wall's, or the thread's own: what it would take on a core of its own), and what is said meanwhile
+/// is said meanwhile. For files and measurements.
 ///
 /// # Errors
 /// When a model fails.
 pub fn recording(
-    cutter: &mut Cutter,
+    listener: &mut Listener,
     recogniser: &mut Recogniser,
     samples: &[f32],
-) -> Result<Vec<(Said, Heard)>, ListenError> {
-    // Half a second of silence, so that the last utterance ends by itself.
-    let silence = vec![0.0; RATE as usize / 2];
-    let mut at = 0u64;
-    let mut heard = Vec::new();
-    for samples in [samples, &silence] {
-        at += samples.len() as u64;
-        let chunk = Chunk { samples: samples.to_vec(), end: Time::ZERO + samples_long(at), label: None };
-        for said in cutter.push(&chunk)? {
-            let words = recogniser.recognise(&said.utterance.samples)?;
-            heard.push((said, words));
+    clock: impl Fn() -> Duration,
+) -> Result<Vec<Take>, ListenError> {
+    // A second of silence, so that the last utterance ends by itself.
+    let mut samples = samples.to_vec();
+    samples.extend(std::iter::repeat_n(0.0, RATE as usize));
+    let mut takes = Vec::new();
+    let mut decodings: VecDeque<Decoding> = VecDeque::new();
+    let (mut at, mut partials) = (0u64, 0);
+    let mut pieces = samples.chunks(FRAME);
+    loop {
+        let piece = pieces.next();
+        at += FRAME as u64;
+        let now = Time::ZERO + samples_long(at);
+        let mut todo: VecDeque<(Time, Step)> = VecDeque::new();
+        while decodings.front().is_some_and(|decoding| decoding.ready <= now) {
+            let Some(done) = decodings.pop_front() else { break };
+            let ready = done.ready;
+            todo.extend(
+                listener.heard(ready, done.id, done.heard, done.took).into_iter().map(|step| (ready, step)),
+            );
+        }
+        match piece {
+            Some(piece) => {
+                let chunk = Chunk { samples: piece.to_vec(), end: now, label: None };
+                todo.extend(listener.push(&chunk)?.into_iter().map(|step| (now, step)));
+            }
+            None => todo.extend(listener.finish(now).into_iter().map(|step| (now, step))),
+        }
+        for (when, step) in todo {
+            match step {
+                Step::Decode(id, samples) => {
+                    let begin = clock();
+                    let heard = recogniser.recognise(&samples)?;
+                    let took = clock().saturating_sub(begin);
+                    let free = decodings.back().map_or(when, |last| last.ready.max(when));
+                    decodings.push_back(Decoding { id, ready: free + took, heard, took });
+                }
+                Step::Cancel(id) => decodings.retain(|decoding| decoding.id != id),
+                Step::Partial(_) => partials += 1,
+                Step::Final(said, heard) => {
+                    let latency = when.since(said.end_of_speech);
+                    takes.push(Take { said: *said, heard, latency, partials: std::mem::take(&mut partials) });
+                }
+                Step::Lost(_) | Step::Began(_) => {}
+            }
+        }
+        if piece.is_none() && decodings.is_empty() {
+            return Ok(takes);
         }
     }
-    if let Some(said) = cutter.finish(Time::ZERO + samples_long(at)) {
-        let words = recogniser.recognise(&said.utterance.samples)?;
-        heard.push((said, words));
-    }
-    Ok(heard)
+}
+
+struct Decoding {
+    id: u64,
+    ready: Time,
+    heard: Heard,
+    took: Duration,
 }

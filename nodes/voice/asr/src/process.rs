@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use troika_host::{Host, HostOptions, NodeOptions, signal};
-use troika_kit::{Duration, Qos};
+use troika_host::{Host, HostClock, HostOptions, NodeOptions, edge::TypedPublisher, signal};
+use troika_kit::{Duration, Qos, Time};
 use troika_msgs::{std_msgs::Header, troika::Transcript};
 use troika_transport::Transport;
 #[cfg(feature = "dds")]
@@ -21,16 +21,22 @@ use troika_voice::{
     intent::IntentModel,
     matcher::Matcher,
     vad::{EndpointSettings, Silero},
+    words,
 };
 
 use crate::{
-    listen::{Cutter, samples_long},
+    listen::{Listener, Said, Step, samples_long},
     source::{self, Heard},
-    whisper::Recogniser,
+    whisper::{Recogniser, Settings},
+    worker::Worker,
 };
 
 /// The topic of the words.
 pub const TRANSCRIPT: &str = "/voice/transcript";
+/// How often answers are looked for.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long the words of what was said last may take.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long the transport may take to close.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How long commands and their results may still be on their way after the last audio.
@@ -96,7 +102,8 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
         eprintln!("voice: cannot take niceness {nice}: {error}; running on as it is");
     }
     // The models first: without them there is nothing to show on the graph.
-    let mut recogniser = Recogniser::load(&config.whisper_file()?, config.threads, true)?;
+    let settings = Settings { threads: config.threads, ..Settings::default() };
+    let recogniser = Recogniser::load(&config.whisper_file()?, settings)?;
     let silero = Silero::load(&config.vad_file()?)?;
 
     let transport = open(config)?;
@@ -107,53 +114,144 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     host.spawn(CommandNode::new(cascade(config)?, config.language), node)?;
     let clock = host.clock();
     let edge = host.handle().edge(&config.namespace, &config.name)?;
-    let mut words = edge.publisher::<Transcript>(TRANSCRIPT, Qos::DEFAULT)?;
+    let words = edge.publisher::<Transcript>(TRANSCRIPT, Qos::DEFAULT)?;
     host.start();
 
     let source = source::start(&config.source, clock, stop.clone())?;
-    let mut cutter = Cutter::new(silero, EndpointSettings::default());
-    let mut count = 0u64;
-    let mut labelled = String::new();
+    let listener = Listener::new(silero, EndpointSettings::default(), config.pace());
+    let worker = Worker::start(recogniser, clock).context("no thread for the recogniser")?;
+    let mut voice = Voice {
+        clock,
+        listener,
+        worker,
+        words,
+        model: config.model.clone(),
+        count: 1,
+        labelled: String::new(),
+        current: None,
+    };
+    let mut heard_until = clock.now();
     while !stop.is_stopped() {
-        let heard = match source.chunks.recv_timeout(Duration::from_millis(200)) {
-            Ok(heard) => heard,
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => continue,
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
-        };
-        let chunk = match heard {
-            Heard::Chunk(chunk) => chunk,
-            Heard::Note(note) => {
-                eprintln!("voice: {note}");
-                continue;
+        match source.chunks.recv_timeout(LOOK) {
+            Ok(Heard::Chunk(chunk)) => {
+                heard_until = chunk.end;
+                let steps = voice.listener.push(&chunk)?;
+                voice.act(steps)?;
             }
-        };
-        for said in cutter.push(&chunk)? {
-            let heard = recogniser.recognise(&said.utterance.samples)?;
-            count += 1;
-            let id = match said.label {
-                // A pause may cut a file in two: the first has the file's name.
-                Some(label) if label != labelled => {
-                    labelled.clone_from(&label);
-                    label
-                }
-                Some(label) => format!("{label}.{count}"),
-                None => format!("u{count}"),
-            };
-            let now = clock.now();
-            words.send(&Transcript {
-                header: Header::at(said.end_of_speech),
-                utterance_id: id,
-                text: heard.text,
-                r#final: true,
-                confidence: heard.confidence,
-                audio_duration: samples_long(said.utterance.samples.len() as u64).into(),
-                latency: now.since(said.end_of_speech).into(),
-                model: config.model.clone(),
-            })?;
+            Ok(Heard::Note(note)) => eprintln!("voice: {note}"),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        voice.answers()?;
+    }
+    if !stop.is_stopped() {
+        let steps = voice.listener.finish(heard_until);
+        voice.act(steps)?;
+        let until = clock.now() + LAST_WORDS;
+        while voice.worker.busy() && !stop.is_stopped() && clock.now() < until {
+            stop.wait_for(LOOK);
+            voice.answers()?;
         }
     }
     stop.wait_for(LINGER);
     signal::end_within(CLOSING);
     host.stop();
     Ok(())
+}
+
+/// The loop's state.
+struct Voice {
+    clock: HostClock,
+    listener: Listener,
+    worker: Worker,
+    words: TypedPublisher<Transcript>,
+    model: String,
+    /// The number of the utterance that is being said.
+    count: u64,
+    labelled: String,
+    /// When the utterance that is being said began.
+    current: Option<Time>,
+}
+
+impl Voice {
+    /// What the recogniser has found meanwhile.
+    fn answers(&mut self) -> anyhow::Result<()> {
+        while let Some(answered) = self.worker.answer() {
+            let steps = self.listener.heard(self.clock.now(), answered.id, answered.heard?, answered.took);
+            self.act(steps)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, steps: Vec<Step>) -> anyhow::Result<()> {
+        for step in steps {
+            match step {
+                Step::Began(at) => self.current = Some(at),
+                Step::Decode(id, samples) => {
+                    // Its queue has room for all that the turns ask for at once.
+                    anyhow::ensure!(self.worker.decode(id, samples), "the recogniser's thread has ended");
+                }
+                Step::Cancel(id) => self.worker.cancel(id),
+                Step::Partial(heard) => {
+                    let began = self.current.unwrap_or(self.clock.now());
+                    let so_far = self.clock.now().since(began);
+                    self.send(format!("u{}", self.count), heard, false, self.clock.now(), so_far)?;
+                }
+                Step::Final(said, heard) => {
+                    let id = self.id(&said);
+                    let audio = samples_long(said.utterance.samples.len() as u64);
+                    if let Some(doubt) = heard.doubt {
+                        eprintln!("voice: {id}: not taken for words: {doubt}");
+                    }
+                    self.send(id, heard, true, said.end_of_speech, audio)?;
+                }
+                Step::Lost(said) => {
+                    let id = self.id(&said);
+                    eprintln!("voice: {id}: the recogniser is too far behind; what was said is lost");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The utterance's id, and the next one's number.
+    fn id(&mut self, said: &Said) -> String {
+        let count = self.count;
+        self.count += 1;
+        match &said.label {
+            // A pause may cut a file in two: the first has the file's name.
+            Some(label) if *label != self.labelled => {
+                self.labelled.clone_from(label);
+                label.clone()
+            }
+            Some(label) => format!("{label}.{count}"),
+            None => format!("u{count}"),
+        }
+    }
+
+    fn send(
+        &mut self,
+        utterance_id: String,
+        heard: words::Heard,
+        r#final: bool,
+        at: Time,
+        audio: Duration,
+    ) -> anyhow::Result<()> {
+        let column = |of: fn(&words::Word) -> f32| heard.words.iter().map(of).collect();
+        self.words.send(&Transcript {
+            header: Header::at(at),
+            utterance_id,
+            r#final,
+            confidence: heard.confidence,
+            audio_duration: audio.into(),
+            latency: self.clock.now().since(at).into(),
+            model: self.model.clone(),
+            word_confidence: column(|word| word.confidence),
+            word_start_s: column(|word| word.start_s),
+            word_end_s: column(|word| word.end_s),
+            words: heard.words.iter().map(|word| word.text.clone()).collect(),
+            text: heard.text,
+        })?;
+        Ok(())
+    }
 }
