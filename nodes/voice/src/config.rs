@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use troika_kit::Duration;
 
-use crate::turn::Pace;
+use crate::{turn::Pace, wake::Mode};
+
+/// The topic of the cabin's audio.
+pub const CABIN_AUDIO: &str = "/cabin/audio";
 
 /// The process's settings, as TOML or JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,10 @@ pub struct VoiceConfig {
     pub model: String,
     /// Seconds between the partials of an utterance; 0: none. On a core that is busy there are fewer.
     pub partials_s: f32,
+    /// Whom it listens to: always whoever speaks, who says the wake word, or who holds the button.
+    pub wake: Mode,
+    /// The source's audio is published on /cabin/audio too.
+    pub publish_audio: bool,
     /// Threads of the recogniser. On busy cores two are slower than one.
     pub threads: u8,
     /// `/` or `/car/front`.
@@ -66,12 +73,22 @@ pub enum SourceConfig {
         /// The file.
         path: PathBuf,
     },
+    /// `troika_msgs/AudioChunk` on a topic, of any rate and channel count.
+    Topic {
+        /// The topic.
+        #[serde(default = "cabin_audio")]
+        topic: String,
+    },
     /// A microphone.
     Microphone {
         /// Its name as the operating system says it; none is the default one.
         #[serde(default)]
         device: Option<String>,
     },
+}
+
+fn cabin_audio() -> String {
+    CABIN_AUDIO.to_owned()
 }
 
 fn gap() -> f32 {
@@ -89,6 +106,8 @@ impl Default for VoiceConfig {
             models: None,
             model: "whisper_tiny_en".to_owned(),
             partials_s: 0.7,
+            wake: Mode::Always,
+            publish_audio: false,
             threads: 1,
             namespace: "/".to_owned(),
             name: "voice".to_owned(),

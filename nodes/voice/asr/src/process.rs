@@ -1,12 +1,19 @@
 //! The voice process: audio to words on /voice/transcript, and the step that makes commands of them. Ordinary threads, memory not
 //! locked: whatever runs at deadlines goes before.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, RecvTimeoutError, sync_channel},
+};
 
 use anyhow::Context as _;
-use troika_host::{Host, HostClock, HostOptions, NodeOptions, edge::TypedPublisher, signal};
+use troika_host::{Host, HostClock, HostOptions, NodeOptions, edge::TypedPublisher, heartbeat, signal};
 use troika_kit::{Duration, Qos, Time};
-use troika_msgs::{std_msgs::Header, troika::Transcript};
+use troika_models::Store;
+use troika_msgs::{
+    std_msgs::{Bool, Header},
+    troika::{AudioChunk, Heartbeat, Transcript, VoiceReply},
+};
 use troika_transport::Transport;
 #[cfg(feature = "dds")]
 use troika_transport_dds::{DdsOptions, DdsTransport};
@@ -15,16 +22,19 @@ use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
+    audio::{RATE, message},
     cascade::Cascade,
     command::CommandNode,
-    config::VoiceConfig,
+    config::{CABIN_AUDIO, SourceConfig, VoiceConfig},
     intent::IntentModel,
     matcher::Matcher,
     vad::{EndpointSettings, Silero},
+    wake::{self, Gate, Mode, Spotter},
     words,
 };
 
 use crate::{
+    health::Health,
     listen::{Listener, Said, Step, samples_long},
     source::{self, Heard},
     whisper::{Recogniser, Settings},
@@ -33,6 +43,12 @@ use crate::{
 
 /// The topic of the words.
 pub const TRANSCRIPT: &str = "/voice/transcript";
+/// The topic of the talk button (`std_msgs/Bool`: held or not).
+pub const PUSH_TO_TALK: &str = "/voice/push_to_talk";
+/// The topic of what the assistant says.
+const REPLY: &str = "/voice/reply";
+/// What others tell, between two looks.
+const TOLD: usize = 64;
 /// How often answers are looked for.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the words of what was said last may take.
@@ -115,33 +131,65 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     let clock = host.clock();
     let edge = host.handle().edge(&config.namespace, &config.name)?;
     let words = edge.publisher::<Transcript>(TRANSCRIPT, Qos::DEFAULT)?;
+    let beats = edge.publisher::<Heartbeat>(heartbeat::TOPIC, Qos::DEFAULT)?;
+    let audio = match config.publish_audio && !matches!(config.source, SourceConfig::Topic { .. }) {
+        true => Some(edge.publisher::<AudioChunk>(CABIN_AUDIO, Qos::DEFAULT)?),
+        false => None,
+    };
+    let (tell, told) = sync_channel(TOLD);
+    let pressed = tell.clone();
+    let _button = edge.subscribe::<Bool>(PUSH_TO_TALK, Qos::DEFAULT, move |button| {
+        let _ = pressed.try_send(Told::Button(button.received, button.value.data));
+    })?;
+    let _replies = edge.subscribe::<VoiceReply>(REPLY, Qos::DEFAULT, move |reply| {
+        if reply.value.kind == VoiceReply::CONFIRM {
+            let _ = tell.try_send(Told::AskedBack(reply.received));
+        }
+    })?;
     host.start();
 
-    let source = source::start(&config.source, clock, stop.clone())?;
-    let listener = Listener::new(silero, EndpointSettings::default(), config.pace());
-    let worker = Worker::start(recogniser, clock).context("no thread for the recogniser")?;
+    let mut health = Health::new(full_name(config), clock.now());
+    let spotter = match config.wake {
+        Mode::Word => match spotter(config) {
+            Ok(spotter) => Some(spotter),
+            Err(why) => {
+                let why = format!("the wake word cannot be heard, the button still works: {why:#}");
+                eprintln!("voice: {why}");
+                health.lasting(why);
+                None
+            }
+        },
+        Mode::Always | Mode::PushToTalk => None,
+    };
+    let source = source::start(&config.source, &edge, clock, stop.clone())?;
     let mut voice = Voice {
         clock,
-        listener,
-        worker,
+        listener: Listener::new(silero, EndpointSettings::default(), config.pace()),
+        worker: Worker::start(recogniser, clock).context("no thread for the recogniser")?,
+        gate: Gate::new(config.wake),
+        spotter,
+        health,
         words,
+        beats,
+        audio,
         model: config.model.clone(),
         count: 1,
         labelled: String::new(),
-        current: None,
+        began: clock.now(),
     };
     let mut heard_until = clock.now();
     while !stop.is_stopped() {
         match source.chunks.recv_timeout(LOOK) {
-            Ok(Heard::Chunk(chunk)) => {
-                heard_until = chunk.end;
-                let steps = voice.listener.push(&chunk)?;
-                voice.act(steps)?;
+            Ok(heard) => {
+                if let Heard::Chunk(chunk) = &heard {
+                    heard_until = chunk.end;
+                }
+                voice.heard(heard)?;
             }
-            Ok(Heard::Note(note)) => eprintln!("voice: {note}"),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
+        voice.told(&told, heard_until)?;
         voice.answers()?;
     }
     if !stop.is_stopped() {
@@ -159,21 +207,102 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The process's own node.
+fn full_name(config: &VoiceConfig) -> String {
+    format!("{}/{}", config.namespace.trim_end_matches('/'), config.name)
+}
+
+/// The wake word's networks, from the store.
+fn spotter(config: &VoiceConfig) -> anyhow::Result<Spotter> {
+    let store = match &config.models {
+        Some(folder) => Store::open(folder)?,
+        None => Store::open_default()?,
+    };
+    let bytes = |name| store.load_bytes(name);
+    let (mel, embedding) = (bytes("wakeword_melspectrogram")?, bytes("wakeword_embedding")?);
+    Ok(Spotter::new(&mel, &embedding, &bytes("hey_troika")?)?)
+}
+
+/// What others tell.
+enum Told {
+    /// The button, and whether it is held.
+    Button(Time, bool),
+    /// The assistant asked something.
+    AskedBack(Time),
+}
+
 /// The loop's state.
 struct Voice {
     clock: HostClock,
     listener: Listener,
     worker: Worker,
+    gate: Gate,
+    spotter: Option<Spotter>,
+    health: Health,
     words: TypedPublisher<Transcript>,
+    beats: TypedPublisher<Heartbeat>,
+    audio: Option<TypedPublisher<AudioChunk>>,
     model: String,
     /// The number of the utterance that is being said.
     count: u64,
     labelled: String,
     /// When the utterance that is being said began.
-    current: Option<Time>,
+    began: Time,
 }
 
 impl Voice {
+    fn heard(&mut self, heard: Heard) -> anyhow::Result<()> {
+        match heard {
+            Heard::Chunk(chunk) => {
+                if let Some(spotter) = &mut self.spotter
+                    && let Some(behind) = spotter.push(&chunk.samples)?
+                {
+                    self.gate.word(chunk.end - samples_long(behind));
+                }
+                if let Some(audio) = &mut self.audio {
+                    let (first, samples) = message(&chunk.samples, chunk.end);
+                    audio.send(&AudioChunk {
+                        header: Header::at(first),
+                        sample_rate: RATE,
+                        channels: 1,
+                        samples,
+                    })?;
+                }
+                let steps = self.listener.push(&chunk)?;
+                self.act(steps)?;
+            }
+            Heard::Note(note) => eprintln!("voice: {note}"),
+            Heard::Trouble(trouble) => {
+                eprintln!("voice: {trouble}");
+                self.health.audio(Some(trouble));
+            }
+            Heard::Well(note) => {
+                eprintln!("voice: {note}");
+                self.health.audio(None);
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, told: &Receiver<Told>, heard_until: Time) -> anyhow::Result<()> {
+        while let Ok(told) = told.try_recv() {
+            match told {
+                Told::AskedBack(at) => self.gate.asked_back(at),
+                Told::Button(at, pressed) => {
+                    // Let go, what was said is over: nothing need be waited for.
+                    if self.gate.button(at, pressed) && self.gate.lets(self.began, heard_until) {
+                        let steps = self.listener.finish(heard_until);
+                        self.act(steps)?;
+                    }
+                }
+            }
+        }
+        if let Some(beat) = self.health.beat(self.clock.now()) {
+            self.beats.send(&beat)?;
+        }
+        Ok(())
+    }
+
     /// What the recogniser has found meanwhile.
     fn answers(&mut self) -> anyhow::Result<()> {
         while let Some(answered) = self.worker.answer() {
@@ -186,25 +315,17 @@ impl Voice {
     fn act(&mut self, steps: Vec<Step>) -> anyhow::Result<()> {
         for step in steps {
             match step {
-                Step::Began(at) => self.current = Some(at),
-                Step::Decode(id, samples) => {
-                    // Its queue has room for all that the turns ask for at once.
-                    anyhow::ensure!(self.worker.decode(id, samples), "the recogniser's thread has ended");
-                }
+                Step::Began(at) => self.began = at,
+                Step::Decode(id, samples) => self.decode(id, samples)?,
                 Step::Cancel(id) => self.worker.cancel(id),
-                Step::Partial(heard) => {
-                    let began = self.current.unwrap_or(self.clock.now());
-                    let so_far = self.clock.now().since(began);
-                    self.send(format!("u{}", self.count), heard, false, self.clock.now(), so_far)?;
-                }
-                Step::Final(said, heard) => {
-                    let id = self.id(&said);
-                    let audio = samples_long(said.utterance.samples.len() as u64);
-                    if let Some(doubt) = heard.doubt {
-                        eprintln!("voice: {id}: not taken for words: {doubt}");
+                Step::Partial(mut heard) => {
+                    wake::strip(&mut heard);
+                    let now = self.clock.now();
+                    if !heard.text.is_empty() && self.gate.lets(self.began, now) {
+                        self.send(format!("u{}", self.count), heard, false, now, now.since(self.began))?;
                     }
-                    self.send(id, heard, true, said.end_of_speech, audio)?;
                 }
+                Step::Final(said, heard) => self.said(&said, heard)?,
                 Step::Lost(said) => {
                     let id = self.id(&said);
                     eprintln!("voice: {id}: the recogniser is too far behind; what was said is lost");
@@ -212,6 +333,36 @@ impl Voice {
             }
         }
         Ok(())
+    }
+
+    fn decode(&mut self, id: u64, samples: Vec<f32>) -> anyhow::Result<()> {
+        if !self.gate.lets(self.began, self.clock.now()) {
+            // Not for us so far: nothing is decoded of it, and nothing heard.
+            let nothing = words::Heard::default();
+            let steps = self.listener.heard(self.clock.now(), id, nothing, Duration::ZERO);
+            return self.act(steps);
+        }
+        // Its queue has room for all that the turns ask for at once.
+        anyhow::ensure!(self.worker.decode(id, samples), "the recogniser's thread has ended");
+        Ok(())
+    }
+
+    fn said(&mut self, said: &Said, mut heard: words::Heard) -> anyhow::Result<()> {
+        if !self.gate.lets(said.began, said.end_of_speech) {
+            return Ok(());
+        }
+        let spoken = !heard.text.is_empty();
+        wake::strip(&mut heard);
+        if spoken && heard.text.is_empty() {
+            // The wake word alone: what follows counts.
+            return Ok(());
+        }
+        let id = self.id(said);
+        if let Some(doubt) = heard.doubt {
+            eprintln!("voice: {id}: not taken for words: {doubt}");
+        }
+        let audio = samples_long(said.utterance.samples.len() as u64);
+        self.send(id, heard, true, said.end_of_speech, audio)
     }
 
     /// The utterance's id, and the next one's number.

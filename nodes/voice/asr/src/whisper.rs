@@ -8,7 +8,7 @@ use std::path::Path;
 use troika_host::StopToken;
 use troika_voice::{
     audio::RATE,
-    words::{Answer, Heard, Token},
+    words::{Answer, Doubt, Heard, Token},
 };
 use whisper_rs::{
     DtwMode, DtwModelPreset, DtwParameters, FullParams, SamplingStrategy, WhisperContext,
@@ -22,6 +22,8 @@ const ALL_POSITIONS: i32 = 1_500;
 /// Nobody says more tokens a second; a sentence of one word has a few.
 const TOKENS_PER_S: f32 = 8.0;
 const TOKENS: (i32, i32) = (16, 96);
+/// An answer in doubt is looked for again with so many.
+const AGAIN_POSITIONS: i32 = 1_024;
 /// The shortest input whisper.cpp takes is 1 s; shorter utterances are filled with silence.
 const SHORTEST_S: f32 = 1.1;
 /// The longest that is decoded; the cutter ends an utterance at 12 s.
@@ -53,7 +55,7 @@ impl Default for Settings {
         Settings {
             threads: 1,
             prompt: troika_voice::prompt::english().to_owned(),
-            positions: 768,
+            positions: 512,
             tail_s: 1.0,
             aligned: true,
         }
@@ -139,6 +141,26 @@ impl Recogniser {
     ) -> Result<Option<Heard>, RecogniserError> {
         let samples = &samples[..samples.len().min((LONGEST_S * RATE as f32) as usize)];
         let seconds = samples.len() as f32 / RATE as f32;
+        let positions = ((seconds + self.settings.tail_s) * POSITIONS_PER_S).ceil() as i32;
+        let positions = positions.clamp(self.settings.positions.min(ALL_POSITIONS), ALL_POSITIONS);
+        let heard = self.decode(samples, positions, stop)?;
+        // What a small window spoils (one utterance in forty), a larger one hears: once more, and then it is so.
+        let spoilt = |heard: &Heard| heard.doubt.is_some_and(|doubt| doubt != Doubt::NoSpeech);
+        match heard {
+            Some(heard) if spoilt(&heard) && positions < AGAIN_POSITIONS => {
+                self.decode(samples, AGAIN_POSITIONS, stop)
+            }
+            heard => Ok(heard),
+        }
+    }
+
+    fn decode(
+        &mut self,
+        samples: &[f32],
+        positions: i32,
+        stop: &StopToken,
+    ) -> Result<Option<Heard>, RecogniserError> {
+        let seconds = samples.len() as f32 / RATE as f32;
         let mut padded = samples.to_vec();
         padded.resize(samples.len().max((SHORTEST_S * RATE as f32) as usize), 0.0);
         let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
@@ -156,8 +178,7 @@ impl Recogniser {
         // One try: a second one at a higher temperature costs as much again and is a guess.
         params.set_temperature(0.0);
         params.set_temperature_inc(0.0);
-        let positions = ((seconds + self.settings.tail_s) * POSITIONS_PER_S).ceil() as i32;
-        params.set_audio_ctx(positions.clamp(self.settings.positions.min(ALL_POSITIONS), ALL_POSITIONS));
+        params.set_audio_ctx(positions);
         let most = ((seconds * TOKENS_PER_S) as i32).clamp(TOKENS.0, TOKENS.1);
         params.set_max_tokens(most);
         // Handed over as tokens: as text it would be tokenised, and its copy kept, at each run.

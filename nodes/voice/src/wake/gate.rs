@@ -7,6 +7,8 @@ use troika_kit::{Duration, Time};
 pub const FOLLOW_WITHIN: Duration = Duration::from_secs(8);
 /// The wake word begins an utterance: a second of it, and the time that hearing it takes.
 const BEGINS_WITHIN: Duration = Duration::from_millis(2_500);
+/// It is noticed so long after it was said, at most.
+const NOTICED_AFTER: Duration = Duration::from_millis(600);
 /// A button is pressed a little late, and let go a little early.
 const BUTTON_ROOM: Duration = Duration::from_millis(300);
 
@@ -17,7 +19,7 @@ pub enum Mode {
     /// Whoever speaks.
     #[default]
     Always,
-    /// Who says "hey troika" first, or was asked something.
+    /// Who says "hey troika" first, was asked something, or holds the button.
     Word,
     /// Who holds the button.
     PushToTalk,
@@ -82,14 +84,21 @@ impl Gate {
         match self.mode {
             Mode::Always => true,
             Mode::Word => {
-                let with = self.word.is_some_and(|word| word >= began && word.since(began) <= BEGINS_WITHIN);
-                with || after(self.word) || after(self.asked)
+                let with = self.word.is_some_and(|word| {
+                    word >= began && word.since(began) <= BEGINS_WITHIN && word <= ended + NOTICED_AFTER
+                });
+                with || after(self.word) || after(self.asked) || self.held(began, ended)
             }
-            Mode::PushToTalk => self.pressed.is_some_and(|pressed| {
-                let let_go = self.let_go.map_or(ended, |let_go| let_go + BUTTON_ROOM);
-                ended + BUTTON_ROOM >= pressed && began <= let_go
-            }),
+            Mode::PushToTalk => self.held(began, ended),
         }
+    }
+
+    /// Whether the button was held during some of it.
+    fn held(&self, began: Time, ended: Time) -> bool {
+        self.pressed.is_some_and(|pressed| {
+            let let_go = self.let_go.map_or(ended, |let_go| let_go + BUTTON_ROOM);
+            ended + BUTTON_ROOM >= pressed && began <= let_go
+        })
     }
 }
 
