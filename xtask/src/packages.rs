@@ -8,10 +8,17 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp, ALSA for the microphone; pip says
-/// which Python registry this machine uses, for the models.
-pub(crate) const RUN: &[&str] =
-    &["build-essential", "cmake", "pkg-config", "libasound2-dev", "ca-certificates", "python3-pip"];
+/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp, ALSA for microphone and loudspeaker;
+/// pip says which Python registry this machine uses, for the models; espeak-ng makes phonemes of what is to be said.
+pub(crate) const RUN: &[&str] = &[
+    "build-essential",
+    "cmake",
+    "pkg-config",
+    "libasound2-dev",
+    "ca-certificates",
+    "python3-pip",
+    "espeak-ng",
+];
 
 /// What the tests need besides: Python for the independent peers (one of them compiles its CDR against Python's headers), ffmpeg
 /// for the camera's video files, valgrind for what is unsafe, libclang for the bindings of ROS 2's client library.
@@ -22,6 +29,7 @@ pub(crate) const TEST: &[&str] = &[
     "libasound2-dev",
     "ca-certificates",
     "python3-pip",
+    "espeak-ng",
     "python3-venv",
     "python3-dev",
     "ffmpeg",

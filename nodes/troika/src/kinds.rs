@@ -11,14 +11,14 @@ use troika_driver_state::{node::DriverStateNode, store};
 use troika_drowsiness::DrowsinessNode;
 use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
-use troika_kit::{Contract, Duration, PortSpec, Ports};
+use troika_kit::{Contract, Direction, Duration, PortSpec, Ports};
 use troika_models::{Store, StoreError};
 use troika_monitor::MonitorNode;
-use troika_msgs::troika::Transcript;
 use troika_sim::{
     Scenario, SimDriver,
     hand::{self, HandScenario, SimHand},
 };
+use troika_speech::{SpeechNode, config::BargeIn};
 use troika_template::Template;
 use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{
@@ -87,6 +87,12 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         vehicle,
     )
     .silent(|config| if config.signals == SignalsFrom::External { &["signals"] } else { &[] }),
+    &StepKind::<troika_speech::Config, SpeechNode>::new(
+        "what the assistant says is spoken, until somebody speaks",
+        speech,
+    )
+    .files(|config| config.check(Path::new(".")).map_err(|error| error.to_string()))
+    .silent(|config| if config.barge_in == BargeIn::Voice { &[] } else { &["activity"] }),
     &StepKind::<troika_template::Config, Template>::new(
         "the smallest node: whether the vehicle stands",
         |config, _| Ok(Template::new(config)),
@@ -153,6 +159,16 @@ fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyho
     }
 }
 
+/// Without its voice the node speaks all the same, with espeak-ng's; without a sound card it is not heard. It says so (SR-DAT-002).
+fn speech(config: troika_speech::Config, making: &Making<'_>) -> anyhow::Result<SpeechNode> {
+    let clock = HostClock::start();
+    let store = models().map_err(|error| error.to_string());
+    if let Err(why) = troika_speech::voices::present(&config, &store) {
+        eprintln!("notice: {} has espeak-ng's own voice: {why}", making.node);
+    }
+    Ok(SpeechNode::new(&config, store, &making.base, Arc::new(move || clock.now()))?)
+}
+
 fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {
     Ok(MonitorNode::new(&config, |path| std::fs::read_to_string(path))?)
 }
@@ -210,18 +226,27 @@ pub(crate) fn is_of_hands(path: &Path) -> anyhow::Result<bool> {
 /// Speech: a program of its own, because whisper.cpp and `troika` do not belong in one binary.
 struct Voice;
 
-/// What the program publishes: the step's outputs, and the transcripts that it makes itself.
-const VOICE_OUTPUTS: [PortSpec; 3] = {
+/// What the program publishes: the step's outputs, and the transcripts and the activity that it makes itself.
+const VOICE_OUTPUTS: [PortSpec; 6] = {
     let step = <command::Outputs as Ports>::SPECS;
     let heard = <command::Inputs as Ports>::SPECS[0];
-    assert!(step.len() == 2, "a new output of the command node belongs here too");
-    let transcript = PortSpec {
-        direction: troika_kit::Direction::Out,
-        ty: <Transcript as troika_kit::Message>::TYPE,
-        ..heard
-    };
-    [step[0], step[1], transcript]
+    let spoken = <troika_speech::node::Inputs as Ports>::SPECS[1];
+    assert!(step.len() == 4, "a new output of the command node belongs here too");
+    [step[0], step[1], step[2], step[3], turned(heard, Direction::Out), turned(spoken, Direction::Out)]
 };
+
+/// What it reads: the step's inputs, and what the loudspeaker plays.
+const VOICE_INPUTS: [PortSpec; 6] = {
+    let step = <command::Inputs as Ports>::SPECS;
+    let playback = <troika_speech::node::Outputs as Ports>::SPECS[0];
+    assert!(step.len() == 5, "a new input of the command node belongs here too");
+    [step[0], step[1], step[2], step[3], step[4], turned(playback, Direction::EventsIn)]
+};
+
+/// Another node's port, seen from its other end.
+const fn turned(spec: PortSpec, direction: Direction) -> PortSpec {
+    PortSpec { direction, ..spec }
+}
 
 impl Kind for Voice {
     fn name(&self) -> &'static str {
@@ -234,7 +259,7 @@ impl Kind for Voice {
         None
     }
     fn inputs(&self) -> &'static [PortSpec] {
-        <command::Inputs as Ports>::SPECS
+        &VOICE_INPUTS
     }
     fn outputs(&self) -> &'static [PortSpec] {
         &VOICE_OUTPUTS

@@ -128,6 +128,8 @@ impl Answer {
 pub const SURE: f32 = 0.8;
 /// What two stages say alike is surer than that.
 const AGREED: f32 = 0.95;
+/// From here on the network's word holds against a template's command.
+const CERTAIN: f32 = 0.95;
 /// What they say differently is less sure, whatever the network thinks: it is asked back.
 const DIFFER: f32 = 0.75;
 /// A command that the network sees with less than this is none, where the templates see none either.
@@ -178,7 +180,13 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
         return (templates.clone(), sure.max(AGREED), Stage::Templates, told("the network agrees"));
     }
     match (templates, network) {
-        _ if sure >= SURE => (network.clone(), sure, Stage::IntentModel, told("the network is sure")),
+        // A command that a template was written for is given up only for a word that is all but certain.
+        (Understood::Commands(_), _) if sure >= CERTAIN => {
+            (network.clone(), sure, Stage::IntentModel, told("the network is certain"))
+        }
+        (Understood::Reject | Understood::Dialogue | Understood::Ask(_), _) if sure >= SURE => {
+            (network.clone(), sure, Stage::IntentModel, told("the network is sure"))
+        }
         // Where names begin and end the network sees better than a pattern, even when it is not sure.
         (Understood::Commands(a), Understood::Commands(b)) if alike(a, b) => {
             (network.clone(), sure.min(DIFFER), Stage::IntentModel, told("the network reads other values"))
@@ -242,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_sure_network_holds_against_the_templates() {
-        assert_eq!(weighed("sunroof.move action=open", "reject", 0.9), ("reject".to_owned(), true));
+        assert_eq!(weighed("sunroof.move action=open", "reject", 0.96), ("reject".to_owned(), true));
         assert_eq!(
             weighed("reject", "sunroof.move action=open", 0.9),
             ("sunroof.move action=open".to_owned(), true)
@@ -254,6 +262,7 @@ mod tests {
         for (templates, network) in [
             ("sunroof.move action=open", "sunroof.move action=close"),
             ("sunroof.move action=open", "reject"),
+            ("sunroof.move action=open", "ask"),
             ("reject", "sunroof.move action=open"),
         ] {
             let (said, sure) = weighed(templates, network, 0.6);

@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-drowsiness", &["troika-kit", "troika-msgs", "troika-models"]),
     ("troika-vehicle", &["troika-kit", "troika-msgs"]),
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
+    ("troika-speech", &["troika-kit", "troika-msgs", "troika-models", "troika-voice"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
     // ROS 2's command line: text in, rules and values out.

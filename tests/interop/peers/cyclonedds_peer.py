@@ -17,7 +17,12 @@ from cyclonedds.util import duration
 from lines import commands, say
 
 QOS = Qos(Policy.Reliability.Reliable(duration(seconds=1)), Policy.History.KeepLast(10))
-LASTING = Qos(Policy.Durability.TransientLocal, base=QOS)
+# Of what was said, late joiners get as many as the durability service keeps: by default one.
+LASTING = Qos(
+    Policy.Durability.TransientLocal,
+    Policy.DurabilityService(0, Policy.History.KeepLast(10), -1, -1, -1),
+    base=QOS,
+)
 
 
 @dataclass

@@ -241,11 +241,13 @@ fn a_peer_that_is_killed_is_heard_again_when_it_comes_back() {
 fn what_rustdds_sends_and_nobody_can_read_is_counted_and_told() {
     let domain = own_domain();
     let transport: Arc<dyn Transport> = Arc::new(open(domain));
-    garbage::is_counted_and_told_and_the_rest_goes_on(
+    // Without questions: after such requests Fast DDS gives the service none any more (the README of nodes/transport/ros2).
+    let (host, ..) = garbage::is_counted_and_told_and_messages_are_heard(
         &transport,
         || garbage::by_rustdds(domain),
         || Peer::ros2(domain, "peer"),
     );
+    host.stop();
 }
 
 /// `troika` where the workspace's build put it, beside this test program's folder.

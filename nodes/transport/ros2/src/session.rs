@@ -314,15 +314,21 @@ impl Subscribed {
 
 impl Served {
     fn serve(self: &Arc<Self>, buffer: &mut Serialized) {
+        let mut first = true;
         take_some("a request", || {
             let mut on_request = lock(&self.on_request);
             let Some(on_request) = on_request.as_mut() else { return Ok(false) };
-            let (id, origin) = match self.server.take(buffer) {
+            let taken = self.server.take(buffer);
+            let first = mem::take(&mut first);
+            let (id, origin) = match taken {
                 Ok(Some(taken)) => taken,
-                Ok(None) => return Ok(false),
-                Err(error) => {
-                    // One that cannot be read is gone, and with it who asked; the next may be sound.
-                    tracing::warn!(%error, service = self.name, "a request cannot be read");
+                Ok(None) if !first => return Ok(false),
+                // Fast DDS says that one is there, and then of one that its type support cannot read that there is none.
+                none => {
+                    // It is gone, and with it who asked; the next may be sound.
+                    let error =
+                        none.err().map_or_else(|| "the RMW cannot read it".to_owned(), |error| error.text);
+                    tracing::warn!(error, service = self.name, "a request cannot be read");
                     on_request(&[], &meta(0, 0, [0; 16]), Respond::to_nobody());
                     return Ok(true);
                 }

@@ -7,7 +7,7 @@ use troika_voice::{
     audio::RATE,
     matcher::Matcher,
     turn::{Act, Pace, Seen, Turn, progress},
-    vad::{EndpointSettings, Endpointer, FRAME, Silero, Utterance, VadError},
+    vad::{Activity, Change, EchoGate, EndpointSettings, Endpointer, FRAME, Silero, Utterance, VadError},
     words::Heard,
 };
 
@@ -55,15 +55,16 @@ pub enum Noticed {
     Began(Time),
     /// A frame went by while somebody speaks: so many of silence since the last of speech.
     Frame(Time, usize),
-    /// And ended.
-    Ended(Said),
+    /// And ended at this time; with the utterance, unless it was too short to be one.
+    Ended(Time, Option<Said>),
 }
 
 /// Cuts utterances out of chunks.
 pub struct Cutter {
     silero: Silero,
     endpointer: Endpointer,
-    settings: EndpointSettings,
+    activity: Activity,
+    echo: EchoGate,
     held: Vec<f32>,
     label: Option<String>,
     began: Time,
@@ -72,8 +73,20 @@ pub struct Cutter {
 impl Cutter {
     /// With a voice activity model.
     pub fn new(silero: Silero, settings: EndpointSettings) -> Cutter {
-        let endpointer = Endpointer::new(settings);
-        Cutter { silero, endpointer, settings, held: Vec::new(), label: None, began: Time::ZERO }
+        Cutter {
+            silero,
+            endpointer: Endpointer::new(settings),
+            activity: Activity::new(&settings),
+            echo: EchoGate::new(),
+            held: Vec::new(),
+            label: None,
+            began: Time::ZERO,
+        }
+    }
+
+    /// This leaves the loudspeaker: what it explains of the chunks to come is not taken for speech.
+    pub fn played(&mut self, at: Time, rate: u32, samples: &[f32]) {
+        self.echo.played(at, rate, samples);
     }
 
     /// One chunk more; gives what was noticed with it, in order.
@@ -91,16 +104,27 @@ impl Cutter {
             frames += 1;
             let Ok(frame) = <&[f32; FRAME]>::try_from(frame) else { continue };
             // The chunk's last sample is the stream's newest; what is still held lies before it.
-            let end = chunk.end - samples_long((self.held.len() - frames * FRAME) as u64);
-            let probability = self.silero.probability(frame)?;
-            let spoke = self.endpointer.speaking();
-            if let Some(utterance) = self.endpointer.push(frame, probability) {
-                noticed.push(Noticed::Ended(said(utterance, end, self.began, &self.label)));
-            } else if self.endpointer.speaking() {
-                if !spoke {
-                    self.began = end - samples_long((self.settings.begin_frames * FRAME) as u64);
+            let after = self.held.len() - frames * FRAME;
+            let end = chunk.end - samples_long(after as u64);
+            let mut probability = self.silero.probability(frame)?;
+            if self.echo.explains(end - samples_long(FRAME as u64), end, frame) {
+                probability = 0.0;
+            }
+            let utterance = self.endpointer.push(frame, probability);
+            let position = self.endpointer.position();
+            let time = |at: u64| end - samples_long(position - at.min(position));
+            match self.activity.push(probability, self.endpointer.speaking(), utterance.as_ref()) {
+                Some(Change::Began { at }) => {
+                    self.began = time(at);
                     noticed.push(Noticed::Began(self.began));
                 }
+                Some(Change::Ended { at }) => {
+                    let said = utterance.map(|utterance| said(utterance, end, self.began, &self.label));
+                    noticed.push(Noticed::Ended(time(at), said));
+                }
+                None => {}
+            }
+            if self.endpointer.speaking() {
                 noticed.push(Noticed::Frame(end, self.endpointer.silent_frames()));
             }
         }
@@ -109,10 +133,16 @@ impl Cutter {
     }
 
     /// The stream has ended at `end`, or what is said is over for another reason.
-    pub fn finish(&mut self, end: Time) -> Option<Said> {
-        let utterance = self.endpointer.finish()?;
+    pub fn finish(&mut self, end: Time) -> Option<Noticed> {
         let end = end - samples_long(self.held.len() as u64);
-        Some(said(utterance, end, self.began, &self.label))
+        let spoke = self.activity.finish();
+        match self.endpointer.finish() {
+            Some(utterance) => {
+                let said = said(utterance, end, self.began, &self.label);
+                Some(Noticed::Ended(said.end_of_speech, Some(said)))
+            }
+            None => spoke.map(|_| Noticed::Ended(end, None)),
+        }
     }
 
     /// The utterance so far; empty when nobody speaks.
@@ -136,11 +166,23 @@ pub fn samples_long(samples: u64) -> Duration {
     Duration::from_nanos(samples * 1_000_000_000 / u64::from(RATE))
 }
 
-/// What is to be done about what was heard.
+/// An utterance that is over, before its words are known.
+#[derive(Debug, Clone)]
+pub struct Spoken {
+    /// When speech began.
+    pub began: Time,
+    /// The file that it began in.
+    pub label: Option<String>,
+}
+
+/// What is to be done about what was heard. Each [`Step::Ended`] with an utterance is followed, later, by one [`Step::Final`] in the
+/// same order, or at once by a [`Step::Lost`].
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Somebody began to speak, at this time.
     Began(Time),
+    /// And ended at this time; with the utterance, unless it was too short to be one.
+    Ended(Time, Option<Spoken>),
     /// These samples are to be decoded.
     Decode(u64, Vec<f32>),
     /// That is wanted no more.
@@ -166,6 +208,11 @@ impl Listener {
         Listener { cutter: Cutter::new(silero, settings), turn: Turn::new(pace), over: VecDeque::new() }
     }
 
+    /// This leaves the loudspeaker (see [`Cutter::played`]).
+    pub fn played(&mut self, at: Time, rate: u32, samples: &[f32]) {
+        self.cutter.played(at, rate, samples);
+    }
+
     /// One chunk more, of a frame's length at most: what is to be decoded is the utterance as it is then.
     ///
     /// # Errors
@@ -173,14 +220,7 @@ impl Listener {
     pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Step>, VadError> {
         let mut steps = Vec::new();
         for noticed in self.cutter.push(chunk)? {
-            match noticed {
-                Noticed::Began(at) => steps.push(Step::Began(at)),
-                Noticed::Frame(at, silent_frames) => {
-                    let acts = self.turn.frame(at, Seen { speaking: true, silent_frames, over: false });
-                    self.act(acts, &mut steps);
-                }
-                Noticed::Ended(said) => self.ended(chunk.end, said, &mut steps),
-            }
+            self.noticed(chunk.end, noticed, &mut steps);
         }
         Ok(steps)
     }
@@ -188,8 +228,8 @@ impl Listener {
     /// What is being said is over: the stream's end, or a button that was let go.
     pub fn finish(&mut self, end: Time) -> Vec<Step> {
         let mut steps = Vec::new();
-        if let Some(said) = self.cutter.finish(end) {
-            self.ended(end, said, &mut steps);
+        if let Some(noticed) = self.cutter.finish(end) {
+            self.noticed(end, noticed, &mut steps);
         }
         steps
     }
@@ -203,10 +243,21 @@ impl Listener {
         steps
     }
 
-    fn ended(&mut self, now: Time, said: Said, steps: &mut Vec<Step>) {
-        self.over.push_back(said);
-        let acts = self.turn.frame(now, Seen { speaking: false, silent_frames: 0, over: true });
-        self.act(acts, steps);
+    fn noticed(&mut self, now: Time, noticed: Noticed, steps: &mut Vec<Step>) {
+        match noticed {
+            Noticed::Began(at) => steps.push(Step::Began(at)),
+            Noticed::Frame(at, silent_frames) => {
+                let acts = self.turn.frame(at, Seen { speaking: true, silent_frames, over: false });
+                self.act(acts, steps);
+            }
+            Noticed::Ended(at, None) => steps.push(Step::Ended(at, None)),
+            Noticed::Ended(at, Some(said)) => {
+                steps.push(Step::Ended(at, Some(Spoken { began: said.began, label: said.label.clone() })));
+                self.over.push_back(said);
+                let acts = self.turn.frame(now, Seen { speaking: false, silent_frames: 0, over: true });
+                self.act(acts, steps);
+            }
+        }
     }
 
     fn act(&mut self, acts: Vec<Act<Heard>>, steps: &mut Vec<Step>) {
@@ -298,7 +349,7 @@ pub fn recording(
                     let latency = when.since(said.end_of_speech);
                     takes.push(Take { said: *said, heard, latency, partials: std::mem::take(&mut partials) });
                 }
-                Step::Lost(_) | Step::Began(_) => {}
+                Step::Lost(_) | Step::Began(_) | Step::Ended(..) => {}
             }
         }
         if piece.is_none() && decodings.is_empty() {

@@ -1,18 +1,26 @@
-//! The voice process: audio to words on /voice/transcript, and the step that makes commands of them. Ordinary threads, memory not
-//! locked: whatever runs at deadlines goes before.
+//! The voice process: audio to words on /voice/transcript, who speaks on /voice/activity, and the step that makes commands of the
+//! words. Voice activity has a thread of its own (the main one): it goes on while an utterance is recognised, which takes a second,
+//! so that whoever speaks meanwhile is noticed. Ordinary threads, memory not locked: whatever runs at deadlines goes before.
 
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, RecvTimeoutError, sync_channel},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
 };
 
 use anyhow::Context as _;
-use troika_host::{Host, HostClock, HostOptions, NodeOptions, edge::TypedPublisher, heartbeat, signal};
+use troika_host::{
+    Host, HostClock, HostOptions, NodeOptions,
+    edge::{Edge, TypedPublisher, TypedSubscription},
+    heartbeat, signal,
+};
 use troika_kit::{Duration, Qos, Time};
 use troika_models::Store;
 use troika_msgs::{
     std_msgs::{Bool, Header},
-    troika::{AudioChunk, Heartbeat, Transcript, VoiceReply},
+    troika::{AudioChunk, Heartbeat, Transcript, VoiceActivity, VoiceReply},
 };
 use troika_transport::Transport;
 #[cfg(feature = "dds")]
@@ -35,7 +43,7 @@ use troika_voice::{
 
 use crate::{
     health::Health,
-    listen::{Listener, Said, Step, samples_long},
+    listen::{Listener, Said, Spoken, Step, samples_long},
     source::{self, Heard},
     whisper::{Recogniser, Settings},
     worker::Worker,
@@ -43,12 +51,18 @@ use crate::{
 
 /// The topic of the words.
 pub const TRANSCRIPT: &str = "/voice/transcript";
+/// The topic of who speaks.
+pub const ACTIVITY: &str = "/voice/activity";
+/// The topic of what the loudspeaker plays (of the node `speech`).
+pub const PLAYBACK: &str = "/voice/playback";
 /// The topic of the talk button (`std_msgs/Bool`: held or not).
 pub const PUSH_TO_TALK: &str = "/voice/push_to_talk";
 /// The topic of what the assistant says.
 const REPLY: &str = "/voice/reply";
 /// What others tell, between two looks.
 const TOLD: usize = 64;
+/// Pieces of playback that wait for the next chunk of audio: 10 s.
+const PLAYED: usize = 1_000;
 /// How often answers are looked for.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the words of what was said last may take.
@@ -130,22 +144,10 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     host.spawn(CommandNode::new(cascade(config)?, config.language), node)?;
     let clock = host.clock();
     let edge = host.handle().edge(&config.namespace, &config.name)?;
-    let words = edge.publisher::<Transcript>(TRANSCRIPT, Qos::DEFAULT)?;
-    let beats = edge.publisher::<Heartbeat>(heartbeat::TOPIC, Qos::DEFAULT)?;
-    let audio = match config.publish_audio && !matches!(config.source, SourceConfig::Topic { .. }) {
-        true => Some(edge.publisher::<AudioChunk>(CABIN_AUDIO, Qos::DEFAULT)?),
-        false => None,
-    };
     let (tell, told) = sync_channel(TOLD);
-    let pressed = tell.clone();
-    let _button = edge.subscribe::<Bool>(PUSH_TO_TALK, Qos::DEFAULT, move |button| {
-        let _ = pressed.try_send(Told::Button(button.received, button.value.data));
-    })?;
-    let _replies = edge.subscribe::<VoiceReply>(REPLY, Qos::DEFAULT, move |reply| {
-        if reply.value.kind == VoiceReply::CONFIRM {
-            let _ = tell.try_send(Told::AskedBack(reply.received));
-        }
-    })?;
+    let played = Played::default();
+    let _others = others(&edge, tell, &played)?;
+    let out = Out::new(&edge, config)?;
     host.start();
 
     let mut health = Health::new(full_name(config), clock.now());
@@ -169,12 +171,11 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
         gate: Gate::new(config.wake),
         spotter,
         health,
-        words,
-        beats,
-        audio,
+        played,
+        out,
         model: config.model.clone(),
-        count: 1,
-        labelled: String::new(),
+        names: Names::default(),
+        named: VecDeque::new(),
         began: clock.now(),
     };
     let mut heard_until = clock.now();
@@ -231,6 +232,89 @@ enum Told {
     AskedBack(Time),
 }
 
+/// What the loudspeaker plays, until the next chunk of audio.
+type Played = Arc<Mutex<Vec<AudioChunk>>>;
+
+/// Hears what others tell, and what the loudspeaker plays.
+fn others(edge: &Edge, tell: SyncSender<Told>, played: &Played) -> anyhow::Result<[TypedSubscription; 3]> {
+    let pressed = tell.clone();
+    let button = edge.subscribe::<Bool>(PUSH_TO_TALK, Qos::DEFAULT, move |button| {
+        let _ = pressed.try_send(Told::Button(button.received, button.value.data));
+    })?;
+    let replies = edge.subscribe::<VoiceReply>(REPLY, Qos::DEFAULT, move |reply| {
+        if reply.value.kind == VoiceReply::CONFIRM {
+            let _ = tell.try_send(Told::AskedBack(reply.received));
+        }
+    })?;
+    let played = played.clone();
+    let playback = edge.subscribe::<AudioChunk>(PLAYBACK, Qos::DEFAULT, move |chunk| {
+        let mut played = played.lock().unwrap_or_else(PoisonError::into_inner);
+        if played.len() < PLAYED {
+            played.push(chunk.value);
+        }
+    })?;
+    Ok([button, replies, playback])
+}
+
+/// What the process itself publishes.
+struct Out {
+    words: TypedPublisher<Transcript>,
+    activity: TypedPublisher<VoiceActivity>,
+    beats: TypedPublisher<Heartbeat>,
+    audio: Option<TypedPublisher<AudioChunk>>,
+}
+
+impl Out {
+    fn new(edge: &Edge, config: &VoiceConfig) -> anyhow::Result<Out> {
+        let audio = match config.publish_audio && !matches!(config.source, SourceConfig::Topic { .. }) {
+            true => Some(edge.publisher(CABIN_AUDIO, Qos::DEFAULT)?),
+            false => None,
+        };
+        Ok(Out {
+            words: edge.publisher(TRANSCRIPT, Qos::DEFAULT)?,
+            activity: edge.publisher(ACTIVITY, Qos::DEFAULT)?,
+            beats: edge.publisher(heartbeat::TOPIC, Qos::DEFAULT)?,
+            audio,
+        })
+    }
+}
+
+/// Names utterances: `u1`, `u2`, …, or as the file that they are of.
+#[derive(Default)]
+struct Names {
+    count: u64,
+    last: String,
+}
+
+impl Names {
+    /// The id of an utterance that is over.
+    fn name(&mut self, label: Option<&str>) -> String {
+        let counted = self.next();
+        self.count += 1;
+        match label {
+            // A pause may cut a file in two: the first has the file's name.
+            Some(label) if label != self.last => {
+                label.clone_into(&mut self.last);
+                self.last.clone()
+            }
+            Some(label) => format!("{label}.{}", self.count),
+            None => counted,
+        }
+    }
+
+    /// The number of the utterance that is being said.
+    fn next(&self) -> String {
+        format!("u{}", self.count + 1)
+    }
+
+    /// That was no utterance: what follows it in its file has the file's name.
+    fn forget(&mut self, id: Option<&str>) {
+        if id == Some(self.last.as_str()) {
+            self.last.clear();
+        }
+    }
+}
+
 /// The loop's state.
 struct Voice {
     clock: HostClock,
@@ -239,13 +323,12 @@ struct Voice {
     gate: Gate,
     spotter: Option<Spotter>,
     health: Health,
-    words: TypedPublisher<Transcript>,
-    beats: TypedPublisher<Heartbeat>,
-    audio: Option<TypedPublisher<AudioChunk>>,
+    played: Played,
+    out: Out,
     model: String,
-    /// The number of the utterance that is being said.
-    count: u64,
-    labelled: String,
+    names: Names,
+    /// The ids of the utterances that are over and have no words yet, in order; none where the gate let none through.
+    named: VecDeque<Option<String>>,
     /// When the utterance that is being said began.
     began: Time,
 }
@@ -259,7 +342,7 @@ impl Voice {
                 {
                     self.gate.word(chunk.end - samples_long(behind));
                 }
-                if let Some(audio) = &mut self.audio {
+                if let Some(audio) = &mut self.out.audio {
                     let (first, samples) = message(&chunk.samples, chunk.end);
                     audio.send(&AudioChunk {
                         header: Header::at(first),
@@ -267,6 +350,13 @@ impl Voice {
                         channels: 1,
                         samples,
                     })?;
+                }
+                for played in std::mem::take(&mut *self.played.lock().unwrap_or_else(PoisonError::into_inner))
+                {
+                    let at = Time::from_stamp(played.header.stamp.sec, played.header.stamp.nanosec);
+                    let samples: Vec<f32> =
+                        played.samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
+                    self.listener.played(at, played.sample_rate, &samples);
                 }
                 let steps = self.listener.push(&chunk)?;
                 self.act(steps)?;
@@ -298,7 +388,7 @@ impl Voice {
             }
         }
         if let Some(beat) = self.health.beat(self.clock.now()) {
-            self.beats.send(&beat)?;
+            self.out.beats.send(&beat)?;
         }
         Ok(())
     }
@@ -315,20 +405,28 @@ impl Voice {
     fn act(&mut self, steps: Vec<Step>) -> anyhow::Result<()> {
         for step in steps {
             match step {
-                Step::Began(at) => self.began = at,
+                Step::Began(at) => {
+                    self.began = at;
+                    self.tell(at, true, String::new())?;
+                }
+                Step::Ended(at, spoken) => self.ended(at, spoken)?,
                 Step::Decode(id, samples) => self.decode(id, samples)?,
                 Step::Cancel(id) => self.worker.cancel(id),
                 Step::Partial(mut heard) => {
                     wake::strip(&mut heard);
                     let now = self.clock.now();
                     if !heard.text.is_empty() && self.gate.lets(self.began, now) {
-                        self.send(format!("u{}", self.count), heard, false, now, now.since(self.began))?;
+                        self.send(self.names.next(), heard, false, now, now.since(self.began))?;
                     }
                 }
-                Step::Final(said, heard) => self.said(&said, heard)?,
-                Step::Lost(said) => {
-                    let id = self.id(&said);
-                    eprintln!("voice: {id}: the recogniser is too far behind; what was said is lost");
+                Step::Final(said, heard) => {
+                    let id = self.named.pop_front().flatten();
+                    self.said(id, &said, heard)?;
+                }
+                Step::Lost(_) => {
+                    if let Some(id) = self.named.pop_back().flatten() {
+                        eprintln!("voice: {id}: the recogniser is too far behind; what was said is lost");
+                    }
                 }
             }
         }
@@ -347,7 +445,22 @@ impl Voice {
         Ok(())
     }
 
-    fn said(&mut self, said: &Said, mut heard: words::Heard) -> anyhow::Result<()> {
+    /// Nobody speaks any more. That is told at once and not with the words: who speaks next may begin before they are there.
+    fn ended(&mut self, at: Time, spoken: Option<Spoken>) -> anyhow::Result<()> {
+        let mut id = None;
+        if let Some(Spoken { began, label }) = spoken {
+            id = self.gate.lets(began, at).then(|| self.names.name(label.as_deref()));
+            self.named.push_back(id.clone());
+        }
+        self.tell(at, false, id.unwrap_or_default())
+    }
+
+    /// Who speaks.
+    fn tell(&mut self, at: Time, speaking: bool, utterance_id: String) -> anyhow::Result<()> {
+        Ok(self.out.activity.send(&VoiceActivity { header: Header::at(at), speaking, utterance_id })?)
+    }
+
+    fn said(&mut self, id: Option<String>, said: &Said, mut heard: words::Heard) -> anyhow::Result<()> {
         if !self.gate.lets(said.began, said.end_of_speech) {
             return Ok(());
         }
@@ -355,29 +468,16 @@ impl Voice {
         wake::strip(&mut heard);
         if spoken && heard.text.is_empty() {
             // The wake word alone: what follows counts.
+            self.names.forget(id.as_deref());
             return Ok(());
         }
-        let id = self.id(said);
+        // The gate may have opened meanwhile: the wake word is noticed late.
+        let id = id.unwrap_or_else(|| self.names.name(said.label.as_deref()));
         if let Some(doubt) = heard.doubt {
             eprintln!("voice: {id}: not taken for words: {doubt}");
         }
         let audio = samples_long(said.utterance.samples.len() as u64);
         self.send(id, heard, true, said.end_of_speech, audio)
-    }
-
-    /// The utterance's id, and the next one's number.
-    fn id(&mut self, said: &Said) -> String {
-        let count = self.count;
-        self.count += 1;
-        match &said.label {
-            // A pause may cut a file in two: the first has the file's name.
-            Some(label) if *label != self.labelled => {
-                self.labelled.clone_from(label);
-                label.clone()
-            }
-            Some(label) => format!("{label}.{count}"),
-            None => format!("u{count}"),
-        }
     }
 
     fn send(
@@ -389,7 +489,7 @@ impl Voice {
         audio: Duration,
     ) -> anyhow::Result<()> {
         let column = |of: fn(&words::Word) -> f32| heard.words.iter().map(of).collect();
-        self.words.send(&Transcript {
+        self.out.words.send(&Transcript {
             header: Header::at(at),
             utterance_id,
             r#final,
@@ -404,5 +504,29 @@ impl Voice {
             text: heard.text,
         })?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utterances_are_named_by_their_file_or_counted() {
+        let mut names = Names::default();
+        let mut name = |label| names.name(label);
+        assert_eq!(
+            [name(None), name(Some("07")), name(Some("07")), name(Some("08"))],
+            ["u1", "07", "07.3", "08"]
+        );
+        assert_eq!(names.next(), "u5");
+    }
+
+    #[test]
+    fn what_follows_a_wake_word_alone_has_the_files_name() {
+        let mut names = Names::default();
+        let alone = names.name(Some("07"));
+        names.forget(Some(&alone));
+        assert_eq!(names.name(Some("07")), "07");
     }
 }

@@ -1,4 +1,4 @@
-//! Any sampling rate to 16 kHz: a windowed sinc with a cut-off below both halves, in a stream. Speech recognition wants no
+//! Any sampling rate to 16 kHz, or to another: a windowed sinc with a cut-off below both halves, in a stream. Speech recognition wants no
 //! more than this.
 
 use super::RATE;
@@ -20,12 +20,17 @@ pub struct Resampler {
 }
 
 impl Resampler {
-    /// From `rate`; none for a rate that no sound card has.
+    /// From `rate` to [`RATE`]; none for a rate that no sound card has.
     pub fn new(rate: u32) -> Option<Resampler> {
-        if !(4_000..=384_000).contains(&rate) {
+        Resampler::between(rate, RATE)
+    }
+
+    /// From one rate to another; none for rates that no sound card has.
+    pub fn between(from: u32, to: u32) -> Option<Resampler> {
+        if [from, to].iter().any(|rate| !(4_000..=384_000).contains(rate)) {
             return None;
         }
-        let step = f64::from(rate) / f64::from(RATE);
+        let step = f64::from(from) / f64::from(to);
         let cut = (1.0 / step).min(1.0);
         let reach = HALF / cut;
         // Silence before the first sample, so that the kernel has its left half.
@@ -96,6 +101,19 @@ mod tests {
         };
         assert!((power(1_000.0) - 0.5).abs() < 0.01, "{}", power(1_000.0));
         assert!(power(12_000.0) < 1e-4, "{}", power(12_000.0));
+    }
+
+    #[test]
+    fn it_goes_up_too_without_a_mirror_image() {
+        let tone: Vec<f32> =
+            (0..22_050).map(|n| (n as f32 / 22_050.0 * 4_000.0 * std::f32::consts::TAU).sin()).collect();
+        let mut resampler = Resampler::between(22_050, 48_000).expect("rates");
+        let mut out = resampler.push(&tone);
+        out.extend(resampler.finish());
+        assert!((47_900..=48_100).contains(&out.len()), "{}", out.len());
+        let expected = |n: usize| (n as f32 / 48_000.0 * 4_000.0 * std::f32::consts::TAU).sin();
+        let worst = (1_000..47_000).map(|n| (out[n] - expected(n)).abs()).fold(0.0, f32::max);
+        assert!(worst < 0.01, "{worst}");
     }
 
     #[test]

@@ -180,6 +180,13 @@ fn numbers(plain: Vec<Word>) -> Vec<Word> {
 
 /// The number at the start of these words, and how many words it is.
 fn number(words: &[Word]) -> Option<(f64, usize)> {
+    // "Minus two": below every range, so that it is asked for and not taken for two.
+    if let [minus, rest @ ..] = words
+        && matches!(minus.norm.as_str(), "minus" | "negative")
+        && let Some((value, used)) = number(rest)
+    {
+        return Some((-value, used + 1));
+    }
     let word =
         |at: usize| words.get(at).filter(|w| at == 0 || !w.after_break).map_or("", |w| w.norm.as_str());
     let (mut value, mut used) = match (digits(word(0)), small(word(0))) {
@@ -285,6 +292,7 @@ mod tests {
             ("one thirty five please", "135 please"),
             ("hundred and twenty", "120"),
             ("one two three", "1 2 3"),
+            ("fan to minus two", "fan to -2"),
             ("set it to three, two", "set it to 3 2"),
         ] {
             assert_eq!(norm(said), is, "{said}");

@@ -70,6 +70,11 @@ impl Endpointer {
         self.speaking
     }
 
+    /// Samples since the stream's start.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Frames of silence since the last of speech, while somebody speaks.
     pub fn silent_frames(&self) -> usize {
         self.silent_frames
