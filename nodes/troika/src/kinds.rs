@@ -274,7 +274,7 @@ impl Kind for Voice {
         let missing = match &config.source {
             SourceConfig::Files { folder, .. } => Some(folder).filter(|folder| !folder.is_dir()),
             SourceConfig::Wav { path } => Some(path).filter(|path| !path.is_file()),
-            SourceConfig::Microphone { .. } => None,
+            SourceConfig::Microphone { .. } | SourceConfig::Topic { .. } => None,
         };
         if let Some(path) = missing {
             return Err(unusable_file(format!("{} is not there", path.display())));

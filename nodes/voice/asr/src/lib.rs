@@ -2,13 +2,17 @@
 //! built once and for long, and a process of its own because it must never hold up what runs at deadlines.
 //!
 //! - [`whisper`]: one utterance to words, bounded in time and length.
+//! - [`worker`]: a thread for it.
 //! - [`source`]: where audio comes from: files at the speed of life, or a microphone.
+//! - [`health`]: what ails the ears, for whoever watches.
 //! - [`listen`]: audio to utterances to words.
 //! - `process`: all of it on a transport, with the step that makes commands of words.
 #![allow(clippy::disallowed_methods, reason = "an edge: devices and files are read at the speed of life")]
 
+pub mod health;
 pub mod listen;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod source;
 pub mod whisper;
+pub mod worker;

@@ -1,12 +1,17 @@
 //! Audio to utterances to words, with the times that say how long it took.
 
+use std::collections::VecDeque;
+
 use troika_kit::{Duration, Time};
 use troika_voice::{
     audio::RATE,
+    matcher::Matcher,
+    turn::{Act, Pace, Seen, Turn, progress},
     vad::{Activity, Change, EchoGate, EndpointSettings, Endpointer, FRAME, Silero, Utterance, VadError},
+    words::Heard,
 };
 
-use crate::whisper::{Heard, Recogniser, RecogniserError};
+use crate::whisper::{Recogniser, RecogniserError};
 
 /// Why listening ended.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,8 @@ pub struct Chunk {
 pub struct Said {
     /// The samples.
     pub utterance: Utterance,
+    /// When speech began: its first sample that was taken for speech, less what it takes to notice.
+    pub began: Time,
     /// When speech ended.
     pub end_of_speech: Time,
     /// The file that it began in.
@@ -46,6 +53,8 @@ pub struct Said {
 pub enum Noticed {
     /// Somebody began to speak, at this time.
     Began(Time),
+    /// A frame went by while somebody speaks: so many of silence since the last of speech.
+    Frame(Time, usize),
     /// And ended at this time; with the utterance, unless it was too short to be one.
     Ended(Time, Option<Said>),
 }
@@ -58,6 +67,7 @@ pub struct Cutter {
     echo: EchoGate,
     held: Vec<f32>,
     label: Option<String>,
+    began: Time,
 }
 
 impl Cutter {
@@ -70,6 +80,7 @@ impl Cutter {
             echo: EchoGate::new(),
             held: Vec::new(),
             label: None,
+            began: Time::ZERO,
         }
     }
 
@@ -103,29 +114,51 @@ impl Cutter {
             let position = self.endpointer.position();
             let time = |at: u64| end - samples_long(position - at.min(position));
             match self.activity.push(probability, self.endpointer.speaking(), utterance.as_ref()) {
-                Some(Change::Began { at }) => noticed.push(Noticed::Began(time(at))),
+                Some(Change::Began { at }) => {
+                    self.began = time(at);
+                    noticed.push(Noticed::Began(self.began));
+                }
                 Some(Change::Ended { at }) => {
-                    let said = utterance.map(|utterance| Said {
-                        end_of_speech: time(utterance.end_of_speech),
-                        utterance,
-                        label: self.label.clone(),
-                    });
+                    let said = utterance.map(|utterance| said(utterance, end, self.began, &self.label));
                     noticed.push(Noticed::Ended(time(at), said));
                 }
                 None => {}
+            }
+            if self.endpointer.speaking() {
+                noticed.push(Noticed::Frame(end, self.endpointer.silent_frames()));
             }
         }
         self.held.drain(..frames * FRAME);
         Ok(noticed)
     }
 
-    /// The stream has ended at `end`.
-    pub fn finish(&mut self, end: Time) -> Option<Said> {
-        self.activity.finish();
-        let utterance = self.endpointer.finish()?;
-        let behind = self.held.len() as u64 + (utterance.noticed - utterance.end_of_speech);
-        Some(Said { utterance, end_of_speech: end - samples_long(behind), label: self.label.clone() })
+    /// The stream has ended at `end`, or what is said is over for another reason.
+    pub fn finish(&mut self, end: Time) -> Option<Noticed> {
+        let end = end - samples_long(self.held.len() as u64);
+        let spoke = self.activity.finish();
+        match self.endpointer.finish() {
+            Some(utterance) => {
+                let said = said(utterance, end, self.began, &self.label);
+                Some(Noticed::Ended(said.end_of_speech, Some(said)))
+            }
+            None => spoke.map(|_| Noticed::Ended(end, None)),
+        }
     }
+
+    /// The utterance so far; empty when nobody speaks.
+    pub fn so_far(&self) -> &[f32] {
+        self.endpointer.so_far()
+    }
+
+    /// Silence of so many frames ends an utterance.
+    pub fn set_patience(&mut self, frames: usize) {
+        self.endpointer.set_patience(frames);
+    }
+}
+
+fn said(utterance: Utterance, end: Time, began: Time, label: &Option<String>) -> Said {
+    let end_of_speech = end - samples_long(utterance.noticed - utterance.end_of_speech);
+    Said { utterance, began, end_of_speech, label: label.clone() }
 }
 
 /// How long so many samples are.
@@ -133,31 +166,201 @@ pub fn samples_long(samples: u64) -> Duration {
     Duration::from_nanos(samples * 1_000_000_000 / u64::from(RATE))
 }
 
-/// Words of all of one recording, as fast as it goes: for files and measurements.
+/// An utterance that is over, before its words are known.
+#[derive(Debug, Clone)]
+pub struct Spoken {
+    /// When speech began.
+    pub began: Time,
+    /// The file that it began in.
+    pub label: Option<String>,
+}
+
+/// What is to be done about what was heard. Each [`Step::Ended`] with an utterance is followed, later, by one [`Step::Final`] in the
+/// same order, or at once by a [`Step::Lost`].
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Somebody began to speak, at this time.
+    Began(Time),
+    /// And ended at this time; with the utterance, unless it was too short to be one.
+    Ended(Time, Option<Spoken>),
+    /// These samples are to be decoded.
+    Decode(u64, Vec<f32>),
+    /// That is wanted no more.
+    Cancel(u64),
+    /// Words of the utterance that is being said.
+    Partial(Heard),
+    /// The words of an utterance.
+    Final(Box<Said>, Heard),
+    /// An utterance that gets no words: too many wait.
+    Lost(Box<Said>),
+}
+
+/// The cutter and the turns: audio and answers in, what to decode and what was said out.
+pub struct Listener {
+    cutter: Cutter,
+    turn: Turn<Heard>,
+    over: VecDeque<Said>,
+}
+
+impl Listener {
+    /// With a voice activity model.
+    pub fn new(silero: Silero, settings: EndpointSettings, pace: Pace) -> Listener {
+        Listener { cutter: Cutter::new(silero, settings), turn: Turn::new(pace), over: VecDeque::new() }
+    }
+
+    /// This leaves the loudspeaker (see [`Cutter::played`]).
+    pub fn played(&mut self, at: Time, rate: u32, samples: &[f32]) {
+        self.cutter.played(at, rate, samples);
+    }
+
+    /// One chunk more, of a frame's length at most: what is to be decoded is the utterance as it is then.
+    ///
+    /// # Errors
+    /// When the voice activity model fails.
+    pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Step>, VadError> {
+        let mut steps = Vec::new();
+        for noticed in self.cutter.push(chunk)? {
+            self.noticed(chunk.end, noticed, &mut steps);
+        }
+        Ok(steps)
+    }
+
+    /// What is being said is over: the stream's end, or a button that was let go.
+    pub fn finish(&mut self, end: Time) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if let Some(noticed) = self.cutter.finish(end) {
+            self.noticed(end, noticed, &mut steps);
+        }
+        steps
+    }
+
+    /// An answer.
+    pub fn heard(&mut self, now: Time, id: u64, heard: Heard, took: Duration) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let progress = progress(Matcher::english(), &heard.text);
+        let acts = self.turn.heard(now, id, heard, took, progress);
+        self.act(acts, &mut steps);
+        steps
+    }
+
+    fn noticed(&mut self, now: Time, noticed: Noticed, steps: &mut Vec<Step>) {
+        match noticed {
+            Noticed::Began(at) => steps.push(Step::Began(at)),
+            Noticed::Frame(at, silent_frames) => {
+                let acts = self.turn.frame(at, Seen { speaking: true, silent_frames, over: false });
+                self.act(acts, steps);
+            }
+            Noticed::Ended(at, None) => steps.push(Step::Ended(at, None)),
+            Noticed::Ended(at, Some(said)) => {
+                steps.push(Step::Ended(at, Some(Spoken { began: said.began, label: said.label.clone() })));
+                self.over.push_back(said);
+                let acts = self.turn.frame(now, Seen { speaking: false, silent_frames: 0, over: true });
+                self.act(acts, steps);
+            }
+        }
+    }
+
+    fn act(&mut self, acts: Vec<Act<Heard>>, steps: &mut Vec<Step>) {
+        for act in acts {
+            match act {
+                Act::Decode(id) => {
+                    let so_far = self.cutter.so_far();
+                    let samples = match self.over.back() {
+                        Some(said) if so_far.is_empty() => said.utterance.samples.clone(),
+                        _ => so_far.to_vec(),
+                    };
+                    steps.push(Step::Decode(id, samples));
+                }
+                Act::Cancel(id) => steps.push(Step::Cancel(id)),
+                Act::Partial(heard) => steps.push(Step::Partial(heard)),
+                Act::Final(heard) => {
+                    steps.extend(self.over.pop_front().map(|said| Step::Final(Box::new(said), heard)));
+                }
+                Act::Lost => steps.extend(self.over.pop_back().map(|said| Step::Lost(Box::new(said)))),
+                Act::Patience(frames) => self.cutter.set_patience(frames),
+            }
+        }
+    }
+}
+
+/// The words of one utterance of a recording.
+#[derive(Debug, Clone)]
+pub struct Take {
+    /// The utterance.
+    pub said: Said,
+    /// Its words.
+    pub heard: Heard,
+    /// From the end of speech to the words.
+    pub latency: Duration,
+    /// Partials before.
+    pub partials: usize,
+}
+
+/// Words of all of one recording, as fast as it goes, on the recording's own time line: a decoding takes there as long as it takes
+/// on this machine by `clock` (the wall's, or the thread's own: what it would take on a core of its own), and what is said meanwhile
+/// is said meanwhile. For files and measurements.
 ///
 /// # Errors
 /// When a model fails.
 pub fn recording(
-    cutter: &mut Cutter,
+    listener: &mut Listener,
     recogniser: &mut Recogniser,
     samples: &[f32],
-) -> Result<Vec<(Said, Heard)>, ListenError> {
-    // Half a second of silence, so that the last utterance ends by itself.
-    let silence = vec![0.0; RATE as usize / 2];
-    let mut at = 0u64;
-    let mut heard = Vec::new();
-    for samples in [samples, &silence] {
-        at += samples.len() as u64;
-        let chunk = Chunk { samples: samples.to_vec(), end: Time::ZERO + samples_long(at), label: None };
-        for noticed in cutter.push(&chunk)? {
-            let Noticed::Ended(_, Some(said)) = noticed else { continue };
-            let words = recogniser.recognise(&said.utterance.samples)?;
-            heard.push((said, words));
+    clock: impl Fn() -> Duration,
+) -> Result<Vec<Take>, ListenError> {
+    // A second of silence, so that the last utterance ends by itself.
+    let mut samples = samples.to_vec();
+    samples.extend(std::iter::repeat_n(0.0, RATE as usize));
+    let mut takes = Vec::new();
+    let mut decodings: VecDeque<Decoding> = VecDeque::new();
+    let (mut at, mut partials) = (0u64, 0);
+    let mut pieces = samples.chunks(FRAME);
+    loop {
+        let piece = pieces.next();
+        at += FRAME as u64;
+        let now = Time::ZERO + samples_long(at);
+        let mut todo: VecDeque<(Time, Step)> = VecDeque::new();
+        while decodings.front().is_some_and(|decoding| decoding.ready <= now) {
+            let Some(done) = decodings.pop_front() else { break };
+            let ready = done.ready;
+            todo.extend(
+                listener.heard(ready, done.id, done.heard, done.took).into_iter().map(|step| (ready, step)),
+            );
+        }
+        match piece {
+            Some(piece) => {
+                let chunk = Chunk { samples: piece.to_vec(), end: now, label: None };
+                todo.extend(listener.push(&chunk)?.into_iter().map(|step| (now, step)));
+            }
+            None => todo.extend(listener.finish(now).into_iter().map(|step| (now, step))),
+        }
+        for (when, step) in todo {
+            match step {
+                Step::Decode(id, samples) => {
+                    let begin = clock();
+                    let heard = recogniser.recognise(&samples)?;
+                    let took = clock().saturating_sub(begin);
+                    let free = decodings.back().map_or(when, |last| last.ready.max(when));
+                    decodings.push_back(Decoding { id, ready: free + took, heard, took });
+                }
+                Step::Cancel(id) => decodings.retain(|decoding| decoding.id != id),
+                Step::Partial(_) => partials += 1,
+                Step::Final(said, heard) => {
+                    let latency = when.since(said.end_of_speech);
+                    takes.push(Take { said: *said, heard, latency, partials: std::mem::take(&mut partials) });
+                }
+                Step::Lost(_) | Step::Began(_) | Step::Ended(..) => {}
+            }
+        }
+        if piece.is_none() && decodings.is_empty() {
+            return Ok(takes);
         }
     }
-    if let Some(said) = cutter.finish(Time::ZERO + samples_long(at)) {
-        let words = recogniser.recognise(&said.utterance.samples)?;
-        heard.push((said, words));
-    }
-    Ok(heard)
+}
+
+struct Decoding {
+    id: u64,
+    ready: Time,
+    heard: Heard,
+    took: Duration,
 }

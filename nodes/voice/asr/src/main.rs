@@ -1,32 +1,21 @@
 //! `troika-voice`: the voice process (`--config`), or one look at a recording (`--wav`) or at a set of them (`--measure`).
 #![allow(clippy::disallowed_methods, reason = "the command line measures real time")]
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Instant,
-};
+mod measure;
 
-use anyhow::Context as _;
+use std::{path::PathBuf, process::ExitCode};
+
 use clap::Parser;
-use troika_asr::{
-    listen::{Cutter, recording},
-    whisper::Recogniser,
-};
+use measure::Ears;
+use troika_asr::whisper::Settings;
 use troika_models::Store;
-use troika_voice::{
-    audio,
-    config::{SourceConfig, VoiceConfig},
-    eval,
-    matcher::Matcher,
-    vad::{EndpointSettings, Silero},
-};
+use troika_voice::config::{SourceConfig, VoiceConfig};
 
 /// Speech to vehicle commands.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Settings: a TOML or JSON file, or JSON text. Without --wav or --measure the process runs on them.
+    /// Settings: a TOML or JSON file, or JSON text. Without --wav, --measure, --spoken or --data the process runs on them.
     #[arg(long, value_name = "FILE-or-JSON")]
     config: Option<String>,
     /// Prints what one WAV or FLAC file says, and what it means.
@@ -35,6 +24,12 @@ struct Arguments {
     /// Measures a folder of NN.flac or NN.wav against the lines of a TSV.
     #[arg(long, num_args = 2, value_names = ["TSV", "FOLDER"])]
     measure: Option<Vec<PathBuf>>,
+    /// Measures recordings by a TSV of `path TAB expected [TAB condition]`; paths start from its folder.
+    #[arg(long, value_name = "TSV")]
+    spoken: Option<PathBuf>,
+    /// With --measure or --spoken: the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// With --measure: fails unless so many are exactly right, and no gate was breached.
     #[arg(long, value_name = "N", requires = "measure")]
     at_least: Option<usize>,
@@ -59,6 +54,24 @@ struct Arguments {
     /// Stop when the process that started this one ends.
     #[arg(long, hide = true)]
     with_parent: bool,
+    /// The recogniser's model: whisper_tiny_en, or whisper_base (fetched when asked for).
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Encoder positions at least, 50 a second: to see what it does.
+    #[arg(long, value_name = "N", hide = true)]
+    positions: Option<i32>,
+    /// Seconds of silence behind an utterance: to see what it does.
+    #[arg(long, value_name = "S", hide = true)]
+    tail: Option<f32>,
+    /// Words without times: to see what they cost.
+    #[arg(long, hide = true)]
+    not_aligned: bool,
+    /// With --wav, --measure or --spoken: by which clock a decoding's time is taken; cpu is what a core of its own would take.
+    #[arg(long, value_enum, default_value = "wall")]
+    clock: measure::Clock,
+    /// Seconds between partials; 0: none.
+    #[arg(long, value_name = "S")]
+    partials: Option<f32>,
     /// Recognise without the prompt of vehicle words: to see what it does.
     #[arg(long)]
     no_prompt: bool,
@@ -85,23 +98,32 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     config.models = arguments.models.or(config.models);
     config.whisper = arguments.whisper.or(config.whisper);
     config.vad = arguments.vad.or(config.vad);
+    config.model = arguments.model.unwrap_or(config.model);
     find_models(&mut config)?;
     config.threads = arguments.threads.unwrap_or(config.threads);
+    config.partials_s = arguments.partials.unwrap_or(config.partials_s);
     if let Some(name) = arguments.microphone {
         config.source = SourceConfig::Microphone { device: (name != "default").then_some(name) };
     }
-    let prompt = !arguments.no_prompt;
-    if arguments.wav.is_some() || arguments.measure.is_some() || arguments.data.is_some() {
+    let mut settings = Settings { threads: config.threads, ..Settings::default() };
+    settings.positions = arguments.positions.unwrap_or(settings.positions);
+    settings.tail_s = arguments.tail.unwrap_or(settings.tail_s);
+    settings.aligned &= !arguments.not_aligned;
+    if arguments.no_prompt {
+        settings.prompt.clear();
+    }
+    let asked = arguments.wav.is_some() || arguments.measure.is_some() || arguments.spoken.is_some();
+    if asked || arguments.data.is_some() {
         troika_host::signal::end_on_closed_pipe()?;
-    }
-    if let Some(file) = arguments.wav {
-        return Ears::new(&config, prompt)?.one(&file);
-    }
-    if let Some([tsv, folder]) = arguments.measure.as_deref() {
-        return Ears::new(&config, prompt)?.measure(tsv, folder, arguments.at_least);
-    }
-    if let Some(folder) = arguments.data {
-        return Ears::new(&config, prompt)?.words(&folder);
+        let mut ears = Ears::new(&config, settings, arguments.clock)?;
+        let report = arguments.report.as_deref();
+        return match (&arguments.wav, arguments.measure.as_deref(), &arguments.spoken, &arguments.data) {
+            (Some(file), ..) => ears.one(file),
+            (_, Some([tsv, folder]), ..) => ears.measure(tsv, folder, arguments.at_least, report),
+            (_, _, Some(tsv), _) => ears.spoken(tsv, report),
+            (.., Some(folder)) => ears.words(folder),
+            _ => anyhow::bail!("--measure wants a TSV and a folder"),
+        };
     }
     #[cfg(feature = "process")]
     {
@@ -109,7 +131,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::SUCCESS)
     }
     #[cfg(not(feature = "process"))]
-    anyhow::bail!("this program was built without the feature `process`: only --wav, --measure and --data")
+    anyhow::bail!(
+        "this program was built without the feature `process`: only --wav, --measure, --spoken and --data"
+    )
 }
 
 /// Takes the models that are not named from the store, checked by their sha256.
@@ -122,134 +146,10 @@ fn find_models(config: &mut VoiceConfig) -> anyhow::Result<()> {
         None => Store::open_default()?,
     };
     if config.whisper.is_none() {
-        config.whisper = Some(store.load_path("whisper_tiny_en")?);
+        config.whisper = Some(store.load_path(&config.model)?);
     }
     if config.vad.is_none() {
         config.vad = Some(store.load_path("silero_vad")?);
     }
     Ok(())
-}
-
-/// The models, for recordings.
-struct Ears {
-    vad: PathBuf,
-    recogniser: Recogniser,
-}
-
-/// What was heard in a recording.
-struct Take {
-    text: String,
-    confidence: f32,
-    utterances: usize,
-    audio_s: f64,
-    /// From the end of the last speech to its command: the pause that ends it, and the work after it.
-    latency_ms: f64,
-}
-
-impl Ears {
-    fn new(config: &VoiceConfig, prompt: bool) -> anyhow::Result<Ears> {
-        let vad = config.vad_file()?;
-        let recogniser = Recogniser::load(&config.whisper_file()?, config.threads, prompt)?;
-        Ok(Ears { vad, recogniser })
-    }
-
-    fn take(&mut self, file: &Path) -> anyhow::Result<Take> {
-        let samples = audio::read(file)?;
-        let mut cutter = Cutter::new(Silero::load(&self.vad)?, EndpointSettings::default());
-        let begin = Instant::now();
-        let heard = recording(&mut cutter, &mut self.recogniser, &samples)?;
-        let words: Vec<&str> = heard.iter().map(|(_, heard)| heard.text.as_str()).collect();
-        let text = words.join(" ");
-        let _ = Matcher::english().understand(&text);
-        // All of the work, so an upper bound: voice activity would have been done while speaking.
-        let work = begin.elapsed().as_secs_f64();
-        let waited = heard.last().map_or(0.0, |(said, _)| said.utterance.noticed_after_s());
-        let confidence = heard.iter().map(|(_, heard)| heard.confidence).fold(1.0, f32::min);
-        Ok(Take {
-            text,
-            confidence,
-            utterances: heard.len(),
-            audio_s: samples.len() as f64 / f64::from(audio::RATE),
-            latency_ms: (waited + work) * 1e3,
-        })
-    }
-
-    fn one(&mut self, file: &Path) -> anyhow::Result<ExitCode> {
-        let take = self.take(file)?;
-        println!(
-            "heard:      {} (confidence {:.2}, {} utterances)",
-            take.text, take.confidence, take.utterances
-        );
-        println!("understood: {}", eval::told(&Matcher::english().understand(&take.text)));
-        println!(
-            "times:      {:.1} s of audio, end of speech to command {:.0} ms",
-            take.audio_s, take.latency_ms
-        );
-        Ok(ExitCode::SUCCESS)
-    }
-
-    fn measure(&mut self, tsv: &Path, folder: &Path, at_least: Option<usize>) -> anyhow::Result<ExitCode> {
-        let text = std::fs::read_to_string(tsv).with_context(|| tsv.display().to_string())?;
-        let cases = eval::cases(&text).with_context(|| tsv.display().to_string())?;
-        let files = troika_asr::source::paths(folder)?;
-        anyhow::ensure!(files.len() == cases.len(), "{} files for {} lines", files.len(), cases.len());
-        let mut takes = Vec::new();
-        for file in &files {
-            takes.push(self.take(file)?);
-        }
-        let heard = |case: &eval::Case| {
-            let index = cases.iter().position(|other| other.line == case.line).unwrap_or_default();
-            takes[index].text.clone()
-        };
-        let score = eval::score(Matcher::english(), &cases, heard);
-        score.wrong.iter().for_each(|line| println!("{line}"));
-        let mut times: Vec<f64> = takes.iter().map(|take| take.latency_ms).collect();
-        times.sort_by(f64::total_cmp);
-        let percentile =
-            |p: usize| times.get((times.len() * p / 100).min(times.len() - 1)).copied().unwrap_or(0.0);
-        let split = takes.iter().filter(|take| take.utterances != 1).count();
-        println!(
-            "{} of {} exact, gates {} of {}, breaches {}; {split} recordings not cut as one utterance; end of speech to command p50 {:.0} ms, p99 {:.0} ms",
-            score.exact,
-            score.total,
-            score.gates_right,
-            score.gates,
-            score.gated_breaches,
-            percentile(50),
-            percentile(99)
-        );
-        let good = at_least.is_none_or(|least| score.exact >= least && score.gated_breaches == 0);
-        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-
-    /// Single words, each in a folder of its name, without voice activity: they are a second long and cut already.
-    fn words(&mut self, folder: &Path) -> anyhow::Result<ExitCode> {
-        let mut rows = Vec::new();
-        for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-            let path = entry?.path();
-            let Some(word) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-                continue;
-            };
-            if !path.is_dir() || word.starts_with('_') {
-                continue;
-            }
-            let (mut right, mut total) = (0, 0);
-            for file in troika_asr::source::paths(&path)? {
-                let heard = self.recogniser.recognise(&audio::read(&file)?)?;
-                total += 1;
-                let text = troika_voice::matcher::text::bare(&heard.text);
-                right += usize::from(text == word);
-                if (word == "yes" || word == "no")
-                    && Matcher::english().yes_or_no(&heard.text) == Some(word == "no")
-                {
-                    println!("{}: a {word} was heard as its opposite: '{}'", file.display(), heard.text);
-                }
-            }
-            rows.push((word, right, total));
-        }
-        anyhow::ensure!(!rows.is_empty(), "{}: no folder of words in it", folder.display());
-        rows.sort();
-        rows.iter().for_each(|(word, right, total)| println!("{word:>8}: {right} of {total}"));
-        Ok(ExitCode::SUCCESS)
-    }
 }

@@ -3,20 +3,24 @@
 //! so that whoever speaks meanwhile is noticed. Ordinary threads, memory not locked: whatever runs at deadlines goes before.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    thread,
 };
 
 use anyhow::Context as _;
-use troika_host::{Host, HostClock, HostOptions, NodeOptions, StopToken, edge::TypedPublisher, signal};
+use troika_host::{
+    Host, HostClock, HostOptions, NodeOptions,
+    edge::{Edge, TypedPublisher, TypedSubscription},
+    heartbeat, signal,
+};
 use troika_kit::{Duration, Qos, Time};
 use troika_models::Store;
 use troika_msgs::{
-    std_msgs::Header,
-    troika::{AudioChunk, Transcript, VoiceActivity},
+    std_msgs::{Bool, Header},
+    troika::{AudioChunk, Heartbeat, Transcript, VoiceActivity, VoiceReply},
 };
 use troika_transport::Transport;
 #[cfg(feature = "dds")]
@@ -26,18 +30,23 @@ use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
+    audio::{RATE, message},
     cascade::Cascade,
     command::CommandNode,
-    config::{SourceConfig, VoiceConfig},
+    config::{CABIN_AUDIO, SourceConfig, VoiceConfig},
     intent::IntentModel,
     matcher::Matcher,
     vad::{EndpointSettings, Silero},
+    wake::{self, Gate, Mode, Spotter},
+    words,
 };
 
 use crate::{
-    listen::{Cutter, Noticed, Said, samples_long},
+    health::Health,
+    listen::{Listener, Said, Spoken, Step, samples_long},
     source::{self, Heard},
-    whisper::Recogniser,
+    whisper::{Recogniser, Settings},
+    worker::Worker,
 };
 
 /// The topic of the words.
@@ -46,10 +55,18 @@ pub const TRANSCRIPT: &str = "/voice/transcript";
 pub const ACTIVITY: &str = "/voice/activity";
 /// The topic of what the loudspeaker plays (of the node `speech`).
 pub const PLAYBACK: &str = "/voice/playback";
-/// Utterances that wait for the recogniser: half a minute of work. A file waits for a place; of a microphone, what finds none is lost.
-const WAITING: usize = 16;
+/// The topic of the talk button (`std_msgs/Bool`: held or not).
+pub const PUSH_TO_TALK: &str = "/voice/push_to_talk";
+/// The topic of what the assistant says.
+const REPLY: &str = "/voice/reply";
+/// What others tell, between two looks.
+const TOLD: usize = 64;
 /// Pieces of playback that wait for the next chunk of audio: 10 s.
 const PLAYED: usize = 1_000;
+/// How often answers are looked for.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long the words of what was said last may take.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long the transport may take to close.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How long commands and their results may still be on their way after the last audio.
@@ -126,7 +143,8 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
         eprintln!("voice: cannot take niceness {nice}: {error}; running on as it is");
     }
     // The models first: without them there is nothing to show on the graph.
-    let mut recogniser = Recogniser::load(&config.whisper_file()?, config.threads, true)?;
+    let settings = Settings { threads: config.threads, ..Settings::default() };
+    let recogniser = Recogniser::load(&config.whisper_file()?, settings)?;
     let silero = Silero::load(&config.vad_file()?)?;
 
     let transport = open(config)?;
@@ -137,82 +155,139 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     host.spawn(CommandNode::new(cascade(config)?, config.language), node)?;
     let clock = host.clock();
     let edge = host.handle().edge(&config.namespace, &config.name)?;
-    let mut words = edge.publisher::<Transcript>(TRANSCRIPT, Qos::DEFAULT)?;
-    let mut activity = edge.publisher::<VoiceActivity>(ACTIVITY, Qos::DEFAULT)?;
-    let played: Arc<Mutex<Vec<AudioChunk>>> = Arc::default();
-    let _playback = {
-        let played = played.clone();
-        edge.subscribe::<AudioChunk>(PLAYBACK, Qos::DEFAULT, move |chunk| {
-            let mut played = played.lock().unwrap_or_else(PoisonError::into_inner);
-            if played.len() < PLAYED {
-                played.push(chunk.value);
-            }
-        })?
-    };
+    let (tell, told) = sync_channel(TOLD);
+    let played = Played::default();
+    let _others = others(&edge, tell, &played)?;
+    let out = Out::new(&edge, config)?;
     host.start();
 
-    let model = config.model.clone();
-    let (utterances, waiting) = sync_channel(WAITING);
-    let recognising = thread::Builder::new()
-        .name("voice-words".into())
-        .spawn({
-            let stop = stop.clone();
-            move || recognise(&mut recogniser, &mut words, &waiting, clock, &stop, &model)
-        })
-        .context("no thread for the recogniser")?;
-    let source = source::start(&config.source, clock, stop.clone())?;
-    let patient = !matches!(config.source, SourceConfig::Microphone { .. });
-    let mut names = Names::default();
-    let mut cutter = Cutter::new(silero, EndpointSettings::default());
-    while !stop.is_stopped() && !recognising.is_finished() {
-        let heard = match source.chunks.recv_timeout(Duration::from_millis(200)) {
-            Ok(heard) => heard,
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => continue,
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
-        };
-        let chunk = match heard {
-            Heard::Chunk(chunk) => chunk,
-            Heard::Note(note) => {
-                eprintln!("voice: {note}");
-                continue;
+    let mut health = Health::new(full_name(config), clock.now());
+    let spotter = match config.wake {
+        Mode::Word => match spotter(config) {
+            Ok(spotter) => Some(spotter),
+            Err(why) => {
+                let why = format!("the wake word cannot be heard, the button still works: {why:#}");
+                eprintln!("voice: {why}");
+                health.lasting(why);
+                None
             }
-        };
-        for played in std::mem::take(&mut *played.lock().unwrap_or_else(PoisonError::into_inner)) {
-            let at = Time::from_stamp(played.header.stamp.sec, played.header.stamp.nanosec);
-            let samples: Vec<f32> =
-                played.samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
-            cutter.played(at, played.sample_rate, &samples);
-        }
-        for noticed in cutter.push(&chunk)? {
-            let (at, said) = match noticed {
-                Noticed::Began(at) => {
-                    let began =
-                        VoiceActivity { header: Header::at(at), speaking: true, ..Default::default() };
-                    activity.send(&began)?;
-                    continue;
+        },
+        Mode::Always | Mode::PushToTalk => None,
+    };
+    let source = source::start(&config.source, &edge, clock, stop.clone())?;
+    let mut voice = Voice {
+        clock,
+        listener: Listener::new(silero, EndpointSettings::default(), config.pace()),
+        worker: Worker::start(recogniser, clock).context("no thread for the recogniser")?,
+        gate: Gate::new(config.wake),
+        spotter,
+        health,
+        played,
+        out,
+        model: config.model.clone(),
+        names: Names::default(),
+        named: VecDeque::new(),
+        began: clock.now(),
+    };
+    let mut heard_until = clock.now();
+    while !stop.is_stopped() {
+        match source.chunks.recv_timeout(LOOK) {
+            Ok(heard) => {
+                if let Heard::Chunk(chunk) = &heard {
+                    heard_until = chunk.end;
                 }
-                Noticed::Ended(at, said) => (at, said.map(|said| names.name(said))),
-            };
-            let utterance_id = said.as_ref().map_or_else(String::new, |named| named.id.clone());
-            activity.send(&VoiceActivity { header: Header::at(at), speaking: false, utterance_id })?;
-            if let Some(named) = said {
-                hand_on(&utterances, named, patient);
+                voice.heard(heard)?;
             }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        voice.told(&told, heard_until)?;
+        voice.answers()?;
+    }
+    if !stop.is_stopped() {
+        let steps = voice.listener.finish(heard_until);
+        voice.act(steps)?;
+        let until = clock.now() + LAST_WORDS;
+        while voice.worker.busy() && !stop.is_stopped() && clock.now() < until {
+            stop.wait_for(LOOK);
+            voice.answers()?;
         }
     }
-    // The recogniser does what it was given, or ends after the utterance at hand when it is to stop.
-    drop(utterances);
-    let recognised = recognising.join();
     stop.wait_for(LINGER);
     signal::end_within(CLOSING);
     host.stop();
-    recognised.map_err(|_panicked| anyhow::anyhow!("the recogniser's thread panicked"))?
+    Ok(())
 }
 
-/// An utterance with its name, on its way to the recogniser.
-struct Named {
-    id: String,
-    said: Said,
+/// The process's own node.
+fn full_name(config: &VoiceConfig) -> String {
+    format!("{}/{}", config.namespace.trim_end_matches('/'), config.name)
+}
+
+/// The wake word's networks, from the store.
+fn spotter(config: &VoiceConfig) -> anyhow::Result<Spotter> {
+    let store = match &config.models {
+        Some(folder) => Store::open(folder)?,
+        None => Store::open_default()?,
+    };
+    let bytes = |name| store.load_bytes(name);
+    let (mel, embedding) = (bytes("wakeword_melspectrogram")?, bytes("wakeword_embedding")?);
+    Ok(Spotter::new(&mel, &embedding, &bytes("hey_troika")?)?)
+}
+
+/// What others tell.
+enum Told {
+    /// The button, and whether it is held.
+    Button(Time, bool),
+    /// The assistant asked something.
+    AskedBack(Time),
+}
+
+/// What the loudspeaker plays, until the next chunk of audio.
+type Played = Arc<Mutex<Vec<AudioChunk>>>;
+
+/// Hears what others tell, and what the loudspeaker plays.
+fn others(edge: &Edge, tell: SyncSender<Told>, played: &Played) -> anyhow::Result<[TypedSubscription; 3]> {
+    let pressed = tell.clone();
+    let button = edge.subscribe::<Bool>(PUSH_TO_TALK, Qos::DEFAULT, move |button| {
+        let _ = pressed.try_send(Told::Button(button.received, button.value.data));
+    })?;
+    let replies = edge.subscribe::<VoiceReply>(REPLY, Qos::DEFAULT, move |reply| {
+        if reply.value.kind == VoiceReply::CONFIRM {
+            let _ = tell.try_send(Told::AskedBack(reply.received));
+        }
+    })?;
+    let played = played.clone();
+    let playback = edge.subscribe::<AudioChunk>(PLAYBACK, Qos::DEFAULT, move |chunk| {
+        let mut played = played.lock().unwrap_or_else(PoisonError::into_inner);
+        if played.len() < PLAYED {
+            played.push(chunk.value);
+        }
+    })?;
+    Ok([button, replies, playback])
+}
+
+/// What the process itself publishes.
+struct Out {
+    words: TypedPublisher<Transcript>,
+    activity: TypedPublisher<VoiceActivity>,
+    beats: TypedPublisher<Heartbeat>,
+    audio: Option<TypedPublisher<AudioChunk>>,
+}
+
+impl Out {
+    fn new(edge: &Edge, config: &VoiceConfig) -> anyhow::Result<Out> {
+        let audio = match config.publish_audio && !matches!(config.source, SourceConfig::Topic { .. }) {
+            true => Some(edge.publisher(CABIN_AUDIO, Qos::DEFAULT)?),
+            false => None,
+        };
+        Ok(Out {
+            words: edge.publisher(TRANSCRIPT, Qos::DEFAULT)?,
+            activity: edge.publisher(ACTIVITY, Qos::DEFAULT)?,
+            beats: edge.publisher(heartbeat::TOPIC, Qos::DEFAULT)?,
+            audio,
+        })
+    }
 }
 
 /// Names utterances: `u1`, `u2`, …, or as the file that they are of.
@@ -223,87 +298,246 @@ struct Names {
 }
 
 impl Names {
-    fn name(&mut self, said: Said) -> Named {
+    /// The id of an utterance that is over.
+    fn name(&mut self, label: Option<&str>) -> String {
+        let counted = self.next();
         self.count += 1;
-        let id = match &said.label {
+        match label {
             // A pause may cut a file in two: the first has the file's name.
-            Some(label) if *label != self.last => {
-                self.last.clone_from(label);
-                label.clone()
+            Some(label) if label != self.last => {
+                label.clone_into(&mut self.last);
+                self.last.clone()
             }
             Some(label) => format!("{label}.{}", self.count),
-            None => format!("u{}", self.count),
-        };
-        Named { id, said }
-    }
-}
-
-/// To the recogniser. A file waits for a place; a person goes on speaking, and what finds no place is lost.
-fn hand_on(utterances: &SyncSender<Named>, named: Named, patient: bool) {
-    if patient {
-        // It may have failed: that is told at the end.
-        let _ended = utterances.send(named);
-    } else if let Err(TrySendError::Full(lost)) = utterances.try_send(named) {
-        eprintln!("voice: the recogniser is {WAITING} utterances behind: {} is lost", lost.id);
-    }
-}
-
-/// The recogniser's thread: utterances to words.
-fn recognise(
-    recogniser: &mut Recogniser,
-    words: &mut TypedPublisher<Transcript>,
-    waiting: &Receiver<Named>,
-    clock: HostClock,
-    stop: &StopToken,
-    model: &str,
-) -> anyhow::Result<()> {
-    while let Ok(Named { id, said }) = waiting.recv() {
-        if stop.is_stopped() {
-            break;
+            None => counted,
         }
-        let heard = recogniser.recognise(&said.utterance.samples)?;
-        words.send(&Transcript {
-            header: Header::at(said.end_of_speech),
-            utterance_id: id,
-            text: heard.text,
-            r#final: true,
-            confidence: heard.confidence,
-            audio_duration: samples_long(said.utterance.samples.len() as u64).into(),
-            latency: clock.now().since(said.end_of_speech).into(),
-            model: model.to_owned(),
-        })?;
     }
-    Ok(())
+
+    /// The number of the utterance that is being said.
+    fn next(&self) -> String {
+        format!("u{}", self.count + 1)
+    }
+
+    /// That was no utterance: what follows it in its file has the file's name.
+    fn forget(&mut self, id: Option<&str>) {
+        if id == Some(self.last.as_str()) {
+            self.last.clear();
+        }
+    }
+}
+
+/// The loop's state.
+struct Voice {
+    clock: HostClock,
+    listener: Listener,
+    worker: Worker,
+    gate: Gate,
+    spotter: Option<Spotter>,
+    health: Health,
+    played: Played,
+    out: Out,
+    model: String,
+    names: Names,
+    /// The ids of the utterances that are over and have no words yet, in order; none where the gate let none through.
+    named: VecDeque<Option<String>>,
+    /// When the utterance that is being said began.
+    began: Time,
+}
+
+impl Voice {
+    fn heard(&mut self, heard: Heard) -> anyhow::Result<()> {
+        match heard {
+            Heard::Chunk(chunk) => {
+                if let Some(spotter) = &mut self.spotter
+                    && let Some(behind) = spotter.push(&chunk.samples)?
+                {
+                    self.gate.word(chunk.end - samples_long(behind));
+                }
+                if let Some(audio) = &mut self.out.audio {
+                    let (first, samples) = message(&chunk.samples, chunk.end);
+                    audio.send(&AudioChunk {
+                        header: Header::at(first),
+                        sample_rate: RATE,
+                        channels: 1,
+                        samples,
+                    })?;
+                }
+                for played in std::mem::take(&mut *self.played.lock().unwrap_or_else(PoisonError::into_inner))
+                {
+                    let at = Time::from_stamp(played.header.stamp.sec, played.header.stamp.nanosec);
+                    let samples: Vec<f32> =
+                        played.samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
+                    self.listener.played(at, played.sample_rate, &samples);
+                }
+                let steps = self.listener.push(&chunk)?;
+                self.act(steps)?;
+            }
+            Heard::Note(note) => eprintln!("voice: {note}"),
+            Heard::Trouble(trouble) => {
+                eprintln!("voice: {trouble}");
+                self.health.audio(Some(trouble));
+            }
+            Heard::Well(note) => {
+                eprintln!("voice: {note}");
+                self.health.audio(None);
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, told: &Receiver<Told>, heard_until: Time) -> anyhow::Result<()> {
+        while let Ok(told) = told.try_recv() {
+            match told {
+                Told::AskedBack(at) => self.gate.asked_back(at),
+                Told::Button(at, pressed) => {
+                    // Let go, what was said is over: nothing need be waited for.
+                    if self.gate.button(at, pressed) && self.gate.lets(self.began, heard_until) {
+                        let steps = self.listener.finish(heard_until);
+                        self.act(steps)?;
+                    }
+                }
+            }
+        }
+        if let Some(beat) = self.health.beat(self.clock.now()) {
+            self.out.beats.send(&beat)?;
+        }
+        Ok(())
+    }
+
+    /// What the recogniser has found meanwhile.
+    fn answers(&mut self) -> anyhow::Result<()> {
+        while let Some(answered) = self.worker.answer() {
+            let steps = self.listener.heard(self.clock.now(), answered.id, answered.heard?, answered.took);
+            self.act(steps)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, steps: Vec<Step>) -> anyhow::Result<()> {
+        for step in steps {
+            match step {
+                Step::Began(at) => {
+                    self.began = at;
+                    self.tell(at, true, String::new())?;
+                }
+                Step::Ended(at, spoken) => self.ended(at, spoken)?,
+                Step::Decode(id, samples) => self.decode(id, samples)?,
+                Step::Cancel(id) => self.worker.cancel(id),
+                Step::Partial(mut heard) => {
+                    wake::strip(&mut heard);
+                    let now = self.clock.now();
+                    if !heard.text.is_empty() && self.gate.lets(self.began, now) {
+                        self.send(self.names.next(), heard, false, now, now.since(self.began))?;
+                    }
+                }
+                Step::Final(said, heard) => {
+                    let id = self.named.pop_front().flatten();
+                    self.said(id, &said, heard)?;
+                }
+                Step::Lost(_) => {
+                    if let Some(id) = self.named.pop_back().flatten() {
+                        eprintln!("voice: {id}: the recogniser is too far behind; what was said is lost");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, id: u64, samples: Vec<f32>) -> anyhow::Result<()> {
+        if !self.gate.lets(self.began, self.clock.now()) {
+            // Not for us so far: nothing is decoded of it, and nothing heard.
+            let nothing = words::Heard::default();
+            let steps = self.listener.heard(self.clock.now(), id, nothing, Duration::ZERO);
+            return self.act(steps);
+        }
+        // Its queue has room for all that the turns ask for at once.
+        anyhow::ensure!(self.worker.decode(id, samples), "the recogniser's thread has ended");
+        Ok(())
+    }
+
+    /// Nobody speaks any more. That is told at once and not with the words: who speaks next may begin before they are there.
+    fn ended(&mut self, at: Time, spoken: Option<Spoken>) -> anyhow::Result<()> {
+        let mut id = None;
+        if let Some(Spoken { began, label }) = spoken {
+            id = self.gate.lets(began, at).then(|| self.names.name(label.as_deref()));
+            self.named.push_back(id.clone());
+        }
+        self.tell(at, false, id.unwrap_or_default())
+    }
+
+    /// Who speaks.
+    fn tell(&mut self, at: Time, speaking: bool, utterance_id: String) -> anyhow::Result<()> {
+        Ok(self.out.activity.send(&VoiceActivity { header: Header::at(at), speaking, utterance_id })?)
+    }
+
+    fn said(&mut self, id: Option<String>, said: &Said, mut heard: words::Heard) -> anyhow::Result<()> {
+        if !self.gate.lets(said.began, said.end_of_speech) {
+            return Ok(());
+        }
+        let spoken = !heard.text.is_empty();
+        wake::strip(&mut heard);
+        if spoken && heard.text.is_empty() {
+            // The wake word alone: what follows counts.
+            self.names.forget(id.as_deref());
+            return Ok(());
+        }
+        // The gate may have opened meanwhile: the wake word is noticed late.
+        let id = id.unwrap_or_else(|| self.names.name(said.label.as_deref()));
+        if let Some(doubt) = heard.doubt {
+            eprintln!("voice: {id}: not taken for words: {doubt}");
+        }
+        let audio = samples_long(said.utterance.samples.len() as u64);
+        self.send(id, heard, true, said.end_of_speech, audio)
+    }
+
+    fn send(
+        &mut self,
+        utterance_id: String,
+        heard: words::Heard,
+        r#final: bool,
+        at: Time,
+        audio: Duration,
+    ) -> anyhow::Result<()> {
+        let column = |of: fn(&words::Word) -> f32| heard.words.iter().map(of).collect();
+        self.out.words.send(&Transcript {
+            header: Header::at(at),
+            utterance_id,
+            r#final,
+            confidence: heard.confidence,
+            audio_duration: audio.into(),
+            latency: self.clock.now().since(at).into(),
+            model: self.model.clone(),
+            word_confidence: column(|word| word.confidence),
+            word_start_s: column(|word| word.start_s),
+            word_end_s: column(|word| word.end_s),
+            words: heard.words.iter().map(|word| word.text.clone()).collect(),
+            text: heard.text,
+        })?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use troika_voice::vad::Utterance;
-
     use super::*;
-
-    fn said(label: Option<&str>) -> Said {
-        let utterance = Utterance { samples: Vec::new(), end_of_speech: 0, noticed: 0 };
-        Said { utterance, end_of_speech: Time::ZERO, label: label.map(str::to_owned) }
-    }
 
     #[test]
     fn utterances_are_named_by_their_file_or_counted() {
         let mut names = Names::default();
-        let mut name = |label| names.name(said(label)).id;
+        let mut name = |label| names.name(label);
         assert_eq!(
             [name(None), name(Some("07")), name(Some("07")), name(Some("08"))],
             ["u1", "07", "07.3", "08"]
         );
+        assert_eq!(names.next(), "u5");
     }
 
     #[test]
-    fn what_finds_no_place_with_the_recogniser_is_lost_and_holds_nobody_up() {
-        let (send, receive) = sync_channel(1);
-        for id in ["a", "b"] {
-            hand_on(&send, Named { id: id.to_owned(), said: said(None) }, false);
-        }
-        assert_eq!(receive.recv().map(|named| named.id), Ok("a".to_owned()));
-        assert!(receive.try_recv().is_err());
+    fn what_follows_a_wake_word_alone_has_the_files_name() {
+        let mut names = Names::default();
+        let alone = names.name(Some("07"));
+        names.forget(Some(&alone));
+        assert_eq!(names.name(Some("07")), "07");
     }
 }

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "microphone")]
 mod microphone;
+mod topic;
 
 use std::{
     path::{Path, PathBuf},
@@ -10,7 +11,10 @@ use std::{
     thread,
 };
 
-use troika_host::{HostClock, StopToken};
+use troika_host::{
+    HostClock, StopToken,
+    edge::{Edge, TypedSubscription},
+};
 use troika_kit::Time;
 use troika_voice::{
     audio::{self, AudioError, RATE},
@@ -38,6 +42,14 @@ pub enum SourceError {
         /// Why.
         why: String,
     },
+    /// The topic cannot be had.
+    #[error("{topic}: {why}")]
+    Topic {
+        /// Which.
+        topic: String,
+        /// Why.
+        why: String,
+    },
     /// No microphone.
     #[error("no microphone: {0}")]
     Microphone(String),
@@ -51,14 +63,19 @@ pub enum SourceError {
 pub enum Heard {
     /// Audio.
     Chunk(Chunk),
-    /// Trouble, or its end, for a person.
+    /// For a person.
     Note(String),
+    /// Something ails the audio, until it is well.
+    Trouble(String),
+    /// That is over.
+    Well(String),
 }
 
 /// A running source. Dropping it ends it.
 pub struct Source {
     /// Chunks and notes; closed at the source's end.
     pub chunks: Receiver<Heard>,
+    _topic: Option<TypedSubscription>,
     #[cfg(feature = "microphone")]
     _microphone: Option<microphone::Microphone>,
 }
@@ -67,8 +84,14 @@ pub struct Source {
 ///
 /// # Errors
 /// When there is no such file, folder or microphone.
-pub fn start(config: &SourceConfig, clock: HostClock, stop: StopToken) -> Result<Source, SourceError> {
+pub fn start(
+    config: &SourceConfig,
+    edge: &Edge,
+    clock: HostClock,
+    stop: StopToken,
+) -> Result<Source, SourceError> {
     let (send, chunks) = sync_channel(QUEUE);
+    let mut subscription = None;
     match config {
         SourceConfig::Files { folder, gap_s, wait_s } => {
             let files = files(folder)?;
@@ -77,11 +100,12 @@ pub fn start(config: &SourceConfig, clock: HostClock, stop: StopToken) -> Result
         SourceConfig::Wav { path } => {
             play(vec![load(path)?], 0.6, 0.0, clock, stop, send)?;
         }
+        SourceConfig::Topic { topic } => subscription = Some(topic::start(topic, edge, clock, stop, send)?),
         SourceConfig::Microphone { device } => {
             #[cfg(feature = "microphone")]
             {
                 let microphone = microphone::Microphone::open(device.as_deref(), clock, stop, send)?;
-                return Ok(Source { chunks, _microphone: Some(microphone) });
+                return Ok(Source { chunks, _topic: None, _microphone: Some(microphone) });
             }
             #[cfg(not(feature = "microphone"))]
             {
@@ -94,6 +118,7 @@ pub fn start(config: &SourceConfig, clock: HostClock, stop: StopToken) -> Result
     }
     Ok(Source {
         chunks,
+        _topic: subscription,
         #[cfg(feature = "microphone")]
         _microphone: None,
     })

@@ -1,32 +1,66 @@
 //! One utterance to words. Bounded: the encoder's window is cut to the utterance (whisper.cpp else works on 30 s), the number of
-//! tokens follows from the length, and an answer that whisper itself doubts, or that runs in circles, is no answer.
+//! tokens follows from the length, a run can be broken off, and an answer in doubt is none ([`troika_voice::words`]).
+
+mod run;
 
 use std::path::Path;
 
-use troika_voice::audio::RATE;
-use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState};
+use troika_host::StopToken;
+use troika_voice::{
+    audio::RATE,
+    words::{Answer, Doubt, Heard, Token},
+};
+use whisper_rs::{
+    DtwMode, DtwModelPreset, DtwParameters, FullParams, SamplingStrategy, WhisperContext,
+    WhisperContextParameters, WhisperState,
+};
 
 /// Encoder positions a second: the mel frames are 10 ms, the convolution halves them.
 const POSITIONS_PER_S: f32 = 50.0;
-/// Positions at least and at most. Whisper was trained on 30 s (1500), and with the prompt a small window makes it say the same
-/// sentence over and over: of the 37 demo commands 13 were exact with 256, 30 with 512, 33 with 768, 34 with 1024 (and 13 % slower).
-const POSITIONS: (i32, i32) = (768, 1_500);
-/// Silence added behind the utterance: 1 s, so that the last word is not at the window's edge.
-const TAIL_S: f32 = 1.0;
+/// The whole window: 30 s.
+const ALL_POSITIONS: i32 = 1_500;
 /// Nobody says more tokens a second; a sentence of one word has a few.
 const TOKENS_PER_S: f32 = 8.0;
 const TOKENS: (i32, i32) = (16, 96);
-/// Whisper's own thresholds: over this it says that there was no speech.
-const NO_SPEECH: f32 = 0.6;
-/// A text with less entropy in its last 32 tokens runs in circles.
-const ENTROPY: f32 = 2.4;
+/// An answer in doubt is looked for again with so many.
+const AGAIN_POSITIONS: i32 = 1_024;
 /// The shortest input whisper.cpp takes is 1 s; shorter utterances are filled with silence.
 const SHORTEST_S: f32 = 1.1;
+/// The longest that is decoded; the cutter ends an utterance at 12 s.
+const LONGEST_S: f32 = 28.0;
+/// The prompt is bounded by half of the decoder's context, 224 tokens; each has a byte at least.
+const PROMPT_TOKENS: usize = 1_024;
+const PROMPT_BYTES: usize = 900;
+/// Room for the attention that words are aligned by.
+const ALIGNMENT_BYTES: usize = 64 << 20;
 
-/// What people say to a vehicle: whisper takes it for what was said before and prefers its words.
-pub const PROMPT: &str = "Set the temperature to 21.5 degrees. Open the sunroof. Defrost the windshield. Switch off the AC. \
-Open the rear left window halfway. Turn on my seat heating. Close the trunk. Unlock the doors. Call Anna. Navigate to the station. \
-Set the volume to 40%. Fog lights on. Wipers off.";
+/// How a recogniser works.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Threads. On busy cores two are slower than one.
+    pub threads: u8,
+    /// What people say to a vehicle: whisper takes it for what was said before and prefers its words. Empty: none.
+    pub prompt: String,
+    /// Encoder positions at least. Whisper was trained on 30 s (1500), and with the prompt a small window makes it say the same
+    /// sentence over and over (figures: the room's README).
+    pub positions: i32,
+    /// Seconds of silence behind the utterance, so that the last word is not at the window's edge.
+    pub tail_s: f32,
+    /// Words get times.
+    pub aligned: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            threads: 1,
+            prompt: troika_voice::prompt::english().to_owned(),
+            positions: 512,
+            tail_s: 1.0,
+            aligned: true,
+        }
+    }
+}
 
 /// Why the recogniser cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,51 +78,93 @@ pub enum RecogniserError {
     Run(String),
 }
 
-/// The words of an utterance.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Heard {
-    /// The words; empty when there were none.
-    pub text: String,
-    /// The mean probability of the tokens, 0..1.
-    pub confidence: f32,
-}
-
 /// A recogniser with its model and its buffers.
 pub struct Recogniser {
     state: WhisperState,
-    threads: i32,
-    prompt: bool,
+    context: WhisperContext,
+    settings: Settings,
+    prompt: Vec<i32>,
 }
 
 impl Recogniser {
-    /// Loads a GGML model.
+    /// Loads a GGML model of Whisper, tiny or base.
     ///
     /// # Errors
     /// When the file is not there or is no GGML model.
-    pub fn load(path: &Path, threads: u8, prompt: bool) -> Result<Recogniser, RecogniserError> {
+    pub fn load(path: &Path, settings: Settings) -> Result<Recogniser, RecogniserError> {
         let told = |why: String| RecogniserError::Load { path: path.display().to_string(), why };
         // Without a log backend the hooks drop whisper.cpp's chatter.
         whisper_rs::install_logging_hooks();
-        if !path.is_file() {
-            return Err(told("there is no such file".to_owned()));
-        }
-        let context = WhisperContext::new_with_params(path, WhisperContextParameters::default())
+        let file = std::fs::File::open(path)
+            .and_then(|file| file.metadata())
             .map_err(|error| told(error.to_string()))?;
+        let mut params = WhisperContextParameters::default();
+        if settings.aligned {
+            params.dtw_parameters(DtwParameters {
+                mode: DtwMode::ModelPreset { model_preset: preset(path, file.len()).map_err(told)? },
+                dtw_mem_size: ALIGNMENT_BYTES,
+            });
+        }
+        let context =
+            WhisperContext::new_with_params(path, params).map_err(|error| told(error.to_string()))?;
         let state = context.create_state().map_err(|error| told(error.to_string()))?;
-        Ok(Recogniser { state, threads: i32::from(threads.max(1)), prompt })
+        if settings.prompt.len() > PROMPT_BYTES {
+            return Err(told(format!(
+                "the prompt has {} bytes, {PROMPT_BYTES} at most",
+                settings.prompt.len()
+            )));
+        }
+        let prompt = match settings.prompt.as_str() {
+            "" => Vec::new(),
+            text => context.tokenize(text, PROMPT_TOKENS).map_err(|error| told(error.to_string()))?,
+        };
+        Ok(Recogniser { state, context, settings, prompt })
     }
 
-    /// The words of one utterance: mono, 16 kHz.
+    /// The words of one utterance: mono, 16 kHz, 28 s at most (what is longer is cut off).
     ///
     /// # Errors
     /// When whisper.cpp fails.
     pub fn recognise(&mut self, samples: &[f32]) -> Result<Heard, RecogniserError> {
+        let never = StopToken::new();
+        self.recognise_until(samples, &never).map(Option::unwrap_or_default)
+    }
+
+    /// The same; none when `stop` broke it off.
+    ///
+    /// # Errors
+    /// When whisper.cpp fails.
+    pub fn recognise_until(
+        &mut self,
+        samples: &[f32],
+        stop: &StopToken,
+    ) -> Result<Option<Heard>, RecogniserError> {
+        let samples = &samples[..samples.len().min((LONGEST_S * RATE as f32) as usize)];
+        let seconds = samples.len() as f32 / RATE as f32;
+        let positions = ((seconds + self.settings.tail_s) * POSITIONS_PER_S).ceil() as i32;
+        let positions = positions.clamp(self.settings.positions.min(ALL_POSITIONS), ALL_POSITIONS);
+        let heard = self.decode(samples, positions, stop)?;
+        // What a small window spoils (one utterance in forty), a larger one hears: once more, and then it is so.
+        let spoilt = |heard: &Heard| heard.doubt.is_some_and(|doubt| doubt != Doubt::NoSpeech);
+        match heard {
+            Some(heard) if spoilt(&heard) && positions < AGAIN_POSITIONS => {
+                self.decode(samples, AGAIN_POSITIONS, stop)
+            }
+            heard => Ok(heard),
+        }
+    }
+
+    fn decode(
+        &mut self,
+        samples: &[f32],
+        positions: i32,
+        stop: &StopToken,
+    ) -> Result<Option<Heard>, RecogniserError> {
         let seconds = samples.len() as f32 / RATE as f32;
         let mut padded = samples.to_vec();
         padded.resize(samples.len().max((SHORTEST_S * RATE as f32) as usize), 0.0);
         let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-        params.set_n_threads(self.threads);
-        params.set_language(Some("en"));
+        params.set_n_threads(i32::from(self.settings.threads.max(1)));
         params.set_translate(false);
         params.set_no_context(true);
         params.set_single_segment(true);
@@ -102,52 +178,57 @@ impl Recogniser {
         // One try: a second one at a higher temperature costs as much again and is a guess.
         params.set_temperature(0.0);
         params.set_temperature_inc(0.0);
-        params.set_entropy_thold(ENTROPY);
-        params.set_no_speech_thold(NO_SPEECH);
-        let positions = ((seconds + TAIL_S) * POSITIONS_PER_S).ceil() as i32;
-        params.set_audio_ctx(positions.clamp(POSITIONS.0, POSITIONS.1));
-        let tokens = ((seconds * TOKENS_PER_S) as i32).clamp(TOKENS.0, TOKENS.1);
-        params.set_max_tokens(tokens);
-        if self.prompt {
-            params.set_initial_prompt(PROMPT);
+        params.set_audio_ctx(positions);
+        let most = ((seconds * TOKENS_PER_S) as i32).clamp(TOKENS.0, TOKENS.1);
+        params.set_max_tokens(most);
+        // Handed over as tokens: as text it would be tokenised, and its copy kept, at each run.
+        if !self.prompt.is_empty() {
+            params.set_tokens(&self.prompt);
         }
-        self.state.full(params, &padded).map_err(|error| RecogniserError::Run(error.to_string()))?;
-        Ok(self.heard(tokens))
+        let ran = run::run(&mut self.state, params, &padded, stop);
+        if stop.is_stopped() {
+            return Ok(None);
+        }
+        ran.map_err(|error| RecogniserError::Run(error.to_string()))?;
+        Ok(Some(self.answer(seconds).heard()))
     }
 
-    fn heard(&self, most: i32) -> Heard {
-        let mut heard = Heard::default();
-        let (mut sum, mut count) = (0.0, 0);
+    fn answer(&self, seconds: f32) -> Answer {
+        let end = self.context.token_eot();
+        let mut answer = Answer { tokens: Vec::new(), no_speech: 0.0, seconds, ended: true };
         for segment in self.state.as_iter() {
-            if segment.no_speech_probability() > NO_SPEECH {
-                continue;
+            answer.no_speech = answer.no_speech.max(segment.no_speech_probability());
+            let mut last = None;
+            for token in (0..segment.n_tokens()).filter_map(|index| segment.get_token(index)) {
+                let data = token.token_data();
+                last = Some(data.id);
+                let text =
+                    if data.id < end { token.to_bytes().unwrap_or_default().to_vec() } else { Vec::new() };
+                // Hundredths of a second; -1 where nothing was aligned.
+                let at_s = (data.t_dtw >= 0).then_some(data.t_dtw as f32 / 100.0);
+                answer.tokens.push(Token { id: data.id, text, probability: data.p, at_s });
             }
-            heard.text.push_str(&segment.to_str_lossy().unwrap_or_default());
-            for index in 0..segment.n_tokens() {
-                if let Some(token) = segment.get_token(index) {
-                    sum += token.token_probability();
-                    count += 1;
-                }
-            }
+            answer.ended &= last == Some(end);
         }
-        heard.text = heard.text.trim().to_owned();
-        heard.confidence = if count > 0 { sum / count as f32 } else { 0.0 };
-        if circles(&heard.text) || count >= most {
-            return Heard::default();
-        }
-        heard
+        answer
     }
 }
 
-/// The same three words three times over: no sentence, a decoder that runs in circles.
-fn circles(text: &str) -> bool {
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-    (1..=4).any(|length| {
-        let times = if length == 1 { 4 } else { 3 };
-        words
-            .windows(length * times)
-            .any(|window| window.chunks(length).all(|chunk| chunk == &window[..length]))
-    })
+/// Which heads of the decoder look at the sound: whisper.cpp knows them by the model's name, and the file tells its size.
+fn preset(path: &Path, bytes: u64) -> Result<DtwModelPreset, String> {
+    // The vocabulary's size, the first number after the magic: a multilingual model has more tokens.
+    let mut head = [0; 8];
+    std::fs::File::open(path)
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head))
+        .map_err(|error| error.to_string())?;
+    let english = i32::from_le_bytes([head[4], head[5], head[6], head[7]]) < 51_865;
+    match (bytes, english) {
+        (..100_000_000, true) => Ok(DtwModelPreset::TinyEn),
+        (..100_000_000, false) => Ok(DtwModelPreset::Tiny),
+        (..200_000_000, true) => Ok(DtwModelPreset::BaseEn),
+        (..200_000_000, false) => Ok(DtwModelPreset::Base),
+        _ => Err("not whisper's tiny or base in 16-bit weights".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -155,17 +236,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_runs_in_circles_is_noticed_and_a_sentence_is_not() {
-        assert!(circles("the car the car the car"));
-        assert!(circles("no no no no"));
-        assert!(!circles("no, no, open the window"));
-        assert!(!circles("set the fan to three and the seat to three"));
-    }
-
-    #[test]
     fn a_model_that_is_not_there_is_told_with_its_name() {
-        let error =
-            Recogniser::load(Path::new("not-there.bin"), 1, true).err().map(|error| error.to_string());
+        let error = Recogniser::load(Path::new("not-there.bin"), Settings::default())
+            .err()
+            .map(|error| error.to_string());
         assert!(error.unwrap_or_default().contains("not-there.bin"));
     }
 }

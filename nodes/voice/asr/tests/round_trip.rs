@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use troika_asr::whisper::Recogniser;
+use troika_asr::whisper::{Recogniser, Settings};
 use troika_kit::Time;
 use troika_models::Store;
 use troika_speech::{Config, config::Voice, phonemes::sentences, speaker::Clock, voices::Voices};
@@ -49,7 +49,8 @@ fn alike(heard: &str, said: &str) -> f32 {
 fn what_the_voice_says_is_heard_word_for_word() {
     let store = Store::open_default().expect("a store");
     let whisper = store.load_path("whisper_tiny_en").expect("troika models pull --set test");
-    let mut recogniser = Recogniser::load(&whisper, 1, false).unwrap();
+    let mut recogniser =
+        Recogniser::load(&whisper, Settings { prompt: String::new(), ..Settings::default() }).unwrap();
     let mut voices = voices(Voice::Piper);
     assert_eq!(voices.trouble(), None, "the network speaks");
     let mut right = 0;

@@ -1,4 +1,4 @@
-//! Notices a microphone that is there but dead: nothing comes, or nothing but zeros.
+//! Notices a microphone that is there but of no use: nothing comes, nothing but zeros, or everything clipped.
 
 use troika_kit::{Duration, Time};
 
@@ -6,6 +6,13 @@ use troika_kit::{Duration, Time};
 const NOTHING_FOR: Duration = Duration::from_secs(1);
 /// A room is never digitally silent; a muted or unplugged microphone is.
 const SILENT_FOR: Duration = Duration::from_secs(5);
+
+/// From this on a sample is at the end of its range.
+const FULL: f32 = 0.999;
+/// Speech that is too loud now and then clips a few samples; when one in fifty of the last two seconds is at the end of its range,
+/// words suffer.
+const CLIPPED: f32 = 0.02;
+const CLIPPED_OVER: Duration = Duration::from_secs(2);
 
 /// What is wrong with a microphone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +27,11 @@ pub enum MicrophoneTrouble {
         "the microphone gives nothing but digital silence: is it muted? (`alsamixer`, F4 shows the capture controls)"
     )]
     Silent,
+    /// Too loud for its range.
+    #[error(
+        "the microphone is turned up too far, its samples are clipped: lower its capture level (`alsamixer`, F4)"
+    )]
+    Clipping,
 }
 
 /// The watch over one microphone.
@@ -28,17 +40,30 @@ pub struct Watch {
     last: Time,
     loud: Time,
     told: Option<MicrophoneTrouble>,
+    /// Since when samples are counted, how many, and how many of them at the end of the range.
+    counted: (Time, u64, u64),
+    clipping: bool,
 }
 
 impl Watch {
     /// From now on.
     pub fn new(now: Time) -> Watch {
-        Watch { last: now, loud: now, told: None }
+        Watch { last: now, loud: now, told: None, counted: (now, 0, 0), clipping: false }
     }
 
     /// Audio came; gives true when trouble that was told is over.
     pub fn heard(&mut self, now: Time, samples: &[f32]) -> bool {
         self.last = now;
+        self.counted.1 += samples.len() as u64;
+        self.counted.2 += samples.iter().filter(|sample| sample.abs() >= FULL).count() as u64;
+        if now.since(self.counted.0) >= CLIPPED_OVER {
+            self.clipping = self.counted.2 as f32 > CLIPPED * self.counted.1 as f32;
+            self.counted = (now, 0, 0);
+        }
+        if self.clipping {
+            self.loud = now;
+            return false;
+        }
         if samples.iter().any(|sample| *sample != 0.0) {
             self.loud = now;
             return self.told.take().is_some();
@@ -52,6 +77,8 @@ impl Watch {
             MicrophoneTrouble::Dead
         } else if now.since(self.loud) >= SILENT_FOR {
             MicrophoneTrouble::Silent
+        } else if self.clipping {
+            MicrophoneTrouble::Clipping
         } else {
             return None;
         };
@@ -92,5 +119,23 @@ mod tests {
             assert_eq!(trouble, (at == 5_000).then_some(MicrophoneTrouble::Silent), "{at}");
             assert_eq!(quiet.trouble(ms(at)), None);
         }
+    }
+
+    #[test]
+    fn a_microphone_that_is_turned_up_too_far_is_told_once_and_one_loud_word_is_not() {
+        let mut watch = Watch::new(ms(0));
+        let (loud, quiet) = (vec![1.0; 320], vec![0.1; 320]);
+        let mut told = Vec::new();
+        for at in (0..12_000).step_by(20) {
+            // A shout of 20 ms in 2 s, then everything clipped for 4 s, then quiet.
+            let clipped = at == 1_000 || (4_000..8_000).contains(&at);
+            if watch.heard(ms(at), if clipped { &loud } else { &quiet }) {
+                told.push((at, None));
+            }
+            told.extend(watch.trouble(ms(at)).map(|trouble| (at, Some(trouble))));
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told[0].1, Some(MicrophoneTrouble::Clipping));
+        assert!((4_000..=6_100).contains(&told[0].0) && told[1].0 > 8_000, "{told:?}");
     }
 }

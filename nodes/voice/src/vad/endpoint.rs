@@ -75,6 +75,21 @@ impl Endpointer {
         self.position
     }
 
+    /// Frames of silence since the last of speech, while somebody speaks.
+    pub fn silent_frames(&self) -> usize {
+        self.silent_frames
+    }
+
+    /// The utterance so far, with the silence before and after; empty when nobody speaks.
+    pub fn so_far(&self) -> &[f32] {
+        if self.speaking { &self.held } else { &[] }
+    }
+
+    /// Silence of so many frames ends this utterance and those after it, as `end_frames`.
+    pub fn set_patience(&mut self, frames: usize) {
+        self.settings.end_frames = frames.max(1);
+    }
+
     /// One frame more with its probability of speech; gives the utterance that it ended. A probability that is no number is
     /// silence.
     pub fn push(&mut self, frame: &[f32; FRAME], probability: f32) -> Option<Utterance> {
@@ -158,6 +173,18 @@ mod tests {
         assert_eq!(utterances(breath).0.len(), 1);
         let click = [silence(20), speech(2), silence(40)].concat();
         assert_eq!(utterances(click).0.len(), 0);
+    }
+
+    #[test]
+    fn what_was_said_so_far_can_be_had_in_a_pause_and_patience_can_change() {
+        let mut endpointer = Endpointer::new(EndpointSettings::default());
+        let frames = [silence(20), speech(20), silence(6)].concat();
+        assert!(frames.iter().all(|probability| endpointer.push(&[0.5; FRAME], *probability).is_none()));
+        assert_eq!((endpointer.silent_frames(), endpointer.so_far().len()), (6, 36 * FRAME));
+        endpointer.set_patience(7);
+        let utterance = endpointer.push(&[0.5; FRAME], 0.0).expect("over");
+        assert_eq!(utterance.samples.len(), 37 * FRAME);
+        assert!(endpointer.so_far().is_empty());
     }
 
     #[test]

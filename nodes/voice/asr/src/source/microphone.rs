@@ -66,7 +66,7 @@ impl Microphone {
                         return;
                     }
                     open = Open::new(device.as_deref()).ok();
-                    if open.is_some() && send.send(Heard::Note("the microphone is back".to_owned())).is_err()
+                    if open.is_some() && send.send(Heard::Well("the microphone is back".to_owned())).is_err()
                     {
                         return;
                     }
@@ -75,7 +75,7 @@ impl Microphone {
                 match microphone.run(clock, &stop, &send) {
                     Some(why) => {
                         open = None;
-                        if send.send(Heard::Note(format!("the microphone is gone: {why}"))).is_err() {
+                        if send.send(Heard::Trouble(format!("the microphone is gone: {why}"))).is_err() {
                             return;
                         }
                     }
@@ -160,7 +160,7 @@ impl Open {
             let now = clock.now();
             if !heard.is_empty() {
                 let over = watch.heard(now, &heard);
-                if over && send.send(Heard::Note("the microphone is heard again".to_owned())).is_err() {
+                if over && send.send(Heard::Well("the microphone is heard again".to_owned())).is_err() {
                     return None;
                 }
                 let samples = self.resampler.push(&mono(&heard, self.channels));
@@ -180,7 +180,7 @@ impl Open {
                 }
             }
             if let Some(trouble) = watch.trouble(now)
-                && send.send(Heard::Note(trouble.to_string())).is_err()
+                && send.send(Heard::Trouble(trouble.to_string())).is_err()
             {
                 return None;
             }
