@@ -5,6 +5,7 @@
 //! - [`matcher`]: words to vehicle functions, from `templates/en.toml`; [`intent`]: the network for what no template knows;
 //!   [`cascade`]: which of them holds; [`eval`] measures it.
 //! - [`command`]: the step that puts them behind the catalogue's gates.
+//! - [`language`]: what the language model is asked (it runs in `slm/`), and the grammar of its answers.
 //! - [`whisper_ggml`]: the recogniser's weights in the form that it reads.
 //! - [`config`]: what the process is started with.
 
@@ -14,6 +15,7 @@ pub mod command;
 pub mod config;
 pub mod eval;
 pub mod intent;
+pub mod language;
 pub mod matcher;
 pub mod vad;
 pub mod whisper_ggml;
