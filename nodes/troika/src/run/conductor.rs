@@ -24,6 +24,7 @@ use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 use super::{
     RunArguments,
     dashboard::Dashboard,
+    program,
     report::{DriverStateFigures, Machine, ProcessFigures, Report},
     score::Raised,
     view::{self, Heading},
