@@ -43,8 +43,8 @@ ARGUMENTS = [
     ('lifecycle', 'false', 'with split:=true: nodes wait until launch configures and activates them'),
 ]
 
-# Speech is a program of its own, without a life cycle.
-PLAIN = ('voice',)
+# Speech and the language model are programs of their own, without a life cycle.
+PLAIN = ('voice', 'slm')
 
 
 def is_true(text):

@@ -24,8 +24,8 @@ pub(crate) struct Install {
     prefix: PathBuf,
 }
 
-/// What runs a system; the voice stands beside `troika`.
-const PROGRAMS: [&str; 2] = ["troika", "troika-voice"];
+/// What runs a system; speech and the language model stand beside `troika`.
+const PROGRAMS: [&str; 3] = ["troika", "troika-voice", "troika-slm"];
 /// From the checkout to `share/troika`. What system files name stands where they look for it: in the folder that `troika` is
 /// called in, which the launch files make this one.
 const SHARED: [(&str, &str); 8] = [

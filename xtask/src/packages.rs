@@ -8,11 +8,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp, ALSA for microphone and loudspeaker;
-/// pip says which Python registry this machine uses, for the models; espeak-ng makes phonemes of what is to be said.
+/// What building and running the cabin system needs: a C++ compiler and cmake for whisper.cpp and llama.cpp, libclang for the latter's
+/// bindings, ALSA for microphone and loudspeaker; pip says which Python registry this machine uses, for the models; espeak-ng makes
+/// phonemes of what is to be said.
 pub(crate) const RUN: &[&str] = &[
     "build-essential",
     "cmake",
+    "libclang-dev",
     "pkg-config",
     "libasound2-dev",
     "ca-certificates",
@@ -21,7 +23,7 @@ pub(crate) const RUN: &[&str] = &[
 ];
 
 /// What the tests need besides: Python for the independent peers (one of them compiles its CDR against Python's headers), ffmpeg
-/// for the camera's video files, valgrind for what is unsafe, libclang for the bindings of ROS 2's client library.
+/// for the camera's video files, valgrind for what is unsafe. libclang makes the bindings of ROS 2's client library too.
 pub(crate) const TEST: &[&str] = &[
     "build-essential",
     "cmake",

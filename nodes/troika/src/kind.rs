@@ -114,6 +114,10 @@ pub(crate) trait Kind: Sync {
     fn program(&self) -> Option<&'static str> {
         None
     }
+    /// What that program is started with: the node's parameters as it takes them, a JSON object.
+    fn settings(&self, _text: &str, node: &str) -> anyhow::Result<serde_json::Value> {
+        anyhow::bail!("'{node}' runs in troika itself")
+    }
 }
 
 /// The output ports that a node uses, given the system file's text: those that its parameters do not switch off.

@@ -24,6 +24,7 @@ use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{
     command,
     config::{SourceConfig, VoiceConfig},
+    language::{self, SlmConfig},
 };
 
 use crate::{
@@ -104,6 +105,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     )
     .stand_in(|config, _| Ok(Template::new(config))),
     &Voice,
+    &Slm,
 ];
 
 /// The process's one store of models, so that what it handed out can be exchanged ([`crate::run::keeper`]).
@@ -292,5 +294,47 @@ impl Kind for Voice {
     }
     fn program(&self) -> Option<&'static str> {
         Some("troika-voice")
+    }
+    fn settings(&self, text: &str, node: &str) -> anyhow::Result<serde_json::Value> {
+        Ok(serde_json::to_value(system::read_params::<VoiceConfig>(text, node)?)?)
+    }
+}
+
+/// The language model: a program of its own, because llama.cpp and whisper.cpp do not belong in one binary either.
+struct Slm;
+
+impl Kind for Slm {
+    fn name(&self) -> &'static str {
+        "slm"
+    }
+    fn summary(&self) -> &'static str {
+        "the language model on the vehicle, in a process of its own"
+    }
+    fn contract(&self) -> Option<Contract> {
+        None
+    }
+    fn inputs(&self) -> &'static [PortSpec] {
+        <language::Inputs as Ports>::SPECS
+    }
+    fn outputs(&self) -> &'static [PortSpec] {
+        <language::Outputs as Ports>::SPECS
+    }
+    fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
+        let config = system::read_params::<SlmConfig>(text, node)?;
+        let missing = [&config.file, &config.lora].into_iter().flatten().find(|path| !path.is_file());
+        match missing {
+            Some(path) => Err(unusable_file(format!("{} is not there", path.display()))),
+            None if config.threads == 0 => Err(Problem::error("`threads` is 1 at least")),
+            None => Ok(()),
+        }
+    }
+    fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
+        anyhow::bail!("slm runs as a program of its own")
+    }
+    fn program(&self) -> Option<&'static str> {
+        Some("troika-slm")
+    }
+    fn settings(&self, text: &str, node: &str) -> anyhow::Result<serde_json::Value> {
+        Ok(serde_json::to_value(system::read_params::<SlmConfig>(text, node)?)?)
     }
 }

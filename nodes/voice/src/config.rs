@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use troika_kit::Duration;
 
 use crate::{turn::Pace, wake::Mode};
@@ -139,23 +139,27 @@ pub enum ConfigError {
     NoModel(&'static str),
 }
 
+/// Settings from JSON text (it begins with `{`), or from a file: JSON when its name ends so, else TOML.
+pub(crate) fn read<T: DeserializeOwned>(text_or_file: &str) -> Result<T, ConfigError> {
+    let json = |text: &str| serde_json::from_str(text).map_err(|error| ConfigError::Text(error.to_string()));
+    if text_or_file.trim_start().starts_with('{') {
+        return json(text_or_file);
+    }
+    let text = std::fs::read_to_string(text_or_file)
+        .map_err(|why| ConfigError::File { path: text_or_file.to_owned(), why })?;
+    if text_or_file.ends_with(".json") {
+        return json(&text);
+    }
+    toml::from_str(&text).map_err(|error| ConfigError::Text(format!("{text_or_file}: {error}")))
+}
+
 impl VoiceConfig {
     /// From JSON text (it begins with `{`), or from a file: JSON when its name ends so, else TOML.
     ///
     /// # Errors
     /// When the file cannot be read, or says what is not known.
     pub fn load(text_or_file: &str) -> Result<VoiceConfig, ConfigError> {
-        let json =
-            |text: &str| serde_json::from_str(text).map_err(|error| ConfigError::Text(error.to_string()));
-        if text_or_file.trim_start().starts_with('{') {
-            return json(text_or_file);
-        }
-        let text = std::fs::read_to_string(text_or_file)
-            .map_err(|why| ConfigError::File { path: text_or_file.to_owned(), why })?;
-        if text_or_file.ends_with(".json") {
-            return json(&text);
-        }
-        toml::from_str(&text).map_err(|error| ConfigError::Text(format!("{text_or_file}: {error}")))
+        read(text_or_file)
     }
 
     /// How a turn is paced.

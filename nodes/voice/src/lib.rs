@@ -7,6 +7,7 @@
 //! - [`matcher`]: words to vehicle functions, from `templates/en.toml`; [`intent`]: the network for what no template knows;
 //!   [`cascade`]: which of them holds; [`eval`] measures it.
 //! - [`command`]: the step that puts them behind the catalogue's gates.
+//! - [`language`]: what the language model is asked (it runs in `slm/`), and the grammar of its answers.
 //! - [`whisper_ggml`]: the recogniser's weights in the form that it reads.
 //! - [`config`]: what the process is started with.
 
@@ -16,6 +17,7 @@ pub mod command;
 pub mod config;
 pub mod eval;
 pub mod intent;
+pub mod language;
 pub mod matcher;
 pub mod prompt;
 pub mod turn;

@@ -36,6 +36,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-transport-zenoh", &["troika-kit", "troika-transport"]),
     ("troika-transport-dds", &["troika-kit", "troika-transport"]),
     ("troika-transport-ros2", &["troika-kit", "troika-transport"]),
+    // For the programs beside `troika`: opens the one that they are told.
+    (
+        "troika-transport-open",
+        &["troika-transport", "troika-transport-dds", "troika-transport-ros2", "troika-transport-zenoh"],
+    ),
     // The host knows what a transport is, not which there are.
     ("troika-arena", &[]),
     (
@@ -48,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const TOP: &[&str] = &[
     "troika",
     "troika-asr",
+    "troika-slm",
     "xtask",
     "troika-architecture",
     "troika-conformance",

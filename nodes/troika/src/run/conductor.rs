@@ -24,6 +24,7 @@ use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 use super::{
     RunArguments,
     dashboard::Dashboard,
+    program,
     report::{DriverStateFigures, Machine, ProcessFigures, Report},
     score::Raised,
     view::{self, Heading},
@@ -504,18 +505,15 @@ pub(super) fn command(
     let program = system.nodes.iter().find_map(|(name, node)| {
         let kind =
             kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
-        kind.program().map(|program| (name, program))
+        kind.program().map(|program| (name, kind, program))
     });
-    if let Some((name, program)) = program {
+    if let Some((name, kind, program)) = program {
         let file = own.with_file_name(program);
         if !file.is_file() {
-            bail!(
-                "the program {} is not there: build it with `cargo build --package troika-asr`",
-                file.display()
-            );
+            bail!("the program {} is not there: build it with `cargo build --workspace`", file.display());
         }
         let nice = system.processes.get(process).map_or(0, |settings| settings.get_ref().nice);
-        return voice::command(&file, arguments, source, system, name, nice);
+        return program::command(&file, kind, arguments, source, system, name, nice);
     }
     let mut command = Command::new(own);
     command.arg("run").arg(&arguments.system).arg("--process").arg(process).arg("--figures").arg(figures);

@@ -9,6 +9,7 @@ mod gesture_score;
 pub(crate) mod keeper;
 pub(crate) mod node;
 mod process;
+mod program;
 mod report;
 mod score;
 mod view;

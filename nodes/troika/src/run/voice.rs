@@ -1,6 +1,6 @@
-//! The voice process as seen by the conductor: how it is started, and how its figures are made.
+//! The voice process as seen by the conductor: how its figures are made.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use anyhow::Context as _;
 use troika_msgs::troika::VoiceReply;
@@ -12,35 +12,10 @@ use troika_voice::{
 };
 
 use super::{
-    RunArguments,
     dashboard::{Dashboard, Utterance},
     report::{Percentiles, VoiceFigures},
 };
-use crate::system::{self, Source, System, TransportKind};
-
-/// The command line of the voice process.
-pub(super) fn command(
-    program: &Path,
-    arguments: &RunArguments,
-    source: &Source,
-    system: &System,
-    node: &str,
-    nice: i32,
-) -> anyhow::Result<Command> {
-    let mut config: VoiceConfig = system::read_params(&source.text, node)?;
-    config.namespace.clone_from(system.system.namespace.get_ref());
-    node.clone_into(&mut config.name);
-    config.router = arguments.router.clone().or(config.router);
-    config.dds = arguments.carrier(system) == TransportKind::Dds;
-    config.ros2 = arguments.carrier(system) == TransportKind::Ros2;
-    config.nice = Some(nice);
-    let mut command = Command::new(program);
-    if !arguments.alone {
-        command.arg("--with-parent");
-    }
-    command.arg("--config").arg(serde_json::to_string(&config)?);
-    Ok(command)
-}
+use crate::system::{self, Source, System};
 
 /// The figures, when the voice speaks from a folder that has a table of what is expected (`*.tsv`, a line for each file in
 /// order of their names).

@@ -22,12 +22,7 @@ use troika_msgs::{
     std_msgs::{Bool, Header},
     troika::{AudioChunk, Heartbeat, Transcript, VoiceActivity, VoiceReply},
 };
-use troika_transport::Transport;
-#[cfg(feature = "dds")]
-use troika_transport_dds::{DdsOptions, DdsTransport};
-#[cfg(feature = "ros2")]
-use troika_transport_ros2::{Ros2Options, Ros2Transport};
-use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+use troika_transport_open::Carrier;
 use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
     audio::{RATE, message},
@@ -72,47 +67,6 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long commands and their results may still be on their way after the last audio.
 const LINGER: Duration = Duration::from_secs(2);
 
-fn open(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
-    if config.dds {
-        return dds(config);
-    }
-    if config.ros2 {
-        return ros2(config);
-    }
-    let mut options = ZenohOptions::from_env()?;
-    if let Some(router) = &config.router {
-        options.router.clone_from(router);
-    }
-    if let Some(domain) = config.domain {
-        options.domain = domain;
-    }
-    Ok(Arc::new(ZenohTransport::open(options)?))
-}
-
-#[cfg(feature = "dds")]
-fn dds(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
-    let mut options = DdsOptions::from_env()?;
-    if let Some(domain) = config.domain {
-        options.domain = domain;
-    }
-    Ok(Arc::new(DdsTransport::open(options)?))
-}
-
-#[cfg(not(feature = "dds"))]
-fn dds(_: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
-    anyhow::bail!("this troika-voice was built without DDS: build it with the feature `dds`")
-}
-
-#[cfg(feature = "ros2")]
-fn ros2(config: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
-    Ok(Arc::new(Ros2Transport::open(Ros2Options { domain: config.domain })?))
-}
-
-#[cfg(not(feature = "ros2"))]
-fn ros2(_: &VoiceConfig) -> anyhow::Result<Arc<dyn Transport>> {
-    anyhow::bail!("this troika-voice was built without rcl: build it where ROS 2 is with the feature `ros2`")
-}
-
 /// The stages that understand: the templates, and the network that is named or else the project's own.
 fn cascade(config: &VoiceConfig) -> anyhow::Result<Cascade> {
     const NETWORK: &str = "intent_slots_en";
@@ -147,7 +101,9 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     let recogniser = Recogniser::load(&config.whisper_file()?, settings)?;
     let silero = Silero::load(&config.vad_file()?)?;
 
-    let transport = open(config)?;
+    let carrier =
+        Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
+    let transport = carrier.open()?;
     let host_options = HostOptions { mlock: false, rt_allowed: false, ..HostOptions::default() };
     let mut host = Host::new(host_options, transport);
     let mut node = NodeOptions::new(format!("{}_command", config.name));

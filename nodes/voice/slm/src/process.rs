@@ -1,0 +1,186 @@
+//! The language model's process: requests from /voice/language_request, replies to /voice/language_reply. One ordinary thread does the
+//! work and memory is not locked: whatever runs at deadlines goes before. Without its model it runs all the same, and says so to
+//! every request.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+};
+
+use anyhow::Context as _;
+use troika_host::{
+    HostClock,
+    edge::{Edge, TypedPublisher},
+    signal,
+    sync::{Counter, StopToken},
+};
+use troika_kit::{Duration, PortSpec, Ports};
+use troika_models::Store;
+use troika_msgs::{
+    std_msgs::Header,
+    troika::{LanguageReply, LanguageRequest},
+};
+use troika_transport_open::Carrier;
+use troika_voice::language::{Inputs, Outputs, SlmConfig};
+
+use crate::{
+    desk::Desk,
+    engine::Engine,
+    llama::{Llama, LoadError, Weights},
+    prompt::{Holding, Prompts},
+};
+
+/// How long the transport may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How long a reply may still be on its way.
+const LINGER: Duration = Duration::from_millis(200);
+/// How often an idle process looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+const REQUEST: PortSpec = <Inputs as Ports>::SPECS[0];
+const REPLY: PortSpec = <Outputs as Ports>::SPECS[0];
+
+/// What is between the transport's thread and the one that works.
+struct Door {
+    desk: Desk,
+    inbox: Receiver<LanguageRequest>,
+    /// Requests that came while the inbox was full.
+    dropped: Arc<Counter>,
+    told_dropped: u64,
+    replies: TypedPublisher<LanguageReply>,
+    clock: HostClock,
+    stop: StopToken,
+}
+
+/// Runs until SIGINT or SIGTERM comes.
+///
+/// # Errors
+/// When the transport is not to be had.
+pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
+    let stop = signal::stop_on_signals().context("cannot watch for signals")?;
+    if let Some(nice) = config.nice
+        && let Err(error) = rustix::process::nice(nice)
+    {
+        eprintln!("slm: cannot take niceness {nice}: {error}; running on as it is");
+    }
+    let carrier =
+        Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
+    let transport = carrier.open()?;
+    let clock = HostClock::start();
+    let edge = Edge::new(&*transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
+    let (sender, inbox) = sync_channel::<LanguageRequest>(REQUEST.capacity);
+    let dropped = Arc::new(Counter::default());
+    let full = dropped.clone();
+    // Requests that come while the model is loaded wait in the inbox.
+    let subscription = edge.subscribe::<LanguageRequest>(REQUEST.topic, REQUEST.qos, move |request| {
+        if sender.try_send(request.value).is_err() {
+            full.add(1);
+        }
+    })?;
+    let replies = edge.publisher::<LanguageReply>(REPLY.topic, REPLY.qos)?;
+    let prompts = Prompts::english();
+    let holding = Holding { to_candidates: config.restrict, ..Holding::default() };
+    let desk = Desk::new(prompts.clone(), holding, &config.model);
+    let mut door = Door { desk, inbox, dropped, told_dropped: 0, replies, clock, stop: stop.clone() };
+    match weights(config) {
+        Ok(weights) => match Llama::new(&weights, &prompts, config.threads, &|| stop.is_stopped()) {
+            Ok(mut llama) => door.serve(Some(&mut llama))?,
+            Err(LoadError::Stopped) => {}
+            Err(error) => door.serve_without(&error.to_string())?,
+        },
+        Err(error) => door.serve_without(&format!("{error:#}"))?,
+    }
+    signal::end_within(CLOSING);
+    StopToken::new().wait_for(LINGER);
+    drop(subscription);
+    Ok(())
+}
+
+/// The model's file, from the settings or checked from the store.
+///
+/// # Errors
+/// When it is not there, or not what its passport says.
+pub fn file(config: &SlmConfig) -> anyhow::Result<PathBuf> {
+    if let Some(file) = &config.file {
+        return Ok(file.clone());
+    }
+    let store = match &config.models {
+        Some(folder) => Store::open(folder)?,
+        None => Store::open_default()?,
+    };
+    Ok(store.load_path(&config.model)?)
+}
+
+/// The model's weights.
+///
+/// # Errors
+/// As [`file`], and when llama.cpp does not take it.
+pub fn weights(config: &SlmConfig) -> anyhow::Result<Weights> {
+    Ok(Weights::load(&file(config)?, config.lora.as_deref())?)
+}
+
+impl Door {
+    fn serve_without(&mut self, reason: &str) -> anyhow::Result<()> {
+        eprintln!(
+            "notice: slm is unavailable: {reason}; `troika models pull` fetches, `troika models verify` checks"
+        );
+        let told = self.desk.without_model(self.clock.now(), &format!("no language model: {reason}"));
+        self.tell(&told)?;
+        self.serve(None)
+    }
+
+    fn serve(&mut self, mut engine: Option<&mut dyn Engine>) -> anyhow::Result<()> {
+        while !self.stop.is_stopped() {
+            if self.desk.is_idle() {
+                match self.inbox.recv_timeout(LOOK) {
+                    Ok(request) => self.take(&request)?,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            // All that came, so that a cancel is not behind the work that it ends.
+            while let Ok(request) = self.inbox.try_recv() {
+                self.take(&request)?;
+            }
+            if let Some(engine) = engine.as_deref_mut()
+                && !self.desk.is_idle()
+            {
+                let before = self.clock.now();
+                let mut replies = self.desk.advance(before, engine);
+                // The desk knows the time before the pass, and the pass belongs to the latency.
+                let after = self.clock.now();
+                for reply in &mut replies {
+                    reply.header = Header::at(after);
+                    reply.latency = (Duration::from(reply.latency.clone()) + after.since(before)).into();
+                }
+                self.tell(&replies)?;
+            }
+        }
+        let ended = self.desk.end(self.clock.now(), LanguageReply::UNAVAILABLE, "the process ends");
+        self.tell(&ended)
+    }
+
+    fn take(&mut self, request: &LanguageRequest) -> anyhow::Result<()> {
+        let replies = self.desk.receive(self.clock.now(), request);
+        let dropped = self.dropped.get();
+        if dropped > self.told_dropped {
+            eprintln!(
+                "slm: {} requests came while {} waited, and are lost",
+                dropped - self.told_dropped,
+                REQUEST.capacity
+            );
+            self.told_dropped = dropped;
+        }
+        self.tell(&replies)
+    }
+
+    fn tell(&mut self, replies: &[LanguageReply]) -> anyhow::Result<()> {
+        for reply in replies {
+            self.replies.send(reply)?;
+        }
+        Ok(())
+    }
+}
