@@ -9,7 +9,7 @@ use std::fmt;
 use troika_vehicle::catalogue::{Call, Catalogue, SlotType};
 
 use crate::{
-    eval::Expected,
+    eval::{self, Expected},
     intent::{IntentModel, Meant},
     matcher::{Matcher, Understood},
 };
@@ -88,12 +88,11 @@ impl Answer {
 
     /// Each stage that looked: its meaning as in vehicle-functions.toml, and how sure it was.
     pub fn stages(&self) -> Vec<(Stage, String, f32)> {
-        let told = crate::eval::told;
-        let mut stages = vec![(Stage::Templates, told(&self.templates), 1.0)];
+        let mut stages = vec![(Stage::Templates, eval::told(&self.templates), 1.0)];
         stages.extend(
-            self.network.iter().map(|meant| (Stage::IntentModel, told(&meant.understood), meant.confidence)),
+            self.network.iter().map(|meant| (Stage::IntentModel, eval::told(&meant.understood), meant.confidence)),
         );
-        stages.extend(self.language.iter().map(|said| (Stage::LanguageModel, told(said), 1.0)));
+        stages.extend(self.language.iter().map(|said| (Stage::LanguageModel, eval::told(said), 1.0)));
         stages
     }
 
@@ -102,15 +101,10 @@ impl Answer {
     #[must_use]
     pub fn with_language(mut self, said: Option<&Expected>) -> Answer {
         let Some(said) = said else { return self };
-        let said = match said {
-            Expected::Commands(calls) => Understood::Commands(calls.clone()),
-            Expected::Dialogue => Understood::Dialogue,
-            Expected::Reject => Understood::Reject,
-            Expected::Ask => Understood::Ask(String::new()),
-        };
+        let said = Understood::from(said.clone());
         let network = self.network.as_ref().map(|meant| &meant.understood);
         if let Some(reading) =
-            [Some(&self.templates), network].into_iter().flatten().find(|reading| same(reading, &said))
+            [Some(&self.templates), network].into_iter().flatten().find(|reading| eval::alike(reading, &said))
         {
             self.understood = reading.clone();
             self.confidence = self.confidence.max(SURE);
@@ -176,7 +170,7 @@ impl Cascade {
 fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, String) {
     let (network, sure) = (&meant.understood, meant.confidence);
     let told = |what: &str| format!("{what} ({sure:.2})");
-    if same(templates, network) {
+    if eval::alike(templates, network) {
         return (templates.clone(), sure.max(AGREED), Stage::Templates, told("the network agrees"));
     }
     match (templates, network) {
@@ -203,22 +197,17 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
 
 /// Free text alone differs: the same functions with the same other slots.
 fn alike(a: &[Call], b: &[Call]) -> bool {
-    let text = |call: &Call| {
-        let function = Catalogue::built_in().function(&call.function);
-        function.is_some_and(|function| function.slots.iter().any(|slot| slot.ty == SlotType::Text))
+    let without_text = |call: &Call| {
+        let function = Catalogue::built_in().function(&call.function)?;
+        let text = |name: &str| function.slots.iter().any(|slot| slot.name == name && slot.ty == SlotType::Text);
+        let slots: Vec<_> = call.slots.iter().filter(|(name, _)| !text(name)).cloned().collect();
+        (slots.len() < call.slots.len()).then(|| Call { function: call.function.clone(), slots })
     };
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.function == b.function && text(a))
-}
-
-/// The same meaning; questions are alike whatever their words.
-fn same(a: &Understood, b: &Understood) -> bool {
-    match (a, b) {
-        (Understood::Ask(_), Understood::Ask(_)) => true,
-        (Understood::Commands(a), Understood::Commands(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| crate::eval::same(a, b))
-        }
-        _ => a == b,
-    }
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| match (without_text(a), without_text(b)) {
+            (Some(a), Some(b)) => eval::same(&a, &b),
+            _ => false,
+        })
 }
 
 #[cfg(test)]
@@ -226,18 +215,13 @@ mod tests {
     use super::*;
 
     fn meant(text: &str, confidence: f32) -> Meant {
-        let understood = match crate::eval::meaning(text).expect("reads") {
-            Expected::Commands(calls) => Understood::Commands(calls),
-            Expected::Dialogue => Understood::Dialogue,
-            Expected::Reject => Understood::Reject,
-            Expected::Ask => Understood::Ask(String::new()),
-        };
+        let understood = Understood::from(eval::meaning(text).expect("reads"));
         Meant { understood, confidence, candidates: Vec::new() }
     }
 
     fn weighed(templates: &str, network: &str, confidence: f32) -> (String, bool) {
         let (understood, sure, _, _) = weigh(&meant(templates, 1.0).understood, &meant(network, confidence));
-        (crate::eval::told(&understood), sure >= SURE)
+        (eval::told(&understood), sure >= SURE)
     }
 
     #[test]

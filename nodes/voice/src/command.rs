@@ -152,8 +152,6 @@ impl CommandNode {
         if !heard.r#final {
             return;
         }
-        // Who speaks on does not wait for what was said before.
-        self.let_go(tick, outputs);
         let matcher = self.cascade.matcher();
         let asked = self.asked.take().filter(|asked| tick.now.since(asked.since) <= CONFIRM_WITHIN);
         // What is no number is unsure too.
@@ -168,6 +166,15 @@ impl CommandNode {
                 }
                 Some(false) => return say(tick, heard, VoiceReply::REJECTED, replies::LET_GO, outputs),
                 None => {}
+            }
+        }
+        if let Some(open) = self.open.take() {
+            // Nobody has heard a question about it yet: what is said now is no answer to one.
+            let no = matcher.yes_or_no(&heard.text) == Some(false);
+            let text = if no { replies::LET_GO } else { replies::AGAIN };
+            say(tick, &open.heard, VoiceReply::REJECTED, text, outputs);
+            if no {
+                return;
             }
         }
         let answer = match self.talk.context(&self.cascade, &heard.text, tick.now) {
@@ -213,13 +220,6 @@ impl CommandNode {
         let answer = open.answer.with_language(meaning.as_ref());
         publish(tick, &open.heard, &answer, outputs);
         self.decided(tick, &open.heard, &answer, speed, outputs);
-    }
-
-    /// An utterance that waits for the language model no longer: it is asked back for.
-    fn let_go(&mut self, tick: &Tick, outputs: &mut Outputs) {
-        if let Some(open) = self.open.take() {
-            self.decided(tick, &open.heard, &open.answer, None, outputs);
-        }
     }
 
     /// A reading that is acted upon where it is sure, and asked back for where it is not.

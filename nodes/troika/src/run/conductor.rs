@@ -185,8 +185,8 @@ fn watch(
     use troika_msgs::{
         sensor_msgs::Image,
         troika::{
-            CommandResult, DriverAlert, DriverState, DriverTruth, Transcript, VehicleCommand, VehicleSignals,
-            VoiceReply,
+            CommandResult, DriverAlert, DriverState, DriverTruth, Transcript, Understanding, VehicleCommand,
+            VehicleSignals, VoiceReply,
         },
     };
     fn on<T: Message>(
@@ -217,6 +217,7 @@ fn watch(
     on::<DriverAlert>(edge, system, dashboard, &mut all, |to, alert| to.alert(alert))?;
     on::<VehicleSignals>(edge, system, dashboard, &mut all, |to, signals| to.signals = Some(signals))?;
     on::<Transcript>(edge, system, dashboard, &mut all, |to, transcript| to.transcript(&transcript))?;
+    on::<Understanding>(edge, system, dashboard, &mut all, |to, one| to.understanding(one))?;
     on::<VoiceReply>(edge, system, dashboard, &mut all, |to, reply| to.reply(reply))?;
     on::<VehicleCommand>(edge, system, dashboard, &mut all, |to, command| to.command(command))?;
     on::<CommandResult>(edge, system, dashboard, &mut all, |to, result| to.result(result))?;

@@ -7,7 +7,7 @@ use troika_kit::Time;
 use troika_msgs::{
     sensor_msgs::Image,
     troika::{
-        CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, VehicleCommand, VehicleSignals,
+        CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, Understanding, VehicleCommand, VehicleSignals,
         VoiceReply,
     },
 };
@@ -26,6 +26,8 @@ pub(super) struct Utterance {
     pub text: String,
     /// End of speech to transcript, milliseconds.
     pub recognition_ms: f64,
+    /// What was understood, as `troika_voice::eval` writes it.
+    pub meaning: Option<String>,
     /// The commands that were sent for it.
     pub commands: Vec<VehicleCommand>,
     /// End of speech to the (last) command, milliseconds.
@@ -109,6 +111,11 @@ impl Dashboard {
             utterance.recognition_ms = f64::from(latency.sec) * 1e3 + f64::from(latency.nanosec) / 1e6;
             utterance.end_of_speech = Time::from_stamp(stamp.sec, stamp.nanosec);
         });
+    }
+
+    /// What an utterance means; the last word on it holds.
+    pub(super) fn understanding(&mut self, understanding: Understanding) {
+        self.utterance(&understanding.utterance_id, |utterance| utterance.meaning = Some(understanding.meaning));
     }
 
     /// A reply.

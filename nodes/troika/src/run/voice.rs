@@ -8,7 +8,6 @@ use troika_vehicle::catalogue::Call;
 use troika_voice::{
     config::{SourceConfig, VoiceConfig},
     eval::{self, Case, Expected},
-    matcher::Matcher,
 };
 
 use super::{
@@ -79,8 +78,8 @@ pub(crate) fn expected_of(folder: &Path) -> anyhow::Result<Vec<(String, Case)>> 
 
 /// Whether the words were understood as expected, and what was sent or replied agrees with that.
 fn right(utterance: &Utterance, case: &Case) -> bool {
-    let understood = Matcher::english().understand(&utterance.text);
-    if !eval::exact(&case.expected, &understood) {
+    let understood = utterance.meaning.as_deref().and_then(|meaning| eval::meaning(meaning).ok());
+    if !understood.is_some_and(|understood| eval::exact(&case.expected, &understood.into())) {
         return false;
     }
     let kind = utterance.reply.as_ref().map(|reply| reply.kind);

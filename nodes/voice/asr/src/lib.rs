@@ -6,6 +6,7 @@
 //! - [`source`]: where audio comes from: files at the speed of life, or a microphone.
 //! - [`health`]: what ails the ears, for whoever watches.
 //! - [`listen`]: audio to utterances to words.
+//! - [`stages`]: what understands the words.
 //! - `process`: all of it on a transport, with the step that makes commands of words.
 #![allow(clippy::disallowed_methods, reason = "an edge: devices and files are read at the speed of life")]
 
@@ -14,5 +15,6 @@ pub mod listen;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod source;
+pub mod stages;
 pub mod whisper;
 pub mod worker;

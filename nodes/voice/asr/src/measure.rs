@@ -11,11 +11,13 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use troika_asr::{
     listen::{Listener, recording},
+    stages,
     whisper::{Recogniser, Settings},
 };
 use troika_kit::Duration;
 use troika_voice::{
     audio,
+    cascade::Cascade,
     config::VoiceConfig,
     eval,
     matcher::Matcher,
@@ -27,6 +29,7 @@ use troika_voice::{
 pub(crate) struct Ears {
     vad: PathBuf,
     recogniser: Recogniser,
+    stages: Cascade,
     pace: Pace,
     model: String,
     clock: Clock,
@@ -76,7 +79,8 @@ impl Ears {
     pub(crate) fn new(config: &VoiceConfig, settings: Settings, clock: Clock) -> anyhow::Result<Ears> {
         let vad = config.vad_file()?;
         let recogniser = Recogniser::load(&config.whisper_file()?, settings)?;
-        Ok(Ears { vad, recogniser, pace: config.pace(), model: config.model.clone(), clock })
+        let stages = stages::cascade(config)?;
+        Ok(Ears { vad, recogniser, stages, pace: config.pace(), model: config.model.clone(), clock })
     }
 
     fn take(&mut self, file: &Path) -> anyhow::Result<Heard> {
@@ -110,7 +114,14 @@ impl Ears {
             format!("{} {:.2}-{:.2} ({:.2})", word.text, word.start_s, word.end_s, word.confidence)
         };
         println!("words:      {}", take.words.iter().map(word).collect::<Vec<_>>().join(", "));
-        println!("understood: {}", eval::told(&Matcher::english().understand(&take.text)));
+        let answer = self.stages.understand(&take.text);
+        println!(
+            "understood: {} ({}, {:.2}: {})",
+            eval::told(&answer.understood),
+            answer.stage,
+            answer.confidence,
+            answer.reason
+        );
         match take.latency_ms {
             Some(ms) => {
                 println!("times:      {:.1} s of audio, end of speech to words {ms:.0} ms", take.audio_s)
@@ -137,9 +148,11 @@ impl Ears {
         }
         let heard = |case: &eval::Case| {
             let index = cases.iter().position(|other| other.line == case.line).unwrap_or_default();
-            takes[index].text.clone()
+            let text = takes[index].text.clone();
+            let understood = self.stages.understand(&text).understood;
+            (text, understood)
         };
-        let score = eval::score(Matcher::english(), &cases, heard);
+        let score = eval::score(&cases, heard);
         score.wrong.iter().for_each(|line| println!("{line}"));
         let split = takes.iter().filter(|take| take.utterances != 1).count();
         let times = Times::of(&takes.iter().collect::<Vec<_>>());
@@ -182,7 +195,9 @@ impl Ears {
             let case = eval::cases(&format!("{path}\t{expected}")).with_context(place)?;
             let [case] = &case[..] else { anyhow::bail!("{}: no case", place()) };
             let heard = self.take(&folder.join(path)).with_context(place)?;
-            let understood = Matcher::english().understand(&heard.text);
+            let answer = self.stages.understand(&heard.text);
+            let sure = answer.sure();
+            let understood = answer.understood;
             let exact = eval::exact(&case.expected, &understood);
             if !exact {
                 println!(
@@ -191,7 +206,7 @@ impl Ears {
                     eval::told(&understood)
                 );
             }
-            let acted = matches!(understood, troika_voice::matcher::Understood::Commands(_))
+            let acted = sure && matches!(understood, troika_voice::matcher::Understood::Commands(_))
                 && heard.confidence >= troika_voice::command::CONFIDENT_FROM;
             let condition = columns.get(2).map_or("all", |condition| condition.trim()).to_owned();
             conditions.entry(condition).or_default().push((exact, acted && !exact, heard));

@@ -23,14 +23,10 @@ use troika_msgs::{
     troika::{AudioChunk, Heartbeat, Transcript, VoiceActivity, VoiceReply},
 };
 use troika_transport_open::Carrier;
-use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
     audio::{RATE, message},
-    cascade::Cascade,
     command::CommandNode,
     config::{CABIN_AUDIO, SourceConfig, VoiceConfig},
-    intent::IntentModel,
-    matcher::Matcher,
     vad::{EndpointSettings, Silero},
     wake::{self, Gate, Mode, Spotter},
     words,
@@ -40,6 +36,7 @@ use crate::{
     health::Health,
     listen::{Listener, Said, Spoken, Step, samples_long},
     source::{self, Heard},
+    stages,
     whisper::{Recogniser, Settings},
     worker::Worker,
 };
@@ -67,24 +64,6 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long commands and their results may still be on their way after the last audio.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The stages that understand: the templates, and the network that is named or else the project's own.
-fn cascade(config: &VoiceConfig) -> anyhow::Result<Cascade> {
-    const NETWORK: &str = "intent_slots_en";
-    let catalogue = Catalogue::built_in();
-    let network = match &config.intent {
-        Some(path) => IntentModel::load(path, catalogue)?,
-        None => {
-            let store = match &config.models {
-                Some(folder) => Store::open(folder)?,
-                None => Store::open_default()?,
-            };
-            IntentModel::from_bytes(&store.load_bytes(NETWORK)?, NETWORK, catalogue)?
-        }
-    };
-    let network = Some(network);
-    Ok(Cascade::new(Matcher::english(), network))
-}
-
 /// Runs until the source ends, or SIGINT or SIGTERM comes.
 ///
 /// # Errors
@@ -108,7 +87,7 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     let mut host = Host::new(host_options, transport);
     let mut node = NodeOptions::new(format!("{}_command", config.name));
     node.namespace.clone_from(&config.namespace);
-    host.spawn(CommandNode::new(cascade(config)?, config.language), node)?;
+    host.spawn(CommandNode::new(stages::cascade(config)?, config.language), node)?;
     let clock = host.clock();
     let edge = host.handle().edge(&config.namespace, &config.name)?;
     let (tell, told) = sync_channel(TOLD);

@@ -8,7 +8,7 @@ use troika_msgs::{
     std_msgs::Header,
     troika::{LanguageReply, LanguageRequest},
 };
-use troika_vehicle::catalogue::{Call, Catalogue};
+use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
     eval::{self, Case, Expected},
     matcher::Understood,
@@ -84,10 +84,10 @@ pub fn interpret(
         let (reply, ms) = ask(desk, engine, &request, &mut |_| {});
         times.push(ms);
         let meaning = eval::meaning(&reply.text).ok().filter(|_| reply.status == LanguageReply::DONE);
-        let understood = meaning.map_or(Understood::Reject, understood_of);
+        let understood = meaning.map_or(Understood::Reject, Understood::from);
         let late = reply.status != LanguageReply::DONE;
         let exact = !late && eval::exact(&case.expected, &understood);
-        let intent = !late && functions(&case.expected) == functions_of(&understood);
+        let intent = !late && eval::functions(&Understood::from(case.expected.clone())) == eval::functions(&understood);
         figures.late += usize::from(late);
         figures.exact += usize::from(exact);
         figures.intent += usize::from(intent);
@@ -167,43 +167,12 @@ pub fn speed(llama: &mut crate::llama::Llama<'_>) -> Result<[f64; 2], EngineErro
     Ok(rates)
 }
 
-fn understood_of(meaning: Expected) -> Understood {
-    match meaning {
-        Expected::Commands(calls) => Understood::Commands(calls),
-        Expected::Dialogue => Understood::Dialogue,
-        Expected::Reject => Understood::Reject,
-        Expected::Ask => Understood::Ask(String::new()),
-    }
-}
-
-fn names(calls: &[Call]) -> Vec<&str> {
-    calls.iter().map(|call| call.function.as_str()).collect()
-}
-
-fn functions(expected: &Expected) -> Vec<&str> {
-    match expected {
-        Expected::Commands(calls) => names(calls),
-        Expected::Dialogue => vec!["dialogue"],
-        Expected::Reject => vec!["reject"],
-        Expected::Ask => vec!["ask"],
-    }
-}
-
-fn functions_of(understood: &Understood) -> Vec<&str> {
-    match understood {
-        Understood::Commands(calls) => names(calls),
-        Understood::Dialogue => vec!["dialogue"],
-        Understood::Reject => vec!["reject"],
-        Understood::Ask(_) => vec!["ask"],
-    }
-}
-
 /// The functions that a line means and as many others, in the catalogue's order from there on, as make `count`: what a stage before
 /// the model would propose if it were never wrong. A bound, not a figure.
 pub fn true_and_neighbours(case: &Case, count: usize) -> String {
     let Expected::Commands(calls) = &case.expected else { return String::new() };
     let all: Vec<&str> = Catalogue::built_in().functions().iter().map(|one| one.name.as_str()).collect();
-    let mut chosen = names(calls);
+    let mut chosen: Vec<&str> = calls.iter().map(|call| call.function.as_str()).collect();
     chosen.dedup();
     let first = all.iter().position(|name| chosen.first() == Some(name)).unwrap_or_default();
     for step in 1..all.len() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use troika_vehicle::catalogue::Call;
 
-use super::{Case, Expected, Outcome, exact, outcome, same, told, told_expected};
+use super::{Case, Expected, Outcome, exact, functions, outcome, same, told, told_expected};
 use crate::matcher::Understood;
 
 /// What became of one line.
@@ -100,24 +100,6 @@ pub fn latency(mut took: Vec<f64>) -> Latency {
     Latency { p50: at(0.5), p99: at(0.99), max: at(1.0) }
 }
 
-fn kind(understood: &Understood) -> Vec<&str> {
-    match understood {
-        Understood::Commands(calls) => calls.iter().map(|call| call.function.as_str()).collect(),
-        Understood::Dialogue => vec!["dialogue"],
-        Understood::Reject => vec!["reject"],
-        Understood::Ask(_) => vec!["ask"],
-    }
-}
-
-fn kind_expected(expected: &Expected) -> Vec<&str> {
-    match expected {
-        Expected::Commands(calls) => calls.iter().map(|call| call.function.as_str()).collect(),
-        Expected::Dialogue => vec!["dialogue"],
-        Expected::Reject => vec!["reject"],
-        Expected::Ask => vec!["ask"],
-    }
-}
-
 /// Slots that two lists of calls have alike, by calls of the same place.
 fn alike(a: &[Call], b: &[Call]) -> usize {
     let one = |slot: &(String, String), function: &str| Call {
@@ -152,7 +134,8 @@ pub fn report(cases: &[Case], judged: &[Judged]) -> Report {
     for (case, judged) in cases.iter().zip(judged) {
         let good = exact(&case.expected, &judged.understood);
         right += usize::from(good);
-        let (expected_kind, got_kind) = (kind_expected(&case.expected), kind(&judged.understood));
+        let wanted_meaning = Understood::from(case.expected.clone());
+        let (expected_kind, got_kind) = (functions(&wanted_meaning), functions(&judged.understood));
         intents += usize::from(expected_kind == got_kind);
         let by = report
             .by_function

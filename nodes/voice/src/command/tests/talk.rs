@@ -146,3 +146,24 @@ fn what_only_the_language_model_thinks_is_not_done() {
     let after = driver.waits(Duration::from_millis(20));
     assert!(after.commands.is_empty(), "{said}");
 }
+
+#[test]
+fn a_yes_to_what_nobody_was_asked_yet_carries_nothing_out() {
+    let mut driver = Driver::with_network(true);
+    let (_, said) = unsure(&mut driver);
+    for _ in 0..2 {
+        let early = driver.says("yes");
+        assert!(early.commands.is_empty(), "{said}");
+    }
+    let late = driver.waits(LANGUAGE_WITHIN + Duration::from_millis(20));
+    assert!(late.commands.is_empty() && late.replies.is_empty(), "{said}: it was let go");
+}
+
+#[test]
+fn never_mind_ends_what_waits_for_the_language_model() {
+    let mut driver = Driver::with_network(true);
+    unsure(&mut driver);
+    let ended = driver.says("never mind");
+    assert!(ended.commands.is_empty());
+    assert_eq!(ended.replies[0].text, replies::LET_GO);
+}
