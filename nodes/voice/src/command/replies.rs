@@ -4,6 +4,7 @@ use troika_vehicle::catalogue::{Call, Refusal};
 
 pub(super) const LET_GO: &str = "All right, I leave it.";
 pub(super) const AGAIN: &str = "I did not hear that well. Please say it again.";
+pub(super) const UNKNOWN: &str = "I do not know that.";
 pub(super) const NO_ANSWER: &str = "the vehicle did not answer within a second";
 
 /// A refusal, with its explanation.
