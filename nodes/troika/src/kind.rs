@@ -90,8 +90,8 @@ pub(crate) trait Kind: Sync {
     /// Whether its parameters can be read.
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem>;
     /// The ports that its parameters switch off.
-    fn silent(&self, _text: &str, _node: &str) -> &'static [&'static str] {
-        &[]
+    fn silent(&self, _text: &str, _node: &str) -> Vec<&'static str> {
+        Vec::new()
     }
     /// Locked memory that its step allocates from, MiB, unless the system file says otherwise; 0 is none. A hard node has
     /// some in any case: names in its messages are memory too.
@@ -218,8 +218,8 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
         let config = system::read_params::<C>(text, node)?;
         (self.files)(&config).map_err(Problem::error)
     }
-    fn silent(&self, text: &str, node: &str) -> &'static [&'static str] {
-        system::read_params::<C>(text, node).map_or(&[], |config| (self.silent)(&config))
+    fn silent(&self, text: &str, node: &str) -> Vec<&'static str> {
+        system::read_params::<C>(text, node).map_or_else(|_| Vec::new(), |config| (self.silent)(&config).to_vec())
     }
     fn arena_mib(&self) -> usize {
         self.arena_mib.max(usize::from(S::CONTRACT.spec().class == Class::Hard))

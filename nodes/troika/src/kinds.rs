@@ -24,7 +24,9 @@ use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{
     command,
     config::{SourceConfig, VoiceConfig},
+    ears,
     language::{self, SlmConfig},
+    wake::Mode,
 };
 
 use crate::{
@@ -234,20 +236,22 @@ pub(crate) fn is_of_hands(path: &Path) -> anyhow::Result<bool> {
 struct Voice;
 
 /// What the program publishes: the step's outputs, and the transcripts and the activity that it makes itself.
-const VOICE_OUTPUTS: [PortSpec; 6] = {
+const VOICE_OUTPUTS: [PortSpec; 7] = {
     let step = <command::Outputs as Ports>::SPECS;
     let heard = <command::Inputs as Ports>::SPECS[0];
     let spoken = <troika_speech::node::Inputs as Ports>::SPECS[1];
     assert!(step.len() == 4, "a new output of the command node belongs here too");
-    [step[0], step[1], step[2], step[3], turned(heard, Direction::Out), turned(spoken, Direction::Out)]
+    let audio = <ears::Outputs as Ports>::SPECS[0];
+    [step[0], step[1], step[2], step[3], turned(heard, Direction::Out), turned(spoken, Direction::Out), audio]
 };
 
-/// What it reads: the step's inputs, and what the loudspeaker plays.
-const VOICE_INPUTS: [PortSpec; 6] = {
+/// What it reads: the step's inputs, what the loudspeaker plays, the talk button and the cabin's audio.
+const VOICE_INPUTS: [PortSpec; 8] = {
     let step = <command::Inputs as Ports>::SPECS;
     let playback = <troika_speech::node::Outputs as Ports>::SPECS[0];
     assert!(step.len() == 5, "a new input of the command node belongs here too");
-    [step[0], step[1], step[2], step[3], step[4], turned(playback, Direction::EventsIn)]
+    let [button, audio] = *<ears::Inputs as Ports>::SPECS else { panic!("a new input of the ears belongs here too") };
+    [step[0], step[1], step[2], step[3], step[4], turned(playback, Direction::EventsIn), button, audio]
 };
 
 /// Another node's port, seen from its other end.
@@ -270,6 +274,18 @@ impl Kind for Voice {
     }
     fn outputs(&self) -> &'static [PortSpec] {
         &VOICE_OUTPUTS
+    }
+    fn silent(&self, text: &str, node: &str) -> Vec<&'static str> {
+        let Ok(config) = system::read_params::<VoiceConfig>(text, node) else { return Vec::new() };
+        [
+            (config.language, "language"),
+            (config.wake != Mode::Always, "button"),
+            (matches!(config.source, SourceConfig::Topic { .. }), "audio"),
+            (config.publish_audio, "cabin_audio"),
+        ]
+        .into_iter()
+        .filter_map(|(used, port)| (!used).then_some(port))
+        .collect()
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<VoiceConfig>(text, node)?;

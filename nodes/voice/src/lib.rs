@@ -9,12 +9,13 @@
 //! - [`command`]: the step that puts them behind the catalogue's gates.
 //! - [`language`]: what the language model is asked (it runs in `slm/`), and the grammar of its answers.
 //! - [`whisper_ggml`]: the recogniser's weights in the form that it reads.
-//! - [`config`]: what the process is started with.
+//! - [`config`]: what the process is started with; [`ears`]: its own ports.
 
 pub mod audio;
 pub mod cascade;
 pub mod command;
 pub mod config;
+pub mod ears;
 pub mod eval;
 pub mod intent;
 pub mod language;

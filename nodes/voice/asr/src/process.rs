@@ -16,7 +16,7 @@ use troika_host::{
     edge::{Edge, TypedPublisher, TypedSubscription},
     heartbeat, signal,
 };
-use troika_kit::{Duration, Qos, Time};
+use troika_kit::{Duration, Ports, Qos, Time};
 use troika_models::Store;
 use troika_msgs::{
     std_msgs::{Bool, Header},
@@ -28,6 +28,7 @@ use troika_voice::{
     audio::{RATE, message},
     command::CommandNode,
     config::{CABIN_AUDIO, SourceConfig, VoiceConfig},
+    ears,
     vad::{EndpointSettings, Silero},
     wake::{self, Gate, Mode, Spotter},
     words,
@@ -48,8 +49,8 @@ pub const TRANSCRIPT: &str = "/voice/transcript";
 pub const ACTIVITY: &str = "/voice/activity";
 /// The topic of what the loudspeaker plays (of the node `speech`).
 pub const PLAYBACK: &str = "/voice/playback";
-/// The topic of the talk button (`std_msgs/Bool`: held or not).
-pub const PUSH_TO_TALK: &str = "/voice/push_to_talk";
+/// The topic of the talk button.
+const PUSH_TO_TALK: &str = <ears::Inputs as Ports>::SPECS[0].topic;
 /// The topic of what the assistant says.
 const REPLY: &str = "/voice/reply";
 /// What others tell, between two looks.

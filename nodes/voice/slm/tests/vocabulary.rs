@@ -74,7 +74,7 @@ fn llama_cpp_takes_what_the_catalogue_has_and_nothing_else() {
     lines.retain(|line| line != "media.volume action=set");
     lines.extend((0..=100).map(|percent| format!("media.volume action=set percent={percent}")));
     lines.push("door.lock action=lock ; trunk.move action=open ; wiper.set mode=off".to_owned());
-    assert!(lines.len() > 500, "{} lines", lines.len());
+    assert!(lines.len() > 450, "{} lines", lines.len());
     for line in &lines {
         assert!(vocabulary.takes(line), "{line}");
     }
