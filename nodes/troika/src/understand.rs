@@ -16,10 +16,8 @@ use troika_voice::{
     eval::{self, Case, Outcome, report},
     intent::IntentModel,
     matcher::{Matcher, Understood},
+    tongue::Tongue,
 };
-
-/// The network that understands what no template knows.
-const NETWORK: &str = "intent_slots_en";
 
 /// Words to understand.
 #[derive(clap::Args)]
@@ -43,6 +41,9 @@ pub(crate) struct SayArguments {
 /// Which stages look.
 #[derive(clap::Args)]
 pub(crate) struct Stages {
+    /// The language of the words, by its code. The trained network reads English alone.
+    #[arg(long, value_name = "CODE", default_value_t)]
+    language: Tongue,
     /// Templates alone, without the network.
     #[arg(long)]
     templates_only: bool,
@@ -76,18 +77,17 @@ pub(crate) enum VoiceCommand {
 
 impl Stages {
     fn cascade(&self) -> anyhow::Result<Cascade> {
-        let network = if self.templates_only {
-            None
-        } else {
-            let catalogue = Catalogue::built_in();
-            Some(match &self.network {
-                Some(path) => IntentModel::load(path, catalogue)?,
-                None => {
-                    IntentModel::from_bytes(&Store::open_default()?.load_bytes(NETWORK)?, NETWORK, catalogue)?
-                }
-            })
+        let catalogue = Catalogue::built_in();
+        let network = match (&self.network, self.language.network()) {
+            _ if self.templates_only => None,
+            (Some(_), None) => bail!("--network reads English, and --language is {}", self.language),
+            (Some(path), Some(_)) => Some(IntentModel::load(path, catalogue)?),
+            (None, Some(name)) => {
+                Some(IntentModel::from_bytes(&Store::open_default()?.load_bytes(name)?, name, catalogue)?)
+            }
+            (None, None) => None,
         };
-        Ok(Cascade::new(Matcher::english(), network))
+        Ok(Cascade::new(Matcher::of(self.language), network))
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn say(arguments: &SayArguments) -> anyhow::Result<()> {
         let Understood::Commands(calls) = cascade.understand(before).understood else {
             bail!("--after '{before}' is no command, so nothing can follow on it");
         };
-        if let Some(follows) = calls.last().and_then(|last| Matcher::english().follow_up(&utterance, last)) {
+        if let Some(follows) = calls.last().and_then(|last| cascade.matcher().follow_up(&utterance, last)) {
             println!("follows on  {}", eval::told(&Understood::Commands(follows)));
             return Ok(());
         }

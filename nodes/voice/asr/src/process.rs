@@ -27,6 +27,7 @@ use troika_voice::{
     audio::{RATE, message},
     command::CommandNode,
     config::{CABIN_AUDIO, SourceConfig, VoiceConfig},
+    matcher::Matcher,
     vad::{EndpointSettings, Silero},
     wake::{self, Gate, Mode, Spotter},
     words,
@@ -76,7 +77,7 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
         eprintln!("voice: cannot take niceness {nice}: {error}; running on as it is");
     }
     // The models first: without them there is nothing to show on the graph.
-    let settings = Settings { threads: config.threads, ..Settings::default() };
+    let settings = Settings { threads: config.threads, ..Settings::of(config.spoken_language) };
     let recogniser = Recogniser::load(&config.whisper_file()?, settings)?;
     let silero = Silero::load(&config.vad_file()?)?;
 
@@ -112,7 +113,12 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     let source = source::start(&config.source, &edge, clock, stop.clone())?;
     let mut voice = Voice {
         clock,
-        listener: Listener::new(silero, EndpointSettings::default(), config.pace()),
+        listener: Listener::new(
+            silero,
+            EndpointSettings::default(),
+            config.pace(),
+            Matcher::of(config.spoken_language),
+        ),
         worker: Worker::start(recogniser, clock).context("no thread for the recogniser")?,
         gate: Gate::new(config.wake),
         spotter,
