@@ -15,8 +15,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let folder = Path::new(&folder);
-    let read =
-        |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let run = |tsv: &str| -> Result<bool, String> {
         let [words, templates, replies] =
             ["words.toml", "templates.toml", "replies.toml"].map(|file| read(&folder.join(file)));
@@ -24,9 +23,7 @@ fn main() -> ExitCode {
         let sources = Sources { words: &words, templates: &templates, replies: &replies };
         let matcher = Matcher::new(&sources, Catalogue::built_in()).map_err(|error| error.to_string())?;
         let cases = eval::cases(&read(Path::new(tsv))?).map_err(|error| format!("{tsv}: {error}"))?;
-        let score = eval::score(&cases, |case| {
-            (case.utterance.clone(), matcher.understand(&case.utterance))
-        });
+        let score = eval::score(&cases, |case| (case.utterance.clone(), matcher.understand(&case.utterance)));
         score.wrong.iter().for_each(|line| println!("{line}"));
         println!(
             "{tsv}: {} of {} exact, gates {} of {}, breaches {}",

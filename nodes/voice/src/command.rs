@@ -250,7 +250,9 @@ impl CommandNode {
         }
         match verdict(&request.calls, speed, true) {
             // What would be refused all the same is not asked for.
-            Verdict::Refuse(why) => say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs),
+            Verdict::Refuse(why) => {
+                say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
+            }
             Verdict::Execute | Verdict::Confirm => {
                 say(tick, heard, VoiceReply::CONFIRM, &self.replies().ask_back(&request.calls), outputs);
                 self.asked = Some(request);
@@ -269,7 +271,9 @@ impl CommandNode {
     ) {
         match verdict(&request.calls, speed, false) {
             Verdict::Execute => self.send(tick, heard, &request, false, outputs),
-            Verdict::Refuse(why) => say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs),
+            Verdict::Refuse(why) => {
+                say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
+            }
             Verdict::Confirm => {
                 say(tick, heard, VoiceReply::CONFIRM, &self.replies().ask_back(&request.calls), outputs);
                 self.asked = Some(request);
@@ -288,7 +292,9 @@ impl CommandNode {
     ) {
         match verdict(&asked.calls, speed, true) {
             Verdict::Execute => self.send(tick, heard, &asked, true, outputs),
-            Verdict::Refuse(why) => say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs),
+            Verdict::Refuse(why) => {
+                say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
+            }
             // A confirmed situation never asks again; should a gate do so, nothing is done.
             Verdict::Confirm => say(tick, heard, VoiceReply::REJECTED, &self.replies().let_go, outputs),
         }

@@ -29,9 +29,8 @@ pub fn sayings(tongue: Tongue) -> Vec<(String, String)> {
 /// The sayings of a language as one text.
 pub fn of(tongue: Tongue) -> &'static str {
     static TEXTS: [OnceLock<String>; Tongue::ALL.len()] = [const { OnceLock::new() }; Tongue::ALL.len()];
-    TEXTS[tongue as usize].get_or_init(|| {
-        sayings(tongue).into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
-    })
+    TEXTS[tongue as usize]
+        .get_or_init(|| sayings(tongue).into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

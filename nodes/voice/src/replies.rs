@@ -166,7 +166,8 @@ impl Replies {
         if let Some(own) = own {
             return filled(own, |slot| told(slot, call.slot(slot).unwrap_or_default()));
         }
-        let values = || call.slots.iter().map(|(slot, value)| told(slot, value)).collect::<Vec<_>>().join(" ");
+        let values =
+            || call.slots.iter().map(|(slot, value)| told(slot, value)).collect::<Vec<_>>().join(" ");
         let other = self.act.get(OTHER).map_or("", String::as_str);
         let text = filled(other, |name| match name {
             "values" => values(),

@@ -77,7 +77,10 @@ impl FromStr for Tongue {
     type Err = UnknownTongue;
 
     fn from_str(code: &str) -> Result<Tongue, UnknownTongue> {
-        Tongue::ALL.into_iter().find(|tongue| tongue.code() == code).ok_or_else(|| UnknownTongue(code.to_owned()))
+        Tongue::ALL
+            .into_iter()
+            .find(|tongue| tongue.code() == code)
+            .ok_or_else(|| UnknownTongue(code.to_owned()))
     }
 }
 

@@ -11,15 +11,16 @@ use troika_voice::{cascade::Cascade, config::VoiceConfig, intent::IntentModel, m
 /// When the network is not to be had.
 pub fn cascade(config: &VoiceConfig) -> anyhow::Result<Cascade> {
     let catalogue = Catalogue::built_in();
-    let network = match &config.intent {
-        Some(path) => Some(IntentModel::load(path, catalogue)?),
-        None => config.spoken_language.network().map(|name| -> anyhow::Result<IntentModel> {
+    let network = match (&config.intent, config.spoken_language.network()) {
+        (Some(path), _) => Some(IntentModel::load(path, catalogue)?),
+        (None, Some(name)) => {
             let store = match &config.models {
                 Some(folder) => Store::open(folder)?,
                 None => Store::open_default()?,
             };
-            Ok(IntentModel::from_bytes(&store.load_bytes(name)?, name, catalogue)?)
-        }).transpose()?,
+            Some(IntentModel::from_bytes(&store.load_bytes(name)?, name, catalogue)?)
+        }
+        (None, None) => None,
     };
     Ok(Cascade::new(Matcher::of(config.spoken_language), network))
 }

@@ -170,10 +170,7 @@ impl Reader<'_> {
             Mood::Command
         } else if among(&language.questions, 0) {
             Mood::Question
-        } else if rest.len() < words.len()
-            && among(&language.wanted, 0)
-            && !among(&language.copulas, 1)
-        {
+        } else if rest.len() < words.len() && among(&language.wanted, 0) && !among(&language.copulas, 1) {
             // "I would like it warmer".
             Mood::Command
         } else if among(&language.subjects, 0) && rest.len() > 1
@@ -207,8 +204,7 @@ impl Reader<'_> {
         {
             return Clause::Means(meaning);
         }
-        if let Some(meaning) =
-            (strays > 0).then(|| rules::meaning(matcher, &tagged, mood, strays)).flatten()
+        if let Some(meaning) = (strays > 0).then(|| rules::meaning(matcher, &tagged, mood, strays)).flatten()
         {
             return Clause::Means(meaning);
         }
@@ -218,7 +214,8 @@ impl Reader<'_> {
     /// "The left, no, the right window".
     fn corrected(&self, words: &[Word], mood: Mood) -> Option<Meaning> {
         let (at, length) = (1..words.len()).find_map(|at| {
-            let found = self.matcher.templates.correction.iter().filter(|phrase| starts(phrase, &words[at..]));
+            let found =
+                self.matcher.templates.correction.iter().filter(|phrase| starts(phrase, &words[at..]));
             found.map(Vec::len).max().map(|length| (at, length))
         })?;
         let after = &words[at + length..];
@@ -269,8 +266,8 @@ impl Reader<'_> {
         let Some(first) = words.first() else { return Understood::Reject };
         let tagged = self.tags(words);
         let language = &self.matcher.words;
-        let asks =
-            language.questions.contains(&first.norm) && words.get(1).is_none_or(|word| word.norm != language.not);
+        let asks = language.questions.contains(&first.norm)
+            && words.get(1).is_none_or(|word| word.norm != language.not);
         if tagged.has("neg") && !asks || starts_any(&templates.reported, words) {
             return Understood::Reject;
         }

@@ -138,8 +138,7 @@ fn lent(matcher: &Matcher, own: &Tagged, last: &Call) -> Option<Vec<Call>> {
         let base = concepts(rule, last, matcher.catalogue);
         let before = single(matcher, &base)?;
         let merged = base.corrected_by(own.clone());
-        let Meaning::Calls(calls) = rules::meaning(matcher, &merged, Mood::Command, 0)?
-        else {
+        let Meaning::Calls(calls) = rules::meaning(matcher, &merged, Mood::Command, 0)? else {
             return None;
         };
         let mut new = Vec::new();

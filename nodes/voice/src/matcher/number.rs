@@ -91,7 +91,8 @@ impl Numbers {
             }
         }
         // "twenty one point five"; "twenty one and a half".
-        let has_half = |half: &&Vec<String>| half.iter().enumerate().all(|(at, part)| word(used + at) == part);
+        let has_half =
+            |half: &&Vec<String>| half.iter().enumerate().all(|(at, part)| word(used + at) == part);
         if word(used) == self.point {
             let fraction: Vec<f64> = (used + 1..words.len())
                 .map_while(|at| digits(word(at)).or_else(|| self.small(word(at))))
@@ -153,7 +154,8 @@ impl Numbers {
             return Some((tens + unit, 3));
         }
         let value = self.compound(word(0))?;
-        if value >= 100.0 && value % 100.0 == 0.0
+        if value >= 100.0
+            && value % 100.0 == 0.0
             && let Some(rest) = self.compound(word(1)).filter(|rest| *rest < 100.0)
         {
             return Some((value + rest, 2));

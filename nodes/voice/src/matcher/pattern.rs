@@ -79,7 +79,8 @@ fn run(parts: &[Part], words: &[Word], titles: &[String], at: usize, captured: &
     match part {
         Part::Words { choice, optional } => {
             let here = words.get(at).is_some_and(|word| choice.contains(&word.norm));
-            (here && run(rest, words, titles, at + 1, captured)) || (*optional && run(rest, words, titles, at, captured))
+            (here && run(rest, words, titles, at + 1, captured))
+                || (*optional && run(rest, words, titles, at, captured))
         }
         Part::Name(name) => {
             let titled = words.get(at).is_some_and(|word| titles.contains(&word.norm));

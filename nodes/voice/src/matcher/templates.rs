@@ -170,7 +170,8 @@ impl Templates {
         catalogue: &Catalogue,
     ) -> Result<Templates, TemplatesError> {
         let split = |phrase: &String| split(words, phrase);
-        let file: File = toml::from_str(&words.folded(text)).map_err(|error| TemplatesError::Toml(error.to_string()))?;
+        let file: File =
+            toml::from_str(&words.folded(text)).map_err(|error| TemplatesError::Toml(error.to_string()))?;
         let mut meanings: BTreeMap<Vec<String>, Vec<Concept>> = BTreeMap::new();
         for (class, values) in &file.lexicon {
             for (value, phrases) in values {

@@ -136,9 +136,17 @@ fn a_german_yes_and_no() {
 fn in_german_too_what_follows_on_the_last_command_is_read_with_it() {
     let german = Matcher::of(Tongue::German);
     for (first, then, means) in [
-        ("mach das Fenster hinten links auf", "das andere auch", "window.move position=rear_right action=open percent=100"),
+        (
+            "mach das Fenster hinten links auf",
+            "das andere auch",
+            "window.move position=rear_right action=open percent=100",
+        ),
         ("stell die Lüftung auf drei", "noch etwas mehr", "climate.set_fan level=4"),
-        ("stell meine Sitzheizung auf zwei", "und beim Beifahrer auch", "seat.heating seat=passenger level=2"),
+        (
+            "stell meine Sitzheizung auf zwei",
+            "und beim Beifahrer auch",
+            "seat.heating seat=passenger level=2",
+        ),
         ("mach das Schiebedach auf", "mach das rückgängig", "sunroof.move action=close"),
         ("mach es wärmer", "zu viel", "climate.adjust_temperature zone=driver direction=cooler"),
         ("mach das Schiebedach auf", "erzähl mir einen Witz", "none"),

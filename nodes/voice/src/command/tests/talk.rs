@@ -1,6 +1,7 @@
 //! Talk that goes on over more than one utterance, and what is not sure.
 
 use super::*;
+use crate::tongue::Tongue;
 
 fn calls(answer: &Answer) -> Vec<String> {
     let told = |command: &VehicleCommand| {
@@ -19,6 +20,22 @@ fn a_question_takes_its_answer() {
     assert!(asked.commands.is_empty());
     assert_eq!(asked.replies[0].kind, VoiceReply::CONFIRM);
     assert_eq!(calls(&driver.says("level two")), ["seat.heating seat=driver level=2"]);
+}
+
+#[test]
+fn in_german_it_asks_answers_and_refuses_in_german() {
+    let german = || CommandNode::new(Cascade::new(Matcher::of(Tongue::German), None), false);
+    let mut driver = Driver::with(german(), 0.0);
+    assert_eq!(driver.says("mach die Sitzheizung an").replies[0].text, "Auf welche Stufe?");
+    let answer = driver.says("auf zwei");
+    assert_eq!(calls(&answer), ["seat.heating seat=driver level=2"]);
+    assert_eq!(answer.replies[0].text, "OK: die Sitzheizung des Fahrers auf 2 stellen.");
+    assert_eq!(driver.says("ruf Anna an").replies[0].text, "Soll ich anna anrufen?");
+    assert_eq!(calls(&driver.says("Ja, bitte.")), ["phone.call contact=anna"]);
+    let mut moving = Driver::with(german(), 50.0);
+    let refused = moving.says("mach den Kofferraum auf");
+    assert!(refused.commands.is_empty());
+    assert_eq!(refused.replies[0].text, "Das geht nicht: nur wenn das Fahrzeug steht.");
 }
 
 #[test]
