@@ -7,6 +7,7 @@
 mod graph;
 mod kind;
 mod kinds;
+mod listen;
 mod models;
 mod parameters;
 mod reference;
@@ -76,6 +77,8 @@ enum Command {
     Score(run::virtual_time::ScoreArguments),
     /// Understand words: each stage's answer, why one of them holds, and what the gates say.
     Say(understand::SayArguments),
+    /// Listen to a recording or a microphone: the words, each stage's answer, and what becomes of it.
+    Listen(listen::ListenArguments),
     /// Measure how well spoken commands are understood; list them.
     Voice {
         #[command(subcommand)]
@@ -150,6 +153,7 @@ fn main() -> ExitCode {
             .map(|(source, system)| print!("{}", graph::draw(&source.text, &system, kinds::KINDS, format))),
         Command::Score(arguments) => run::virtual_time::score(&arguments),
         Command::Say(arguments) => understand::say(&arguments),
+        Command::Listen(arguments) => listen::listen(&arguments),
         Command::Voice { command } => understand::voice(&command),
         Command::Models { command } => models::run(command),
         Command::Doctor { json } => doctor(json),

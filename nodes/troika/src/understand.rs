@@ -3,7 +3,9 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::{BufRead as _, BufReader, Lines, Write as _},
     path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Instant,
 };
 
@@ -13,11 +15,13 @@ use troika_models::Store;
 use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
     cascade::{Answer, Cascade},
-    eval::{self, Case, Outcome, report},
+    eval::{self, Case, Expected, Outcome, report},
     intent::IntentModel,
     matcher::{Matcher, Understood},
     tongue::Tongue,
 };
+
+use crate::listen;
 
 /// Words to understand.
 #[derive(clap::Args)]
@@ -50,12 +54,17 @@ pub(crate) struct Stages {
     /// This network instead of the store's.
     #[arg(long, value_name = "ONNX")]
     network: Option<PathBuf>,
+    /// Ask the language model where the others are not sure (its program stands beside this one).
+    #[arg(long)]
+    slm: bool,
 }
 
 /// About voice.
 #[derive(Subcommand)]
 pub(crate) enum VoiceCommand {
     /// Score lines of `utterance TAB expected [TAB speed=N -> executed|confirm|refused]` (the head of vehicle-functions.toml).
+    ///
+    /// Or recordings: one file of lines `WAV-or-FLAC TAB expected [TAB condition]`, with paths from its own folder.
     ///
     /// Exits with 1 when a gated function was carried out that should not have been.
     Eval {
@@ -77,6 +86,9 @@ pub(crate) enum VoiceCommand {
 
 impl Stages {
     fn cascade(&self) -> anyhow::Result<Cascade> {
+        if self.slm && self.language != Tongue::English {
+            bail!("--slm understands English, and --language is {}", self.language);
+        }
         let catalogue = Catalogue::built_in();
         let network = match (&self.network, self.language.network()) {
             _ if self.templates_only => None,
@@ -105,8 +117,13 @@ pub(crate) fn say(arguments: &SayArguments) -> anyhow::Result<()> {
         }
     }
     let began = Instant::now();
-    let answer = cascade.understand(&utterance);
-    let took_ms = began.elapsed().as_secs_f64() * 1e3;
+    let mut answer = cascade.understand(&utterance);
+    let mut took_ms = began.elapsed().as_secs_f64() * 1e3;
+    if arguments.stages.slm && unsure(&answer) {
+        let (said, more_ms) = LanguageModel::start()?.interpret(&utterance, &answer)?;
+        answer = answer.with_language(said.as_ref());
+        took_ms += more_ms;
+    }
     let outcome = outcome(&answer, arguments.speed);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&utterance, &answer, outcome, took_ms))?);
@@ -114,6 +131,50 @@ pub(crate) fn say(arguments: &SayArguments) -> anyhow::Result<()> {
         print!("{}", as_text(&utterance, &answer, outcome, arguments.speed, took_ms));
     }
     Ok(())
+}
+
+/// Commands that are not sure are what the language model is asked about.
+fn unsure(answer: &Answer) -> bool {
+    matches!(answer.understood, Understood::Commands(_)) && !answer.sure()
+}
+
+/// The language model's program, asked line by line.
+struct LanguageModel {
+    child: Child,
+    requests: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl LanguageModel {
+    fn start() -> anyhow::Result<LanguageModel> {
+        let program = listen::beside("troika-slm")?;
+        let mut child = Command::new(&program)
+            .args(["--lines", "--with-parent"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let (requests, answers) = child.stdin.take().zip(child.stdout.take()).context("no pipes to it")?;
+        Ok(LanguageModel { child, requests, answers: BufReader::new(answers).lines() })
+    }
+
+    /// What it makes of an utterance, nothing where it has no answer, and how many milliseconds that took.
+    fn interpret(&mut self, utterance: &str, answer: &Answer) -> anyhow::Result<(Option<Expected>, f64)> {
+        let context = answer.candidates().join(",");
+        writeln!(self.requests, "{}", serde_json::json!({ "text": utterance, "context": context }))?;
+        let line = self.answers.next().context("the language model's program ended (its reason is above)")??;
+        let told: serde_json::Value = serde_json::from_str(&line)?;
+        let meaning = told["meaning"].as_str().and_then(|meaning| eval::meaning(meaning).ok());
+        Ok((meaning, told["took_ms"].as_f64().unwrap_or_default()))
+    }
+}
+
+impl Drop for LanguageModel {
+    fn drop(&mut self) {
+        // It has nothing to save.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// What would become of it.
@@ -143,6 +204,9 @@ fn as_text(utterance: &str, answer: &Answer, outcome: Option<&str>, speed: f32, 
             let _ = writeln!(text, "network     did not look");
         }
     }
+    if let Some(said) = &answer.language {
+        let _ = writeln!(text, "slm         {}", eval::told(said));
+    }
     let _ = writeln!(text, "understood  {}", eval::told(&answer.understood));
     if let Understood::Ask(question) = &answer.understood {
         let _ = writeln!(text, "asks        {question}");
@@ -170,6 +234,7 @@ fn as_json(utterance: &str, answer: &Answer, outcome: Option<&str>, took_ms: f64
         "utterance": utterance,
         "templates": eval::told(&answer.templates),
         "network": network,
+        "slm": answer.language.as_ref().map(eval::told),
         "meaning": eval::told(&answer.understood),
         "stage": answer.stage.to_string(),
         "reason": answer.reason,
@@ -196,6 +261,12 @@ fn evaluate(files: &[PathBuf], json: Option<&Path>, errors: bool, stages: &Stage
     let mut cases: Vec<Case> = Vec::new();
     for file in files {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        if listen::are_recordings(&text) {
+            if files.len() > 1 {
+                bail!("{} is a table of recordings: score it alone", file.display());
+            }
+            return listen::evaluate(file, json, stages.language);
+        }
         cases.extend(eval::cases(&text).with_context(|| file.display().to_string())?);
     }
     if cases.is_empty() {
@@ -205,21 +276,26 @@ fn evaluate(files: &[PathBuf], json: Option<&Path>, errors: bool, stages: &Stage
         );
     }
     let cascade = stages.cascade()?;
-    let judged: Vec<report::Judged> = cases
+    let mut language = stages.slm.then(LanguageModel::start).transpose()?;
+    let judged = cases
         .iter()
         .map(|case| {
             let began = Instant::now();
-            let answer = cascade.understand(&case.utterance);
-            report::Judged {
+            let mut answer = cascade.understand(&case.utterance);
+            if let Some(language) = language.as_mut().filter(|_| unsure(&answer)) {
+                let (said, _) = language.interpret(&case.utterance, &answer)?;
+                answer = answer.with_language(said.as_ref());
+            }
+            Ok(report::Judged {
                 took_ms: began.elapsed().as_secs_f64() * 1e3,
                 sure: answer.sure(),
                 stage: answer.stage.to_string(),
                 reason: answer.reason,
                 confidence: answer.confidence,
                 understood: answer.understood,
-            }
+            })
         })
-        .collect();
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let report = report::report(&cases, &judged);
     if errors {
         report.wrong.iter().for_each(|line| println!("{line}"));

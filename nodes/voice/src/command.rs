@@ -3,7 +3,8 @@
 //! What is understood but not surely is first held against the language model's word, where there is one and it answers within
 //! [`LANGUAGE_WITHIN`]; what is then still not sure is asked back for, like what wants a confirmation. A question ("To how many
 //! degrees?") takes its answer, and what follows on the last command ("and the passenger's too") is read with it. Each
-//! utterance's stages and reasons are published.
+//! utterance's stages and reasons are published. A question of the world is put to the language model too, while nobody else answers
+//! dialogue; what it says moves nothing.
 //!
 //! A gate that wants a standstill wants a speed that is known, at most [`SIGNALS_FRESH`] old and 0 km/h (SR-VOI-001). What
 //! must not be done by voice is refused with an explanation (SR-VOI-002). What wants a confirmation is asked back for and
@@ -50,6 +51,10 @@ pub const RATE_WITHIN: Duration = Duration::from_secs(10);
 pub const RESULT_WITHIN: Duration = Duration::from_secs(1);
 /// How long the language model may take over an utterance that the other stages are not sure of.
 pub const LANGUAGE_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long it may take over a question of the world.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(6);
+/// An answer that it is less sure of is not given: a small model talks as readily when it does not know.
+pub const ANSWER_FROM: f32 = 0.6;
 /// Words that the recogniser is less sure of than this are not acted upon: asked to be said again.
 pub const CONFIDENT_FROM: f32 = 0.7;
 /// Commands that are waited for at once; the oldest is told to have failed when there are more.
@@ -96,6 +101,7 @@ pub struct CommandNode {
     asked: Option<Asked>,
     talk: Talk,
     open: Option<Open>,
+    question: Option<Question>,
     waiting: VecDeque<Waiting>,
     /// When the last [`RATE`] commands were sent.
     sent: VecDeque<Time>,
@@ -107,6 +113,12 @@ pub struct CommandNode {
 struct Open {
     heard: Transcript,
     answer: Answer,
+    since: Time,
+}
+
+/// A question of the world that the language model is to answer.
+struct Question {
+    heard: Transcript,
     since: Time,
 }
 
@@ -142,6 +154,7 @@ impl CommandNode {
             asked: None,
             talk: Talk::default(),
             open: None,
+            question: None,
             waiting: VecDeque::with_capacity(WAITING + MOST),
             sent: VecDeque::with_capacity(RATE),
             brief: false,
@@ -173,6 +186,15 @@ impl CommandNode {
                 None => {}
             }
         }
+        if let Some(question) = self.question.take() {
+            // Who speaks on has moved on.
+            outputs.language.send(LanguageRequest {
+                header: Header::at(tick.now),
+                request_id: question.heard.utterance_id,
+                task: LanguageRequest::CANCEL,
+                ..LanguageRequest::default()
+            });
+        }
         if let Some(open) = self.open.take() {
             // Nobody has heard a question about it yet: what is said now is no answer to one.
             let no = matcher.yes_or_no(&heard.text) == Some(false);
@@ -189,6 +211,17 @@ impl CommandNode {
         publish(tick, heard, &answer, outputs);
         match &answer.understood {
             Understood::Reject => say(tick, heard, VoiceReply::REJECTED, "", outputs),
+            Understood::Dialogue if self.language && !unsure => {
+                outputs.language.send(LanguageRequest {
+                    header: Header::at(tick.now),
+                    request_id: heard.utterance_id.clone(),
+                    task: LanguageRequest::ANSWER,
+                    text: heard.text.clone(),
+                    context: String::new(),
+                    deadline: ANSWER_WITHIN.into(),
+                });
+                self.question = Some(Question { heard: heard.clone(), since: tick.now });
+            }
             Understood::Dialogue => say(tick, heard, VoiceReply::DIALOGUE, "", outputs),
             Understood::Commands(_) | Understood::Ask(_) if unsure => {
                 say(tick, heard, VoiceReply::REJECTED, &replies.again, outputs);
@@ -216,6 +249,13 @@ impl CommandNode {
     fn language(&mut self, tick: &Tick, reply: &LanguageReply, speed: Option<f32>, outputs: &mut Outputs) {
         if reply.status == LanguageReply::PARTIAL {
             return;
+        }
+        if let Some(question) =
+            self.question.take_if(|question| question.heard.utterance_id == reply.request_id)
+        {
+            let known = reply.status == LanguageReply::DONE && reply.confidence >= ANSWER_FROM;
+            let text = if known { &reply.text } else { &self.replies().unknown };
+            return say(tick, &question.heard, VoiceReply::DIALOGUE, text, outputs);
         }
         let Some(open) = self.open.take_if(|open| open.heard.utterance_id == reply.request_id) else {
             return;
@@ -476,6 +516,12 @@ impl Step for CommandNode {
             worked = true;
             self.decided(tick, &open.heard, &open.answer, speed, outputs);
         }
+        if let Some(question) =
+            self.question.take_if(|question| tick.now.since(question.since) > ANSWER_WITHIN)
+        {
+            worked = true;
+            say(tick, &question.heard, VoiceReply::DIALOGUE, &self.replies().unknown, outputs);
+        }
         for heard in inputs.transcript.iter() {
             worked = true;
             self.transcript(tick, &heard.value, speed, outputs);
@@ -488,6 +534,7 @@ impl Step for CommandNode {
     fn fall_back(&mut self, _: &Tick, _: &Fault, _: &mut Outputs) {
         self.asked = None;
         self.open = None;
+        self.question = None;
         self.talk = Talk::default();
     }
 }

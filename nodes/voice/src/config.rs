@@ -148,9 +148,14 @@ pub enum ConfigError {
         /// The language.
         tongue: Tongue,
     },
-    /// A network of its own is named for a language that has none.
-    #[error("`intent` is a network that reads English: with `spoken_language = \"{0}\"` leave it out")]
-    EnglishNetwork(Tongue),
+    /// A setting is for what understands English alone: the trained network, the language model.
+    #[error("`{key}` is for English alone: with `spoken_language = \"{tongue}\"` leave it out")]
+    EnglishAlone {
+        /// The setting.
+        key: &'static str,
+        /// The language.
+        tongue: Tongue,
+    },
     /// A model's place is not told.
     #[error("no {0} model: name it (`{0} = FILE`)")]
     NoModel(&'static str),
@@ -192,10 +197,11 @@ impl VoiceConfig {
         if self.whisper.is_none() && self.model.ends_with("_en") {
             return Err(ConfigError::EnglishModel { model: self.model.clone(), tongue });
         }
-        if self.intent.is_some() && tongue.network().is_none() {
-            return Err(ConfigError::EnglishNetwork(tongue));
+        let keys = [("intent", self.intent.is_some()), ("language", self.language)];
+        match keys.into_iter().find(|(_, set)| *set) {
+            Some((key, _)) => Err(ConfigError::EnglishAlone { key, tongue }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// How a turn is paced.
@@ -244,8 +250,12 @@ mod tests {
         let english = config(r#"{"spoken_language": "de"}"#).check_language().expect_err("tiny.en");
         assert!(english.to_string().contains("troika models pull whisper_base"), "{english}");
         assert!(config(r#"{"spoken_language": "de", "model": "whisper_base"}"#).check_language().is_ok());
-        let network = config(r#"{"spoken_language": "de", "model": "whisper_base", "intent": "en.onnx"}"#);
-        assert!(network.check_language().expect_err("English").to_string().contains("`intent`"));
+        for (key, value) in [("intent", "\"en.onnx\""), ("language", "true")] {
+            let text =
+                format!(r#"{{"spoken_language": "de", "model": "whisper_base", "{key}": {value}}}"#);
+            let error = config(&text).check_language().expect_err("English alone").to_string();
+            assert!(error.contains(key) && error.contains("leave it out"), "{error}");
+        }
         let unknown = VoiceConfig::load(r#"{"spoken_language": "fr"}"#).expect_err("not there").to_string();
         assert!(unknown.contains("there are en and de"), "{unknown}");
     }

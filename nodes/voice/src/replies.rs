@@ -13,6 +13,8 @@ pub(crate) struct Replies {
     pub(crate) again: String,
     /// What was asked back for is let go.
     pub(crate) let_go: String,
+    /// A question of the world without an answer.
+    pub(crate) unknown: String,
     /// More commands than anybody says.
     pub(crate) too_many: String,
     done: String,

@@ -31,7 +31,7 @@ use super::{
     virtual_time, voice,
 };
 use crate::{
-    kinds,
+    kinds, listen,
     system::{Source, System, TransportKind, check::topic_of},
     transport::Reach,
 };
@@ -509,10 +509,7 @@ pub(super) fn command(
         kind.program().map(|program| (name, kind, program))
     });
     if let Some((name, kind, program)) = program {
-        let file = own.with_file_name(program);
-        if !file.is_file() {
-            bail!("the program {} is not there: build it with `cargo build --workspace`", file.display());
-        }
+        let file = listen::beside(program)?;
         let nice = system.processes.get(process).map_or(0, |settings| settings.get_ref().nice);
         return program::command(&file, kind, arguments, source, system, name, nice);
     }

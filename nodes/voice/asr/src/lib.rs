@@ -7,11 +7,14 @@
 //! - [`health`]: what ails the ears, for whoever watches.
 //! - [`listen`]: audio to utterances to words.
 //! - [`stages`]: what understands the words.
+//! - `live`: all of it in one process, told on the terminal.
 //! - `process`: all of it on a transport, with the step that makes commands of words.
 #![allow(clippy::disallowed_methods, reason = "an edge: devices and files are read at the speed of life")]
 
 pub mod health;
 pub mod listen;
+#[cfg(feature = "process")]
+pub mod live;
 #[cfg(feature = "process")]
 pub mod process;
 pub mod source;

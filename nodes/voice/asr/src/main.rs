@@ -24,12 +24,21 @@ struct Arguments {
     /// Prints what one WAV or FLAC file says, and what it means.
     #[arg(long, value_name = "FILE")]
     wav: Option<PathBuf>,
+    /// Listens to the source (by default the microphone) and tells each stage, with no vehicle and no transport.
+    #[arg(long, conflicts_with_all = ["wav", "measure", "spoken", "data"])]
+    live: bool,
+    /// With --live: the speed of the vehicle that is not there, km/h.
+    #[arg(long, value_name = "KMH", default_value_t = 0.0)]
+    speed: f32,
     /// Measures a folder of NN.flac or NN.wav against the lines of a TSV.
     #[arg(long, num_args = 2, value_names = ["TSV", "FOLDER"])]
     measure: Option<Vec<PathBuf>>,
     /// Measures recordings by a TSV of `path TAB expected [TAB condition]`; paths start from its folder.
     #[arg(long, value_name = "TSV")]
     spoken: Option<PathBuf>,
+    /// With --spoken: by the recogniser alone, without voice activity, prompt or a fitted window; to see what they do.
+    #[arg(long, requires = "spoken")]
+    plain: bool,
     /// With --measure or --spoken: the figures as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -117,8 +126,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     settings.positions = arguments.positions.unwrap_or(settings.positions);
     settings.tail_s = arguments.tail.unwrap_or(settings.tail_s);
     settings.aligned &= !arguments.not_aligned;
-    if arguments.no_prompt {
+    if arguments.no_prompt || arguments.plain {
         settings.prompt.clear();
+    }
+    if arguments.plain {
+        settings.positions = i32::MAX;
     }
     let asked = arguments.wav.is_some() || arguments.measure.is_some() || arguments.spoken.is_some();
     if asked || arguments.data.is_some() {
@@ -128,13 +140,18 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return match (&arguments.wav, arguments.measure.as_deref(), &arguments.spoken, &arguments.data) {
             (Some(file), ..) => ears.one(file),
             (_, Some([tsv, folder]), ..) => ears.measure(tsv, folder, arguments.at_least, report),
-            (_, _, Some(tsv), _) => ears.spoken(tsv, report),
+            (_, _, Some(tsv), _) => ears.spoken(tsv, report, arguments.plain),
             (.., Some(folder)) => ears.words(folder),
             _ => anyhow::bail!("--measure wants a TSV and a folder"),
         };
     }
     #[cfg(feature = "process")]
     {
+        if arguments.live {
+            troika_host::signal::end_on_closed_pipe()?;
+            troika_asr::live::run(&config, arguments.speed)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         troika_asr::process::run(&config)?;
         Ok(ExitCode::SUCCESS)
     }

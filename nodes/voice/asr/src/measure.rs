@@ -103,6 +103,24 @@ impl Ears {
         })
     }
 
+    /// The whole recording at once, by the recogniser alone: what a plain use of it gives.
+    fn plain(&mut self, file: &Path) -> anyhow::Result<Heard> {
+        let samples = audio::read(file)?;
+        let begin = self.clock.now();
+        let heard = self.recogniser.recognise(&samples)?;
+        let took = self.clock.now().saturating_sub(begin);
+        Ok(Heard {
+            text: heard.text,
+            confidence: heard.confidence,
+            utterances: 1,
+            audio_s: samples.len() as f64 / f64::from(audio::RATE),
+            partials: 0,
+            words: heard.words,
+            doubts: Vec::new(),
+            latency_ms: Some(took.as_secs_f64() * 1e3),
+        })
+    }
+
     pub(crate) fn one(&mut self, file: &Path) -> anyhow::Result<ExitCode> {
         let take = self.take(file)?;
         println!(
@@ -181,11 +199,12 @@ impl Ears {
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Lines of `path TAB expected [TAB condition]`.
-    pub(crate) fn spoken(&mut self, tsv: &Path, report: Option<&Path>) -> anyhow::Result<ExitCode> {
+    /// Lines of `path TAB expected [TAB condition]`; `plain`: by the recogniser alone, without voice activity.
+    pub(crate) fn spoken(&mut self, tsv: &Path, report: Option<&Path>, plain: bool) -> anyhow::Result<ExitCode> {
         let text = std::fs::read_to_string(tsv).with_context(|| tsv.display().to_string())?;
         let folder = tsv.parent().unwrap_or(Path::new("."));
         let mut conditions: BTreeMap<String, Vec<(bool, bool, Heard)>> = BTreeMap::new();
+        let mut rows = Vec::new();
         let lines =
             text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
         for (number, line) in lines {
@@ -196,7 +215,8 @@ impl Ears {
             };
             let case = eval::cases(&format!("{path}\t{expected}")).with_context(place)?;
             let [case] = &case[..] else { anyhow::bail!("{}: no case", place()) };
-            let heard = self.take(&folder.join(path)).with_context(place)?;
+            let file = folder.join(path);
+            let heard = if plain { self.plain(&file) } else { self.take(&file) }.with_context(place)?;
             let answer = self.stages.understand(&heard.text);
             let sure = answer.sure();
             let understood = answer.understood;
@@ -211,6 +231,17 @@ impl Ears {
             let acted = sure && matches!(understood, troika_voice::matcher::Understood::Commands(_))
                 && heard.confidence >= troika_voice::command::CONFIDENT_FROM;
             let condition = columns.get(2).map_or("all", |condition| condition.trim()).to_owned();
+            rows.push(json!({
+                "recording": path,
+                "condition": condition,
+                "expected": expected,
+                "heard": heard.text,
+                "heard_confidence": heard.confidence,
+                "understood": eval::told(&understood),
+                "exact": exact,
+                "acted": acted,
+                "end_of_speech_to_words_ms": heard.latency_ms,
+            }));
             conditions.entry(condition).or_default().push((exact, acted && !exact, heard));
         }
         anyhow::ensure!(!conditions.is_empty(), "{}: no line in it", tsv.display());
@@ -236,7 +267,7 @@ impl Ears {
                 }),
             );
         }
-        write(report, &json!({ "model": self.model, "clock": self.clock.name(), "conditions": figures }))?;
+        write(report, &json!({ "model": self.model, "clock": self.clock.name(), "conditions": figures, "lines": rows }))?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use troika_host::{
-    Host, HostClock, HostOptions, NodeOptions,
+    Host, HostClock, HostOptions, NodeOptions, StopToken,
     edge::{Edge, TypedPublisher, TypedSubscription},
     heartbeat, signal,
 };
@@ -22,6 +22,7 @@ use troika_msgs::{
     std_msgs::{Bool, Header},
     troika::{AudioChunk, Heartbeat, Transcript, VoiceActivity, VoiceReply},
 };
+use troika_transport::Transport;
 use troika_transport_open::Carrier;
 use troika_voice::{
     audio::{RATE, message},
@@ -76,14 +77,22 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     {
         eprintln!("voice: cannot take niceness {nice}: {error}; running on as it is");
     }
-    // The models first: without them there is nothing to show on the graph.
+    let carrier =
+        Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
+    on(config, || carrier.open(), &stop)
+}
+
+/// The same on a transport that is opened when the models are there: without them there is nothing to show on the graph.
+pub(crate) fn on(
+    config: &VoiceConfig,
+    open: impl FnOnce() -> anyhow::Result<Arc<dyn Transport>>,
+    stop: &StopToken,
+) -> anyhow::Result<()> {
     let settings = Settings { threads: config.threads, ..Settings::of(config.spoken_language) };
     let recogniser = Recogniser::load(&config.whisper_file()?, settings)?;
     let silero = Silero::load(&config.vad_file()?)?;
 
-    let carrier =
-        Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
-    let transport = carrier.open()?;
+    let transport = open()?;
     let host_options = HostOptions { mlock: false, rt_allowed: false, ..HostOptions::default() };
     let mut host = Host::new(host_options, transport);
     let mut node = NodeOptions::new(format!("{}_command", config.name));

@@ -328,7 +328,7 @@ fn read(
 
 /// A token's bytes; control tokens have none, so that they can be no part of an answer.
 fn piece(model: &LlamaModel, token: LlamaToken) -> Vec<u8> {
-    model.vocab().token_to_piece(token, false, None).unwrap_or_default()
+    model.vocab().token_to_piece(token, false, None)
 }
 
 /// The whole letters at the beginning of these bytes, which are taken out.

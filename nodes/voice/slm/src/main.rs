@@ -62,6 +62,10 @@ struct Arguments {
     /// Other prompts than the built-in ones.
     #[arg(long, value_name = "TOML")]
     prompts: Option<PathBuf>,
+    /// Answers requests from standard input, a line of JSON each (`{"text": …, "context": …}`), by a line of JSON each: what an utterance
+    /// means.
+    #[arg(long, group = "request")]
+    lines: bool,
     /// Prints the grammar of an utterance's answers, and needs no model.
     #[arg(long, value_name = "TEXT", group = "request")]
     grammar: Option<String>,
@@ -111,7 +115,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     ]
     .into_iter()
     .find_map(|(text, task)| text.as_ref().map(|text| (text.clone(), task)));
-    if task.is_none() && arguments.measure.is_none() && arguments.grammar.is_none() {
+    if task.is_none() && arguments.measure.is_none() && arguments.grammar.is_none() && !arguments.lines {
         return process::run(&config);
     }
     troika_host::signal::end_on_closed_pipe()?;
@@ -137,6 +141,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut desk = Desk::new(prompts, holding, &config.model);
     if let Some((text, task)) = task {
         return one(&mut desk, &mut llama, text, task, &arguments);
+    }
+    if arguments.lines {
+        return lines(&mut desk, &mut llama);
     }
     let Some(file) = &arguments.measure else { return Ok(()) };
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
@@ -233,5 +240,37 @@ fn one(
     println!();
     anyhow::ensure!(reply.status == LanguageReply::DONE, "{}", reply.reason);
     eprintln!("confidence {:.2}, {ms:.0} ms", reply.confidence);
+    Ok(())
+}
+
+/// A request of `--lines`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    text: String,
+    #[serde(default)]
+    context: String,
+}
+
+fn lines(desk: &mut Desk, llama: &mut Llama<'_>) -> anyhow::Result<()> {
+    for (index, line) in std::io::stdin().lines().enumerate() {
+        let line: Line = serde_json::from_str(&line?).with_context(|| format!("line {}", index + 1))?;
+        let request = LanguageRequest {
+            header: Header::at(Time::ZERO),
+            request_id: index.to_string(),
+            task: LanguageRequest::INTERPRET,
+            text: line.text,
+            context: line.context,
+            deadline: Duration::from_secs(60).into(),
+        };
+        let (reply, ms) = measure::ask(desk, llama, &request, &mut |_| {});
+        let told = serde_json::json!({
+            "meaning": (reply.status == LanguageReply::DONE).then_some(&reply.text),
+            "confidence": reply.confidence,
+            "took_ms": ms,
+            "reason": reply.reason,
+        });
+        println!("{told}");
+    }
     Ok(())
 }

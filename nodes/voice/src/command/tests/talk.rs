@@ -184,3 +184,46 @@ fn never_mind_ends_what_waits_for_the_language_model() {
     assert!(ended.commands.is_empty());
     assert_eq!(ended.replies[0].text, replies::LET_GO);
 }
+
+/// A question, and what the language model says to it.
+fn asked(status: u8, confidence: f32) -> (Driver, Answer) {
+    let mut driver = Driver::with(CommandNode::new(Cascade::new(Matcher::english(), None), true), 0.0);
+    let answer = driver.says("who was Ada Lovelace");
+    assert_eq!((answer.requests[0].task, answer.replies.len()), (LanguageRequest::ANSWER, 0));
+    driver.language.push(LanguageReply {
+        request_id: answer.requests[0].request_id.clone(),
+        status,
+        confidence,
+        text: "She wrote the first program.".to_owned(),
+        ..LanguageReply::default()
+    });
+    let answer = driver.waits(Duration::from_millis(20));
+    (driver, answer)
+}
+
+#[test]
+fn a_question_of_the_world_is_answered_by_the_language_model_where_it_knows() {
+    let (_, answer) = asked(LanguageReply::DONE, 0.9);
+    assert_eq!(answer.replies[0].kind, VoiceReply::DIALOGUE);
+    assert_eq!(answer.replies[0].text, "She wrote the first program.");
+    assert!(answer.commands.is_empty());
+    for (status, confidence) in [
+        (LanguageReply::DONE, ANSWER_FROM - 0.1),
+        (LanguageReply::DONE, f32::NAN),
+        (LanguageReply::UNAVAILABLE, 0.0),
+        (LanguageReply::LATE, 0.9),
+    ] {
+        assert_eq!(asked(status, confidence).1.replies[0].text, replies::UNKNOWN, "{status} {confidence}");
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_told_and_who_speaks_on_calls_it_off() {
+    let (mut driver, _) = asked(LanguageReply::PARTIAL, 0.9);
+    let late = driver.waits(ANSWER_WITHIN + Duration::from_millis(20));
+    assert_eq!(late.replies[0].text, replies::UNKNOWN);
+    let (mut driver, _) = asked(LanguageReply::PARTIAL, 0.9);
+    let next = driver.says("open the sunroof");
+    assert_eq!((next.requests[0].task, functions(&next)), (LanguageRequest::CANCEL, vec!["sunroof.move"]));
+    assert!(driver.waits(ANSWER_WITHIN * 2).replies.iter().all(|reply| reply.text != replies::UNKNOWN));
+}
