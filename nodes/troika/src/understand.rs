@@ -162,7 +162,8 @@ impl LanguageModel {
     fn interpret(&mut self, utterance: &str, answer: &Answer) -> anyhow::Result<(Option<Expected>, f64)> {
         let context = answer.candidates().join(",");
         writeln!(self.requests, "{}", serde_json::json!({ "text": utterance, "context": context }))?;
-        let line = self.answers.next().context("the language model's program ended (its reason is above)")??;
+        let line =
+            self.answers.next().context("the language model's program ended (its reason is above)")??;
         let told: serde_json::Value = serde_json::from_str(&line)?;
         let meaning = told["meaning"].as_str().and_then(|meaning| eval::meaning(meaning).ok());
         Ok((meaning, told["took_ms"].as_f64().unwrap_or_default()))

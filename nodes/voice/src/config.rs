@@ -251,8 +251,7 @@ mod tests {
         assert!(english.to_string().contains("troika models pull whisper_base"), "{english}");
         assert!(config(r#"{"spoken_language": "de", "model": "whisper_base"}"#).check_language().is_ok());
         for (key, value) in [("intent", "\"en.onnx\""), ("language", "true")] {
-            let text =
-                format!(r#"{{"spoken_language": "de", "model": "whisper_base", "{key}": {value}}}"#);
+            let text = format!(r#"{{"spoken_language": "de", "model": "whisper_base", "{key}": {value}}}"#);
             let error = config(&text).check_language().expect_err("English alone").to_string();
             assert!(error.contains(key) && error.contains("leave it out"), "{error}");
         }

@@ -182,7 +182,7 @@ fn never_mind_ends_what_waits_for_the_language_model() {
     unsure(&mut driver);
     let ended = driver.says("never mind");
     assert!(ended.commands.is_empty());
-    assert_eq!(ended.replies[0].text, replies::LET_GO);
+    assert_eq!(ended.replies[0].text, Matcher::english().replies().let_go);
 }
 
 /// A question, and what the language model says to it.
@@ -213,7 +213,11 @@ fn a_question_of_the_world_is_answered_by_the_language_model_where_it_knows() {
         (LanguageReply::UNAVAILABLE, 0.0),
         (LanguageReply::LATE, 0.9),
     ] {
-        assert_eq!(asked(status, confidence).1.replies[0].text, replies::UNKNOWN, "{status} {confidence}");
+        assert_eq!(
+            asked(status, confidence).1.replies[0].text,
+            Matcher::english().replies().unknown,
+            "{status} {confidence}"
+        );
     }
 }
 
@@ -221,9 +225,15 @@ fn a_question_of_the_world_is_answered_by_the_language_model_where_it_knows() {
 fn an_answer_that_does_not_come_is_told_and_who_speaks_on_calls_it_off() {
     let (mut driver, _) = asked(LanguageReply::PARTIAL, 0.9);
     let late = driver.waits(ANSWER_WITHIN + Duration::from_millis(20));
-    assert_eq!(late.replies[0].text, replies::UNKNOWN);
+    assert_eq!(late.replies[0].text, Matcher::english().replies().unknown);
     let (mut driver, _) = asked(LanguageReply::PARTIAL, 0.9);
     let next = driver.says("open the sunroof");
     assert_eq!((next.requests[0].task, functions(&next)), (LanguageRequest::CANCEL, vec!["sunroof.move"]));
-    assert!(driver.waits(ANSWER_WITHIN * 2).replies.iter().all(|reply| reply.text != replies::UNKNOWN));
+    assert!(
+        driver
+            .waits(ANSWER_WITHIN * 2)
+            .replies
+            .iter()
+            .all(|reply| reply.text != Matcher::english().replies().unknown)
+    );
 }
