@@ -165,7 +165,7 @@ impl LanguageModel {
         let line =
             self.answers.next().context("the language model's program ended (its reason is above)")??;
         let told: serde_json::Value = serde_json::from_str(&line)?;
-        let meaning = told["meaning"].as_str().and_then(|meaning| eval::meaning(meaning).ok());
+        let meaning = told["answer"].as_str().and_then(|meaning| eval::meaning(meaning).ok());
         Ok((meaning, told["took_ms"].as_f64().unwrap_or_default()))
     }
 }

@@ -63,7 +63,7 @@ struct Arguments {
     #[arg(long, value_name = "TOML")]
     prompts: Option<PathBuf>,
     /// Answers requests from standard input, a line of JSON each (`{"text": …, "context": …}`), by a line of JSON each: what an utterance
-    /// means.
+    /// means, or with `"ask": true` the answer to a question.
     #[arg(long, group = "request")]
     lines: bool,
     /// Prints the grammar of an utterance's answers, and needs no model.
@@ -250,6 +250,8 @@ struct Line {
     text: String,
     #[serde(default)]
     context: String,
+    #[serde(default)]
+    ask: bool,
 }
 
 fn lines(desk: &mut Desk, llama: &mut Llama<'_>) -> anyhow::Result<()> {
@@ -258,14 +260,14 @@ fn lines(desk: &mut Desk, llama: &mut Llama<'_>) -> anyhow::Result<()> {
         let request = LanguageRequest {
             header: Header::at(Time::ZERO),
             request_id: index.to_string(),
-            task: LanguageRequest::INTERPRET,
+            task: if line.ask { LanguageRequest::ANSWER } else { LanguageRequest::INTERPRET },
             text: line.text,
             context: line.context,
             deadline: Duration::from_secs(60).into(),
         };
         let (reply, ms) = measure::ask(desk, llama, &request, &mut |_| {});
         let told = serde_json::json!({
-            "meaning": (reply.status == LanguageReply::DONE).then_some(&reply.text),
+            "answer": (reply.status == LanguageReply::DONE).then_some(&reply.text),
             "confidence": reply.confidence,
             "took_ms": ms,
             "reason": reply.reason,
