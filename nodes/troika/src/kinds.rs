@@ -289,6 +289,7 @@ impl Kind for Voice {
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<VoiceConfig>(text, node)?;
+        config.check_language().map_err(|error| Problem::error(error.to_string()))?;
         let missing = match &config.source {
             SourceConfig::Files { folder, .. } => Some(folder).filter(|folder| !folder.is_dir()),
             SourceConfig::Wav { path } => Some(path).filter(|path| !path.is_file()),

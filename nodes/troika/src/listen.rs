@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use troika_voice::tongue::Tongue;
 
 /// Its file's name.
 const PROGRAM: &str = "troika-voice";
@@ -28,6 +29,9 @@ pub(crate) struct ListenArguments {
     /// The recogniser's model: whisper_tiny_en, or whisper_base.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// The language that is spoken, by its code; another than English wants --model whisper_base.
+    #[arg(long, value_name = "CODE", default_value_t)]
+    language: Tongue,
 }
 
 /// Becomes the program that listens.
@@ -44,6 +48,7 @@ pub(crate) fn listen(arguments: &ListenArguments) -> anyhow::Result<()> {
     if let Some(model) = &arguments.model {
         options.extend(["--model".into(), model.into()]);
     }
+    options.extend(["--language".into(), arguments.language.code().into()]);
     become_it(&options)
 }
 
@@ -59,8 +64,12 @@ pub(crate) fn are_recordings(text: &str) -> bool {
 }
 
 /// Scores recordings.
-pub(crate) fn evaluate(table: &Path, json: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn evaluate(table: &Path, json: Option<&Path>, language: Tongue) -> anyhow::Result<()> {
     let mut options: Vec<OsString> = vec!["--spoken".into(), table.into()];
+    if language != Tongue::English {
+        options.extend(["--language".into(), language.code().into()]);
+        options.extend(["--model".into(), "whisper_base".into()]);
+    }
     if let Some(file) = json {
         options.extend(["--report".into(), file.into()]);
     }

@@ -18,12 +18,10 @@ use troika_voice::{
     eval::{self, Case, Expected, Outcome, report},
     intent::IntentModel,
     matcher::{Matcher, Understood},
+    tongue::Tongue,
 };
 
 use crate::listen;
-
-/// The network that understands what no template knows.
-const NETWORK: &str = "intent_slots_en";
 
 /// Words to understand.
 #[derive(clap::Args)]
@@ -47,6 +45,9 @@ pub(crate) struct SayArguments {
 /// Which stages look.
 #[derive(clap::Args)]
 pub(crate) struct Stages {
+    /// The language of the words, by its code. The trained network reads English alone.
+    #[arg(long, value_name = "CODE", default_value_t)]
+    language: Tongue,
     /// Templates alone, without the network.
     #[arg(long)]
     templates_only: bool,
@@ -85,18 +86,20 @@ pub(crate) enum VoiceCommand {
 
 impl Stages {
     fn cascade(&self) -> anyhow::Result<Cascade> {
-        let network = if self.templates_only {
-            None
-        } else {
-            let catalogue = Catalogue::built_in();
-            Some(match &self.network {
-                Some(path) => IntentModel::load(path, catalogue)?,
-                None => {
-                    IntentModel::from_bytes(&Store::open_default()?.load_bytes(NETWORK)?, NETWORK, catalogue)?
-                }
-            })
+        if self.slm && self.language != Tongue::English {
+            bail!("--slm understands English, and --language is {}", self.language);
+        }
+        let catalogue = Catalogue::built_in();
+        let network = match (&self.network, self.language.network()) {
+            _ if self.templates_only => None,
+            (Some(_), None) => bail!("--network reads English, and --language is {}", self.language),
+            (Some(path), Some(_)) => Some(IntentModel::load(path, catalogue)?),
+            (None, Some(name)) => {
+                Some(IntentModel::from_bytes(&Store::open_default()?.load_bytes(name)?, name, catalogue)?)
+            }
+            (None, None) => None,
         };
-        Ok(Cascade::new(Matcher::english(), network))
+        Ok(Cascade::new(Matcher::of(self.language), network))
     }
 }
 
@@ -108,7 +111,7 @@ pub(crate) fn say(arguments: &SayArguments) -> anyhow::Result<()> {
         let Understood::Commands(calls) = cascade.understand(before).understood else {
             bail!("--after '{before}' is no command, so nothing can follow on it");
         };
-        if let Some(follows) = calls.last().and_then(|last| Matcher::english().follow_up(&utterance, last)) {
+        if let Some(follows) = calls.last().and_then(|last| cascade.matcher().follow_up(&utterance, last)) {
             println!("follows on  {}", eval::told(&Understood::Commands(follows)));
             return Ok(());
         }
@@ -159,7 +162,8 @@ impl LanguageModel {
     fn interpret(&mut self, utterance: &str, answer: &Answer) -> anyhow::Result<(Option<Expected>, f64)> {
         let context = answer.candidates().join(",");
         writeln!(self.requests, "{}", serde_json::json!({ "text": utterance, "context": context }))?;
-        let line = self.answers.next().context("the language model's program ended (its reason is above)")??;
+        let line =
+            self.answers.next().context("the language model's program ended (its reason is above)")??;
         let told: serde_json::Value = serde_json::from_str(&line)?;
         let meaning = told["answer"].as_str().and_then(|meaning| eval::meaning(meaning).ok());
         Ok((meaning, told["took_ms"].as_f64().unwrap_or_default()))
@@ -262,7 +266,7 @@ fn evaluate(files: &[PathBuf], json: Option<&Path>, errors: bool, stages: &Stage
             if files.len() > 1 {
                 bail!("{} is a table of recordings: score it alone", file.display());
             }
-            return listen::evaluate(file, json);
+            return listen::evaluate(file, json, stages.language);
         }
         cases.extend(eval::cases(&text).with_context(|| file.display().to_string())?);
     }

@@ -1,24 +1,29 @@
-//! Scores a template file on files of utterances: `score TEMPLATES TSV...`. Exit 1 if a line is not exact.
+//! Scores a language's folder (`templates/de`) on files of utterances: `score FOLDER TSV...`. Exit 1 if a line is not exact.
 
-use std::{fs, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 use troika_vehicle::catalogue::Catalogue;
-use troika_voice::{eval, matcher::Matcher};
+use troika_voice::{
+    eval,
+    matcher::{Matcher, Sources},
+};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let Some(templates) = args.next() else {
-        eprintln!("usage: score TEMPLATES TSV...");
+    let Some(folder) = args.next() else {
+        eprintln!("usage: score FOLDER TSV...");
         return ExitCode::from(2);
     };
-    let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+    let folder = Path::new(&folder);
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let run = |tsv: &str| -> Result<bool, String> {
-        let matcher =
-            Matcher::new(&read(&templates)?, Catalogue::built_in()).map_err(|error| error.to_string())?;
-        let cases = eval::cases(&read(tsv)?).map_err(|error| format!("{tsv}: {error}"))?;
-        let score = eval::score(&cases, |case| {
-            (case.utterance.clone(), matcher.understand(&case.utterance))
-        });
+        let [words, templates, replies] =
+            ["words.toml", "templates.toml", "replies.toml"].map(|file| read(&folder.join(file)));
+        let (words, templates, replies) = (words?, templates?, replies?);
+        let sources = Sources { words: &words, templates: &templates, replies: &replies };
+        let matcher = Matcher::new(&sources, Catalogue::built_in()).map_err(|error| error.to_string())?;
+        let cases = eval::cases(&read(Path::new(tsv))?).map_err(|error| format!("{tsv}: {error}"))?;
+        let score = eval::score(&cases, |case| (case.utterance.clone(), matcher.understand(&case.utterance)));
         score.wrong.iter().for_each(|line| println!("{line}"));
         println!(
             "{tsv}: {} of {} exact, gates {} of {}, breaches {}",

@@ -12,7 +12,6 @@
 //! several commands is carried out as one: if one is refused, none is sent. A command without a result within
 //! [`RESULT_WITHIN`] is told to have failed (SR-VOI-004).
 
-mod replies;
 mod talk;
 
 use std::collections::VecDeque;
@@ -34,6 +33,7 @@ use crate::{
     cascade::{Answer, Cascade},
     eval,
     matcher::{Matcher, Understood},
+    replies::Replies,
 };
 use talk::Talk;
 
@@ -161,11 +161,16 @@ impl CommandNode {
         }
     }
 
+    fn replies(&self) -> &'static Replies {
+        self.cascade.matcher().replies()
+    }
+
     fn transcript(&mut self, tick: &Tick, heard: &Transcript, speed: Option<f32>, outputs: &mut Outputs) {
         if !heard.r#final {
             return;
         }
         let matcher = self.cascade.matcher();
+        let replies = matcher.replies();
         let asked = self.asked.take().filter(|asked| tick.now.since(asked.since) <= CONFIRM_WITHIN);
         // What is no number is unsure too.
         let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
@@ -175,9 +180,9 @@ impl CommandNode {
                 Some(true) if !unsure => return self.carry_out(tick, heard, asked, speed, outputs),
                 Some(true) => {
                     self.asked = Some(asked);
-                    return say(tick, heard, VoiceReply::CONFIRM, replies::AGAIN, outputs);
+                    return say(tick, heard, VoiceReply::CONFIRM, &replies.again, outputs);
                 }
-                Some(false) => return say(tick, heard, VoiceReply::REJECTED, replies::LET_GO, outputs),
+                Some(false) => return say(tick, heard, VoiceReply::REJECTED, &replies.let_go, outputs),
                 None => {}
             }
         }
@@ -193,7 +198,7 @@ impl CommandNode {
         if let Some(open) = self.open.take() {
             // Nobody has heard a question about it yet: what is said now is no answer to one.
             let no = matcher.yes_or_no(&heard.text) == Some(false);
-            let text = if no { replies::LET_GO } else { replies::AGAIN };
+            let text = if no { &replies.let_go } else { &replies.again };
             say(tick, &open.heard, VoiceReply::REJECTED, text, outputs);
             if no {
                 return;
@@ -219,7 +224,7 @@ impl CommandNode {
             }
             Understood::Dialogue => say(tick, heard, VoiceReply::DIALOGUE, "", outputs),
             Understood::Commands(_) | Understood::Ask(_) if unsure => {
-                say(tick, heard, VoiceReply::REJECTED, replies::AGAIN, outputs);
+                say(tick, heard, VoiceReply::REJECTED, &replies.again, outputs);
             }
             Understood::Ask(question) => {
                 self.talk.asked(&heard.text, tick.now);
@@ -249,7 +254,7 @@ impl CommandNode {
             self.question.take_if(|question| question.heard.utterance_id == reply.request_id)
         {
             let known = reply.status == LanguageReply::DONE && reply.confidence >= ANSWER_FROM;
-            let text = if known { &reply.text } else { replies::UNKNOWN };
+            let text = if known { &reply.text } else { &self.replies().unknown };
             return say(tick, &question.heard, VoiceReply::DIALOGUE, text, outputs);
         }
         let Some(open) = self.open.take_if(|open| open.heard.utterance_id == reply.request_id) else {
@@ -272,7 +277,7 @@ impl CommandNode {
         outputs: &mut Outputs,
     ) {
         let Understood::Commands(calls) = &answer.understood else {
-            return say(tick, heard, VoiceReply::REJECTED, replies::AGAIN, outputs);
+            return say(tick, heard, VoiceReply::REJECTED, &self.replies().again, outputs);
         };
         let request = Asked {
             calls: calls.clone(),
@@ -285,9 +290,11 @@ impl CommandNode {
         }
         match verdict(&request.calls, speed, true) {
             // What would be refused all the same is not asked for.
-            Verdict::Refuse(why) => say(tick, heard, VoiceReply::REFUSED, &replies::refused(&why), outputs),
+            Verdict::Refuse(why) => {
+                say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
+            }
             Verdict::Execute | Verdict::Confirm => {
-                say(tick, heard, VoiceReply::CONFIRM, &replies::ask_back(&request.calls), outputs);
+                say(tick, heard, VoiceReply::CONFIRM, &self.replies().ask_back(&request.calls), outputs);
                 self.asked = Some(request);
             }
         }
@@ -304,9 +311,11 @@ impl CommandNode {
     ) {
         match verdict(&request.calls, speed, false) {
             Verdict::Execute => self.send(tick, heard, &request, false, outputs),
-            Verdict::Refuse(why) => say(tick, heard, VoiceReply::REFUSED, &replies::refused(&why), outputs),
+            Verdict::Refuse(why) => {
+                say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
+            }
             Verdict::Confirm => {
-                say(tick, heard, VoiceReply::CONFIRM, &replies::ask_back(&request.calls), outputs);
+                say(tick, heard, VoiceReply::CONFIRM, &self.replies().ask_back(&request.calls), outputs);
                 self.asked = Some(request);
             }
         }
@@ -323,9 +332,11 @@ impl CommandNode {
     ) {
         match verdict(&asked.calls, speed, true) {
             Verdict::Execute => self.send(tick, heard, &asked, true, outputs),
-            Verdict::Refuse(why) => say(tick, heard, VoiceReply::REFUSED, &replies::refused(&why), outputs),
+            Verdict::Refuse(why) => {
+                say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
+            }
             // A confirmed situation never asks again; should a gate do so, nothing is done.
-            Verdict::Confirm => say(tick, heard, VoiceReply::REJECTED, replies::LET_GO, outputs),
+            Verdict::Confirm => say(tick, heard, VoiceReply::REJECTED, &self.replies().let_go, outputs),
         }
     }
 
@@ -342,7 +353,7 @@ impl CommandNode {
         }
         let count = request.calls.len().min(MOST);
         if self.sent.len() + count > RATE {
-            return say(tick, heard, VoiceReply::REFUSED, replies::TOO_MANY, outputs);
+            return say(tick, heard, VoiceReply::REFUSED, &self.replies().too_many, outputs);
         }
         self.sent.extend(std::iter::repeat_n(tick.now, count));
         self.talk.done(&request.calls, tick.now);
@@ -376,7 +387,7 @@ impl CommandNode {
                 since: tick.now,
             });
         }
-        let text = replies::carried_out(&request.calls, self.brief);
+        let text = self.replies().carried_out(&request.calls, self.brief);
         outputs.reply.send(VoiceReply {
             header: Header::at(tick.now),
             utterance_id: heard.utterance_id.clone(),
@@ -398,7 +409,7 @@ impl CommandNode {
         outputs.reply.send(VoiceReply {
             header: Header::at(tick.now),
             utterance_id: waiting.utterance_id,
-            text: replies::failed(&waiting.function, &result.reason),
+            text: self.replies().failed(&waiting.function, &result.reason),
             kind: VoiceReply::REFUSED,
             command_id: waiting.id,
         });
@@ -406,6 +417,7 @@ impl CommandNode {
 
     /// Commands that nobody answered.
     fn overdue(&mut self, tick: &Tick, outputs: &mut Outputs) -> bool {
+        let replies = self.replies();
         let mut any = false;
         while let Some(waiting) = self.waiting.front() {
             if tick.now.since(waiting.since) <= RESULT_WITHIN && self.waiting.len() <= WAITING {
@@ -416,7 +428,7 @@ impl CommandNode {
             outputs.reply.send(VoiceReply {
                 header: Header::at(tick.now),
                 utterance_id: waiting.utterance_id,
-                text: replies::failed(&waiting.function, replies::NO_ANSWER),
+                text: replies.failed(&waiting.function, &replies.no_answer),
                 kind: VoiceReply::REFUSED,
                 command_id: waiting.id,
             });
@@ -508,7 +520,7 @@ impl Step for CommandNode {
             self.question.take_if(|question| tick.now.since(question.since) > ANSWER_WITHIN)
         {
             worked = true;
-            say(tick, &question.heard, VoiceReply::DIALOGUE, replies::UNKNOWN, outputs);
+            say(tick, &question.heard, VoiceReply::DIALOGUE, &self.replies().unknown, outputs);
         }
         for heard in inputs.transcript.iter() {
             worked = true;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use troika_kit::Duration;
 
-use crate::{turn::Pace, wake::Mode};
+use crate::{tongue::Tongue, turn::Pace, wake::Mode};
 
 /// The topic of the cabin's audio.
 pub const CABIN_AUDIO: &str = "/cabin/audio";
@@ -22,6 +22,8 @@ pub struct VoiceConfig {
     pub vad: Option<PathBuf>,
     /// Another intent-and-slot network than the project's own.
     pub intent: Option<PathBuf>,
+    /// The language that is spoken with the vehicle, by its code: `en` or `de`.
+    pub spoken_language: Tongue,
     /// Whether a language model listens on /voice/language_request (a node of the kind `slm`).
     pub language: bool,
     /// The model store that the one which is not named is taken from; by default where `troika models pull` puts it.
@@ -102,6 +104,7 @@ impl Default for VoiceConfig {
             whisper: None,
             vad: None,
             intent: None,
+            spoken_language: Tongue::English,
             language: false,
             models: None,
             model: "whisper_tiny_en".to_owned(),
@@ -134,6 +137,25 @@ pub enum ConfigError {
     /// It says what is not known.
     #[error("{0}")]
     Text(String),
+    /// The recogniser's model does not know the language that is spoken.
+    #[error(
+        "`model = \"{model}\"` hears English alone: with `spoken_language = \"{tongue}\"` set `model = \"whisper_base\"` \
+         (fetched by `troika models pull whisper_base`)"
+    )]
+    EnglishModel {
+        /// The model.
+        model: String,
+        /// The language.
+        tongue: Tongue,
+    },
+    /// A setting is for what understands English alone: the trained network, the language model.
+    #[error("`{key}` is for English alone: with `spoken_language = \"{tongue}\"` leave it out")]
+    EnglishAlone {
+        /// The setting.
+        key: &'static str,
+        /// The language.
+        tongue: Tongue,
+    },
     /// A model's place is not told.
     #[error("no {0} model: name it (`{0} = FILE`)")]
     NoModel(&'static str),
@@ -160,6 +182,26 @@ impl VoiceConfig {
     /// When the file cannot be read, or says what is not known.
     pub fn load(text_or_file: &str) -> Result<VoiceConfig, ConfigError> {
         read(text_or_file)
+    }
+
+    /// Whether the models that are named know the language that is spoken.
+    ///
+    /// # Errors
+    /// When one does not, with what to name instead.
+    pub fn check_language(&self) -> Result<(), ConfigError> {
+        let tongue = self.spoken_language;
+        if tongue == Tongue::English {
+            return Ok(());
+        }
+        // The passports' names tell it; a file is looked into when it is loaded.
+        if self.whisper.is_none() && self.model.ends_with("_en") {
+            return Err(ConfigError::EnglishModel { model: self.model.clone(), tongue });
+        }
+        let keys = [("intent", self.intent.is_some()), ("language", self.language)];
+        match keys.into_iter().find(|(_, set)| *set) {
+            Some((key, _)) => Err(ConfigError::EnglishAlone { key, tongue }),
+            None => Ok(()),
+        }
     }
 
     /// How a turn is paced.
@@ -197,7 +239,24 @@ mod tests {
         let config = config.expect("reads");
         assert_eq!(config.source, SourceConfig::Files { folder: "speech".into(), gap_s: 1.5, wait_s: 0.0 });
         assert_eq!(config.threads, 1);
+        assert_eq!(config.spoken_language, Tongue::English);
         assert_eq!(config.models, Some(PathBuf::from("m")));
+    }
+
+    #[test]
+    fn another_language_wants_a_model_that_knows_it() {
+        let config = |text: &str| VoiceConfig::load(text).expect("reads");
+        assert!(config("{}").check_language().is_ok());
+        let english = config(r#"{"spoken_language": "de"}"#).check_language().expect_err("tiny.en");
+        assert!(english.to_string().contains("troika models pull whisper_base"), "{english}");
+        assert!(config(r#"{"spoken_language": "de", "model": "whisper_base"}"#).check_language().is_ok());
+        for (key, value) in [("intent", "\"en.onnx\""), ("language", "true")] {
+            let text = format!(r#"{{"spoken_language": "de", "model": "whisper_base", "{key}": {value}}}"#);
+            let error = config(&text).check_language().expect_err("English alone").to_string();
+            assert!(error.contains(key) && error.contains("leave it out"), "{error}");
+        }
+        let unknown = VoiceConfig::load(r#"{"spoken_language": "fr"}"#).expect_err("not there").to_string();
+        assert!(unknown.contains("there are en and de"), "{unknown}");
     }
 
     #[test]

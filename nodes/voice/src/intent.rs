@@ -1,4 +1,4 @@
-//! The intent-and-slot network (`models/intent_slots_en`): what was said in words that no template knows, with how sure that is.
+//! The intent-and-slot network (`models/intent_slots_en`; it reads English alone): what was said in words that no template knows, with how sure that is.
 //!
 //! One run looks at a whole utterance. Where it holds several commands the network says where they part, and each part is looked
 //! at again with the rest as its context. Slots are choices, numbers (one of those said, or a constant that words like "halfway"
@@ -12,10 +12,7 @@ use std::{path::Path, sync::Arc};
 use tract_onnx::prelude::*;
 use troika_vehicle::catalogue::{Call, Catalogue};
 
-use crate::matcher::{
-    self, Understood,
-    text::{self, Word},
-};
+use crate::matcher::{Matcher, Understood, text::Word};
 use encode::MOST;
 use schema::Schema;
 
@@ -113,7 +110,7 @@ impl IntentModel {
             .map_err(|error| told(format!("{error:#}")))?;
         let model = IntentModel { plan, schema, catalogue };
         // A run, so that a network of other shapes is told now and not at the first word.
-        let words = text::words("open the window");
+        let words = Matcher::english().words().split("open the window");
         model.run(&words, &vec![true; words.len()]).map_err(|error| told(error.to_string()))?;
         Ok(model)
     }
@@ -123,11 +120,13 @@ impl IntentModel {
     /// # Errors
     /// When the run fails.
     pub fn understand(&self, utterance: &str) -> Result<Option<Meant>, IntentError> {
-        let words = text::words(utterance);
+        // The network was trained on words read so.
+        let english = Matcher::english().words();
+        let words = english.split(utterance);
         if words.is_empty() || words.len() > MOST {
             return Ok(None);
         }
-        let spoken: Vec<String> = text::spoken(utterance).into_iter().map(|(word, _)| word).collect();
+        let spoken: Vec<String> = english.spoken(utterance).into_iter().map(|(word, _)| word).collect();
         let whole = vec![true; words.len()];
         let answers = self.run(&words, &whole)?;
         let mut candidates = self.candidates(&answers);
@@ -165,8 +164,8 @@ impl IntentModel {
             }
         }
         let understood = match other {
-            None => matcher::checked(calls, self.catalogue),
-            Some(_) if !calls.is_empty() => matcher::checked(calls, self.catalogue),
+            None => Matcher::english().checked(calls),
+            Some(_) if !calls.is_empty() => Matcher::english().checked(calls),
             Some(intent) => match self.schema.intents[intent].as_str() {
                 "dialogue" => Understood::Dialogue,
                 "ask" => Understood::Ask(self.question(&candidates)),
@@ -178,13 +177,14 @@ impl IntentModel {
 
     /// The question for what lacks: of the likeliest function's first slot that has no value when unsaid.
     fn question(&self, candidates: &[(String, f32)]) -> String {
+        let replies = Matcher::english().replies();
         candidates
             .iter()
             .find_map(|(name, _)| self.catalogue.function(name))
             .and_then(|function| {
                 function.slots.iter().rfind(|slot| slot.unsaid.is_none() && slot.with.is_none())
             })
-            .map_or_else(|| matcher::question(""), |slot| matcher::question(&slot.name))
+            .map_or_else(|| replies.question(""), |slot| replies.question(&slot.name))
     }
 
     fn candidates(&self, answers: &Answers) -> Vec<(String, f32)> {

@@ -4,8 +4,8 @@
 //! - [`audio`], [`vad`]: samples to utterances.
 //! - [`wake`]: who is spoken to: a wake word, a button, or always.
 //! - [`turn`]: when an utterance is decoded; [`words`]: what the decoder's answer is worth.
-//! - [`matcher`]: words to vehicle functions, from `templates/en.toml`; [`intent`]: the network for what no template knows;
-//!   [`cascade`]: which of them holds; [`eval`] measures it.
+//! - [`matcher`]: words to vehicle functions, from `templates`; [`tongue`]: the languages there are; [`intent`]: the network for what
+//!   no template knows; [`cascade`]: which of them holds; [`eval`] measures it.
 //! - [`command`]: the step that puts them behind the catalogue's gates.
 //! - [`language`]: what the language model is asked (it runs in `slm/`), and the grammar of its answers.
 //! - [`whisper_ggml`]: the recogniser's weights in the form that it reads.
@@ -21,6 +21,8 @@ pub mod intent;
 pub mod language;
 pub mod matcher;
 pub mod prompt;
+mod replies;
+pub mod tongue;
 pub mod turn;
 pub mod vad;
 pub mod wake;

@@ -1,9 +1,11 @@
 //! What the recogniser is told beforehand: one saying for each vehicle function, from the templates. Whisper takes it for what was
 //! said before and prefers its words and its way of writing numbers.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
+
+use crate::tongue::Tongue;
 
 #[derive(Deserialize)]
 struct File {
@@ -17,23 +19,18 @@ struct Said {
     text: String,
 }
 
-static ENGLISH: LazyLock<Vec<Said>> = LazyLock::new(|| {
+/// Each function's name with its saying in a language, in the file's order.
+pub fn sayings(tongue: Tongue) -> Vec<(String, String)> {
     // The file is in the binary, and the tests below read it: it cannot fail to.
-    toml::from_str::<File>(include_str!("../templates/en-prompt.toml"))
-        .map(|file| file.said)
-        .unwrap_or_default()
-});
-
-/// Each function's name with its saying, in the file's order.
-pub fn sayings() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ENGLISH.iter().map(|said| (said.function.as_str(), said.text.as_str()))
+    let said = toml::from_str::<File>(tongue.prompt()).map(|file| file.said).unwrap_or_default();
+    said.into_iter().map(|said| (said.function, said.text)).collect()
 }
 
-/// The sayings as one text.
-pub fn english() -> &'static str {
-    static TEXT: LazyLock<String> =
-        LazyLock::new(|| sayings().map(|(_, text)| text).collect::<Vec<_>>().join(" "));
-    &TEXT
+/// The sayings of a language as one text.
+pub fn of(tongue: Tongue) -> &'static str {
+    static TEXTS: [OnceLock<String>; Tongue::ALL.len()] = [const { OnceLock::new() }; Tongue::ALL.len()];
+    TEXTS[tongue as usize]
+        .get_or_init(|| sayings(tongue).into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -47,27 +44,33 @@ mod tests {
 
     #[test]
     fn every_saying_means_its_function() {
-        for (function, text) in sayings() {
-            let Understood::Commands(calls) = Matcher::english().understand(text) else {
-                panic!("'{text}' is no command");
-            };
-            assert_eq!(calls[0].function, function, "{text}");
+        for tongue in Tongue::ALL {
+            for (function, text) in sayings(tongue) {
+                let Understood::Commands(calls) = Matcher::of(tongue).understand(&text) else {
+                    panic!("'{text}' is no command");
+                };
+                assert_eq!(calls[0].function, function, "{text}");
+            }
         }
     }
 
     #[test]
     fn no_function_is_said_twice_and_none_is_unknown() {
-        let said: BTreeSet<&str> = sayings().map(|(function, _)| function).collect();
-        assert_eq!(said.len(), sayings().count());
-        let known: BTreeSet<&str> =
-            Catalogue::built_in().functions().iter().map(|function| function.name.as_str()).collect();
-        assert!(said.is_subset(&known), "{:?}", said.difference(&known).collect::<Vec<_>>());
-        let missing: Vec<_> = known.difference(&said).collect();
-        assert!(missing.is_empty(), "no saying for {missing:?}");
+        let known: BTreeSet<String> =
+            Catalogue::built_in().functions().iter().map(|function| function.name.clone()).collect();
+        for tongue in Tongue::ALL {
+            let said: BTreeSet<String> = sayings(tongue).into_iter().map(|(function, _)| function).collect();
+            assert_eq!(said.len(), sayings(tongue).len());
+            assert!(said.is_subset(&known), "{:?}", said.difference(&known).collect::<Vec<_>>());
+            let missing: Vec<_> = known.difference(&said).collect();
+            assert!(missing.is_empty(), "{tongue}: no saying for {missing:?}");
+        }
     }
 
     #[test]
     fn it_is_short_enough_for_the_decoder() {
-        assert!((100..=900).contains(&english().len()), "{} bytes", english().len());
+        for tongue in Tongue::ALL {
+            assert!((100..=900).contains(&of(tongue).len()), "{tongue}: {} bytes", of(tongue).len());
+        }
     }
 }

@@ -54,19 +54,14 @@ pub enum Progress {
     BrokenOff,
 }
 
-/// Nothing ends in these.
-const UNENDING: [&str; 17] = [
-    "and", "or", "the", "a", "an", "to", "of", "my", "your", "at", "by", "than", "for", "with", "from",
-    "set", "is",
-];
-
 /// How far these words have come.
 pub fn progress(matcher: &Matcher, text: &str) -> Progress {
-    let bare = crate::matcher::text::bare(text);
+    let words = matcher.words();
+    let bare = words.bare(text);
     let Some(last) = bare.split(' ').next_back().filter(|word| !word.is_empty()) else {
         return Progress::Open;
     };
-    if UNENDING.contains(&last) || text.ends_with("...") || text.ends_with(['-', ',']) {
+    if words.unending.iter().any(|word| word == last) || text.ends_with("...") || text.ends_with(['-', ',']) {
         return Progress::BrokenOff;
     }
     if matcher.yes_or_no(text).is_some() {

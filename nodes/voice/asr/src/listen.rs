@@ -200,12 +200,19 @@ pub struct Listener {
     cutter: Cutter,
     turn: Turn<Heard>,
     over: VecDeque<Said>,
+    matcher: &'static Matcher,
 }
 
 impl Listener {
-    /// With a voice activity model.
-    pub fn new(silero: Silero, settings: EndpointSettings, pace: Pace) -> Listener {
-        Listener { cutter: Cutter::new(silero, settings), turn: Turn::new(pace), over: VecDeque::new() }
+    /// With a voice activity model, and the matcher that tells a whole command from one that breaks off.
+    pub fn new(
+        silero: Silero,
+        settings: EndpointSettings,
+        pace: Pace,
+        matcher: &'static Matcher,
+    ) -> Listener {
+        let cutter = Cutter::new(silero, settings);
+        Listener { cutter, turn: Turn::new(pace), over: VecDeque::new(), matcher }
     }
 
     /// This leaves the loudspeaker (see [`Cutter::played`]).
@@ -237,7 +244,7 @@ impl Listener {
     /// An answer.
     pub fn heard(&mut self, now: Time, id: u64, heard: Heard, took: Duration) -> Vec<Step> {
         let mut steps = Vec::new();
-        let progress = progress(Matcher::english(), &heard.text);
+        let progress = progress(self.matcher, &heard.text);
         let acts = self.turn.heard(now, id, heard, took, progress);
         self.act(acts, &mut steps);
         steps

@@ -9,7 +9,10 @@ use clap::Parser;
 use measure::Ears;
 use troika_asr::whisper::Settings;
 use troika_models::Store;
-use troika_voice::config::{SourceConfig, VoiceConfig};
+use troika_voice::{
+    config::{SourceConfig, VoiceConfig},
+    tongue::Tongue,
+};
 
 /// Speech to vehicle commands.
 #[derive(Parser)]
@@ -66,6 +69,9 @@ struct Arguments {
     /// The recogniser's model: whisper_tiny_en, or whisper_base (fetched when asked for).
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// The language that is spoken: en, or de (with --model whisper_base).
+    #[arg(long, value_name = "CODE")]
+    language: Option<Tongue>,
     /// Encoder positions at least, 50 a second: to see what it does.
     #[arg(long, value_name = "N", hide = true)]
     positions: Option<i32>,
@@ -108,13 +114,15 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     config.whisper = arguments.whisper.or(config.whisper);
     config.vad = arguments.vad.or(config.vad);
     config.model = arguments.model.unwrap_or(config.model);
+    config.spoken_language = arguments.language.unwrap_or(config.spoken_language);
+    config.check_language()?;
     find_models(&mut config)?;
     config.threads = arguments.threads.unwrap_or(config.threads);
     config.partials_s = arguments.partials.unwrap_or(config.partials_s);
     if let Some(name) = arguments.microphone {
         config.source = SourceConfig::Microphone { device: (name != "default").then_some(name) };
     }
-    let mut settings = Settings { threads: config.threads, ..Settings::default() };
+    let mut settings = Settings { threads: config.threads, ..Settings::of(config.spoken_language) };
     settings.positions = arguments.positions.unwrap_or(settings.positions);
     settings.tail_s = arguments.tail.unwrap_or(settings.tail_s);
     settings.aligned &= !arguments.not_aligned;

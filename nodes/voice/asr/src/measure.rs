@@ -85,7 +85,9 @@ impl Ears {
 
     fn take(&mut self, file: &Path) -> anyhow::Result<Heard> {
         let samples = audio::read(file)?;
-        let mut listener = Listener::new(Silero::load(&self.vad)?, EndpointSettings::default(), self.pace);
+        let silero = Silero::load(&self.vad)?;
+        let matcher = self.stages.matcher();
+        let mut listener = Listener::new(silero, EndpointSettings::default(), self.pace, matcher);
         let clock = self.clock;
         let takes = recording(&mut listener, &mut self.recogniser, &samples, || clock.now())?;
         let texts: Vec<&str> = takes.iter().map(|take| take.heard.text.as_str()).collect();

@@ -29,6 +29,7 @@ use troika_voice::{
     command::CommandNode,
     config::{CABIN_AUDIO, SourceConfig, VoiceConfig},
     ears,
+    matcher::Matcher,
     vad::{EndpointSettings, Silero},
     wake::{self, Gate, Mode, Spotter},
     words,
@@ -88,7 +89,7 @@ pub(crate) fn on(
     open: impl FnOnce() -> anyhow::Result<Arc<dyn Transport>>,
     stop: &StopToken,
 ) -> anyhow::Result<()> {
-    let settings = Settings { threads: config.threads, ..Settings::default() };
+    let settings = Settings { threads: config.threads, ..Settings::of(config.spoken_language) };
     let recogniser = Recogniser::load(&config.whisper_file()?, settings)?;
     let silero = Silero::load(&config.vad_file()?)?;
 
@@ -122,7 +123,12 @@ pub(crate) fn on(
     let source = source::start(&config.source, &edge, clock, stop.clone())?;
     let mut voice = Voice {
         clock,
-        listener: Listener::new(silero, EndpointSettings::default(), config.pace()),
+        listener: Listener::new(
+            silero,
+            EndpointSettings::default(),
+            config.pace(),
+            Matcher::of(config.spoken_language),
+        ),
         worker: Worker::start(recogniser, clock).context("no thread for the recogniser")?,
         gate: Gate::new(config.wake),
         spotter,

@@ -4,24 +4,23 @@ use troika_models::Store;
 use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{cascade::Cascade, config::VoiceConfig, intent::IntentModel, matcher::Matcher};
 
-/// The project's own network, by its name in the store.
-const NETWORK: &str = "intent_slots_en";
-
-/// The stages that understand: the templates, and the network that is named or else the project's own.
+/// The stages that understand the language that is spoken: its templates, and the network that is named or else the project's own, if
+/// there is one for it.
 ///
 /// # Errors
 /// When the network is not to be had.
 pub fn cascade(config: &VoiceConfig) -> anyhow::Result<Cascade> {
     let catalogue = Catalogue::built_in();
-    let network = match &config.intent {
-        Some(path) => IntentModel::load(path, catalogue)?,
-        None => {
+    let network = match (&config.intent, config.spoken_language.network()) {
+        (Some(path), _) => Some(IntentModel::load(path, catalogue)?),
+        (None, Some(name)) => {
             let store = match &config.models {
                 Some(folder) => Store::open(folder)?,
                 None => Store::open_default()?,
             };
-            IntentModel::from_bytes(&store.load_bytes(NETWORK)?, NETWORK, catalogue)?
+            Some(IntentModel::from_bytes(&store.load_bytes(name)?, name, catalogue)?)
         }
+        (None, None) => None,
     };
-    Ok(Cascade::new(Matcher::english(), Some(network)))
+    Ok(Cascade::new(Matcher::of(config.spoken_language), network))
 }

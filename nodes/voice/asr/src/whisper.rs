@@ -8,6 +8,7 @@ use std::path::Path;
 use troika_host::StopToken;
 use troika_voice::{
     audio::RATE,
+    tongue::Tongue,
     words::{Answer, Doubt, Heard, Token},
 };
 use whisper_rs::{
@@ -39,6 +40,8 @@ const ALIGNMENT_BYTES: usize = 64 << 20;
 pub struct Settings {
     /// Threads. On busy cores two are slower than one.
     pub threads: u8,
+    /// The language that is spoken; another than English wants a multilingual model.
+    pub tongue: Tongue,
     /// What people say to a vehicle: whisper takes it for what was said before and prefers its words. Empty: none.
     pub prompt: String,
     /// Encoder positions at least. Whisper was trained on 30 s (1500), and with the prompt a small window makes it say the same
@@ -52,9 +55,17 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        Settings::of(Tongue::English)
+    }
+}
+
+impl Settings {
+    /// For a language.
+    pub fn of(tongue: Tongue) -> Settings {
         Settings {
             threads: 1,
-            prompt: troika_voice::prompt::english().to_owned(),
+            tongue,
+            prompt: troika_voice::prompt::of(tongue).to_owned(),
             positions: 512,
             tail_s: 1.0,
             aligned: true,
@@ -84,6 +95,8 @@ pub struct Recogniser {
     context: WhisperContext,
     settings: Settings,
     prompt: Vec<i32>,
+    /// What each run starts from. The language is set here once: whisper-rs keeps its text for ever.
+    params: FullParams<'static, 'static>,
 }
 
 impl Recogniser {
@@ -107,6 +120,9 @@ impl Recogniser {
         }
         let context =
             WhisperContext::new_with_params(path, params).map_err(|error| told(error.to_string()))?;
+        if settings.tongue != Tongue::English && !context.is_multilingual() {
+            return Err(told(format!("it hears English alone, and '{}' is spoken", settings.tongue)));
+        }
         let state = context.create_state().map_err(|error| told(error.to_string()))?;
         if settings.prompt.len() > PROMPT_BYTES {
             return Err(told(format!(
@@ -118,7 +134,9 @@ impl Recogniser {
             "" => Vec::new(),
             text => context.tokenize(text, PROMPT_TOKENS).map_err(|error| told(error.to_string()))?,
         };
-        Ok(Recogniser { state, context, settings, prompt })
+        let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+        params.set_language(Some(settings.tongue.code()));
+        Ok(Recogniser { state, context, settings, prompt, params })
     }
 
     /// The words of one utterance: mono, 16 kHz, 28 s at most (what is longer is cut off).
@@ -163,7 +181,7 @@ impl Recogniser {
         let seconds = samples.len() as f32 / RATE as f32;
         let mut padded = samples.to_vec();
         padded.resize(samples.len().max((SHORTEST_S * RATE as f32) as usize), 0.0);
-        let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+        let mut params: FullParams<'_, '_> = self.params.clone();
         params.set_n_threads(i32::from(self.settings.threads.max(1)));
         params.set_translate(false);
         params.set_no_context(true);

@@ -12,6 +12,7 @@ use troika_kit::Duration;
 use troika_models::Store;
 use troika_voice::{
     audio::{self, RATE},
+    matcher::Matcher,
     turn::Pace,
     vad::{EndpointSettings, Silero},
 };
@@ -30,7 +31,8 @@ fn listener() -> Listener {
     let path = Store::open_default()
         .and_then(|store| store.load_path("silero_vad"))
         .expect("`troika models pull --set test`");
-    Listener::new(Silero::load(&path).expect("loads"), EndpointSettings::default(), Pace::default())
+    let silero = Silero::load(&path).expect("loads");
+    Listener::new(silero, EndpointSettings::default(), Pace::default(), Matcher::english())
 }
 
 fn fixture(name: &str) -> Vec<f32> {

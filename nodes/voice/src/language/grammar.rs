@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use troika_vehicle::catalogue::{Catalogue, Function, SlotSpec, SlotType};
 
-use crate::matcher::text;
+use crate::matcher::Matcher;
 
 /// Calls of one answer: people say two things at once, seldom three.
 pub const CALLS: usize = 3;
@@ -44,7 +44,10 @@ pub fn of(catalogue: &Catalogue, frame: &Frame<'_>) -> String {
         functions.retain(|function| !has_text(function));
     }
     let numbers: Vec<f64> = match frame.said_numbers {
-        true => frame.said.iter().flat_map(|said| text::words(said)).filter_map(|word| word.number).collect(),
+        true => {
+            let english = Matcher::english().words();
+            frame.said.iter().flat_map(|said| english.split(said)).filter_map(|word| word.number).collect()
+        }
         false => Vec::new(),
     };
     let mut rules = String::new();

@@ -7,45 +7,14 @@ use super::{
     rules::{self, Meaning},
     tag::{self, Tagged},
     templates::{Mood, Templates},
-    text::{self, Word},
+    text::Word,
+    words::Words,
 };
 
 /// Nobody speaks more commands in one breath; more cuts than this are not tried.
 const CLAUSES: usize = 4;
 /// Nor longer ones: what has more words is a conversation.
 const WORDS: usize = 48;
-/// Words that join commands.
-const JOINS: &[&str] = &["and", "then", "also", "plus", "but", "or"];
-const QUESTIONS: &[&str] = &[
-    "is", "are", "was", "were", "did", "does", "do", "why", "how", "when", "who", "what", "where", "which",
-    "should", "have", "has", "am", "if", "whose", "will", "would", "could", "can",
-];
-const SUBJECTS: &[&str] = &[
-    "i",
-    "he",
-    "she",
-    "they",
-    "we",
-    "it",
-    "you",
-    "that",
-    "there",
-    "this",
-    "someone",
-    "somebody",
-    "everyone",
-    "everybody",
-    "nobody",
-    "who",
-];
-/// What may be wanted otherwise.
-const WANTED: &[&str] = &["it", "this", "that", "everyone", "everybody"];
-const COPULAS: &[&str] =
-    &["is", "are", "was", "were", "has", "had", "am", "keeps", "feels", "feel", "looks", "gets"];
-/// Not somebody who can be called or written to.
-const NOBODY: &[&str] = &["me", "us", "you", "it", "that", "this", "myself"];
-/// Somebody, but who?
-const WHO: &[&str] = &["him", "her", "them", "someone", "somebody", "anyone"];
 
 /// What one clause is.
 enum Clause {
@@ -62,12 +31,13 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(matcher: &'a Matcher, utterance: &str) -> Reader<'a> {
-        Reader { matcher, spoken: text::spoken(utterance).into_iter().map(|(word, _)| word).collect() }
+        let spoken = matcher.words.spoken(utterance);
+        Reader { matcher, spoken: spoken.into_iter().map(|(word, _)| word).collect() }
     }
 }
 
 pub(super) fn utterance(matcher: &Matcher, utterance: &str) -> Understood {
-    let words = text::words(utterance);
+    let words = matcher.words.split(utterance);
     let reader = Reader::new(matcher, utterance);
     let templates = &matcher.templates;
     match reader.whole(&words) {
@@ -106,11 +76,11 @@ impl Reader<'_> {
         if cuts == 0 {
             return None;
         }
-        let places =
-            (1..words.len()).filter(|at| words[*at].after_break || JOINS.contains(&words[*at].norm.as_str()));
+        let Words { joins, against, .. } = &self.matcher.words;
+        let places = (1..words.len()).filter(|at| words[*at].after_break || joins.contains(&words[*at].norm));
         for at in places {
-            let skip = words[at..].iter().take_while(|word| JOINS.contains(&word.norm.as_str())).count();
-            let soft = words[at].after_break || words[at].norm == "but";
+            let skip = words[at..].iter().take_while(|word| joins.contains(&word.norm)).count();
+            let soft = words[at].after_break || against.contains(&words[at].norm);
             let (left, right) = (&words[..at], &words[at + skip..]);
             if left.is_empty() || right.is_empty() {
                 continue;
@@ -159,8 +129,7 @@ impl Reader<'_> {
             let mut lent = own.clone();
             let lends = |readings: &&Vec<_>| readings.iter().any(|concept| tag::is(concept, class));
             lent.concepts.extend(from.concepts.iter().filter(lends).cloned());
-            let templates = &self.matcher.templates;
-            let meaning = rules::meaning(templates, self.matcher.catalogue, &lent, Mood::Command, 0);
+            let meaning = rules::meaning(self.matcher, &lent, Mood::Command, 0);
             if let Some(Meaning::Calls(calls)) = meaning
                 && lent != own
             {
@@ -171,7 +140,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn tags(&self, words: &[Word]) -> Tagged {
-        tag::tag(&self.matcher.templates, words)
+        tag::tag(self.matcher, words)
     }
 
     fn is_filler(&self, words: &[Word]) -> bool {
@@ -184,28 +153,28 @@ impl Reader<'_> {
 
     /// Politeness and address off the front, and the mood of what is left.
     pub(super) fn stripped<'w>(&self, words: &'w [Word]) -> (&'w [Word], Mood) {
+        let Matcher { templates: Templates { address, .. }, words: language, .. } = self.matcher;
         let mut rest = words;
-        let address = &self.matcher.templates.address;
         while let Some(length) = address
             .iter()
             .filter(|phrase| starts(phrase, rest) && phrase.len() < rest.len())
             // "No, open it" begins with an answer; "no highways" does not.
-            .filter(|phrase| phrase[0] != "no" || rest[phrase.len()].after_break)
+            .filter(|phrase| phrase[0] != language.no || rest[phrase.len()].after_break)
             .map(Vec::len)
             .max()
         {
             rest = &rest[length..];
         }
-        let word = |at: usize| rest.get(at).map_or("", |word| word.norm.as_str());
-        let mood = if word(0) == "do" && word(1) == "not" {
+        let among = |list: &[String], at: usize| rest.get(at).is_some_and(|word| list.contains(&word.norm));
+        let mood = if language.forbids.iter().any(|phrase| starts(phrase, rest)) {
             Mood::Command
-        } else if QUESTIONS.contains(&word(0)) {
+        } else if among(&language.questions, 0) {
             Mood::Question
-        } else if rest.len() < words.len() && WANTED.contains(&word(0)) && !COPULAS.contains(&word(1)) {
+        } else if rest.len() < words.len() && among(&language.wanted, 0) && !among(&language.copulas, 1) {
             // "I would like it warmer".
             Mood::Command
-        } else if SUBJECTS.contains(&word(0)) && rest.len() > 1
-            || rest.iter().take(5).any(|word| COPULAS.contains(&word.norm.as_str()))
+        } else if among(&language.subjects, 0) && rest.len() > 1
+            || (0..5).any(|at| among(&language.copulas, at))
         {
             Mood::Statement
         } else {
@@ -217,26 +186,25 @@ impl Reader<'_> {
     /// One clause. `strays` words may be left unexplained; free text is looked at only when `free`, or when nothing in it
     /// joins commands.
     fn clause(&self, words: &[Word], strays: usize, free: bool) -> Clause {
-        let Matcher { templates, catalogue } = self.matcher;
+        let matcher = self.matcher;
         let (rest, mood) = self.stripped(words);
         if let Some(corrected) = self.corrected(rest, mood) {
             return Clause::Means(corrected);
         }
         let tagged = self.tags(rest);
-        if let Some(meaning) = rules::meaning(templates, catalogue, &tagged, mood, 0) {
+        if let Some(meaning) = rules::meaning(matcher, &tagged, mood, 0) {
             return Clause::Means(meaning);
         }
         let joins = rest
             .iter()
             .enumerate()
-            .any(|(at, word)| at > 0 && (word.after_break || JOINS.contains(&word.norm.as_str())));
+            .any(|(at, word)| at > 0 && (word.after_break || matcher.words.joins.contains(&word.norm)));
         if (free || !joins)
             && let Some(meaning) = self.free(rest)
         {
             return Clause::Means(meaning);
         }
-        if let Some(meaning) =
-            (strays > 0).then(|| rules::meaning(templates, catalogue, &tagged, mood, strays)).flatten()
+        if let Some(meaning) = (strays > 0).then(|| rules::meaning(matcher, &tagged, mood, strays)).flatten()
         {
             return Clause::Means(meaning);
         }
@@ -245,9 +213,9 @@ impl Reader<'_> {
 
     /// "The left, no, the right window".
     fn corrected(&self, words: &[Word], mood: Mood) -> Option<Meaning> {
-        let Matcher { templates, catalogue } = self.matcher;
         let (at, length) = (1..words.len()).find_map(|at| {
-            let found = templates.correction.iter().filter(|phrase| starts(phrase, &words[at..]));
+            let found =
+                self.matcher.templates.correction.iter().filter(|phrase| starts(phrase, &words[at..]));
             found.map(Vec::len).max().map(|length| (at, length))
         })?;
         let after = &words[at + length..];
@@ -262,33 +230,33 @@ impl Reader<'_> {
             return Some(Meaning::Calls(calls));
         }
         let merged = self.tags(&words[..at]).corrected_by(self.tags(after));
-        rules::meaning(templates, catalogue, &merged, mood, 0)
+        rules::meaning(self.matcher, &merged, mood, 0)
     }
 
     fn free(&self, words: &[Word]) -> Option<Meaning> {
-        let Matcher { templates, catalogue } = self.matcher;
+        let Matcher { templates, words: language, replies, .. } = self.matcher;
         // "Please" at the end is no part of a name.
-        let polite = |word: &Word| matches!(word.norm.as_str(), "please" | "thanks");
-        let end = words.iter().rposition(|word| !polite(word)).map_or(0, |at| at + 1);
+        let end =
+            words.iter().rposition(|word| !language.polite.end.contains(&word.norm)).map_or(0, |at| at + 1);
         let words = &words[..end];
         'next: for free in &templates.free {
-            let Some(captured) = free.pattern.matches(words) else { continue };
+            let Some(captured) = free.pattern.matches(words, &language.titles) else { continue };
             let mut call = Call { function: free.function.clone(), slots: free.slots.clone() };
             for (slot, (from, to)) in captured {
                 let raw = &self.spoken[words[from].from.0..words[to - 1].from.1];
                 let text = raw.join(" ");
-                let bare = text::bare(&text);
-                if slot == "contact" && WHO.contains(&bare.as_str()) {
-                    return Some(Meaning::Ask("Whom?".to_owned()));
+                let bare = language.bare(&text);
+                if slot == "contact" && language.who.contains(&bare) {
+                    return Some(Meaning::Ask(replies.question(&slot)));
                 }
-                if bare.is_empty() || slot != "text" && NOBODY.contains(&bare.as_str()) {
+                if bare.is_empty() || slot != "text" && language.nobody.contains(&bare) {
                     continue 'next;
                 }
-                let article = raw.len() > 1 && matches!(raw[0].as_str(), "the" | "a" | "an");
+                let article = raw.len() > 1 && language.is_article(&raw[0]);
                 let text = if article && slot != "text" { raw[1..].join(" ") } else { text };
                 call.slots.push((slot, text));
             }
-            return Some(rules::checked(vec![call], catalogue));
+            return Some(rules::checked(self.matcher, vec![call]));
         }
         None
     }
@@ -297,8 +265,9 @@ impl Reader<'_> {
     fn other(&self, templates: &Templates, words: &[Word]) -> Understood {
         let Some(first) = words.first() else { return Understood::Reject };
         let tagged = self.tags(words);
-        let asks =
-            QUESTIONS.contains(&first.norm.as_str()) && words.get(1).is_none_or(|word| word.norm != "not");
+        let language = &self.matcher.words;
+        let asks = language.questions.contains(&first.norm)
+            && words.get(1).is_none_or(|word| word.norm != language.not);
         if tagged.has("neg") && !asks || starts_any(&templates.reported, words) {
             return Understood::Reject;
         }
@@ -310,7 +279,7 @@ impl Reader<'_> {
             Mood::Question => Understood::Dialogue,
             Mood::Command if opener => Understood::Dialogue,
             Mood::Command if tagged.has("obj") && tagged.stray.is_empty() => {
-                Understood::Ask("What shall I do with it?".to_owned())
+                Understood::Ask(self.matcher.replies.which_act.clone())
             }
             Mood::Command if asked => Understood::Dialogue,
             _ => Understood::Reject,

@@ -11,7 +11,7 @@ use super::{
     rules::{self, Meaning},
     tag::Tagged,
     templates::{Follow, Mood, Rule},
-    text,
+    text::Word,
 };
 
 /// How much a number goes up by "more", as a share of its range: a level of ten by one, a window by a quarter.
@@ -33,7 +33,7 @@ const SIDES: &[(&str, &str)] =
     &[("driver", "passenger"), ("front_left", "front_right"), ("rear_left", "rear_right")];
 
 pub(super) fn up(matcher: &Matcher, utterance: &str, last: &Call) -> Option<Vec<Call>> {
-    let words = text::words(utterance);
+    let words = matcher.words.split(utterance);
     let reader = Reader::new(matcher, utterance);
     let (rest, mood) = reader.stripped(&words);
     if let Some(follow) = phrase(matcher, &words).or_else(|| phrase(matcher, rest)) {
@@ -55,15 +55,14 @@ pub(super) fn up(matcher: &Matcher, utterance: &str, last: &Call) -> Option<Vec<
 
 /// Whether an utterance is one of the phrases that speak of what was last, whatever else it may mean by itself.
 pub(super) fn is_phrase(matcher: &Matcher, utterance: &str) -> bool {
-    let words = text::words(utterance);
+    let words = matcher.words.split(utterance);
     let reader = Reader::new(matcher, utterance);
     phrase(matcher, &words).or_else(|| phrase(matcher, reader.stripped(&words).0)).is_some()
 }
 
 /// The whole of the words, "please" and the like aside, is a phrase about what was last.
-fn phrase(matcher: &Matcher, words: &[text::Word]) -> Option<Follow> {
-    let polite =
-        |word: &str| matches!(word, "please" | "thanks" | "and" | "now" | "then" | "ok" | "okay" | "just");
+fn phrase(matcher: &Matcher, words: &[Word]) -> Option<Follow> {
+    let polite = |word: &String| matcher.words.polite.follow.contains(word);
     let norms: Vec<String> = words.iter().map(|word| word.norm.clone()).collect();
     let first = norms.iter().position(|word| !polite(word))?;
     let end = norms.iter().rposition(|word| !polite(word))? + 1;
@@ -129,8 +128,7 @@ fn replaced(last: &Call, pairs: &[(&str, &str)]) -> Option<Call> {
 
 /// The last call with what is said now in the place of what it said.
 fn lent(matcher: &Matcher, own: &Tagged, last: &Call) -> Option<Vec<Call>> {
-    let templates = &matcher.templates;
-    let of_last = templates.rules.iter().filter(|rule| rule.function == last.function);
+    let of_last = matcher.templates.rules.iter().filter(|rule| rule.function == last.function);
     // The rules that could have made the last call, those that ask for least first.
     let mut bases: Vec<&Rule> = of_last
         .filter(|rule| rule.slots.iter().all(|(slot, value)| last.slot(slot) == Some(value)))
@@ -140,8 +138,7 @@ fn lent(matcher: &Matcher, own: &Tagged, last: &Call) -> Option<Vec<Call>> {
         let base = concepts(rule, last, matcher.catalogue);
         let before = single(matcher, &base)?;
         let merged = base.corrected_by(own.clone());
-        let Meaning::Calls(calls) = rules::meaning(templates, matcher.catalogue, &merged, Mood::Command, 0)?
-        else {
+        let Meaning::Calls(calls) = rules::meaning(matcher, &merged, Mood::Command, 0)? else {
             return None;
         };
         let mut new = Vec::new();
@@ -196,7 +193,7 @@ fn concepts(rule: &Rule, last: &Call, catalogue: &Catalogue) -> Tagged {
 }
 
 fn single(matcher: &Matcher, tagged: &Tagged) -> Option<Call> {
-    match rules::meaning(&matcher.templates, matcher.catalogue, tagged, Mood::Command, 0)? {
+    match rules::meaning(matcher, tagged, Mood::Command, 0)? {
         Meaning::Calls(mut calls) if calls.len() == 1 => calls.pop(),
         _ => None,
     }

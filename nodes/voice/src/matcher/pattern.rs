@@ -12,25 +12,6 @@ enum Part {
     Name(String),
 }
 
-/// A name that begins with one of these has a second word.
-const TITLES: &[&str] = &[
-    "my",
-    "our",
-    "the",
-    "doctor",
-    "dr",
-    "mr",
-    "mrs",
-    "ms",
-    "miss",
-    "mister",
-    "aunt",
-    "uncle",
-    "professor",
-    "grandma",
-    "grandpa",
-];
-
 /// A pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pattern(Vec<Part>);
@@ -85,25 +66,27 @@ impl Pattern {
         words.flatten().cloned().collect()
     }
 
-    /// What it captures of these words, if they are its own from the first to the last.
-    pub(super) fn matches(&self, words: &[Word]) -> Option<Captured> {
+    /// What it captures of these words, if they are its own from the first to the last; a name that begins with a title has a
+    /// second word.
+    pub(super) fn matches(&self, words: &[Word], titles: &[String]) -> Option<Captured> {
         let mut captured = Vec::new();
-        run(&self.0, words, 0, &mut captured).then_some(captured)
+        run(&self.0, words, titles, 0, &mut captured).then_some(captured)
     }
 }
 
-fn run(parts: &[Part], words: &[Word], at: usize, captured: &mut Captured) -> bool {
+fn run(parts: &[Part], words: &[Word], titles: &[String], at: usize, captured: &mut Captured) -> bool {
     let Some((part, rest)) = parts.split_first() else { return at == words.len() };
     match part {
         Part::Words { choice, optional } => {
             let here = words.get(at).is_some_and(|word| choice.contains(&word.norm));
-            (here && run(rest, words, at + 1, captured)) || (*optional && run(rest, words, at, captured))
+            (here && run(rest, words, titles, at + 1, captured))
+                || (*optional && run(rest, words, titles, at, captured))
         }
         Part::Name(name) => {
-            let first = words.get(at).map_or("", |word| word.norm.as_str());
-            let end = at + if TITLES.contains(&first) { 2 } else { 1 };
+            let titled = words.get(at).is_some_and(|word| titles.contains(&word.norm));
+            let end = at + if titled { 2 } else { 1 };
             captured.push((name.clone(), (at, end)));
-            if end <= words.len() && run(rest, words, end, captured) {
+            if end <= words.len() && run(rest, words, titles, end, captured) {
                 return true;
             }
             captured.pop();
@@ -113,7 +96,7 @@ fn run(parts: &[Part], words: &[Word], at: usize, captured: &mut Captured) -> bo
             // The shortest that lets the rest match: the next literal ends it.
             for end in at + 1..=words.len() {
                 captured.push((name.clone(), (at, end)));
-                if run(rest, words, end, captured) {
+                if run(rest, words, titles, end, captured) {
                     return true;
                 }
                 captured.pop();

@@ -1,11 +1,11 @@
 //! Which rule a clause's concepts fit, and the calls that it makes.
 
-use troika_vehicle::catalogue::{Call, CallError, Catalogue};
+use troika_vehicle::catalogue::Call;
 
 use super::{
-    slots,
+    Matcher, slots,
     tag::{Tagged, is},
-    templates::{Mood, Rule, Templates},
+    templates::{Mood, Rule},
 };
 
 /// What a clause came to.
@@ -16,20 +16,15 @@ pub(super) enum Meaning {
 }
 
 /// The best rule's meaning, if any rule explains all concepts and all but `strays` words.
-pub(super) fn meaning(
-    templates: &Templates,
-    catalogue: &Catalogue,
-    tagged: &Tagged,
-    mood: Mood,
-    strays: usize,
-) -> Option<Meaning> {
-    let rule = templates
+pub(super) fn meaning(matcher: &Matcher, tagged: &Tagged, mood: Mood, strays: usize) -> Option<Meaning> {
+    let rule = matcher
+        .templates
         .rules
         .iter()
         .filter(|rule| rule.mood.contains(&mood) && fits(rule, tagged, strays))
         // The first of the most demanding.
         .reduce(|best, rule| if rule.need.len() > best.need.len() { rule } else { best })?;
-    Some(calls(rule, catalogue, tagged))
+    Some(calls(rule, matcher, tagged))
 }
 
 /// Classes whose words no rule has to explain: they matter only where a rule needs them.
@@ -51,12 +46,12 @@ fn fits(rule: &Rule, tagged: &Tagged, strays: usize) -> bool {
         && (tagged.stray.is_empty() || tagged.stray.len() <= strays && rule.need.len() >= 2)
 }
 
-fn calls(rule: &Rule, catalogue: &Catalogue, tagged: &Tagged) -> Meaning {
+fn calls(rule: &Rule, matcher: &Matcher, tagged: &Tagged) -> Meaning {
     let mut calls = vec![Call { function: rule.function.clone(), slots: rule.slots.clone() }];
     for (slot, resolver) in &rule.from {
         let values = match slots::resolve(resolver, tagged) {
             Ok(values) => values,
-            Err(slots::Unclear(question)) => return Meaning::Ask(question.to_owned()),
+            Err(slots::NoSide) => return Meaning::Ask(matcher.replies.which_side.clone()),
         };
         if values.is_empty() {
             continue;
@@ -72,37 +67,15 @@ fn calls(rule: &Rule, catalogue: &Catalogue, tagged: &Tagged) -> Meaning {
             })
             .collect();
     }
-    checked(calls, catalogue)
+    checked(matcher, calls)
 }
 
 /// The calls in canonical form, or the question for what they lack.
-pub(super) fn checked(calls: Vec<Call>, catalogue: &Catalogue) -> Meaning {
-    let mut good = Vec::with_capacity(calls.len());
-    for call in &calls {
-        match catalogue.validate(call) {
-            Ok(call) => good.push(call),
-            Err(CallError::MissingSlot { slot, .. }) => return Meaning::Ask(question(&slot)),
-            Err(error) => return Meaning::Ask(format!("I cannot do that: {error}.")),
-        }
-    }
-    Meaning::Calls(good)
-}
-
-pub(super) fn question(slot: &str) -> String {
-    match slot {
-        "celsius" => "To how many degrees?".to_owned(),
-        "level" => "To which level?".to_owned(),
-        "window" => "Front or rear?".to_owned(),
-        "state" => "On or off?".to_owned(),
-        "which" => "Which light?".to_owned(),
-        "contact" => "Whom?".to_owned(),
-        "text" => "What shall the message say?".to_owned(),
-        "destination" => "Where to?".to_owned(),
-        "query" => "What shall I play?".to_owned(),
-        "kmh" => "How fast?".to_owned(),
-        "mode" => "Which mode?".to_owned(),
-        "percent" => "How many percent?".to_owned(),
-        "" => "What exactly shall I do?".to_owned(),
-        other => format!("Which {}?", other.replace('_', " ")),
+pub(super) fn checked(matcher: &Matcher, calls: Vec<Call>) -> Meaning {
+    let Matcher { catalogue, replies, .. } = matcher;
+    let good: Result<Vec<Call>, _> = calls.iter().map(|call| catalogue.validate(call)).collect();
+    match good {
+        Ok(good) => Meaning::Calls(good),
+        Err(error) => Meaning::Ask(replies.wrong(&error, catalogue)),
     }
 }

@@ -11,11 +11,11 @@ pub(super) const RESOLVERS: &[&str] = &[
 /// km/h in a mile an hour.
 const KMH_PER_MPH: f64 = 1.609_344;
 
-/// Why a slot has no value although something was said of it.
-pub(super) struct Unclear(pub(super) &'static str);
+/// A slot has no value although something was said of it: a row ("the rear window"), and neither of its sides.
+pub(super) struct NoSide;
 
 /// The values of a slot: none when it was unsaid, several when several were meant.
-pub(super) fn resolve(resolver: &str, tagged: &Tagged) -> Result<Vec<String>, Unclear> {
+pub(super) fn resolve(resolver: &str, tagged: &Tagged) -> Result<Vec<String>, NoSide> {
     let one = |value: Option<String>| Ok(value.into_iter().collect());
     let level = |max: &str, high: &str, medium: &str, low: &str, min: &str| {
         let named = match tagged.value("level") {
@@ -126,7 +126,7 @@ fn seat(place: &str) -> &'static [&'static str] {
     }
 }
 
-fn position(tagged: &Tagged) -> Result<Vec<String>, Unclear> {
+fn position(tagged: &Tagged) -> Result<Vec<String>, NoSide> {
     let many = tagged.has("obj.windows");
     let places = places(tagged);
     if places.is_empty() {
@@ -141,7 +141,7 @@ fn position(tagged: &Tagged) -> Result<Vec<String>, Unclear> {
             ("right", true) => &["front_right", "rear_right"],
             ("rear", true) => &["rear_left", "rear_right"],
             ("front", true) => &["front_left", "front_right"],
-            ("rear" | "front", false) => return Err(Unclear("Left or right?")),
+            ("rear" | "front", false) => return Err(NoSide),
             (other, _) => &[other],
         };
         all.extend(values.iter().map(|value| (*value).to_owned()));

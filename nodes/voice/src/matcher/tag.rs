@@ -1,6 +1,7 @@
 //! Words to concepts: the longest phrase of the lexicon at each place, slips mended where no template knows the word.
 
 use super::{
+    Matcher,
     templates::{Concept, Templates},
     text::{Word, distance},
 };
@@ -77,16 +78,25 @@ fn phrase<'t>(templates: &'t Templates, norms: &[&str]) -> Option<&'t (Vec<Strin
 }
 
 /// Tags the words of a clause.
-pub(super) fn tag(templates: &Templates, words: &[Word]) -> Tagged {
+pub(super) fn tag(matcher: &Matcher, words: &[Word]) -> Tagged {
+    let Matcher { templates, words: language, .. } = matcher;
     let mends: Vec<Vec<&str>> = words.iter().map(|word| mended(templates, &word.norm)).collect();
     let norms: Vec<&str> =
         words.iter().zip(&mends).map(|(word, mends)| mends.first().copied().unwrap_or(&word.norm)).collect();
     let mut tagged = Tagged::default();
     let mut at = 0;
     while at < words.len() {
+        // "Auf drei": what is set, not what is opened.
+        if language.before_numbers.iter().any(|word| word == norms[at])
+            && words.get(at + 1).is_some_and(|next| next.number.is_some() && !next.after_break)
+        {
+            tagged.concepts.push(vec![("to".to_owned(), "value".to_owned())]);
+            at += 1;
+            continue;
+        }
         let here = phrase(templates, &norms[at..]);
         // "The back window" is not "the back" and a window: an article gives way to a phrase that goes further.
-        let article = matches!(norms[at], "the" | "a" | "an");
+        let article = language.is_article(norms[at]);
         let further = phrase(templates, norms.get(at + 1..).unwrap_or_default()).is_some_and(|(next, _)| {
             article && here.is_some_and(|(phrase, _)| next.len() + 1 > phrase.len())
         });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use troika_vehicle::catalogue::Catalogue;
 
-use super::pattern::Pattern;
+use super::{pattern::Pattern, words::Words};
 
 /// A template file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +45,9 @@ struct File {
     reported: Vec<String>,
     correction: Vec<String>,
     dialogue: Vec<String>,
+    /// Words of everyday speech that lie near a word of the lexicon.
+    #[serde(default)]
+    never_mended: Vec<String>,
     follow: FollowFile,
     lexicon: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     rule: Vec<RuleFile>,
@@ -156,13 +159,19 @@ pub(super) struct Templates {
 const MENDABLE_FROM: usize = 5;
 
 /// A phrase's words as an utterance's are compared: "two thirds" is "2 thirds".
-fn split(phrase: &str) -> Vec<String> {
-    super::text::words(phrase).into_iter().map(|word| word.norm).collect()
+fn split(words: &Words, phrase: &str) -> Vec<String> {
+    words.split(phrase).into_iter().map(|word| word.norm).collect()
 }
 
 impl Templates {
-    pub(super) fn parse(text: &str, catalogue: &Catalogue) -> Result<Templates, TemplatesError> {
-        let file: File = toml::from_str(text).map_err(|error| TemplatesError::Toml(error.to_string()))?;
+    pub(super) fn parse(
+        text: &str,
+        words: &Words,
+        catalogue: &Catalogue,
+    ) -> Result<Templates, TemplatesError> {
+        let split = |phrase: &String| split(words, phrase);
+        let file: File =
+            toml::from_str(&words.folded(text)).map_err(|error| TemplatesError::Toml(error.to_string()))?;
         let mut meanings: BTreeMap<Vec<String>, Vec<Concept>> = BTreeMap::new();
         for (class, values) in &file.lexicon {
             for (value, phrases) in values {
@@ -208,11 +217,11 @@ impl Templates {
                 });
             }
         }
-        let lists = |list: &[String]| list.iter().map(|phrase| split(phrase)).collect::<Vec<_>>();
+        let lists = |list: &[String]| list.iter().map(split).collect::<Vec<_>>();
         let (address, reported, correction) =
             (lists(&file.address), lists(&file.reported), lists(&file.correction));
         known.extend(address.iter().chain(&reported).chain(&correction).flatten().cloned());
-        known.extend(file.dialogue.iter().cloned());
+        known.extend(file.dialogue.iter().chain(&file.never_mended).cloned());
         let mut follow = HashMap::new();
         for (phrases, means) in [
             (&file.follow.more, Follow::More),

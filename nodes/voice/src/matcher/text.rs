@@ -1,5 +1,8 @@
 //! Words as they are compared: lower case, without punctuation, contractions spelt out, numbers as numbers.
 
+use super::{Matcher, words::Words};
+use crate::tongue::Tongue;
+
 /// One word of an utterance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Word {
@@ -7,54 +10,117 @@ pub struct Word {
     pub norm: String,
     /// The number that it is, if it is one.
     pub number: Option<f64>,
-    /// Which spoken words it was made of: from, to (exclusive), as indices into [`spoken`]'s.
+    /// Which spoken words it was made of: from, to (exclusive), as indices into [`Words::spoken`]'s.
     pub from: (usize, usize),
     /// A comma, full stop or the like came before it.
     pub after_break: bool,
 }
 
-/// The words as spoken: lower case, punctuation off, apostrophes kept; the flag says that a pause was written before.
-pub fn spoken(utterance: &str) -> Vec<(String, bool)> {
-    let mut words: Vec<(String, bool)> = Vec::new();
-    let mut pause = false;
-    let lower = utterance.to_lowercase().replace(['’', '‘', '`'], "'");
-    // What stands in brackets is a recogniser's note ("[BLANK_AUDIO]", "(music)"), not speech.
-    let mut depth = 0usize;
-    let open: String = lower
-        .chars()
-        .filter(|c| {
-            match c {
-                '[' | '(' => depth += 1,
-                ']' | ')' => {
-                    depth = depth.saturating_sub(1);
-                    return false;
+impl Words {
+    /// The words as spoken: lower case, punctuation off, apostrophes kept; the flag says that a pause was written before.
+    pub fn spoken(&self, utterance: &str) -> Vec<(String, bool)> {
+        let mut words: Vec<(String, bool)> = Vec::new();
+        let mut pause = false;
+        let lower = utterance.to_lowercase().replace(['’', '‘', '`'], "'");
+        // What stands in brackets is a recogniser's note ("[BLANK_AUDIO]", "(music)"), not speech.
+        let mut depth = 0usize;
+        let open: String = lower
+            .chars()
+            .filter(|c| {
+                match c {
+                    '[' | '(' => depth += 1,
+                    ']' | ')' => {
+                        depth = depth.saturating_sub(1);
+                        return false;
+                    }
+                    _ => {}
                 }
-                _ => {}
+                depth == 0
+            })
+            .collect();
+        let replaced = |text: String, [from, to]: &[String; 2]| text.replace(from, to);
+        let read = self.signs.iter().fold(open, replaced).replace(['-', '–', '—', '/'], " ");
+        for token in self.spellings.iter().fold(read, replaced).split_whitespace() {
+            let trimmed = token.trim_matches(|c: char| !c.is_alphanumeric());
+            let starts_with_mark = token.starts_with([',', ';', ':', '.']);
+            if !trimmed.is_empty() {
+                let word: String = trimmed
+                    .char_indices()
+                    .filter(|(at, c)| c.is_alphanumeric() || *c == '\'' || is_point(trimmed, *at, *c))
+                    .map(|(_, c)| if c == ',' { '.' } else { c })
+                    .collect();
+                words.push((word, pause || starts_with_mark));
+                pause = false;
             }
-            depth == 0
-        })
-        .collect();
-    let spaced = open
-        .replace('%', " percent ")
-        .replace('°', " degrees ")
-        .replace(['-', '–', '—', '/'], " ")
-        .replace("km h", " kmh ")
-        .replace("a.c.", " ac ");
-    for token in spaced.split_whitespace() {
-        let trimmed = token.trim_matches(|c: char| !c.is_alphanumeric());
-        let starts_with_mark = token.starts_with([',', ';', ':', '.']);
-        if !trimmed.is_empty() {
-            let word: String = trimmed
-                .char_indices()
-                .filter(|(at, c)| c.is_alphanumeric() || *c == '\'' || is_point(trimmed, *at, *c))
-                .map(|(_, c)| if c == ',' { '.' } else { c })
-                .collect();
-            words.push((word, pause || starts_with_mark));
-            pause = false;
+            pause |= token.ends_with([',', ';', ':', '.', '!', '?']);
         }
-        pause |= token.ends_with([',', ';', ':', '.', '!', '?']);
+        words
     }
-    words
+
+    /// The words of an utterance as they are compared.
+    pub fn split(&self, utterance: &str) -> Vec<Word> {
+        let mut plain: Vec<Word> = Vec::new();
+        for (index, (word, after_break)) in self.spoken(utterance).into_iter().enumerate() {
+            for (part, norm) in self.expand(&self.folded(&word)).into_iter().enumerate() {
+                let from = (index, index + 1);
+                plain.push(Word { norm, number: None, from, after_break: after_break && part == 0 });
+            }
+        }
+        self.numbers(plain)
+    }
+
+    /// Free text as it is compared: lower case, without punctuation (apostrophes too) and leading article.
+    pub fn bare(&self, text: &str) -> String {
+        bare_without(self, text, |word| self.is_article(word))
+    }
+
+    /// Whether a word as spoken is an article.
+    pub(super) fn is_article(&self, word: &str) -> bool {
+        self.articles.iter().any(|article| article == word)
+    }
+
+    fn expand(&self, word: &str) -> Vec<String> {
+        if let Some(full) = self.contractions.get(word) {
+            return full.split(' ').map(str::to_owned).collect();
+        }
+        for suffix in &self.suffix {
+            let fits = |stem: &&str| {
+                !stem.is_empty()
+                    && suffix.after.as_ref().is_none_or(|after| after.iter().any(|word| word == stem))
+            };
+            if let Some(stem) = word.strip_suffix(suffix.end.as_str()).filter(fits) {
+                return vec![stem.to_owned(), suffix.full.clone()];
+            }
+        }
+        // "21c", "80kmh", "20c": a number with its unit stuck to it.
+        let digits = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
+        let (number, unit) = word.split_at(digits);
+        if let Some(unit) = self.units.get(unit).filter(|_| !number.is_empty()) {
+            return vec![number.to_owned(), unit.clone()];
+        }
+        vec![word.to_owned()]
+    }
+
+    /// Joins the words of each number into one.
+    fn numbers(&self, plain: Vec<Word>) -> Vec<Word> {
+        let mut out = Vec::with_capacity(plain.len());
+        let mut at = 0;
+        while at < plain.len() {
+            match self.number.read(&plain[at..]) {
+                Some((value, used)) => {
+                    let from = (plain[at].from.0, plain[at + used - 1].from.1);
+                    let after_break = plain[at].after_break;
+                    out.push(Word { norm: value.to_string(), number: Some(value), from, after_break });
+                    at += used;
+                }
+                None => {
+                    out.push(plain[at].clone());
+                    at += 1;
+                }
+            }
+        }
+        out
+    }
 }
 
 /// A point between two digits.
@@ -63,188 +129,16 @@ fn is_point(word: &str, at: usize, c: char) -> bool {
     matches!(c, '.' | ',') && digit(word[..at].chars().next_back()) && digit(word[at + 1..].chars().next())
 }
 
-/// Contractions, spelt out. Possessives keep their form ("driver's") and are in the lexicon.
-const CONTRACTIONS: &[(&str, &str)] = &[
-    ("won't", "will not"),
-    ("can't", "can not"),
-    ("cannot", "can not"),
-    ("shan't", "shall not"),
-    ("let's", "let us"),
-    ("gonna", "going to"),
-    ("wanna", "want to"),
-    ("gotta", "got to"),
-    ("gimme", "give me"),
-    ("lemme", "let me"),
-    ("dont", "do not"),
-    ("im", "i am"),
-];
-
-/// Words that may carry "'s" for "is".
-const IS_SHORT: &[&str] =
-    &["it", "what", "that", "there", "here", "where", "how", "who", "he", "she", "when", "everything"];
-
-fn expand(word: &str) -> Vec<String> {
-    let two = |text: &str| text.split(' ').map(str::to_owned).collect();
-    if let Some((_, full)) = CONTRACTIONS.iter().find(|(short, _)| *short == word) {
-        return two(full);
-    }
-    for (suffix, full) in
-        [("n't", "not"), ("'m", "am"), ("'re", "are"), ("'ve", "have"), ("'ll", "will"), ("'d", "would")]
-    {
-        if let Some(stem) = word.strip_suffix(suffix).filter(|stem| !stem.is_empty()) {
-            return vec![stem.to_owned(), full.to_owned()];
-        }
-    }
-    if let Some(stem) = word.strip_suffix("'s").filter(|stem| IS_SHORT.contains(stem)) {
-        return vec![stem.to_owned(), "is".to_owned()];
-    }
-    // "21c", "80kmh", "20c": a number with its unit stuck to it.
-    let digits = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
-    let (number, unit) = word.split_at(digits);
-    if !number.is_empty() && matches!(unit, "c" | "kmh" | "kph" | "mph" | "km" | "pct") {
-        return vec![number.to_owned(), if unit == "c" { "degrees".to_owned() } else { unit.to_owned() }];
-    }
-    vec![word.to_owned()]
-}
-
-/// Units and tens, spelt.
-fn small(word: &str) -> Option<f64> {
-    const UNITS: [&str; 20] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
-    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    if let Some(unit) = UNITS.iter().position(|unit| *unit == word) {
-        return Some(unit as f64);
-    }
-    if word == "fourty" {
-        return Some(40.0);
-    }
-    TENS.iter().position(|ten| *ten == word).map(|ten| (ten as f64 + 2.0) * 10.0)
-}
-
-fn digits(word: &str) -> Option<f64> {
-    word.starts_with(|c: char| c.is_ascii_digit()).then(|| word.parse().ok()).flatten()
-}
-
-/// The words of an utterance as they are compared.
-pub fn words(utterance: &str) -> Vec<Word> {
-    let mut plain: Vec<Word> = Vec::new();
-    for (index, (word, after_break)) in spoken(utterance).into_iter().enumerate() {
-        for (part, norm) in expand(&word).into_iter().enumerate() {
-            let from = (index, index + 1);
-            plain.push(Word { norm, number: None, from, after_break: after_break && part == 0 });
-        }
-    }
-    numbers(plain)
-}
-
-/// Joins the words of each number into one.
-fn numbers(plain: Vec<Word>) -> Vec<Word> {
-    let mut out = Vec::with_capacity(plain.len());
-    let mut at = 0;
-    while at < plain.len() {
-        match number(&plain[at..]) {
-            Some((value, used)) => {
-                let from = (plain[at].from.0, plain[at + used - 1].from.1);
-                let after_break = plain[at].after_break;
-                out.push(Word { norm: value.to_string(), number: Some(value), from, after_break });
-                at += used;
-            }
-            None => {
-                out.push(plain[at].clone());
-                at += 1;
-            }
-        }
-    }
-    out
-}
-
-/// The number at the start of these words, and how many words it is.
-fn number(words: &[Word]) -> Option<(f64, usize)> {
-    // "Minus two": below every range, so that it is asked for and not taken for two.
-    if let [minus, rest @ ..] = words
-        && matches!(minus.norm.as_str(), "minus" | "negative")
-        && let Some((value, used)) = number(rest)
-    {
-        return Some((-value, used + 1));
-    }
-    let word =
-        |at: usize| words.get(at).filter(|w| at == 0 || !w.after_break).map_or("", |w| w.norm.as_str());
-    let (mut value, mut used) = match (digits(word(0)), small(word(0))) {
-        (Some(value), _) => (value, 1),
-        (_, Some(tens)) if tens >= 20.0 => match small(word(1)).filter(|unit| (1.0..10.0).contains(unit)) {
-            Some(unit) => (tens + unit, 2),
-            None => (tens, 1),
-        },
-        // "One twenty", "one oh five": hundreds without the word.
-        (_, Some(hundreds)) if (1.0..10.0).contains(&hundreds) => {
-            match (word(1), small(word(1)), small(word(2))) {
-                ("oh" | "o", _, Some(unit)) if (1.0..10.0).contains(&unit) => (hundreds * 100.0 + unit, 3),
-                (_, Some(tens), Some(unit)) if tens >= 20.0 && (1.0..10.0).contains(&unit) => {
-                    (hundreds * 100.0 + tens + unit, 3)
-                }
-                (_, Some(rest), _) if rest >= 10.0 => (hundreds * 100.0 + rest, 2),
-                _ => (hundreds, 1),
-            }
-        }
-        (_, Some(unit)) => (unit, 1),
-        _ if word(0) == "a" && word(1) == "hundred" => (1.0, 1),
-        // "A hundred" with its article lost.
-        _ if word(0) == "hundred" && word(1) == "and" => (1.0, 0),
-        _ => return None,
-    };
-    if word(used) == "hundred" {
-        value *= 100.0;
-        used += 1;
-        let rest = used + usize::from(word(used) == "and");
-        if let Some((more, words_more)) = words.get(rest..).and_then(number).filter(|(n, _)| *n < 100.0) {
-            value += more;
-            used = rest + words_more;
-        }
-    }
-    // "twenty one point five"; "twenty one and a half"; "twenty one half".
-    if word(used) == "point" {
-        let fraction: Vec<f64> = (used + 1..words.len())
-            .map_while(|at| digits(word(at)).or_else(|| small(word(at))))
-            .take(2)
-            .collect();
-        if let [first, ..] = fraction.as_slice()
-            && *first < 10.0
-        {
-            value += first / 10.0;
-            used += 2;
-        }
-    } else if word(used) == "and" && word(used + 1) == "a" && word(used + 2) == "half" {
-        value += 0.5;
-        used += 3;
-    }
-    Some((value, used))
-}
-
-/// Free text as it is compared: lower case, without punctuation (apostrophes too) and leading article.
-pub fn bare(text: &str) -> String {
-    let words: Vec<String> = spoken(text).into_iter().map(|(word, _)| word.replace('\'', "")).collect();
-    let skip = usize::from(words.len() > 1 && matches!(words[0].as_str(), "the" | "a" | "an"));
+fn bare_without(words: &Words, text: &str, article: impl Fn(&str) -> bool) -> String {
+    let words: Vec<String> = words.spoken(text).into_iter().map(|(word, _)| word.replace('\'', "")).collect();
+    let skip = usize::from(words.len() > 1 && article(&words[0]));
     words[skip..].join(" ")
+}
+
+/// Free text as answers are scored, in whatever language it is: as [`Words::bare`].
+pub fn bare(text: &str) -> String {
+    let article = |word: &str| Tongue::ALL.iter().any(|tongue| Matcher::of(*tongue).words().is_article(word));
+    bare_without(Matcher::english().words(), text, article)
 }
 
 /// Edits between two words: insertions, deletions, replacements and neighbours swapped; at most `limit` are counted.
@@ -274,7 +168,7 @@ mod tests {
     use super::*;
 
     fn norm(text: &str) -> String {
-        words(text).into_iter().map(|word| word.norm).collect::<Vec<_>>().join(" ")
+        Matcher::english().words().split(text).into_iter().map(|word| word.norm).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -294,6 +188,34 @@ mod tests {
             ("one two three", "1 2 3"),
             ("fan to minus two", "fan to -2"),
             ("set it to three, two", "set it to 3 2"),
+        ] {
+            assert_eq!(norm(said), is, "{said}");
+        }
+    }
+
+    #[test]
+    fn german_numbers_are_one_word_with_the_units_first() {
+        let norm = |text: &str| {
+            let words = Matcher::of(Tongue::German).words().split(text);
+            words.into_iter().map(|word| word.norm).collect::<Vec<_>>().join(" ")
+        };
+        for (said, is) in [
+            ("einundzwanzig Grad", "21 grad"),
+            ("einundzwanzigeinhalb", "21.5"),
+            ("einundzwanzig Komma fünf", "21.5"),
+            ("einundzwanzig einhalb", "21.5"),
+            ("zwanzig und ein halbes", "20.5"),
+            ("21,5°C", "21.5 grad"),
+            ("hundertzwanzig", "120"),
+            ("einhundertfünfunddreißig", "135"),
+            ("hundertundeins", "101"),
+            ("hundert zwanzig km/h", "120 kmh"),
+            ("zwei und zwanzig", "22"),
+            ("zwoundzwanzig", "22"),
+            ("sechzehn, siebzehn", "16 17"),
+            ("minus zwei", "-2"),
+            ("eineinhalb", "1.5"),
+            ("Achtung, einsteigen und dreist sein", "achtung einsteigen und dreist sein"),
         ] {
             assert_eq!(norm(said), is, "{said}");
         }

@@ -1,6 +1,7 @@
 //! Talk that goes on over more than one utterance, and what is not sure.
 
 use super::*;
+use crate::tongue::Tongue;
 
 fn calls(answer: &Answer) -> Vec<String> {
     let told = |command: &VehicleCommand| {
@@ -19,6 +20,22 @@ fn a_question_takes_its_answer() {
     assert!(asked.commands.is_empty());
     assert_eq!(asked.replies[0].kind, VoiceReply::CONFIRM);
     assert_eq!(calls(&driver.says("level two")), ["seat.heating seat=driver level=2"]);
+}
+
+#[test]
+fn in_german_it_asks_answers_and_refuses_in_german() {
+    let german = || CommandNode::new(Cascade::new(Matcher::of(Tongue::German), None), false);
+    let mut driver = Driver::with(german(), 0.0);
+    assert_eq!(driver.says("mach die Sitzheizung an").replies[0].text, "Auf welche Stufe?");
+    let answer = driver.says("auf zwei");
+    assert_eq!(calls(&answer), ["seat.heating seat=driver level=2"]);
+    assert_eq!(answer.replies[0].text, "OK: die Sitzheizung des Fahrers auf 2 stellen.");
+    assert_eq!(driver.says("ruf Anna an").replies[0].text, "Soll ich anna anrufen?");
+    assert_eq!(calls(&driver.says("Ja, bitte.")), ["phone.call contact=anna"]);
+    let mut moving = Driver::with(german(), 50.0);
+    let refused = moving.says("mach den Kofferraum auf");
+    assert!(refused.commands.is_empty());
+    assert_eq!(refused.replies[0].text, "Das geht nicht: nur wenn das Fahrzeug steht.");
 }
 
 #[test]
@@ -165,7 +182,7 @@ fn never_mind_ends_what_waits_for_the_language_model() {
     unsure(&mut driver);
     let ended = driver.says("never mind");
     assert!(ended.commands.is_empty());
-    assert_eq!(ended.replies[0].text, replies::LET_GO);
+    assert_eq!(ended.replies[0].text, Matcher::english().replies().let_go);
 }
 
 /// A question, and what the language model says to it.
@@ -196,7 +213,11 @@ fn a_question_of_the_world_is_answered_by_the_language_model_where_it_knows() {
         (LanguageReply::UNAVAILABLE, 0.0),
         (LanguageReply::LATE, 0.9),
     ] {
-        assert_eq!(asked(status, confidence).1.replies[0].text, replies::UNKNOWN, "{status} {confidence}");
+        assert_eq!(
+            asked(status, confidence).1.replies[0].text,
+            Matcher::english().replies().unknown,
+            "{status} {confidence}"
+        );
     }
 }
 
@@ -204,9 +225,15 @@ fn a_question_of_the_world_is_answered_by_the_language_model_where_it_knows() {
 fn an_answer_that_does_not_come_is_told_and_who_speaks_on_calls_it_off() {
     let (mut driver, _) = asked(LanguageReply::PARTIAL, 0.9);
     let late = driver.waits(ANSWER_WITHIN + Duration::from_millis(20));
-    assert_eq!(late.replies[0].text, replies::UNKNOWN);
+    assert_eq!(late.replies[0].text, Matcher::english().replies().unknown);
     let (mut driver, _) = asked(LanguageReply::PARTIAL, 0.9);
     let next = driver.says("open the sunroof");
     assert_eq!((next.requests[0].task, functions(&next)), (LanguageRequest::CANCEL, vec!["sunroof.move"]));
-    assert!(driver.waits(ANSWER_WITHIN * 2).replies.iter().all(|reply| reply.text != replies::UNKNOWN));
+    assert!(
+        driver
+            .waits(ANSWER_WITHIN * 2)
+            .replies
+            .iter()
+            .all(|reply| reply.text != Matcher::english().replies().unknown)
+    );
 }
