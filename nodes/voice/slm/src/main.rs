@@ -41,6 +41,9 @@ struct Arguments {
     /// Interprets each line of a TSV (utterance, meaning), and counts.
     #[arg(long, value_name = "TSV", group = "request")]
     measure: Option<PathBuf>,
+    /// Answers each question of a TSV (`question TAB what a right answer holds`), and counts.
+    #[arg(long, value_name = "TSV", group = "request")]
+    questions: Option<PathBuf>,
     /// With --measure: candidates for each of its lines, a line each, separated by commas.
     #[arg(long, value_name = "FILE", requires = "measure", conflicts_with = "bound")]
     candidates: Option<PathBuf>,
@@ -115,7 +118,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     ]
     .into_iter()
     .find_map(|(text, task)| text.as_ref().map(|text| (text.clone(), task)));
-    if task.is_none() && arguments.measure.is_none() && arguments.grammar.is_none() && !arguments.lines {
+    let other = arguments.measure.is_some() || arguments.questions.is_some() || arguments.grammar.is_some();
+    if task.is_none() && !other && !arguments.lines {
         return process::run(&config);
     }
     troika_host::signal::end_on_closed_pipe()?;
@@ -141,6 +145,20 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut desk = Desk::new(prompts, holding, &config.model);
     if let Some((text, task)) = task {
         return one(&mut desk, &mut llama, text, task, &arguments);
+    }
+    if let Some(file) = &arguments.questions {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let answers = measure::answers(&mut desk, &mut llama, &text)
+            .map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
+        for (confidence, good, answer) in &answers {
+            println!("{confidence:.2} {} {answer}", if *good { "right" } else { "wrong" });
+        }
+        for from in [0.5, 0.6, 0.65, 0.7, 0.75, 0.8] {
+            let given: Vec<_> = answers.iter().filter(|(confidence, ..)| *confidence >= from).collect();
+            let right = given.iter().filter(|(_, good, _)| *good).count();
+            println!("from {from}: {} of {} answered, {right} right", given.len(), answers.len());
+        }
+        return Ok(());
     }
     if arguments.lines {
         return lines(&mut desk, &mut llama);

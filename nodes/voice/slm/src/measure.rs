@@ -124,6 +124,32 @@ pub fn interpret(
     figures
 }
 
+/// Answers to questions, surest first: its confidence, whether it holds what a right one holds, and the answer. Lines are
+/// `question TAB what it holds, or that`; `!` where no answer can be right.
+///
+/// # Errors
+/// A line that is none.
+pub fn answers(desk: &mut Desk, engine: &mut dyn Engine, lines: &str) -> Result<Vec<(f32, bool, String)>, String> {
+    let mut answers = Vec::new();
+    for line in lines.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        let (question, right) = line.split_once('\t').ok_or_else(|| format!("no tab in '{line}'"))?;
+        let request = LanguageRequest {
+            header: Header::at(Time::ZERO),
+            request_id: question.to_owned(),
+            task: LanguageRequest::ANSWER,
+            text: question.to_owned(),
+            context: String::new(),
+            deadline: Duration::from_secs(60).into(),
+        };
+        let (reply, _) = ask(desk, engine, &request, &mut |_| {});
+        let said = reply.text.to_lowercase();
+        let good = right.trim() != "!" && right.split('|').any(|part| said.contains(part.trim()));
+        answers.push((reply.confidence, good, format!("{question} - {}", reply.text)));
+    }
+    answers.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    Ok(answers)
+}
+
 /// One request to its end in real time: the last reply, and how long it took, ms.
 pub fn ask(
     desk: &mut Desk,
