@@ -219,7 +219,8 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
         (self.files)(&config).map_err(Problem::error)
     }
     fn silent(&self, text: &str, node: &str) -> Vec<&'static str> {
-        system::read_params::<C>(text, node).map_or_else(|_| Vec::new(), |config| (self.silent)(&config).to_vec())
+        system::read_params::<C>(text, node)
+            .map_or_else(|_| Vec::new(), |config| (self.silent)(&config).to_vec())
     }
     fn arena_mib(&self) -> usize {
         self.arena_mib.max(usize::from(S::CONTRACT.spec().class == Class::Hard))

@@ -250,7 +250,9 @@ const VOICE_INPUTS: [PortSpec; 8] = {
     let step = <command::Inputs as Ports>::SPECS;
     let playback = <troika_speech::node::Outputs as Ports>::SPECS[0];
     assert!(step.len() == 5, "a new input of the command node belongs here too");
-    let [button, audio] = *<ears::Inputs as Ports>::SPECS else { panic!("a new input of the ears belongs here too") };
+    let [button, audio] = *<ears::Inputs as Ports>::SPECS else {
+        panic!("a new input of the ears belongs here too")
+    };
     [step[0], step[1], step[2], step[3], step[4], turned(playback, Direction::EventsIn), button, audio]
 };
 

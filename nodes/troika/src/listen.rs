@@ -54,8 +54,7 @@ pub(crate) fn listen(arguments: &ListenArguments) -> anyhow::Result<()> {
 
 /// Whether lines name recordings: `path TAB expected`.
 pub(crate) fn are_recordings(text: &str) -> bool {
-    let mut lines =
-        text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).peekable();
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).peekable();
     lines.peek().is_some()
         && lines.all(|line| {
             let path = Path::new(line.split('\t').next().unwrap_or_default());

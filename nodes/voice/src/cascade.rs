@@ -90,7 +90,9 @@ impl Answer {
     pub fn stages(&self) -> Vec<(Stage, String, f32)> {
         let mut stages = vec![(Stage::Templates, eval::told(&self.templates), 1.0)];
         stages.extend(
-            self.network.iter().map(|meant| (Stage::IntentModel, eval::told(&meant.understood), meant.confidence)),
+            self.network
+                .iter()
+                .map(|meant| (Stage::IntentModel, eval::told(&meant.understood), meant.confidence)),
         );
         stages.extend(self.language.iter().map(|said| (Stage::LanguageModel, eval::told(said), 1.0)));
         stages
@@ -199,7 +201,8 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
 fn alike(a: &[Call], b: &[Call]) -> bool {
     let without_text = |call: &Call| {
         let function = Catalogue::built_in().function(&call.function)?;
-        let text = |name: &str| function.slots.iter().any(|slot| slot.name == name && slot.ty == SlotType::Text);
+        let text =
+            |name: &str| function.slots.iter().any(|slot| slot.name == name && slot.ty == SlotType::Text);
         let slots: Vec<_> = call.slots.iter().filter(|(name, _)| !text(name)).cloned().collect();
         (slots.len() < call.slots.len()).then(|| Call { function: call.function.clone(), slots })
     };

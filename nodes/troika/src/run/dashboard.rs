@@ -7,8 +7,8 @@ use troika_kit::Time;
 use troika_msgs::{
     sensor_msgs::Image,
     troika::{
-        CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, Understanding, VehicleCommand, VehicleSignals,
-        VoiceReply,
+        CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, Understanding, VehicleCommand,
+        VehicleSignals, VoiceReply,
     },
 };
 
@@ -115,7 +115,9 @@ impl Dashboard {
 
     /// What an utterance means; the last word on it holds.
     pub(super) fn understanding(&mut self, understanding: Understanding) {
-        self.utterance(&understanding.utterance_id, |utterance| utterance.meaning = Some(understanding.meaning));
+        self.utterance(&understanding.utterance_id, |utterance| {
+            utterance.meaning = Some(understanding.meaning)
+        });
     }
 
     /// A reply.

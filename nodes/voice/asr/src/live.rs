@@ -35,7 +35,9 @@ pub fn run(config: &VoiceConfig, speed_kmh: f32) -> anyhow::Result<()> {
     let results = Mutex::new(edge.publisher::<CommandResult>("/vehicle/command_result", Qos::DEFAULT)?);
     let _told = (
         edge.subscribe::<Transcript>(TRANSCRIPT, Qos::DEFAULT, |heard| tell(&words(&heard.value)))?,
-        edge.subscribe::<Understanding>("/voice/understanding", Qos::DEFAULT, |one| tell(&meaning(&one.value)))?,
+        edge.subscribe::<Understanding>("/voice/understanding", Qos::DEFAULT, |one| {
+            tell(&meaning(&one.value))
+        })?,
         edge.subscribe::<VoiceReply>("/voice/reply", Qos::DEFAULT, |reply| tell(&said(&reply.value)))?,
         edge.subscribe::<VehicleCommand>("/voice/command", Qos::DEFAULT, move |command| {
             let command = command.value;
@@ -57,7 +59,8 @@ pub fn run(config: &VoiceConfig, speed_kmh: f32) -> anyhow::Result<()> {
     let end = ended.clone();
     let vehicle = thread::Builder::new().name("vehicle".into()).spawn(move || {
         while !end.wait_for(SIGNALS) {
-            let standing = VehicleSignals { header: Header::at(clock.now()), speed_kmh, ..VehicleSignals::default() };
+            let standing =
+                VehicleSignals { header: Header::at(clock.now()), speed_kmh, ..VehicleSignals::default() };
             if signals.send(&standing).is_err() {
                 break;
             }
@@ -92,7 +95,10 @@ fn meaning(told: &Understanding) -> String {
     let stages = told.stages.iter().zip(&told.meanings).zip(&told.confidences);
     let mut lines: Vec<String> =
         stages.map(|((stage, meaning), sure)| format!("  {stage:<14}{meaning} ({sure:.2})")).collect();
-    lines.push(format!("understood  {} ({}, {:.2}: {})", told.meaning, told.chosen, told.confidence, told.reason));
+    lines.push(format!(
+        "understood  {} ({}, {:.2}: {})",
+        told.meaning, told.chosen, told.confidence, told.reason
+    ));
     lines.join("\n")
 }
 
@@ -105,6 +111,7 @@ fn said(reply: &VoiceReply) -> String {
 }
 
 fn sent(command: &VehicleCommand) -> String {
-    let slots: Vec<String> = command.slots.iter().map(|slot| format!(" {}={}", slot.name, slot.value)).collect();
+    let slots: Vec<String> =
+        command.slots.iter().map(|slot| format!(" {}={}", slot.name, slot.value)).collect();
     format!("command     {}{}", command.function, slots.concat())
 }

@@ -200,7 +200,12 @@ impl Ears {
     }
 
     /// Lines of `path TAB expected [TAB condition]`; `plain`: by the recogniser alone, without voice activity.
-    pub(crate) fn spoken(&mut self, tsv: &Path, report: Option<&Path>, plain: bool) -> anyhow::Result<ExitCode> {
+    pub(crate) fn spoken(
+        &mut self,
+        tsv: &Path,
+        report: Option<&Path>,
+        plain: bool,
+    ) -> anyhow::Result<ExitCode> {
         let text = std::fs::read_to_string(tsv).with_context(|| tsv.display().to_string())?;
         let folder = tsv.parent().unwrap_or(Path::new("."));
         let mut conditions: BTreeMap<String, Vec<(bool, bool, Heard)>> = BTreeMap::new();
@@ -228,7 +233,8 @@ impl Ears {
                     eval::told(&understood)
                 );
             }
-            let acted = sure && matches!(understood, troika_voice::matcher::Understood::Commands(_))
+            let acted = sure
+                && matches!(understood, troika_voice::matcher::Understood::Commands(_))
                 && heard.confidence >= troika_voice::command::CONFIDENT_FROM;
             let condition = columns.get(2).map_or("all", |condition| condition.trim()).to_owned();
             rows.push(json!({
@@ -267,7 +273,10 @@ impl Ears {
                 }),
             );
         }
-        write(report, &json!({ "model": self.model, "clock": self.clock.name(), "conditions": figures, "lines": rows }))?;
+        write(
+            report,
+            &json!({ "model": self.model, "clock": self.clock.name(), "conditions": figures, "lines": rows }),
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 

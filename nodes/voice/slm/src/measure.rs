@@ -87,7 +87,8 @@ pub fn interpret(
         let understood = meaning.map_or(Understood::Reject, Understood::from);
         let late = reply.status != LanguageReply::DONE;
         let exact = !late && eval::exact(&case.expected, &understood);
-        let intent = !late && eval::functions(&Understood::from(case.expected.clone())) == eval::functions(&understood);
+        let intent = !late
+            && eval::functions(&Understood::from(case.expected.clone())) == eval::functions(&understood);
         figures.late += usize::from(late);
         figures.exact += usize::from(exact);
         figures.intent += usize::from(intent);
@@ -129,7 +130,11 @@ pub fn interpret(
 ///
 /// # Errors
 /// A line that is none.
-pub fn answers(desk: &mut Desk, engine: &mut dyn Engine, lines: &str) -> Result<Vec<(f32, bool, String)>, String> {
+pub fn answers(
+    desk: &mut Desk,
+    engine: &mut dyn Engine,
+    lines: &str,
+) -> Result<Vec<(f32, bool, String)>, String> {
     let mut answers = Vec::new();
     for line in lines.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         let (question, right) = line.split_once('\t').ok_or_else(|| format!("no tab in '{line}'"))?;
