@@ -176,6 +176,12 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
         return (templates.clone(), sure.max(AGREED), Stage::Templates, told("the network agrees"));
     }
     match (templates, network) {
+        // The same function with another value ("cooler", not "warmer"): one of them has it backwards, so it is asked.
+        (Understood::Commands(a), Understood::Commands(b))
+            if sure >= CERTAIN && same_functions(a, b) && !alike(a, b) =>
+        {
+            (network.clone(), sure.min(DIFFER), Stage::IntentModel, told("the network reads other values"))
+        }
         // A command that a template was written for is given up only for a word that is all but certain.
         (Understood::Commands(_), _) if sure >= CERTAIN => {
             (network.clone(), sure, Stage::IntentModel, told("the network is certain"))
@@ -195,6 +201,10 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
         }
         _ => (network.clone(), sure, Stage::IntentModel, told("the network is not sure")),
     }
+}
+
+fn same_functions(a: &[Call], b: &[Call]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.function == b.function)
 }
 
 /// Free text alone differs: the same functions with the same other slots.
@@ -255,6 +265,15 @@ mod tests {
             let (said, sure) = weighed(templates, network, 0.6);
             assert_eq!((said.as_str(), sure), ("sunroof.move action=open", false), "{templates} | {network}");
         }
+    }
+
+    #[test]
+    fn a_value_that_is_read_in_two_ways_is_asked_back_however_sure_the_network_is() {
+        let (warmer, cooler) = (
+            "climate.adjust_temperature zone=passenger direction=warmer",
+            "climate.adjust_temperature zone=passenger direction=cooler",
+        );
+        assert_eq!(weighed(cooler, warmer, 0.98), (warmer.to_owned(), false));
     }
 
     #[test]
