@@ -54,13 +54,17 @@ pub enum IrisPlan {
 #[serde(deny_unknown_fields, default)]
 pub struct Camera {
     /// Horizontal field of view, degrees.
+    #[schemars(range(min = 10.0, max = 150.0))]
     pub fov_deg: f32,
     /// The gaze of a driver who looks straight along the camera's axis into the lens: degrees to the driver's left of the
     /// forward view. A camera in the middle of the car before a left-hand driver has a negative one.
+    #[schemars(range(min = -60.0, max = 60.0))]
     pub yaw_deg: f32,
     /// The same, degrees above the forward view: a camera on the steering column has a negative one.
+    #[schemars(range(min = -60.0, max = 60.0))]
     pub pitch_deg: f32,
     /// The camera's lean, degrees, clockwise in its picture.
+    #[schemars(range(min = -45.0, max = 45.0))]
     pub roll_deg: f32,
 }
 
@@ -84,26 +88,34 @@ pub struct Config {
     /// Zones beside the forward view; the first that holds the gaze is taken.
     pub zones: Vec<ZoneBox>,
     /// Below this pitch is area 3 (EU 2023/2590: a plane 30 degrees down).
+    #[schemars(range(min = -80.0, max = 0.0))]
     pub area_3_below_deg: f32,
     /// Beyond this yaw to either side is area 1 (EU 2023/2590).
+    #[schemars(range(min = 20.0, max = 120.0))]
     pub area_1_beyond_deg: f32,
     /// Above this pitch is the roof: area 1.
+    #[schemars(range(min = 5.0, max = 80.0))]
     pub roof_above_deg: f32,
     /// Eyes count as closed under this openness …
+    #[schemars(range(min = 0.05, max = 0.6))]
     pub closed_below: f32,
     /// … and as open again over this one.
     pub open_above: f32,
     /// Closures up to this long are blinks, seconds.
+    #[schemars(range(min = 0.1, max = 1.0))]
     pub blink_s: f32,
     /// A face is lost when the mesh's presence is under this.
+    #[schemars(range(min = 0.1, max = 0.99))]
     pub min_presence: f32,
     /// A frame whose stamp is older than this when its step starts is not looked at, seconds; 0 takes any. The stamp must be on
     /// the host's time line (a camera without a clock leaves it zero, which is never too old). 0.2 s is a fifth of the second
     /// that the shortest rule allows.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub max_frame_age_s: f32,
     /// Which irises are looked at in each frame.
     pub iris: IrisPlan,
     /// How much the iris counts for an eye's direction beside our own network, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub iris_weight: f32,
     /// Learn the driver's own forward gaze and eye opening (bounded, slow).
     pub calibrate: bool,

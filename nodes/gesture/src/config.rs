@@ -22,27 +22,38 @@ pub struct Config {
     /// The camera's picture is mirrored (as the person sees themself in a mirror). Cameras that face the person are not.
     pub mirrored: bool,
     /// A palm is at least this likely to be one (MediaPipe's own threshold).
+    #[schemars(range(min = 0.1, max = 0.99))]
     pub min_palm: f32,
     /// A hand is lost when its presence is under this (MediaPipe's own threshold).
+    #[schemars(range(min = 0.1, max = 0.99))]
     pub min_presence: f32,
     /// Without a hand, one frame in so many begins to look for one. The palm detector takes three frames, a piece in each: 3 is ten
     /// times a second, without a pause.
+    #[schemars(range(min = 3, max = 30))]
     pub search_every: u32,
     /// A pose or a motion counts from this probability on, where the next two say no other. What the heads' figures are made with.
+    #[schemars(range(min = 0.3, max = 0.99))]
     pub min_probability: f32,
     /// The same for an open palm, which is followed for swipes too.
+    #[schemars(range(min = 0.3, max = 0.99))]
     pub min_open_palm: f32,
     /// The same for the thumbs and OK.
+    #[schemars(range(min = 0.3, max = 0.99))]
     pub min_thumb_ok: f32,
     /// A pose other than a thumb counts while the hand leans less than this from fingers up, degrees.
+    #[schemars(range(min = 10.0, max = 180.0))]
     pub max_lean_deg: f32,
     /// A hand rests while it moves less than this within 0.3 s, palm lengths (wrist to the middle finger's base).
+    #[schemars(range(min = 0.05, max = 5.0))]
     pub rest_palms: f32,
     /// A swipe goes at least this far within half a second, palm lengths.
+    #[schemars(range(min = 0.2, max = 10.0))]
     pub swipe_palms: f32,
     /// Within some tenth of a second a swipe goes at least this far sideways, palm lengths.
+    #[schemars(range(min = 0.0, max = 5.0))]
     pub swipe_dash_palms: f32,
     /// A turn is at least this wide, palm lengths.
+    #[schemars(range(min = 0.1, max = 10.0))]
     pub turn_palms: f32,
     /// A pose starts when so many …
     pub pose_votes: usize,
@@ -53,10 +64,13 @@ pub struct Config {
     /// The same for a motion.
     pub motion_of: usize,
     /// A held gesture ends when it was not told for this long, seconds.
+    #[schemars(range(min = 0.0, max = 5.0))]
     pub release_s: f32,
     /// Nothing starts this soon after a pose or a turn ended, seconds.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub after_pose_s: f32,
     /// Nothing starts this soon after a swipe, seconds: the hand goes back.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub after_swipe_s: f32,
     /// What gestures do: a mapping file; none: the built-in one.
     pub mapping: Option<PathBuf>,

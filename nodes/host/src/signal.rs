@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM as a request to stop; a second one ends the process at once, for when the first was of no use.
+//! SIGINT and SIGTERM as a request to stop; another one, a second or more later, ends the process at once, for when the first was of no
+//! use. Sooner, it is the same request said twice: a launcher and its terminal each tell a process group.
 
 use std::{
     io,
@@ -15,18 +16,20 @@ use signal_hook::{
 
 use crate::sync::StopToken;
 
-/// A token that SIGINT or SIGTERM stops. The second signal ends the process with 128 + its number. Call it once, from main.
+/// How long a signal after the first is taken for the same.
+const TWICE: Duration = Duration::from_secs(1);
+
+/// A token that SIGINT or SIGTERM stops. A signal more than a second after it ends the process with 128 + its number. Call it once, from
+/// main.
 ///
 /// # Errors
 /// When the handlers or their thread cannot be installed.
 #[expect(clippy::disallowed_types, reason = "signal-hook's interface")]
 pub fn stop_on_signals() -> io::Result<StopToken> {
     let stop = StopToken::new();
-    let once = Arc::new(atomic::AtomicBool::new(false));
+    let armed = Arc::new(atomic::AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds `once` unset, and sets it.
-        flag::register_conditional_shutdown(signal, 128 + signal, once.clone())?;
-        flag::register(signal, once.clone())?;
+        flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
     }
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("troika-signals".into()).spawn({
@@ -34,6 +37,8 @@ pub fn stop_on_signals() -> io::Result<StopToken> {
         move || {
             if signals.forever().next().is_some() {
                 stop.stop();
+                thread::sleep(TWICE);
+                armed.store(true, atomic::Ordering::Relaxed);
             }
         }
     })?;

@@ -46,6 +46,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "camera frame to driver state",
         driver_state,
     )
+    .files(|config| config.check().map_err(|error| error.to_string()))
     .arena(8)
     .stand_in(|config, _| Ok(DriverStateNode::unavailable(&config, "its process does not answer")?)),
     &StepKind::<troika_monitor::Config, MonitorNode>::new(
@@ -61,6 +62,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         gesture,
     )
     .files(|config| {
+        config.check().map_err(|error| error.to_string())?;
         config.mapping(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     })
     .silent(|config| if config.commands { &[] } else { &["command"] })

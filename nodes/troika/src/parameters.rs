@@ -29,13 +29,27 @@ pub(crate) fn of_defaults<C: DeserializeOwned + Serialize + JsonSchema>(example:
     let mut table: toml::Table = toml::from_str(example).unwrap_or_default();
     loop {
         let error = match C::deserialize(table.clone()) {
-            Ok(config) => return of_config(&config),
+            Ok(config) => return given(of_config(&config), example),
             Err(error) => error,
         };
         let missing = error.message().strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
         let Some(name) = missing.filter(|name| !table.contains_key(*name)) else { return Vec::new() };
         table.insert(name.to_owned(), REQUIRED.into());
     }
+}
+
+/// Says of what the example gives that it must be given.
+fn given(mut all: Vec<Declared>, example: &str) -> Vec<Declared> {
+    let table: toml::Table = toml::from_str(example).unwrap_or_default();
+    let names = |name: &str| match name.split_once('.') {
+        None => table.contains_key(name),
+        Some((table_name, key)) => table.get(table_name).is_some_and(|inner| inner.get(key).is_some()),
+    };
+    for one in all.iter_mut().filter(|one| names(&one.descriptor.name)) {
+        let description = std::mem::take(&mut one.descriptor.description);
+        one.descriptor.description = format!("{} Must be given; this is an example.", description.trim_end());
+    }
+    all
 }
 
 /// A place in a schema.

@@ -25,18 +25,24 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 struct Given {
     /// The level goes up over this, log-odds of drowsy against alert.
+    #[schemars(range(min = 0.1, max = 4.0))]
     raise: f32,
     /// The level goes down again under this, log-odds.
     clear: f32,
     /// For so long it must be over, seconds.
+    #[schemars(range(min = 0.0, max = 600.0))]
     raise_after_s: f32,
     /// For so long it must be under, seconds.
+    #[schemars(range(min = 0.0, max = 3600.0))]
     clear_after_s: f32,
     /// The least confidence of all inputs together for *alert*, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     least_confidence: f32,
     /// Steering counts over this speed, km/h.
+    #[schemars(range(min = 10.0, max = 250.0))]
     steering_above_kmh: f32,
     /// Frames with a gaze further down than this (degrees, negative) do not count.
+    #[schemars(range(min = -90.0, max = -5.0))]
     gaze_down_deg: f32,
     /// There is a photoplethysmogram: the ports `ppg` and `pulse` are used.
     pulse: bool,

@@ -31,6 +31,7 @@ pub struct Config {
     pub profiles: Vec<String>,
     /// `DriverState` has no field for sensing that is not nominal (eyewear, light, occlusion): a known state with less
     /// confidence than this is taken for it. 0 switches it off.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub nominal_confidence: f32,
 }
 

@@ -101,7 +101,8 @@ impl ZenohOptions {
     /// The session's configuration: rmw_zenoh's, less what only very large ROS launches need.
     pub(crate) fn session_config(&self) -> zenoh::Result<Config> {
         let mut config = match &self.session_config {
-            Some(path) => Config::from_file(path)?,
+            Some(path) => Config::from_file(path)
+                .map_err(|error| format!("ZENOH_SESSION_CONFIG_URI is {}: {error}", path.display()))?,
             None => {
                 let mut config = Config::default();
                 let endpoint = json(&reachable(&self.router));
@@ -152,7 +153,9 @@ impl ZenohOptions {
             }
         };
         for (path, value) in &self.overrides {
-            config.insert_json5(path, value)?;
+            config
+                .insert_json5(path, value)
+                .map_err(|error| format!("ZENOH_CONFIG_OVERRIDE has {path}={value}: {error}"))?;
         }
         Ok(config)
     }
@@ -175,7 +178,8 @@ fn may_lock(capable: bool, limit: Option<u64>) -> bool {
 /// A router's configuration: listens on `listen`, routes, looks for nobody.
 pub(crate) fn router_config(listen: &str, file: Option<&Path>) -> zenoh::Result<Config> {
     if let Some(path) = file {
-        return Config::from_file(path);
+        let told = |error| format!("ZENOH_ROUTER_CONFIG_URI is {}: {error}", path.display());
+        return Ok(Config::from_file(path).map_err(told)?);
     }
     let mut config = Config::default();
     for (path, value) in [

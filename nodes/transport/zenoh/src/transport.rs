@@ -72,13 +72,7 @@ impl ZenohTransport {
             let reason = error.to_string();
             return Err(open_error(RouterError::Endpoint { endpoint: options.router, reason }.to_string()));
         }
-        let config = options.session_config().map_err(|error| {
-            let file = options.session_config.as_deref().map(Path::display);
-            open_error(match file {
-                Some(file) => format!("the configuration {file}: {error}"),
-                None => error.to_string(),
-            })
-        })?;
+        let config = options.session_config().map_err(|error| open_error(error.to_string()))?;
         let session = zenoh::open(config).wait().map_err(|error| open_error(error.to_string()))?;
         let zid = session.zid().to_string();
         Ok(ZenohTransport { shared: Arc::new(Shared { session, options, zid, next_entity: Mutex::new(0) }) })

@@ -42,6 +42,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         use_sim_time: system.system.use_sim_time,
         ..HostOptions::default()
     };
+    if options.use_sim_time {
+        eprintln!("notice: the nodes' time is that of /clock: until somebody publishes it they stand");
+    }
     let mut host = Host::new(options, transport.clone());
     if settings.nice != 0 {
         rustix::process::nice(settings.nice).context("cannot lower the process's priority")?;

@@ -107,8 +107,8 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
         }
     }
     if head.transport == TransportKind::Mem {
-        let problem = Problem::error("the mem transport reaches one process, and `troika run` has several")
-            .help("use transport = \"zenoh\"; `troika score` runs a system's detectors over mem, whatever is written here");
+        let problem = Problem::error("the mem transport reaches one process, and `troika run` starts those of a system beside its own")
+            .help("use transport = \"zenoh\" or \"dds\"; one node runs by `troika node KIND --transport mem`, a system's detectors by `troika score`");
         problems.push(match place::of_value(text, &["system", "transport"]) {
             Some(place) => problem.at(place),
             None => problem,
