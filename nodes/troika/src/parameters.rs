@@ -47,7 +47,8 @@ fn given(mut all: Vec<Declared>, example: &str) -> Vec<Declared> {
     };
     for one in all.iter_mut().filter(|one| names(&one.descriptor.name)) {
         let description = std::mem::take(&mut one.descriptor.description);
-        one.descriptor.description = format!("{} Must be given; this is an example.", description.trim_end());
+        one.descriptor.description =
+            format!("{} Must be given; this is an example.", description.trim_end()).trim_start().to_owned();
     }
     all
 }
@@ -93,6 +94,26 @@ impl<'a> Schema<'a> {
         self.here["type"] != "null" && { tagged }.all(|(name, tag)| value.get(name) == Some(tag))
     }
 
+    /// The words that a setting may be: none where it is free.
+    fn words(self, value: &Value) -> Vec<&'a str> {
+        let listed =
+            |one: Schema<'a>| one.here["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let all = self.all_of(value);
+        let alone = all.iter().filter_map(|one| one.here["const"].as_str());
+        alone.chain(all.iter().copied().flat_map(listed)).collect()
+    }
+
+    /// The words that name the alternatives of a table by its key `tag`.
+    fn tags(self, tag: &str) -> Vec<&'a str> {
+        let own = self.here["properties"][tag]["const"].as_str();
+        let alternatives = self.here["oneOf"].as_array().into_iter().flatten();
+        let of_them = alternatives.flat_map(|one| self.at(one).tags(tag));
+        own.into_iter()
+            .chain(self.referred().into_iter().flat_map(|one| one.tags(tag)))
+            .chain(of_them)
+            .collect()
+    }
+
     fn number(self, value: &Value, key: &str) -> Option<&'a Value> {
         self.all_of(value).into_iter().find_map(|one| one.here.get(key)).filter(|one| one.is_number())
     }
@@ -124,6 +145,12 @@ fn walk(value: &Value, schema: Schema<'_>, name: &str, description: &str, into: 
         Value::Object(fields) => {
             for (field, inner) in fields {
                 walk(inner, schema.property(value, field), &under(field), "", into);
+                let tags = schema.tags(field);
+                if let Some(one) =
+                    into.last_mut().filter(|one| tags.len() > 1 && one.descriptor.name == under(field))
+                {
+                    one.descriptor.additional_constraints = one_of(&tags);
+                }
             }
         }
         Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
@@ -133,6 +160,10 @@ fn walk(value: &Value, schema: Schema<'_>, name: &str, description: &str, into: 
         }
         _ => into.push(declared(value, schema, name, description)),
     }
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
 }
 
 fn declared(value: &Value, schema: Schema<'_>, name: &str, description: &str) -> Declared {
@@ -149,6 +180,10 @@ fn declared(value: &Value, schema: Schema<'_>, name: &str, description: &str) ->
             "number" => ParameterType::PARAMETER_DOUBLE,
             _ => ParameterType::PARAMETER_STRING,
         };
+    }
+    let words = schema.words(value);
+    if words.len() > 1 {
+        one.descriptor.additional_constraints = one_of(&words);
     }
     let (least, most) = (schema.number(value, "minimum"), schema.number(value, "maximum"));
     if let (Some(least), Some(most)) = (least, most) {
@@ -298,6 +333,13 @@ mod tests {
         ] {
             assert!(found.contains(&expected), "{expected:?} is not in {found:#?}");
         }
+        let held = |name: &str| {
+            let one = all.iter().find(|one| one.descriptor.name == name).expect("declared");
+            one.descriptor.additional_constraints.as_str()
+        };
+        assert_eq!(held("choice"), "one of first, second");
+        assert_eq!(held("source.kind"), "one of device, file");
+        assert_eq!(held("source.name"), "");
         assert_eq!(found.len(), 13);
     }
 

@@ -179,7 +179,8 @@ fn range(about: &ParameterDescriptor) -> String {
         .floating_point_range
         .first()
         .map(|range| format!(" ({} to {})", range.from_value, range.to_value));
-    whole.or(real).unwrap_or_default()
+    let words = Some(&about.additional_constraints).filter(|words| !words.is_empty());
+    whole.or(real).or(words.map(|words| format!(" ({words})"))).unwrap_or_default()
 }
 
 #[cfg(test)]
