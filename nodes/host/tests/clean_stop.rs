@@ -13,7 +13,7 @@ use std::{
 
 use common::Counting;
 use rustix::process::{Pid, Signal, kill_process};
-use troika_host::{Host, HostOptions, NodeOptions, signal::stop_on_signals};
+use troika_host::{Host, HostOptions, NodeOptions, StopToken, signal::stop_on_signals};
 use troika_transport_mem::MemTransport;
 
 fn main() {
@@ -87,7 +87,7 @@ fn a_second_signal_ends_a_process_that_does_not_listen() {
     assert_eq!(line(&mut out), "asked");
     // At once it is the first one, said twice.
     send(&child, Signal::INT);
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    StopToken::new().wait_for(std::time::Duration::from_millis(1_500));
     assert_eq!(child.try_wait().expect("it can be asked"), None);
     send(&child, Signal::TERM);
     assert_eq!(child.wait().expect("it ends").code(), Some(128 + 15));

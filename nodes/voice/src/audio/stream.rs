@@ -45,17 +45,12 @@ pub struct Piece {
 }
 
 /// A stream of messages.
+#[derive(Default)]
 pub struct Stream {
     rate: u32,
     resampler: Option<Resampler>,
     /// When the next message's first sample is due.
     due: Option<Time>,
-}
-
-impl Default for Stream {
-    fn default() -> Self {
-        Stream { rate: 0, resampler: None, due: None }
-    }
 }
 
 impl Stream {

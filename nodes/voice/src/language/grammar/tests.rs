@@ -73,7 +73,7 @@ impl Grammar {
     fn derive(&self, choice: &Choice, dice: &mut impl Iterator<Item = usize>, out: &mut String) {
         let sequence = &choice[dice.next().unwrap_or(0) % choice.len()];
         for (part, optional) in sequence {
-            if *optional && dice.next().unwrap_or(0) % 2 == 0 {
+            if *optional && dice.next().unwrap_or(0).is_multiple_of(2) {
                 continue;
             }
             match part {
