@@ -204,6 +204,10 @@ impl CommandNode {
                 return;
             }
         }
+        // A yes to nothing that was asked.
+        if matcher.yes_or_no(&heard.text) == Some(true) {
+            return say(tick, heard, VoiceReply::REJECTED, "", outputs);
+        }
         let answer = match self.talk.context(&self.cascade, &heard.text, tick.now) {
             Some(answer) => answer,
             None => self.cascade.understand(&heard.text),

@@ -18,7 +18,7 @@ fn network() -> IntentModel {
 fn what_no_template_knows_is_understood() {
     let network = network();
     for (said, means) in [
-        ("it's like an oven on my side", "climate.adjust_temperature zone=driver direction=cooler"),
+        ("it's like a sauna on my side", "climate.adjust_temperature zone=driver direction=cooler"),
         ("pop the boot mate", "trunk.move action=open"),
         ("stick the fan on six", "climate.set_fan level=6"),
         ("give my sister a ring", "phone.call contact=sister"),
