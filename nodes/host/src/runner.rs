@@ -53,8 +53,8 @@ pub(crate) struct Runner<S: Step> {
     /// Where the node's own code allocates, if anywhere but the system.
     arena: Option<Arena>,
     inject: Option<Injection>,
-    /// The step that it is due at.
-    inject_at: Option<u64>,
+    /// Steps that ran.
+    ran: u64,
     governor: Governor,
     /// The plan that it was last asked for, as a code.
     level_plan: u64,
@@ -88,7 +88,7 @@ impl<S: Step> Runner<S> {
             silent: false,
             arena: None,
             inject: None,
-            inject_at: None,
+            ran: 0,
             governor: Governor::new(&contract, S::LEVELS.len(), LevelPlan::Governed),
             level_plan: 0,
             book,
@@ -124,7 +124,6 @@ impl<S: Step> Runner<S> {
 
     /// Does this to it on purpose.
     pub(crate) fn inject(&mut self, injection: Injection) {
-        self.inject_at = injection.due_after(None);
         self.inject = Some(injection);
     }
 
@@ -207,11 +206,8 @@ impl<S: Step> Runner<S> {
             self.fall_back(&tick, Fault::Panicked);
             return Ran { tick, counts: true };
         }
-        let is_due = self.inject_at.is_some_and(|at| tick.seq >= at);
-        let inject = self.inject.as_ref().filter(|_| is_due);
-        if let Some(inject) = inject {
-            self.inject_at = inject.due_after(Some(tick.seq));
-        }
+        let inject = self.inject.as_ref().filter(|inject| inject.is_due(self.ran));
+        self.ran += 1;
         let step = || {
             if let Some(inject) = inject {
                 inject.happen(&tick, &mut now);
