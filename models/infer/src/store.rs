@@ -96,6 +96,11 @@ impl Store {
         Self::open(root.ok_or(StoreError::NoPlace)?)
     }
 
+    /// The cache in a folder that is named, else where [`Store::open_default`] says.
+    pub fn open_in(folder: Option<&Path>) -> Result<Self, StoreError> {
+        folder.map_or_else(Self::open_default, Self::open)
+    }
+
     /// The cache at `root`, which need not exist yet.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let mut passports = Vec::new();

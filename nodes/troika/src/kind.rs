@@ -120,6 +120,11 @@ pub(crate) trait Kind: Sync {
     }
 }
 
+/// The ports of these that are not used.
+pub(crate) fn unused<const N: usize>(ports: [(bool, &'static str); N]) -> Vec<&'static str> {
+    ports.into_iter().filter_map(|(used, port)| (!used).then_some(port)).collect()
+}
+
 /// The output ports that a node uses, given the system file's text: those that its parameters do not switch off.
 pub(crate) fn live_outputs(
     kind: &'static dyn Kind,
@@ -142,7 +147,7 @@ pub(crate) const FROM_WHERE: &str = "a relative path starts from the folder that
 pub(crate) struct StepKind<C, S> {
     summary: &'static str,
     make: fn(C, &Making<'_>) -> anyhow::Result<S>,
-    silent: fn(&C) -> &'static [&'static str],
+    silent: fn(&C) -> Vec<&'static str>,
     files: fn(&C) -> Result<(), String>,
     example: &'static str,
     arena_mib: usize,
@@ -156,7 +161,7 @@ impl<C, S> StepKind<C, S> {
         StepKind {
             summary,
             make,
-            silent: |_| &[],
+            silent: |_| Vec::new(),
             files: |_| Ok(()),
             example: "",
             arena_mib: 0,
@@ -166,7 +171,7 @@ impl<C, S> StepKind<C, S> {
     }
 
     /// The same, with the ports that parameters switch off.
-    pub(crate) const fn silent(self, silent: fn(&C) -> &'static [&'static str]) -> Self {
+    pub(crate) const fn silent(self, silent: fn(&C) -> Vec<&'static str>) -> Self {
         StepKind { silent, ..self }
     }
 
@@ -219,8 +224,7 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
         (self.files)(&config).map_err(Problem::error)
     }
     fn silent(&self, text: &str, node: &str) -> Vec<&'static str> {
-        system::read_params::<C>(text, node)
-            .map_or_else(|_| Vec::new(), |config| (self.silent)(&config).to_vec())
+        system::read_params::<C>(text, node).map_or_else(|_| Vec::new(), |config| (self.silent)(&config))
     }
     fn arena_mib(&self) -> usize {
         self.arena_mib.max(usize::from(S::CONTRACT.spec().class == Class::Hard))

@@ -30,7 +30,7 @@ use troika_voice::{
 };
 
 use crate::{
-    kind::{Kind, Making, Runtime, StepKind, unusable_file},
+    kind::{Kind, Making, Runtime, StepKind, unusable_file, unused},
     system::{self, Problem},
 };
 
@@ -65,7 +65,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         config.check().map_err(|error| error.to_string())?;
         config.mapping(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     })
-    .silent(|config| if config.commands { &[] } else { &["command"] })
+    .silent(|config| unused([(config.commands, "command")]))
     .arena(16)
     .stand_in(|config, _| {
         let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
@@ -75,13 +75,13 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "blinks, steering and pulse to drowsiness",
         drowsiness,
     )
-    .silent(|config| if config.pulse { &[] } else { &["ppg", "pulse"] }),
+    .silent(|config| unused([(config.pulse, "ppg"), (config.pulse, "pulse")])),
     &StepKind::<troika_sim::Config, SimDriver>::new(
         "a rendered driver with ground truth, from a scenario",
         sim_driver,
     )
     .files(|config| Scenario::read(&config.scenario).map(drop).map_err(|error| error.to_string()))
-    .silent(|config| if config.drives_vehicle { &[] } else { &["signals"] }),
+    .silent(|config| unused([(config.drives_vehicle, "signals")])),
     &StepKind::<hand::Config, SimHand>::new(
         "a rendered hand that gestures, with ground truth, from a scenario",
         sim_hand,
@@ -91,17 +91,14 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "vehicle signals out, vehicle commands carried out",
         vehicle,
     )
-    .silent(|config| if config.signals == SignalsFrom::External { &["signals"] } else { &[] }),
+    .silent(|config| unused([(config.signals != SignalsFrom::External, "signals")])),
     &StepKind::<troika_speech::Config, SpeechNode>::new(
         "what the assistant says is spoken, until somebody speaks",
         speech,
     )
     .files(|config| config.check(Path::new(".")).map_err(|error| error.to_string()))
-    .silent(|config| match (config.barge_in, config.cancel_button) {
-        (BargeIn::Voice, true) => &[],
-        (BargeIn::Voice, false) => &["cancel"],
-        (BargeIn::Off, true) => &["activity"],
-        (BargeIn::Off, false) => &["activity", "cancel"],
+    .silent(|config| {
+        unused([(config.barge_in == BargeIn::Voice, "activity"), (config.cancel_button, "cancel")])
     }),
     &StepKind::<troika_template::Config, Template>::new(
         "the smallest node: whether the vehicle stands",
@@ -281,15 +278,12 @@ impl Kind for Voice {
     }
     fn silent(&self, text: &str, node: &str) -> Vec<&'static str> {
         let Ok(config) = system::read_params::<VoiceConfig>(text, node) else { return Vec::new() };
-        [
+        unused([
             (config.language, "language"),
             (config.wake != Mode::Always, "button"),
             (matches!(config.source, SourceConfig::Topic { .. }), "audio"),
             (config.publish_audio, "cabin_audio"),
-        ]
-        .into_iter()
-        .filter_map(|(used, port)| (!used).then_some(port))
-        .collect()
+        ])
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<VoiceConfig>(text, node)?;

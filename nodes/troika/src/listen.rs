@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use troika_voice::tongue::Tongue;
+use troika_voice::{eval, tongue::Tongue};
 
 /// Its file's name.
 const PROGRAM: &str = "troika-voice";
@@ -54,9 +54,9 @@ pub(crate) fn listen(arguments: &ListenArguments) -> anyhow::Result<()> {
 
 /// Whether lines name recordings: `path TAB expected`.
 pub(crate) fn are_recordings(text: &str) -> bool {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).peekable();
+    let mut lines = eval::lines(text).peekable();
     lines.peek().is_some()
-        && lines.all(|line| {
+        && lines.all(|(_, line)| {
             let path = Path::new(line.split('\t').next().unwrap_or_default());
             path.extension().is_some_and(|end| end == "wav" || end == "flac")
         })

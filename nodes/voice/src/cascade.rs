@@ -126,6 +126,8 @@ pub const SURE: f32 = 0.8;
 const AGREED: f32 = 0.95;
 /// From here on the network's word holds against a template's command.
 const CERTAIN: f32 = 0.95;
+/// From here on it is what is proposed when it is asked back.
+const LIKELY: f32 = 0.7;
 /// What they say differently is less sure, whatever the network thinks: it is asked back.
 const DIFFER: f32 = 0.75;
 /// A command that the network sees with less than this is none, where the templates see none either.
@@ -150,7 +152,11 @@ impl Cascade {
 
     /// Understands one utterance by templates and network.
     pub fn understand(&self, utterance: &str) -> Answer {
-        let templates = self.matcher.understand(utterance);
+        self.beside(self.matcher.understand(utterance), utterance)
+    }
+
+    /// The same, where it is known what the templates make of it.
+    pub(crate) fn beside(&self, templates: Understood, utterance: &str) -> Answer {
         let (network, fault) = match self.network.as_ref().map(|network| network.understand(utterance)) {
             Some(Ok(meant)) => (meant, None),
             Some(Err(error)) => (None, Some(error.to_string())),
@@ -193,6 +199,14 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
         (Understood::Commands(a), Understood::Commands(b)) if alike(a, b) => {
             (network.clone(), sure.min(DIFFER), Stage::IntentModel, told("the network reads other values"))
         }
+        // Asked back in any case: which of them is proposed? Of eleven such lines (dev-d.tsv and the templates' own) the network
+        // was right on both above this, and on two of nine below. Where it sees no command it was wrong on both.
+        (Understood::Commands(_), Understood::Commands(_) | Understood::Ask(_)) if sure >= LIKELY => (
+            network.clone(),
+            sure.min(DIFFER),
+            Stage::IntentModel,
+            told("the network reads it otherwise, unsurely"),
+        ),
         (Understood::Commands(_), _) => {
             (templates.clone(), DIFFER, Stage::Templates, told("the network reads it otherwise, unsurely"))
         }
@@ -257,13 +271,15 @@ mod tests {
     #[test]
     fn where_they_differ_and_nobody_is_sure_it_is_asked_back() {
         for (templates, network) in [
-            ("sunroof.move action=open", "sunroof.move action=close"),
+            ("sunroof.move action=close", "sunroof.move action=open"),
             ("sunroof.move action=open", "reject"),
-            ("sunroof.move action=open", "ask"),
+            ("sunroof.move action=open", "dialogue"),
             ("reject", "sunroof.move action=open"),
         ] {
-            let (said, sure) = weighed(templates, network, 0.6);
+            let (said, sure) = weighed(templates, network, 0.75);
             assert_eq!((said.as_str(), sure), ("sunroof.move action=open", false), "{templates} | {network}");
+            let (_, sure) = weighed(templates, network, 0.6);
+            assert!(!sure, "{templates} | {network}");
         }
     }
 

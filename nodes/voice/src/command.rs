@@ -174,8 +174,9 @@ impl CommandNode {
         let asked = self.asked.take().filter(|asked| tick.now.since(asked.since) <= CONFIRM_WITHIN);
         // What is no number is unsure too.
         let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
+        let yes_or_no = matcher.yes_or_no(&heard.text);
         if let Some(asked) = asked {
-            match matcher.yes_or_no(&heard.text) {
+            match yes_or_no {
                 // A yes that was hardly heard is none.
                 Some(true) if !unsure => return self.carry_out(tick, heard, asked, speed, outputs),
                 Some(true) => {
@@ -197,7 +198,7 @@ impl CommandNode {
         }
         if let Some(open) = self.open.take() {
             // Nobody has heard a question about it yet: what is said now is no answer to one.
-            let no = matcher.yes_or_no(&heard.text) == Some(false);
+            let no = yes_or_no == Some(false);
             let text = if no { &replies.let_go } else { &replies.again };
             say(tick, &open.heard, VoiceReply::REJECTED, text, outputs);
             if no {
@@ -205,13 +206,10 @@ impl CommandNode {
             }
         }
         // A yes to nothing that was asked.
-        if matcher.yes_or_no(&heard.text) == Some(true) {
+        if yes_or_no == Some(true) {
             return say(tick, heard, VoiceReply::REJECTED, "", outputs);
         }
-        let answer = match self.talk.context(&self.cascade, &heard.text, tick.now) {
-            Some(answer) => answer,
-            None => self.cascade.understand(&heard.text),
-        };
+        let answer = self.talk.understand(&self.cascade, &heard.text, tick.now);
         publish(tick, heard, &answer, outputs);
         match &answer.understood {
             Understood::Reject => say(tick, heard, VoiceReply::REJECTED, "", outputs),

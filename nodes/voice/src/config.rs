@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use troika_kit::Duration;
+use troika_kit::{Duration, Ports};
 
-use crate::{tongue::Tongue, turn::Pace, wake::Mode};
+use crate::{ears, tongue::Tongue, turn::Pace, wake::Mode};
 
 /// The topic of the cabin's audio.
-pub const CABIN_AUDIO: &str = "/cabin/audio";
+pub const CABIN_AUDIO: &str = <ears::Outputs as Ports>::SPECS[0].topic;
 
 /// The process's settings, as TOML or JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -78,11 +78,12 @@ pub struct Score {
 /// # Errors
 /// The first line that cannot be read.
 pub fn cases(text: &str) -> Result<Vec<Case>, CaseError> {
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
-        .map(|(index, line)| case(index + 1, line))
-        .collect()
+    lines(text).map(|(number, line)| case(number, line)).collect()
+}
+
+/// The lines of a table with their numbers, from 1; empty ones and those that begin with `#` are passed over.
+pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
 }
 
 fn case(line: usize, text: &str) -> Result<Case, CaseError> {

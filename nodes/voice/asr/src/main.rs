@@ -166,10 +166,7 @@ fn find_models(config: &mut VoiceConfig) -> anyhow::Result<()> {
     if config.whisper.is_some() && config.vad.is_some() {
         return Ok(());
     }
-    let store = match &config.models {
-        Some(folder) => Store::open(folder)?,
-        None => Store::open_default()?,
-    };
+    let store = Store::open_in(config.models.as_deref())?;
     if config.whisper.is_none() {
         config.whisper = Some(store.load_path(&config.model)?);
     }

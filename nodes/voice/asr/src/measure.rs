@@ -210,10 +210,8 @@ impl Ears {
         let folder = tsv.parent().unwrap_or(Path::new("."));
         let mut conditions: BTreeMap<String, Vec<(bool, bool, Heard)>> = BTreeMap::new();
         let mut rows = Vec::new();
-        let lines =
-            text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-        for (number, line) in lines {
-            let place = || format!("{}:{}", tsv.display(), number + 1);
+        for (number, line) in eval::lines(&text) {
+            let place = || format!("{}:{number}", tsv.display());
             let columns: Vec<&str> = line.split('\t').collect();
             let [path, expected, ..] = columns[..] else {
                 anyhow::bail!("{}: a line is a path, a tab and what is expected", place());

@@ -177,10 +177,7 @@ fn full_name(config: &VoiceConfig) -> String {
 
 /// The wake word's networks, from the store.
 fn spotter(config: &VoiceConfig) -> anyhow::Result<Spotter> {
-    let store = match &config.models {
-        Some(folder) => Store::open(folder)?,
-        None => Store::open_default()?,
-    };
+    let store = Store::open_in(config.models.as_deref())?;
     let bytes = |name| store.load_bytes(name);
     let (mel, embedding) = (bytes("wakeword_melspectrogram")?, bytes("wakeword_embedding")?);
     Ok(Spotter::new(&mel, &embedding, &bytes("hey_troika")?)?)

@@ -14,10 +14,7 @@ pub fn cascade(config: &VoiceConfig) -> anyhow::Result<Cascade> {
     let network = match (&config.intent, config.spoken_language.network()) {
         (Some(path), _) => Some(IntentModel::load(path, catalogue)?),
         (None, Some(name)) => {
-            let store = match &config.models {
-                Some(folder) => Store::open(folder)?,
-                None => Store::open_default()?,
-            };
+            let store = Store::open_in(config.models.as_deref())?;
             Some(IntentModel::from_bytes(&store.load_bytes(name)?, name, catalogue)?)
         }
         (None, None) => None,

@@ -10,7 +10,10 @@ use troika_msgs::{
 };
 use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
-    eval::{self, Case, Expected},
+    eval::{
+        self, Case, Expected,
+        report::{Latency, latency},
+    },
     matcher::Understood,
 };
 
@@ -35,7 +38,7 @@ pub struct Figures {
     /// Lines without an answer in time.
     pub late: usize,
     /// Request to answer, ms.
-    pub latency_ms: Spread,
+    pub latency_ms: Latency,
     /// How often an exact answer is surer than a wrong one: 0.5 says nothing, 1 tells them apart.
     pub confidence_auc: f64,
     /// Of the answers surer than so much: how many, and how many of them exact.
@@ -45,17 +48,6 @@ pub struct Figures {
     /// What was not exact: line, utterance, expected, answered, confidence.
     #[serde(skip)]
     pub wrong: Vec<String>,
-}
-
-/// Percentiles, by the nearest rank.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Spread {
-    /// The median.
-    pub p50: f64,
-    /// 99 of 100.
-    pub p99: f64,
-    /// All.
-    pub max: f64,
 }
 
 /// Functions that an interpretation may choose from, for a line.
@@ -113,7 +105,7 @@ pub fn interpret(
             ));
         }
     }
-    figures.latency_ms = spread(times);
+    figures.latency_ms = latency(times);
     figures.confidence_auc = area(&answers);
     figures.sure = [0.3, 0.5, 0.7, 0.9]
         .map(|from| {
@@ -136,7 +128,7 @@ pub fn answers(
     lines: &str,
 ) -> Result<Vec<(f32, bool, String)>, String> {
     let mut answers = Vec::new();
-    for line in lines.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+    for (_, line) in eval::lines(lines) {
         let (question, right) = line.split_once('\t').ok_or_else(|| format!("no tab in '{line}'"))?;
         let request = LanguageRequest {
             header: Header::at(Time::ZERO),
@@ -213,15 +205,6 @@ pub fn true_and_neighbours(case: &Case, count: usize) -> String {
         }
     }
     chosen.join(",")
-}
-
-fn spread(mut times: Vec<f64>) -> Spread {
-    times.sort_by(f64::total_cmp);
-    let at = |q: f64| {
-        let rank = ((q * times.len() as f64).ceil() as usize).clamp(1, times.len().max(1));
-        times.get(rank - 1).copied().unwrap_or_default()
-    };
-    Spread { p50: at(0.5), p99: at(0.99), max: at(1.0) }
 }
 
 /// The area under the curve of (confidence, exact): the share of pairs in order, ties half.

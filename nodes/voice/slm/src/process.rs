@@ -107,10 +107,7 @@ pub fn file(config: &SlmConfig) -> anyhow::Result<PathBuf> {
     if let Some(file) = &config.file {
         return Ok(file.clone());
     }
-    let store = match &config.models {
-        Some(folder) => Store::open(folder)?,
-        None => Store::open_default()?,
-    };
+    let store = Store::open_in(config.models.as_deref())?;
     Ok(store.load_path(&config.model)?)
 }
 

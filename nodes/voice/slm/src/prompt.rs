@@ -3,10 +3,7 @@
 
 use serde::Deserialize;
 use troika_vehicle::catalogue::Catalogue;
-use troika_voice::{
-    language::grammar::{self, Frame},
-    tongue::Tongue,
-};
+use troika_voice::language::grammar::{self, Frame};
 
 use crate::engine::{Piece, Prompt, Task};
 
@@ -62,14 +59,6 @@ impl Default for Holding {
 }
 
 impl Prompts {
-    /// The built-in ones of a language; none where the model has not been taught it.
-    pub fn of(tongue: Tongue) -> Option<Prompts> {
-        match tongue {
-            Tongue::English => Some(Prompts::english()),
-            Tongue::German => None,
-        }
-    }
-
     /// The built-in English ones.
     pub fn english() -> Prompts {
         match Prompts::parse(include_str!("../prompts/en.toml")) {

@@ -33,12 +33,23 @@ impl Talk {
         self.question = None;
     }
 
-    /// What an utterance means in this talk; nothing when it stands by itself.
-    pub(super) fn context(&mut self, cascade: &Cascade, utterance: &str, now: Time) -> Option<Answer> {
+    /// What an utterance means, in this talk or by itself.
+    pub(super) fn understand(&mut self, cascade: &Cascade, utterance: &str, now: Time) -> Answer {
+        let alone = cascade.matcher().understand(utterance);
+        self.context(cascade, utterance, &alone, now).unwrap_or_else(|| cascade.beside(alone, utterance))
+    }
+
+    /// What it means in this talk; `alone`: what the templates make of it by itself. Nothing when it stands by itself.
+    fn context(
+        &mut self,
+        cascade: &Cascade,
+        utterance: &str,
+        alone: &Understood,
+        now: Time,
+    ) -> Option<Answer> {
         let question = self.question.take().filter(|(_, since)| now.since(*since) <= ANSWER_WITHIN);
         // A whole command of its own is neither an answer nor a follow-up, unless it speaks of what was last: "a bit more" is the
         // volume only where nothing was.
-        let alone = cascade.matcher().understand(utterance);
         if matches!(alone, Understood::Commands(_)) && !cascade.matcher().speaks_of_last(utterance) {
             return None;
         }
@@ -53,6 +64,10 @@ impl Talk {
         }
         let (last, _) = self.last.as_ref().filter(|(_, since)| now.since(*since) <= FOLLOW_WITHIN)?;
         let calls = cascade.matcher().follow_up(utterance, last)?;
-        Some(Answer::context(Understood::Commands(calls), alone, format!("follows on {}", last.function)))
+        Some(Answer::context(
+            Understood::Commands(calls),
+            alone.clone(),
+            format!("follows on {}", last.function),
+        ))
     }
 }
