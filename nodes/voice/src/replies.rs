@@ -209,6 +209,8 @@ fn filled(text: &str, value: impl Fn(&str) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use troika_vehicle::catalogue::Slot;
+
     use super::*;
     use crate::{matcher::Matcher, tongue::Tongue};
 
@@ -224,14 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn an_act_has_a_sentence_or_its_name_and_values() {
+    fn an_act_is_told_in_a_sentence() {
         let english = replies(Tongue::English);
         for (call, told) in [
             (
                 Call::new("window.move", &[("position", "rear_left"), ("action", "open"), ("percent", "50")]),
                 "OK: open the rear left window to 50 percent.",
             ),
-            (Call::new("climate.set_fan", &[("level", "3")]), "OK: climate set fan 3."),
+            (Call::new("climate.set_fan", &[("level", "3")]), "OK: set the fan to 3."),
+            (
+                Call::new("window.move", &[("position", "all"), ("action", "close"), ("percent", "100")]),
+                "OK: close all windows.",
+            ),
+            (Call::new("some.thing", &[("level", "3")]), "OK: some thing 3."),
             (Call::new("phone.call", &[("contact", "{contact}")]), "OK: call {contact}."),
         ] {
             assert_eq!(english.carried_out(&[call], false), told);
@@ -242,15 +249,28 @@ mod tests {
     }
 
     #[test]
-    fn in_german_every_act_and_every_slot_has_words_of_its_own() {
-        let german = replies(Tongue::German);
-        for function in Catalogue::built_in().functions() {
-            let of_it = |key: &&String| key.split(' ').next() == Some(function.name.as_str());
-            assert!(german.act.keys().any(|key| of_it(&key)), "{}", function.name);
-            for slot in &function.slots {
-                let asked = slot.unsaid.is_some() || german.question.contains_key(&slot.name);
-                let fixed = slot.with.is_some() || matches!(&slot.ty, SlotType::OneOf(_));
-                assert!(asked || fixed, "{} {}", function.name, slot.name);
+    fn every_act_and_every_slot_has_words_of_its_own() {
+        for tongue in [Tongue::English, Tongue::German] {
+            let replies = replies(tongue);
+            for function in Catalogue::built_in().functions() {
+                let words = |key: &str| replies.act.contains_key(&format!("{}{key}", function.name));
+                // By itself, or for each value of one of its slots.
+                let of_values = |slot: &Slot| match &slot.ty {
+                    SlotType::OneOf(values) => {
+                        values.iter().all(|value| words(&format!(" {}={value}", slot.name)))
+                    }
+                    _ => false,
+                };
+                assert!(
+                    words("") || function.slots.iter().any(of_values),
+                    "{tongue:?}: {} has no words",
+                    function.name
+                );
+                for slot in &function.slots {
+                    let asked = slot.unsaid.is_some() || replies.question.contains_key(&slot.name);
+                    let fixed = slot.with.is_some() || matches!(&slot.ty, SlotType::OneOf(_));
+                    assert!(asked || fixed, "{tongue:?}: {} {}", function.name, slot.name);
+                }
             }
         }
     }
