@@ -209,7 +209,7 @@ fn filled(text: &str, value: impl Fn(&str) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use troika_vehicle::catalogue::Slot;
+    use troika_vehicle::catalogue::SlotSpec;
 
     use super::*;
     use crate::{matcher::Matcher, tongue::Tongue};
@@ -255,7 +255,7 @@ mod tests {
             for function in Catalogue::built_in().functions() {
                 let words = |key: &str| replies.act.contains_key(&format!("{}{key}", function.name));
                 // By itself, or for each value of one of its slots.
-                let of_values = |slot: &Slot| match &slot.ty {
+                let of_values = |slot: &SlotSpec| match &slot.ty {
                     SlotType::OneOf(values) => {
                         values.iter().all(|value| words(&format!(" {}={value}", slot.name)))
                     }
