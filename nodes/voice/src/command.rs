@@ -6,12 +6,16 @@
 //! utterance's stages and reasons are published. A question of the world is put to the language model too, while nobody else answers
 //! dialogue; what it says moves nothing.
 //!
+//! Who talks on and on is not talking to the vehicle: what follows within a breath of words that were not for it is not carried out but
+//! asked back for, and where it is not even sure, nothing is said (`command/overheard.rs`).
+//!
 //! A gate that wants a standstill wants a speed that is known, at most [`SIGNALS_FRESH`] old and 0 km/h (SR-VOI-001). What
 //! must not be done by voice is refused with an explanation (SR-VOI-002). What wants a confirmation is asked back for and
 //! kept for [`CONFIRM_WITHIN`]; only a plain yes carries it out, and anything else lets it go (SR-VOI-003). An utterance of
 //! several commands is carried out as one: if one is refused, none is sent. A command without a result within
 //! [`RESULT_WITHIN`] is told to have failed (SR-VOI-004).
 
+mod overheard;
 mod talk;
 
 use std::collections::VecDeque;
@@ -35,6 +39,7 @@ use crate::{
     matcher::{Matcher, Understood},
     replies::Replies,
 };
+use overheard::Overheard;
 use talk::Talk;
 
 /// How long an asked-back command waits for its yes.
@@ -100,6 +105,7 @@ pub struct CommandNode {
     sequence: u32,
     asked: Option<Asked>,
     talk: Talk,
+    overheard: Overheard,
     open: Option<Open>,
     question: Option<Question>,
     waiting: VecDeque<Waiting>,
@@ -153,6 +159,7 @@ impl CommandNode {
             sequence: 0,
             asked: None,
             talk: Talk::default(),
+            overheard: Overheard::default(),
             open: None,
             question: None,
             waiting: VecDeque::with_capacity(WAITING + MOST),
@@ -176,6 +183,9 @@ impl CommandNode {
         let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
         let yes_or_no = matcher.yes_or_no(&heard.text);
         if let Some(asked) = asked {
+            if yes_or_no.is_some() {
+                self.overheard.heard(heard, true);
+            }
             match yes_or_no {
                 // A yes that was hardly heard is none.
                 Some(true) if !unsure => return self.carry_out(tick, heard, asked, speed, outputs),
@@ -209,11 +219,25 @@ impl CommandNode {
         if yes_or_no == Some(true) {
             return say(tick, heard, VoiceReply::REJECTED, "", outputs);
         }
-        let answer = self.talk.understand(&self.cascade, &heard.text, tick.now);
+        let mut answer = self.talk.understand(&self.cascade, &heard.text, tick.now);
+        let others = self.overheard.goes_on(heard);
+        let ours = !others && matches!(answer.understood, Understood::Commands(_) | Understood::Ask(_));
+        self.overheard.heard(heard, ours);
+        if others {
+            answer.reason.push_str("; it follows on talk that was not for us");
+        }
         publish(tick, heard, &answer, outputs);
         match &answer.understood {
             Understood::Reject => say(tick, heard, VoiceReply::REJECTED, "", outputs),
-            Understood::Dialogue if self.language && !unsure => {
+            Understood::Commands(_) if others && !unsure && answer.sure() => {
+                if let Some(request) = request(tick, heard, &answer) {
+                    self.ask_back(tick, heard, request, speed, outputs);
+                }
+            }
+            Understood::Commands(_) | Understood::Ask(_) if others => {
+                say(tick, heard, VoiceReply::REJECTED, "", outputs);
+            }
+            Understood::Dialogue if self.language && !unsure && !others => {
                 outputs.language.send(LanguageRequest {
                     header: Header::at(tick.now),
                     request_id: heard.utterance_id.clone(),
@@ -278,20 +302,25 @@ impl CommandNode {
         speed: Option<f32>,
         outputs: &mut Outputs,
     ) {
-        let Understood::Commands(calls) = &answer.understood else {
+        let Some(request) = request(tick, heard, answer) else {
             return say(tick, heard, VoiceReply::REJECTED, &self.replies().again, outputs);
-        };
-        let request = Asked {
-            calls: calls.clone(),
-            utterance: heard.text.clone(),
-            confidence: heard.confidence.min(answer.confidence),
-            since: tick.now,
         };
         if answer.sure() {
             return self.gate(tick, heard, request, speed, outputs);
         }
+        self.ask_back(tick, heard, request, speed, outputs);
+    }
+
+    /// "Shall I …?", but for what would be refused all the same.
+    fn ask_back(
+        &mut self,
+        tick: &Tick,
+        heard: &Transcript,
+        request: Asked,
+        speed: Option<f32>,
+        outputs: &mut Outputs,
+    ) {
         match verdict(&request.calls, speed, true) {
-            // What would be refused all the same is not asked for.
             Verdict::Refuse(why) => {
                 say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
             }
@@ -316,10 +345,7 @@ impl CommandNode {
             Verdict::Refuse(why) => {
                 say(tick, heard, VoiceReply::REFUSED, &self.replies().refused(&why), outputs)
             }
-            Verdict::Confirm => {
-                say(tick, heard, VoiceReply::CONFIRM, &self.replies().ask_back(&request.calls), outputs);
-                self.asked = Some(request);
-            }
+            Verdict::Confirm => self.ask_back(tick, heard, request, speed, outputs),
         }
     }
 
@@ -463,6 +489,17 @@ fn publish(tick: &Tick, heard: &Transcript, answer: &Answer, outputs: &mut Outpu
         confidence: answer.confidence,
         reason: answer.reason.clone(),
     });
+}
+
+/// The commands of an answer, as they are carried out or asked back for.
+fn request(tick: &Tick, heard: &Transcript, answer: &Answer) -> Option<Asked> {
+    let Understood::Commands(calls) = &answer.understood else { return None };
+    Some(Asked {
+        calls: calls.clone(),
+        utterance: heard.text.clone(),
+        confidence: heard.confidence.min(answer.confidence),
+        since: tick.now,
+    })
 }
 
 fn say(tick: &Tick, heard: &Transcript, kind: u8, text: &str, outputs: &mut Outputs) {

@@ -54,6 +54,8 @@ impl Driver {
             text: text.to_owned(),
             r#final: true,
             confidence,
+            header: Header::at(self.now),
+            audio_duration: Duration::from_secs(1).into(),
             ..Transcript::default()
         });
         let mut inputs = Inputs {

@@ -237,3 +237,40 @@ fn an_answer_that_does_not_come_is_told_and_who_speaks_on_calls_it_off() {
             .all(|reply| reply.text != Matcher::english().replies().unknown)
     );
 }
+
+/// Says it so long after the last words' end.
+fn after(driver: &mut Driver, pause: Duration, text: &str) -> Answer {
+    driver.waits(pause + Duration::from_secs(1));
+    driver.says(text)
+}
+
+#[test]
+fn what_a_radio_says_amid_its_talk_is_not_carried_out() {
+    let breath = Duration::from_millis(600);
+    let mut radio = Driver::at(0.0);
+    assert_eq!(radio.says("the minister said she was disappointed").replies[0].text, "");
+    let answer = after(&mut radio, breath, "lock the doors");
+    assert_eq!(functions(&answer), [""; 0]);
+    assert_eq!(answer.replies[0].kind, VoiceReply::CONFIRM, "{}", answer.replies[0].text);
+    assert!(answer.understood[0].reason.contains("not for us"), "{}", answer.understood[0].reason);
+    // Nor is anything said where it is not even sure what was meant.
+    let answer = after(&mut radio, breath, "set the temperature");
+    assert_eq!((functions(&answer).len(), answer.replies[0].text.as_str()), (0, ""));
+}
+
+#[test]
+fn ravi_who_breaks_off_to_tell_the_vehicle_is_asked_back_for_once_and_his_yes_holds() {
+    let mut ravi = Driver::at(0.0);
+    ravi.says("and then she said he would not come");
+    let breath = Duration::from_millis(600);
+    assert_eq!(functions(&after(&mut ravi, breath, "open the sunroof")), [""; 0]);
+    assert_eq!(functions(&after(&mut ravi, breath, "yes")), ["sunroof.move"]);
+    assert_eq!(functions(&after(&mut ravi, breath, "close the sunroof")), ["sunroof.move"]);
+}
+
+#[test]
+fn who_turns_to_the_vehicle_after_a_pause_is_obeyed_at_once() {
+    let mut driver = Driver::at(0.0);
+    driver.says("and then she said he would not come");
+    assert_eq!(functions(&after(&mut driver, Duration::from_secs(2), "open the sunroof")), ["sunroof.move"]);
+}
