@@ -155,6 +155,12 @@ impl Router {
         self.ledger.settle(request, took);
     }
 
+    /// Tokens a second of the first model on the vehicle, as the policy has it; 0 without one.
+    pub(crate) fn local_rate(&self) -> f64 {
+        let models = self.policy.rules.model.iter().map(|one| one.get_ref());
+        models.filter(|one| one.tier == Tier::OnVehicle).map(|one| one.tokens_per_s.0).next().unwrap_or(0.0)
+    }
+
     /// How often each reason was given.
     pub fn counts(&self) -> &Counts {
         &self.counts

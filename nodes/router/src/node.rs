@@ -103,9 +103,9 @@ ports! {
     }
 }
 
-/// The cloud is left alone after so many failed answers in a row, for so long.
-const CLOUD_FAILURES: u32 = 3;
-const CLOUD_REST: Duration = Duration::from_secs(30);
+/// Who fails so many answers in a row is left alone for so long.
+const FAILURES: u32 = 3;
+const REST: Duration = Duration::from_secs(30);
 /// A connection that has carried nothing for so long is taken for closed.
 const CONNECTION_OPEN: Duration = Duration::from_secs(30);
 /// An answer that was begun on the vehicle and of which nothing has come for so long does not keep its model busy any more.
@@ -113,16 +113,63 @@ const LOCAL_SILENT: Duration = Duration::from_secs(10);
 /// What is left of an answer under way, when it is not known.
 const LOCAL_REST: Duration = Duration::from_secs(2);
 
+/// How fast the model on the vehicle was in its last answer says how fast it is for so long.
+const SPEED_HOLDS: Duration = Duration::from_secs(60);
+/// An answer of fewer tokens is no measure.
+const LEAST_TOKENS: f64 = 8.0;
+
+/// Who fails again and again is not asked for a while.
+#[derive(Debug, Default)]
+struct Circuit {
+    failures: u32,
+    rests: Option<Time>,
+}
+
+impl Circuit {
+    fn hear(&mut self, now: Time, reply: &DialogueReply) {
+        if reply.done && reply.outcome == DialogueReply::FAILED {
+            self.failures = self.failures.saturating_add(1);
+            self.rests = (self.failures >= FAILURES).then_some(now);
+        } else if !reply.text.is_empty() {
+            *self = Circuit::default();
+        }
+    }
+
+    /// After its rest, one answer is tried; if that fails, it rests again.
+    fn closed(&self, now: Time) -> bool {
+        self.rests.is_none_or(|then| now.since(then) >= REST)
+    }
+}
+
+/// An answer that the model on the vehicle works on.
+#[derive(Debug)]
+struct UnderWay {
+    request: String,
+    /// When its first words came.
+    first: Option<Time>,
+    /// When it last said something, or was asked.
+    last: Time,
+    /// What came after the first words.
+    tokens: f64,
+}
+
+impl UnderWay {
+    fn asked(request: &str, now: Time) -> UnderWay {
+        UnderWay { request: request.to_owned(), first: None, last: now, tokens: 0.0 }
+    }
+}
+
 /// The node.
 pub struct RouterNode {
     router: Router,
     local_model: bool,
     max_age: Duration,
-    /// The answer that the model on the vehicle works on, and when it last said something.
-    local: Option<(String, Time)>,
+    local: Option<UnderWay>,
+    local_circuit: Circuit,
+    /// Of what its rates say, and when that was seen.
+    local_speed: Option<(f64, Time)>,
     cloud_seen: Option<Time>,
-    cloud_failures: u32,
-    cloud_rests: Option<Time>,
+    cloud_circuit: Circuit,
 }
 
 impl RouterNode {
@@ -133,9 +180,10 @@ impl RouterNode {
             local_model: config.local_model,
             max_age: Duration::from_millis(config.max_age_ms),
             local: None,
+            local_circuit: Circuit::default(),
+            local_speed: None,
             cloud_seen: None,
-            cloud_failures: 0,
-            cloud_rests: None,
+            cloud_circuit: Circuit::default(),
         }
     }
 
@@ -147,17 +195,14 @@ impl RouterNode {
     fn hear(&mut self, now: Time, reply: &DialogueReply) {
         match reply.tier {
             DialogueReply::ON_VEHICLE => {
-                self.local = (!reply.done).then(|| (reply.request_id.clone(), now));
-            }
-            DialogueReply::CLOUD if reply.done && reply.outcome == DialogueReply::FAILED => {
-                self.cloud_failures = self.cloud_failures.saturating_add(1);
-                if self.cloud_failures >= CLOUD_FAILURES {
-                    self.cloud_rests = Some(now);
-                }
+                self.local_circuit.hear(now, reply);
+                self.hear_local(now, reply);
             }
             DialogueReply::CLOUD => {
-                self.cloud_seen = Some(now);
-                (self.cloud_failures, self.cloud_rests) = (0, None);
+                self.cloud_circuit.hear(now, reply);
+                if !(reply.done && reply.outcome == DialogueReply::FAILED) {
+                    self.cloud_seen = Some(now);
+                }
             }
             _ => {}
         }
@@ -167,7 +212,25 @@ impl RouterNode {
                 microeuro: f64::from(reply.cost_microeuro),
             };
             self.router.settle(&reply.request_id, took);
-            self.local.take_if(|(id, _)| *id == reply.request_id);
+            self.local.take_if(|local| local.request == reply.request_id);
+        }
+    }
+
+    fn hear_local(&mut self, now: Time, reply: &DialogueReply) {
+        let local = match &mut self.local {
+            Some(local) if local.request == reply.request_id => local,
+            other => other.insert(UnderWay::asked(&reply.request_id, now)),
+        };
+        local.last = now;
+        match local.first {
+            None if reply.text.is_empty() => {}
+            None => local.first = Some(now),
+            Some(_) => local.tokens += reply.text.len() as f64 / 4.0,
+        }
+        let took = local.first.map_or(0.0, |first| now.since(first).as_secs_f64());
+        if reply.done && local.tokens >= LEAST_TOKENS && took > 0.0 {
+            let speed = local.tokens / took / self.router.local_rate().max(0.1);
+            self.local_speed = Some((speed.min(1.0), now));
         }
     }
 
@@ -181,7 +244,8 @@ impl RouterNode {
                 _ => Driver::Unknown,
             });
         let recent = |then: Option<Time>, span| then.is_some_and(|then| now.since(then) < span);
-        let busy = self.local.as_ref().is_some_and(|(_, then)| now.since(*then) < LOCAL_SILENT);
+        let busy = self.local.as_ref().is_some_and(|local| now.since(local.last) < LOCAL_SILENT);
+        let speed = self.local_speed.filter(|(_, then)| now.since(*then) < SPEED_HOLDS);
         World {
             link: link.map(from_message).unwrap_or_default(),
             here: link
@@ -193,10 +257,10 @@ impl RouterNode {
                 _ => Metered::Unknown,
             },
             cloud_open: recent(self.cloud_seen, CONNECTION_OPEN),
-            cloud_available: !recent(self.cloud_rests, CLOUD_REST),
-            local_available: self.local_model,
+            cloud_available: self.cloud_circuit.closed(now),
+            local_available: self.local_model && self.local_circuit.closed(now),
             local_free_in: if busy { LOCAL_REST } else { Duration::ZERO },
-            local_speed: 1.0,
+            local_speed: speed.map_or(1.0, |(speed, _)| speed),
             driver,
         }
     }
@@ -231,7 +295,7 @@ impl Step for RouterNode {
             let world = self.world(now, inputs);
             let decision = self.router.decide(now, &request, &world);
             if decision.tier == Tier::OnVehicle {
-                self.local = Some((request.id.clone(), now));
+                self.local = Some(UnderWay::asked(&request.id, now));
             }
             outputs.decision.send(to_message(now, &request, &world, &decision));
             done = Done::Worked;

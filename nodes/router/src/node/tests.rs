@@ -144,6 +144,44 @@ fn while_the_model_on_the_vehicle_answers_the_next_one_waits_for_it() {
 }
 
 #[test]
+fn a_model_on_the_vehicle_that_was_slow_in_its_last_answer_is_expected_to_be_slow_for_a_minute() {
+    let mut node = node();
+    // 100 tokens in 100 s, where the policy says 22 a second.
+    let words = |done, text: &str| DialogueReply {
+        request_id: "a".into(),
+        tier: DialogueReply::ON_VEHICLE,
+        text: text.into(),
+        done,
+        outcome: if done { DialogueReply::COMPLETE } else { DialogueReply::GOES_ON },
+        ..DialogueReply::default()
+    };
+    steps(&mut node, NOW, &inputs(NOW, &[], &[words(false, "Well,")], Duration::ZERO));
+    let end = NOW + Duration::from_secs(100);
+    steps(&mut node, end, &inputs(end, &[], &[words(true, &"word".repeat(100))], Duration::ZERO));
+    let easy = |node: &mut RouterNode, now| {
+        let request = DialogueRequest { complexity: 0.0, ..asks("b") };
+        let decision = steps(node, now, &inputs(now, &[request], &[], Duration::ZERO)).remove(0);
+        (decision.tier, decision.reason)
+    };
+    let soon = end + Duration::from_secs(1);
+    assert_eq!(easy(&mut node, soon).0, DialogueReply::CLOUD);
+    let later = end + Duration::from_secs(61);
+    assert_eq!(easy(&mut node, later), (DialogueReply::ON_VEHICLE, "local_enough".into()));
+}
+
+#[test]
+fn a_model_on_the_vehicle_that_fails_three_times_is_left_alone() {
+    let mut node = node();
+    let failed =
+        |tier| DialogueReply { tier, done: true, outcome: DialogueReply::FAILED, ..DialogueReply::default() };
+    let replies = [DialogueReply::ON_VEHICLE; 3].map(failed);
+    steps(&mut node, NOW, &inputs(NOW, &[], &replies, Duration::ZERO));
+    let easy = DialogueRequest { complexity: 0.0, ..asks("b") };
+    let decision = steps(&mut node, NOW, &inputs(NOW, &[easy], &[], Duration::ZERO)).remove(0);
+    assert_eq!((decision.tier, decision.reason.as_str()), (DialogueReply::CLOUD, "local_unavailable"));
+}
+
+#[test]
 fn a_policy_file_that_is_missing_or_wrong_is_told_with_the_way_out() {
     let config = Config { policy: "mine.toml".into(), ..Config::default() };
     let missing = config.policy(|_| Err(io::ErrorKind::NotFound.into())).unwrap_err().to_string();
