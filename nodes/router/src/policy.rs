@@ -210,6 +210,11 @@ impl Policy {
         self.rules.policy.get_ref()
     }
 
+    /// The privacy that the words of a request tell, whatever was said of it: for [`crate::privacy::may_leave`].
+    pub fn words_say(&self, text: &str) -> Privacy {
+        self.private_words.of(text)
+    }
+
     /// Whether street addresses are replaced in what leaves.
     pub fn redacts_street_addresses(&self) -> bool {
         self.rules.redact.street_addresses

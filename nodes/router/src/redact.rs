@@ -46,9 +46,13 @@ const SHORTEST_PART: usize = 3;
 
 const EMAIL: &str = r"[\p{L}0-9._%+\-]+@[\p{L}0-9\-]+(?:\.[\p{L}0-9\-]+)*";
 const SPELT_EMAIL: &str = r"(?i)\b[\p{L}0-9]+(?:\s+(?:dot|punkt|underscore|unterstrich|dash|hyphen|minus)\s+[\p{L}0-9]+)*\s+(?:at|ät)\s+[\p{L}0-9\-]+(?:\s+(?:dot|punkt)\s+[\p{L}]{2,})+\b";
-const DIGITS: &str = r"(?i)(?:\+\s*|\bplus\s+)?(?:\(?\b(?:[0-9]+|zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|null|eins|zwo|zwei|drei|vier|fünf|sechs|sieben|acht|neun)\b\)?[\s.,/()\-]*)+";
-const STREET_AFTER: &str = r"(?i)\b[0-9]+\s?[a-z]?,?\s+(?:[\p{L}'.\-]+\s+){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|boulevard|blvd|square|way|court|close|terrace|crescent)\b\.?";
+const DIGITS: &str = r"(?i)(?:\+\s*|\bplus\s+)?(?:\(?\b(?:\d+|zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|null|eins|zwo|zwei|drei|vier|fünf|sechs|sieben|acht|neun)\b\)?[\s.,/()\-]*)+";
+/// Of words that mean a street and little else, in any case; and of words that mean other things too ("a two hour drive") as a name.
+const STREET_AFTER: &str = r"(?i)\b[0-9]+\s?[a-z]?,?\s+(?:[\p{L}'.\-]+\s+){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|boulevard|blvd)\b\.?";
+const NAMED_STREET_AFTER: &str = r"\b[0-9]+\s?[a-zA-Z]?,?\s+(?:\p{Lu}[\p{L}'.\-]*\s+){1,3}(?:Drive|Square|Way|Court|Close|Terrace|Crescent|Place)\b";
 const STREET_BEFORE: &str = r"(?i)\b(?:(?:[\p{L}'.\-]+\s+){1,3}(?:street|road|avenue|lane|drive|boulevard|square|way|court)|[\p{L}\-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|ufer|damm|gata|vej|gade))\s+(?:number\s+|nummer\s+)?[0-9]+\s?[a-z]?\b";
+/// A number before one of these is how far or how long, and no house.
+const MEASURE: &str = r"(?i)^\s*(?:km|m|mi|kilomet(?:er|re)s?|met(?:er|re)s?|miles?|min|minutes?|minuten?|hours?|stunden?|h|euros?|percent|prozent|%|°|degrees?)(?:\b|$)";
 const TITLED: &str = r"\b(?i:mr|mrs|ms|miss|mister|dr|doctor|prof|professor|herr|herrn|frau)\b\.?\s+[\p{L}][\p{L}'\-]+(?:\s+\p{Lu}[\p{L}'\-]+)*";
 const INTRODUCED: &str = r"\b(?i:my name is|i am called|call me|ich heiße|ich heisse|mein name ist)\s+([\p{L}][\p{L}'\-]+(?:\s+\p{Lu}[\p{L}'\-]+)*)";
 const LOOKALIKE: &str = r"(?i)\[(?:EMAIL|PHONE|ADDRESS|NAME|TEXT)_[0-9]+\]";
@@ -60,6 +64,7 @@ pub struct Redactor {
     patterns: Vec<(Personal, Regex)>,
     digits: Regex,
     introduced: Regex,
+    measure: Regex,
 }
 
 /// Names that cannot be looked for: too many of them (some 100,000).
@@ -87,15 +92,18 @@ impl Redactor {
             (Personal::Lookalike, LOOKALIKE),
         ];
         if addresses {
-            patterns.extend([(Personal::Address, STREET_AFTER), (Personal::Address, STREET_BEFORE)]);
+            let streets = [STREET_AFTER, NAMED_STREET_AFTER, STREET_BEFORE];
+            patterns.extend(streets.map(|street| (Personal::Address, street)));
         }
         let compiled: Result<Vec<_>, regex::Error> =
             patterns.into_iter().map(|(kind, pattern)| Ok((kind, Regex::new(pattern)?))).collect();
+        let all: Vec<String> = all.into_iter().flat_map(spellings).collect();
         Ok(Redactor {
             names: whole_words(&all)?,
             patterns: compiled?,
             digits: Regex::new(DIGITS)?,
             introduced: Regex::new(INTRODUCED)?,
+            measure: Regex::new(MEASURE)?,
         })
     }
 
@@ -116,7 +124,10 @@ impl Redactor {
     pub fn find(&self, text: &str) -> Vec<(Range<usize>, Personal)> {
         let mut found: Vec<(Range<usize>, Personal)> = Vec::new();
         for (kind, pattern) in &self.patterns {
-            found.extend(pattern.find_iter(text).map(|hit| (hit.range(), *kind)));
+            let hits = pattern.find_iter(text).map(|hit| (hit.range(), *kind));
+            found.extend(
+                hits.filter(|(range, kind)| *kind != Personal::Address || !self.measures(text, range)),
+            );
         }
         found.extend(
             self.names
@@ -150,12 +161,61 @@ impl Redactor {
     }
 }
 
+impl Redactor {
+    /// Whether the number of what looks like an address is one of kilometres, minutes or the like.
+    fn measures(&self, text: &str, range: &Range<usize>) -> bool {
+        let found = &text[range.clone()];
+        let after_number = found.trim_start_matches(|c: char| c.is_ascii_digit());
+        let leads = after_number.len() < found.len();
+        self.measure.is_match(if leads { after_number } else { &text[range.end..] })
+    }
+}
+
+/// A name as it may be written: as it is, with its genitive, and without the signs that not every recogniser writes.
+fn spellings(name: &str) -> Vec<String> {
+    let without = |name: &str, of: fn(char) -> Option<&'static str>| {
+        name.chars().fold(String::new(), |mut made, c| {
+            match of(c) {
+                Some(plain) => made.push_str(plain),
+                None => made.push(c),
+            }
+            made
+        })
+    };
+    let written_out = |c| match c {
+        'ä' | 'Ä' => Some("ae"),
+        'ö' | 'Ö' => Some("oe"),
+        'ü' | 'Ü' => Some("ue"),
+        'ß' => Some("ss"),
+        _ => None,
+    };
+    let bare = |c| match c {
+        'ä' | 'Ä' | 'á' | 'à' | 'â' | 'ã' | 'å' | 'Å' => Some("a"),
+        'ö' | 'Ö' | 'ó' | 'ò' | 'ô' | 'õ' | 'ø' | 'Ø' => Some("o"),
+        'ü' | 'Ü' | 'ú' | 'ù' | 'û' => Some("u"),
+        'é' | 'è' | 'ê' | 'ë' | 'É' => Some("e"),
+        'í' | 'ì' | 'î' | 'ï' | 'ı' | 'İ' => Some("i"),
+        'ç' | 'Ç' | 'č' | 'ć' => Some("c"),
+        'ğ' | 'Ğ' => Some("g"),
+        'ñ' => Some("n"),
+        'ş' | 'Ş' | 'š' => Some("s"),
+        'ß' => Some("ss"),
+        'ž' | 'ż' | 'ź' => Some("z"),
+        _ => None,
+    };
+    let mut all = vec![name.to_owned(), without(name, written_out), without(name, bare)];
+    all.dedup();
+    let genitives: Vec<String> = all.iter().map(|one| format!("{one}s")).collect();
+    all.extend(genitives);
+    all
+}
+
 /// Of a run of figures and of words for them.
 fn digits_in(run: &str) -> usize {
     let parts = run
         .split(|c: char| !c.is_alphanumeric())
         .filter(|part| !part.is_empty() && !part.eq_ignore_ascii_case("plus"));
-    parts.map(|part| if part.bytes().all(|byte| byte.is_ascii_digit()) { part.len() } else { 1 }).sum()
+    parts.map(|part| if part.chars().all(char::is_numeric) { part.chars().count() } else { 1 }).sum()
 }
 
 /// What the placeholders of a conversation stand for. It stays in the vehicle.

@@ -30,6 +30,28 @@ fn names_that_the_vehicle_knows_are_replaced_whole_and_by_their_parts_in_any_cas
 }
 
 #[test]
+fn a_name_is_known_in_the_spellings_of_recognisers_and_in_its_genitive() {
+    for text in ["to Jurgen Weiss now", "to Juergen Weiss now", "to mehmet oz now", "to Annas now"] {
+        assert_eq!(redacted(text), "to [NAME_1] now", "{text}");
+    }
+    assert_eq!(redacted("Anna's house"), "[NAME_1]'s house");
+}
+
+#[test]
+fn how_far_and_how_long_is_no_address() {
+    for text in [
+        "is it a 2 hour drive",
+        "after 20 km of gravel road",
+        "on the road 5 minutes",
+        "the long way 12 kilometres",
+        "noch 10 Minuten auf dem Weg",
+    ] {
+        assert_eq!(redacted(text), text);
+    }
+    assert_eq!(redacted("to 4 Rose Court please"), "to [ADDRESS_1] please");
+}
+
+#[test]
 fn a_name_that_is_announced_is_replaced_although_nobody_knows_it() {
     assert_eq!(redacted("take me to Dr. Petrosyan please"), "take me to [NAME_1] please");
     assert_eq!(
