@@ -12,8 +12,10 @@ use troika_drowsiness::DrowsinessNode;
 use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Direction, Duration, PortSpec, Ports};
+use troika_link::{LinkNode, shell::SystemEdge};
 use troika_models::{Store, StoreError};
 use troika_monitor::MonitorNode;
+use troika_router::RouterNode;
 use troika_sim::{
     Scenario, SimDriver,
     hand::{self, HandScenario, SimHand},
@@ -100,6 +102,18 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     .silent(|config| {
         unused([(config.barge_in == BargeIn::Voice, "activity"), (config.cancel_button, "cancel")])
     }),
+    &StepKind::<troika_link::Config, LinkNode<SystemEdge>>::new(
+        "what the link to the cloud is like, from the traffic that there is and a few probes",
+        link,
+    )
+    .files(|config| config.check().map_err(|error| error.to_string())),
+    &StepKind::<troika_router::Config, RouterNode>::new(
+        "who answers a request: the vehicle, the model on it, the cloud's; and why",
+        router,
+    )
+    .files(|config| {
+        config.policy(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
+    }),
     &StepKind::<troika_template::Config, Template>::new(
         "the smallest node: whether the vehicle stands",
         |config, _| Ok(Template::new(config)),
@@ -175,6 +189,21 @@ fn speech(config: troika_speech::Config, making: &Making<'_>) -> anyhow::Result<
         eprintln!("notice: {} has espeak-ng's own voice: {why}", making.node);
     }
     Ok(SpeechNode::new(&config, store, &making.base, Arc::new(move || clock.now()))?)
+}
+
+/// Without its memory of the road the node begins a new one, and says so.
+fn link(config: troika_link::Config, making: &Making<'_>) -> anyhow::Result<LinkNode<SystemEdge>> {
+    let (memory, told) = troika_link::shell::recall(&config);
+    if let Some(why) = told {
+        eprintln!("notice: {}: {why}", making.node);
+    }
+    let edge = SystemEdge::new(&config);
+    Ok(LinkNode::new(&config, memory, edge)?)
+}
+
+fn router(config: troika_router::Config, _: &Making<'_>) -> anyhow::Result<RouterNode> {
+    let policy = config.policy(|path| std::fs::read_to_string(path))?;
+    Ok(RouterNode::new(&config, policy))
 }
 
 fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {

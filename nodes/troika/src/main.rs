@@ -11,6 +11,7 @@ mod listen;
 mod models;
 mod parameters;
 mod reference;
+mod route;
 mod run;
 mod system;
 mod topic;
@@ -84,6 +85,11 @@ enum Command {
         #[command(subcommand)]
         command: understand::VoiceCommand,
     },
+    /// The router: what its policy would do over recorded links.
+    Route {
+        #[command(subcommand)]
+        command: route::RouteCommand,
+    },
     /// The models: what is here, fetch what is missing, verify them.
     Models {
         #[command(subcommand)]
@@ -155,6 +161,7 @@ fn main() -> ExitCode {
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Voice { command } => understand::voice(&command),
+        Command::Route { command } => route::run(command),
         Command::Models { command } => models::run(command),
         Command::Doctor { json } => doctor(json),
         Command::Topic { command } => topic::run(command),

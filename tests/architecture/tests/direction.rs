@@ -28,6 +28,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-speech", &["troika-kit", "troika-msgs", "troika-models", "troika-voice"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
+    // The bridge to the cloud: what the link is like, and who answers.
+    ("troika-link", &["troika-kit", "troika-msgs"]),
+    ("troika-router", &["troika-kit", "troika-link", "troika-msgs"]),
     // ROS 2's command line: text in, rules and values out.
     ("troika-ros-args", &[]),
     // Transports know the kit and their own API; never a node, never the host.

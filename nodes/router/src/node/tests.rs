@@ -1,0 +1,192 @@
+use troika_kit::Sample;
+
+use super::*;
+
+const NOW: Time = Time::from_stamp(1_000, 0);
+
+fn link(state: u8) -> LinkState {
+    LinkState {
+        state,
+        metered: LinkState::METERED_YES,
+        rtt_ms: 80.0,
+        rtt_low_ms: 70.0,
+        rtt_high_ms: 95.0,
+        down_kbps: 2_000.0,
+        down_low_kbps: 1_000.0,
+        down_high_kbps: 4_000.0,
+        loss: 0.02,
+        loss_high: 0.04,
+        age_s: 0.5,
+        here_up: f32::NAN,
+        ..LinkState::default()
+    }
+}
+
+fn asks(id: &str) -> DialogueRequest {
+    DialogueRequest {
+        request_id: id.into(),
+        text: "plan a day with two stops".into(),
+        task: DialogueRequest::NAVIGATION,
+        privacy: DialogueRequest::PUBLIC,
+        complexity: 0.9,
+        ..DialogueRequest::default()
+    }
+}
+
+fn inputs(now: Time, requests: &[DialogueRequest], replies: &[DialogueReply], link_age: Duration) -> Inputs {
+    let at = |received| move |value: DialogueRequest| Sample { value, received };
+    Inputs {
+        request: Events::holding(requests.iter().cloned().map(at(now))),
+        reply: Events::holding(replies.iter().cloned().map(|value| Sample { value, received: now })),
+        link: Latest::holding(link(LinkState::UP), now - link_age),
+        driver: Latest::default(),
+    }
+}
+
+fn steps(node: &mut RouterNode, now: Time, inputs: &Inputs) -> Vec<RoutingDecision> {
+    let mut outputs = Outputs::default();
+    node.step(&Tick { seq: 0, release: now, now, level: 0 }, inputs, &mut outputs).unwrap();
+    outputs.decision.sent().to_vec()
+}
+
+fn node() -> RouterNode {
+    RouterNode::new(&Config::default(), Policy::built_in())
+}
+
+#[test]
+fn a_request_is_decided_in_the_step_that_hears_it_and_the_decision_says_on_what_ground() {
+    let decisions = steps(&mut node(), NOW, &inputs(NOW, &[asks("a"), asks("b")], &[], Duration::ZERO));
+    assert_eq!(decisions.len(), 2);
+    let first = &decisions[0];
+    assert_eq!((first.request_id.as_str(), first.reason.as_str()), ("a", "cloud_better"));
+    assert_eq!(
+        (first.tier, first.link_state, first.rtt_high_ms),
+        (DialogueReply::CLOUD, LinkState::UP, 95.0)
+    );
+    let lengths = [first.tiers.len(), first.models.len(), first.chances.len(), first.first_words_s.len()];
+    assert_eq!((lengths, first.cost_microeuro.len(), first.reasons.len()), ([3; 4], 3, 3));
+    assert_eq!(first.models[0], first.model);
+}
+
+#[test]
+fn no_word_of_the_request_is_in_the_decision() {
+    let decisions = steps(&mut node(), NOW, &inputs(NOW, &[asks("a")], &[], Duration::ZERO));
+    let told = format!("{:?}", decisions[0]);
+    assert!(["plan", "stops"].iter().all(|word| !told.contains(word)), "{told}");
+}
+
+#[test]
+fn an_old_link_state_is_an_unknown_link() {
+    let decisions = steps(&mut node(), NOW, &inputs(NOW, &[asks("a")], &[], Duration::from_millis(1_001)));
+    assert_eq!(
+        (decisions[0].tier, decisions[0].reason.as_str()),
+        (DialogueReply::ON_VEHICLE, "link_unknown")
+    );
+    assert!(decisions[0].rtt_high_ms.is_nan());
+}
+
+#[test]
+fn a_message_that_says_nothing_of_task_and_privacy_stays_in_the_vehicle() {
+    let _verifies = (requirements::SR_RTE_001, requirements::SR_DAT_001);
+    let untold =
+        DialogueRequest { request_id: "a".into(), text: "hello".into(), ..DialogueRequest::default() };
+    let odd = DialogueRequest { task: 200, privacy: 201, ..asks("b") };
+    let decisions = steps(&mut node(), NOW, &inputs(NOW, &[untold, odd], &[], Duration::ZERO));
+    assert!(decisions.iter().all(|decision| decision.tier != DialogueReply::CLOUD), "{decisions:?}");
+}
+
+#[test]
+fn three_failed_answers_give_the_cloud_a_rest_and_then_it_is_asked_again() {
+    let mut node = node();
+    let failed = DialogueReply {
+        tier: DialogueReply::CLOUD,
+        done: true,
+        outcome: DialogueReply::FAILED,
+        ..DialogueReply::default()
+    };
+    steps(&mut node, NOW, &inputs(NOW, &[], &[failed.clone(), failed.clone(), failed], Duration::ZERO));
+    let reason = |node: &mut RouterNode, now| {
+        steps(node, now, &inputs(now, &[asks("a")], &[], Duration::ZERO))[0].reason.clone()
+    };
+    assert_eq!(reason(&mut node, NOW + Duration::from_secs(1)), "cloud_unavailable");
+    assert_eq!(reason(&mut node, NOW + Duration::from_secs(31)), "cloud_better");
+}
+
+#[test]
+fn what_an_answer_took_is_charged_instead_of_what_was_expected() {
+    let mut node = node();
+    steps(&mut node, NOW, &inputs(NOW, &[asks("a")], &[], Duration::ZERO));
+    assert!(node.router.spent().bytes > 3_000.0);
+    let done = DialogueReply {
+        request_id: "a".into(),
+        tier: DialogueReply::CLOUD,
+        done: true,
+        outcome: DialogueReply::COMPLETE,
+        bytes_sent: 100,
+        bytes_received: 200,
+        cost_microeuro: 7,
+        ..DialogueReply::default()
+    };
+    steps(&mut node, NOW, &inputs(NOW, &[], &[done], Duration::ZERO));
+    assert_eq!(node.router.spent(), Cost { bytes: 300.0, microeuro: 7.0 });
+}
+
+#[test]
+fn while_the_model_on_the_vehicle_answers_the_next_one_waits_for_it() {
+    let mut node = node();
+    let easy = |id: &str| DialogueRequest { complexity: 0.0, ..asks(id) };
+    let first = steps(&mut node, NOW, &inputs(NOW, &[easy("a"), easy("b")], &[], Duration::ZERO));
+    let local_first_words = |decision: &RoutingDecision| {
+        let at = decision.tiers.iter().position(|tier| *tier == DialogueReply::ON_VEHICLE).unwrap();
+        decision.first_words_s[at]
+    };
+    assert!(local_first_words(&first[1]) > local_first_words(&first[0]) + 1.5);
+}
+
+#[test]
+fn a_model_on_the_vehicle_that_was_slow_in_its_last_answer_is_expected_to_be_slow_for_a_minute() {
+    let mut node = node();
+    // 100 tokens in 100 s, where the policy says 22 a second.
+    let words = |done, text: &str| DialogueReply {
+        request_id: "a".into(),
+        tier: DialogueReply::ON_VEHICLE,
+        text: text.into(),
+        done,
+        outcome: if done { DialogueReply::COMPLETE } else { DialogueReply::GOES_ON },
+        ..DialogueReply::default()
+    };
+    steps(&mut node, NOW, &inputs(NOW, &[], &[words(false, "Well,")], Duration::ZERO));
+    let end = NOW + Duration::from_secs(100);
+    steps(&mut node, end, &inputs(end, &[], &[words(true, &"word".repeat(100))], Duration::ZERO));
+    let easy = |node: &mut RouterNode, now| {
+        let request = DialogueRequest { complexity: 0.0, ..asks("b") };
+        let decision = steps(node, now, &inputs(now, &[request], &[], Duration::ZERO)).remove(0);
+        (decision.tier, decision.reason)
+    };
+    let soon = end + Duration::from_secs(1);
+    assert_eq!(easy(&mut node, soon).0, DialogueReply::CLOUD);
+    let later = end + Duration::from_secs(61);
+    assert_eq!(easy(&mut node, later), (DialogueReply::ON_VEHICLE, "local_enough".into()));
+}
+
+#[test]
+fn a_model_on_the_vehicle_that_fails_three_times_is_left_alone() {
+    let mut node = node();
+    let failed =
+        |tier| DialogueReply { tier, done: true, outcome: DialogueReply::FAILED, ..DialogueReply::default() };
+    let replies = [DialogueReply::ON_VEHICLE; 3].map(failed);
+    steps(&mut node, NOW, &inputs(NOW, &[], &replies, Duration::ZERO));
+    let easy = DialogueRequest { complexity: 0.0, ..asks("b") };
+    let decision = steps(&mut node, NOW, &inputs(NOW, &[easy], &[], Duration::ZERO)).remove(0);
+    assert_eq!((decision.tier, decision.reason.as_str()), (DialogueReply::CLOUD, "local_unavailable"));
+}
+
+#[test]
+fn a_policy_file_that_is_missing_or_wrong_is_told_with_the_way_out() {
+    let config = Config { policy: "mine.toml".into(), ..Config::default() };
+    let missing = config.policy(|_| Err(io::ErrorKind::NotFound.into())).unwrap_err().to_string();
+    assert!(missing.contains("mine.toml") && missing.contains("leave `policy` out"), "{missing}");
+    let wrong = config.policy(|_| Ok("policy = 'x'\nclod_tasks = []\n".into())).unwrap_err().to_string();
+    assert!(wrong.starts_with("mine.toml, line 2:"), "{wrong}");
+    assert!(Config { max_age_ms: 0, ..Config::default() }.policy(|_| Ok(String::new())).is_err());
+}

@@ -1,0 +1,128 @@
+//! Why somebody answers: names that stay, to be counted over versions.
+
+/// Why it was decided so, or why a model could not be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// A vehicle function is carried out by the vehicle.
+    VehicleFunction,
+    /// Its class is private, or not told.
+    PrivateClass,
+    /// Its words are of private things.
+    PrivateWords,
+    /// An image belongs to it.
+    Image,
+    /// What kind of task it is was not told.
+    UnknownTask,
+    /// The policy keeps this task in the vehicle.
+    Policy,
+    /// Nothing is known of the link.
+    LinkUnknown,
+    /// There is no link.
+    LinkDown,
+    /// Too many exchanges fail.
+    LinkLossy,
+    /// The cloud's first words would come too late, or its words too slowly.
+    LinkSlow,
+    /// The cloud refuses or fails: its circuit is open.
+    CloudUnavailable,
+    /// Today's bytes are spent.
+    BytesSpent,
+    /// Today's money is spent.
+    MoneySpent,
+    /// The cloud is likelier to answer well.
+    CloudBetter,
+    /// The model on the vehicle is good enough.
+    LocalEnough,
+    /// The model on the vehicle is busy or slow now.
+    LocalBusy,
+    /// There is no model on the vehicle.
+    LocalUnavailable,
+    /// It stays with whom the conversation is with: the other is hardly better.
+    Held,
+    /// The time is over before anybody could answer.
+    TooLate,
+    /// Nobody can answer.
+    Nobody,
+}
+
+impl Reason {
+    /// Every one.
+    pub const ALL: [Reason; 20] = [
+        Reason::VehicleFunction,
+        Reason::PrivateClass,
+        Reason::PrivateWords,
+        Reason::Image,
+        Reason::UnknownTask,
+        Reason::Policy,
+        Reason::LinkUnknown,
+        Reason::LinkDown,
+        Reason::LinkLossy,
+        Reason::LinkSlow,
+        Reason::CloudUnavailable,
+        Reason::BytesSpent,
+        Reason::MoneySpent,
+        Reason::CloudBetter,
+        Reason::LocalEnough,
+        Reason::LocalBusy,
+        Reason::LocalUnavailable,
+        Reason::Held,
+        Reason::TooLate,
+        Reason::Nobody,
+    ];
+
+    /// Its name in messages and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::VehicleFunction => "vehicle_function",
+            Reason::PrivateClass => "private_class",
+            Reason::PrivateWords => "private_words",
+            Reason::Image => "image",
+            Reason::UnknownTask => "unknown_task",
+            Reason::Policy => "policy",
+            Reason::LinkUnknown => "link_unknown",
+            Reason::LinkDown => "link_down",
+            Reason::LinkLossy => "link_lossy",
+            Reason::LinkSlow => "link_slow",
+            Reason::CloudUnavailable => "cloud_unavailable",
+            Reason::BytesSpent => "bytes_spent",
+            Reason::MoneySpent => "money_spent",
+            Reason::CloudBetter => "cloud_better",
+            Reason::LocalEnough => "local_enough",
+            Reason::LocalBusy => "local_busy",
+            Reason::LocalUnavailable => "local_unavailable",
+            Reason::Held => "held",
+            Reason::TooLate => "too_late",
+            Reason::Nobody => "nobody",
+        }
+    }
+}
+
+/// How often each reason was given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts([u64; Reason::ALL.len()]);
+
+impl Counts {
+    /// One more.
+    pub fn count(&mut self, reason: Reason) {
+        self.0[reason as usize] += 1;
+    }
+
+    /// Each with its count, those at zero too.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        Reason::ALL.into_iter().zip(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_name_of_its_own_and_its_own_place() {
+        let names: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        assert!(Reason::ALL.iter().enumerate().all(|(n, reason)| *reason as usize == n));
+    }
+}

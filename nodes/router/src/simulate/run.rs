@@ -1,0 +1,338 @@
+//! A drive: the tasks, one after the other, over a link, under one policy.
+
+use troika_kit::{Duration, Time};
+use troika_link::{
+    Estimator, Metered, Outcome as Went, Probe, Prober, Sample, Source, config::ProbeConfig, sample::Transfer,
+};
+
+use super::{
+    air::Air,
+    answer::{self, Tokens},
+    chance::Chance,
+    trace::Trace,
+    world::{Asked, Outcome, Tasks},
+};
+use crate::{
+    decide::{Router, World},
+    policy::{Driver, Policy, Tier},
+    predict::{BYTES_A_REQUEST, BYTES_A_TOKEN},
+    reason::{Counts, Reason},
+    request::{Request, Task},
+    words,
+};
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Contender {
+    /// The model on the vehicle, whatever is asked.
+    AlwaysLocal,
+    /// The cloud, whatever is asked.
+    AlwaysCloud,
+    /// The cloud for what is no vehicle function while the link is fast.
+    Threshold,
+    /// The router with its policy; with a hedge and with a hand-over when a stream stalls.
+    Ours,
+}
+
+impl Contender {
+    /// Every one.
+    pub const ALL: [Contender; 4] =
+        [Contender::AlwaysLocal, Contender::AlwaysCloud, Contender::Threshold, Contender::Ours];
+
+    /// As reports have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Contender::AlwaysLocal => "always_local",
+            Contender::AlwaysCloud => "always_cloud",
+            Contender::Threshold => "threshold",
+            Contender::Ours => "ours",
+        }
+    }
+}
+
+/// What became of one task.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Became {
+    pub(crate) success: bool,
+    pub(crate) asked_cloud: bool,
+    pub(crate) breach: bool,
+    /// Of these, one that said of itself that it was to stay.
+    pub(crate) breach_as_told: bool,
+    pub(crate) handed_over: bool,
+    /// The link was alive all the time, and yet the model on the vehicle took over.
+    pub(crate) needless: bool,
+    pub(crate) first_s: Option<f64>,
+    pub(crate) silence_s: f64,
+    pub(crate) reason: Option<Reason>,
+}
+
+/// What became of a drive.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Drive {
+    pub(crate) tasks: Vec<Became>,
+    pub(crate) bytes: f64,
+    pub(crate) probe_bytes: f64,
+    pub(crate) reasons: Counts,
+}
+
+/// A drive and the knobs of it.
+pub(crate) struct Setting<'a> {
+    pub(crate) tasks: &'a Tasks,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) policy: &'a Policy,
+    pub(crate) cuts_an_hour: f64,
+    pub(crate) seed: u64,
+}
+
+/// The connection is closed by the other side after so long without traffic, s.
+const IDLE_S: f64 = 30.0;
+const STEP_S: f64 = 0.2;
+
+struct Driving<'a> {
+    setting: &'a Setting<'a>,
+    air: Air<'a>,
+    link: Estimator,
+    prober: Prober,
+    pending: Option<(f64, Sample)>,
+    connected: Option<f64>,
+    router: Router,
+    drive: Drive,
+}
+
+pub(crate) fn drive(setting: &Setting<'_>, trace: &Trace, contender: Contender) -> Drive {
+    let outcome = setting.outcome;
+    let seconds = (setting.tasks.len() as f64 + 2.0) * outcome.every_s * 1.5;
+    let mut driving = Driving {
+        setting,
+        air: Air::new(trace, outcome, setting.cuts_an_hour, seconds, setting.seed),
+        link: Estimator::new(),
+        prober: Prober::new(ProbeConfig::default()),
+        pending: None,
+        connected: None,
+        router: Router::new(setting.policy.clone()),
+        drive: Drive::default(),
+    };
+    let mut pauses = Chance::of(setting.seed, &[0xa5]);
+    let mut time = 0.0;
+    for (n, task) in setting.tasks.task.iter().enumerate() {
+        let asked = time + outcome.every_s * (0.5 + pauses.uniform());
+        driving.wait(time, asked, contender != Contender::AlwaysLocal);
+        driving.ask(contender, n, task, asked);
+        time = asked;
+    }
+    driving.drive.probe_bytes = driving.prober.spent() as f64;
+    driving.drive.bytes += driving.drive.probe_bytes;
+    driving.drive
+}
+
+fn at(seconds: f64) -> Time {
+    Time::from_nanos(1_000_000_000_000 + (seconds * 1e9) as u64)
+}
+
+fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+impl Driving<'_> {
+    /// The link node runs, as it does at 5 Hz; who is about to ask speaks.
+    fn wait(&mut self, from: f64, to: f64, probes: bool) {
+        let speaks = to - self.setting.outcome.speaks_s;
+        for n in 0..((to - from) / STEP_S) as u64 {
+            let time = from + n as f64 * STEP_S;
+            if let Some((_, sample)) = self.pending.take_if(|(then, _)| *then <= time) {
+                self.link.saw(at(time), &sample);
+                self.prober.ended(at(time));
+            }
+            if self.prober.overdue(at(time)) {
+                self.pending = None;
+                self.link.saw(at(time), &Sample::failed(Source::Active));
+            }
+            let next = probes
+                .then(|| self.prober.next(at(time), &self.link, Metered::Yes, time >= speaks))
+                .flatten();
+            if let Some(probe) = next {
+                self.pending = Some(self.probe(time, probe));
+            }
+        }
+    }
+
+    fn probe(&self, time: f64, probe: Probe) -> (f64, Sample) {
+        let ended = self.air.through(time, 1, |time| self.air.rtt(time))[0];
+        let mut sample = Sample::round_trip(Source::Active, span(ended - time));
+        let mut over = ended;
+        if probe == Probe::Bulk {
+            over += f64::from(Probe::BULK_BODY) * 8.0 / 1000.0 / self.air.down_kbps(ended).max(1.0);
+            sample.down = Transfer { bytes: Probe::BULK_BODY, took: span(over - ended) };
+        }
+        (over, sample)
+    }
+
+    fn ask(&mut self, contender: Contender, n: usize, task: &Asked, asked: f64) {
+        let outcome = self.setting.outcome;
+        let request = Request {
+            id: task.id.clone(),
+            conversation: task.conversation.clone(),
+            text: task.ask.clone(),
+            task: task.task,
+            privacy: task.privacy,
+            has_image: false,
+            complexity: None,
+            asked: at(asked),
+            deadline: None,
+        };
+        let seen = self.link.estimate(at(asked));
+        // The threshold is told more than there is to know on a vehicle that sends little: the rate of a second ago.
+        let fast = self.air.down_kbps((asked - 1.0).max(0.0)) >= outcome.threshold_kbps;
+        let (tier, model, reason) = match contender {
+            Contender::AlwaysLocal => (Tier::OnVehicle, outcome.local.clone(), None),
+            Contender::AlwaysCloud => (Tier::Cloud, outcome.cloud.clone(), None),
+            Contender::Threshold if task.task == Task::VehicleFunction => {
+                (Tier::Vehicle, String::new(), None)
+            }
+            Contender::Threshold if fast => (Tier::Cloud, outcome.cloud.clone(), None),
+            Contender::Threshold => (Tier::OnVehicle, outcome.local.clone(), None),
+            Contender::Ours => {
+                let world = World {
+                    link: seen,
+                    metered: Metered::Yes,
+                    cloud_open: self.open(asked),
+                    driver: Driver::Attentive,
+                    ..World::default()
+                };
+                let decision = self.router.decide(at(asked), &request, &world);
+                (decision.tier, decision.model, Some(decision.reason))
+            }
+        };
+        let tokens = self.tokens(task);
+        let deadline = self.setting.policy.rules.deadline_s.of(task.task).0;
+        let luck = |tier: u64| Chance::of(self.setting.seed, &[n as u64, tier, 0x1]).uniform();
+        let mut became = Became {
+            success: false,
+            asked_cloud: tier == Tier::Cloud,
+            breach: tier == Tier::Cloud && task.is_private(),
+            breach_as_told: tier == Tier::Cloud && task.says_private(),
+            handed_over: false,
+            needless: false,
+            first_s: None,
+            silence_s: 0.0,
+            reason,
+        };
+        let mut times = Chance::of(self.setting.seed, &[n as u64, 0x2]);
+        let (heard, chance, luck) = match tier {
+            Tier::Vehicle => {
+                let chance = outcome.model(&outcome.local).map_or(0.0, |model| model.chance(&task.needs));
+                (answer::heard(asked, &[asked + 0.3]), chance, luck(1))
+            }
+            Tier::OnVehicle => {
+                let chance = outcome.model(&model).map_or(0.0, |model| model.chance(&task.needs));
+                let tokens = self.local(&model, asked, &task.ask, tokens, &mut times);
+                (answer::heard(asked, &tokens), chance, luck(1))
+            }
+            Tier::Cloud => {
+                let (tokens, chance) = self.cloud(contender, &model, task, asked, &mut times, &mut became);
+                (answer::heard(asked, &tokens), chance, luck(2))
+            }
+            Tier::Canned => (None, 0.0, 1.0),
+        };
+        became.first_s = heard.map(|heard| heard.first_s);
+        // Who gives up on an answer has heard nothing until then.
+        became.silence_s = heard.map_or(0.0, |heard| heard.silence_s).max(became.silence_s);
+        became.success = heard.is_some_and(|heard| heard.first_s <= deadline) && luck < chance;
+        became.reason.into_iter().for_each(|reason| self.drive.reasons.count(reason));
+        self.drive.tasks.push(became);
+    }
+
+    /// How long its answer is.
+    fn tokens(&self, task: &Asked) -> usize {
+        self.setting.policy.rules.tokens.of(task.task).0 as usize
+    }
+
+    fn open(&self, now: f64) -> bool {
+        self.connected.is_some_and(|then| now - then < IDLE_S)
+    }
+
+    fn local(&self, name: &str, from: f64, ask: &str, tokens: usize, times: &mut Chance) -> Tokens {
+        let model = self.setting.outcome.model(name);
+        model.map_or_else(Vec::new, |model| {
+            answer::local(model, from, words::tokens(ask) + 30.0, tokens, times)
+        })
+    }
+
+    /// What comes of asking the cloud: the tokens that are spoken, and the chance that they are right.
+    fn cloud(
+        &mut self,
+        contender: Contender,
+        name: &str,
+        task: &Asked,
+        asked: f64,
+        times: &mut Chance,
+        became: &mut Became,
+    ) -> (Tokens, f64) {
+        let outcome = self.setting.outcome;
+        let (Some(model), Some(local)) = (outcome.model(name), outcome.model(&outcome.local)) else {
+            return (Vec::new(), 0.0);
+        };
+        let tokens = self.tokens(task);
+        let (open, bytes) = (self.open(asked), task.ask.len() as f64);
+        let all = answer::cloud(model, &self.air, asked, open, bytes, tokens, times);
+        self.drive.bytes += BYTES_A_REQUEST + bytes;
+        let (good, local_good) = (model.chance(&task.needs), local.chance(&task.needs));
+        let (kept, chance, spoken) = if contender == Contender::Ours {
+            // The first token may take its time; those after it come one after another.
+            let late = all[0] - asked > outcome.hedge_s;
+            let stalled = answer::stall(all[0], &all, outcome.stall_s);
+            let hedged = late
+                .then(|| self.local(&outcome.local, asked + outcome.hedge_s, &task.ask, tokens, times))
+                // Whoever is first speaks on.
+                .filter(|begun| begun[0] < all[0]);
+            let taken_over = match hedged {
+                Some(begun) => Some((0, begun)),
+                None => stalled.map(|(kept, noticed)| {
+                    let rest = self.local(&outcome.local, noticed, "", tokens - kept, times);
+                    (kept, rest)
+                }),
+            };
+            match taken_over {
+                None => (tokens, good, all.clone()),
+                Some((kept, rest)) => {
+                    became.handed_over = true;
+                    became.needless = self.alive(asked, all[kept.min(tokens - 1)]);
+                    let share = kept as f64 / tokens as f64;
+                    (kept, share * good + (1.0 - share) * local_good, [&all[..kept], &rest].concat())
+                }
+            }
+        } else {
+            match answer::stall(asked, &all, outcome.give_up_s) {
+                None => (tokens, good, all.clone()),
+                Some((kept, _)) => {
+                    became.silence_s = outcome.give_up_s;
+                    (kept, 0.0, all[..kept].to_vec())
+                }
+            }
+        };
+        self.drive.bytes += BYTES_A_TOKEN * kept as f64;
+        self.tell(asked, open, &all, kept, tokens);
+        (spoken, chance)
+    }
+
+    fn alive(&self, from: f64, to: f64) -> bool {
+        (0..=((to - from) / 0.1) as u64).all(|n| self.air.dead_until(from + n as f64 * 0.1).is_none())
+    }
+
+    /// What the link node hears of the exchange: a round trip where a connection was made, the rate of the words, or that it failed.
+    fn tell(&mut self, asked: f64, open: bool, all: &[f64], kept: usize, tokens: usize) {
+        let whole = kept == tokens;
+        let ended = if whole { all[tokens - 1] } else { all[..kept].last().copied().unwrap_or(asked) + 1.0 };
+        let ended = if ended.is_finite() { ended } else { asked + 10.0 };
+        self.connected = whole.then_some(ended);
+        let mut sample = Sample::failed(Source::Passive);
+        if whole {
+            sample.outcome = Went::Ok;
+            sample.rtt = (!open).then(|| span(self.air.rtt(asked)));
+            let took = span(all[tokens - 1] - all[0]);
+            sample.down = Transfer { bytes: (BYTES_A_TOKEN * tokens as f64) as u32, took };
+        }
+        // It is told when it is over; until the next request nothing else looks.
+        self.link.saw(at(ended), &sample);
+    }
+}

@@ -1,0 +1,254 @@
+//! What the simulator is told: the tasks, and what happens to them. Both are TOML files; the ones that ship are built in.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    policy::PolicyError,
+    request::{Privacy, Task},
+};
+
+/// What is asked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tasks {
+    pub(crate) task: Vec<Asked>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    pub(crate) id: String,
+    pub(crate) ask: String,
+    pub(crate) task: Task,
+    pub(crate) privacy: Privacy,
+    pub(crate) privacy_in_truth: Option<Privacy>,
+    #[serde(default)]
+    pub(crate) conversation: String,
+    pub(crate) needs: Vec<String>,
+}
+
+impl Asked {
+    /// Whether it is to stay in the vehicle, whatever it says of itself.
+    pub(crate) fn is_private(&self) -> bool {
+        self.says_private() || self.privacy_in_truth.is_some_and(|truth| truth != Privacy::Public)
+    }
+
+    /// Whether it says of itself that it is to stay.
+    pub(crate) fn says_private(&self) -> bool {
+        self.privacy != Privacy::Public || matches!(self.task, Task::VehicleFunction | Task::Unknown)
+    }
+}
+
+/// What happens: the world, apart from what a policy believes of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    pub(crate) every_s: f64,
+    pub(crate) speaks_s: f64,
+    pub(crate) give_up_s: f64,
+    pub(crate) hedge_s: f64,
+    pub(crate) stall_s: f64,
+    pub(crate) threshold_kbps: f64,
+    pub(crate) cloud: String,
+    pub(crate) local: String,
+    pub(crate) link: LinkTruth,
+    pub(crate) cuts: Cuts,
+    model: Vec<ModelTruth>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkTruth {
+    pub(crate) rtt_ms: f64,
+    pub(crate) queue_ms: f64,
+    pub(crate) chunk_mbit: f64,
+    pub(crate) gap_s: f64,
+    pub(crate) recovers_s: f64,
+    pub(crate) up_share: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cuts {
+    pub(crate) mean_s: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelTruth {
+    pub(crate) name: String,
+    pub(crate) first_token_s: f64,
+    pub(crate) spread: f64,
+    #[serde(default)]
+    pub(crate) prompt_tokens_per_s: Option<f64>,
+    pub(crate) tokens_per_s: f64,
+    chances: BTreeMap<String, f64>,
+}
+
+impl ModelTruth {
+    /// That a right answer comes, to a request that needs this.
+    pub(crate) fn chance(&self, needs: &[String]) -> f64 {
+        needs.iter().map(|need| self.chances.get(need).copied().unwrap_or(0.0)).product()
+    }
+}
+
+const TASKS: &str = include_str!("../../simulate/tasks.toml");
+const OUTCOME: &str = include_str!("../../simulate/outcome.toml");
+
+fn read<T: for<'a> Deserialize<'a>>(file: &str, text: &str) -> Result<T, PolicyError> {
+    toml::from_str(text).map_err(|error| {
+        let before = text.as_bytes().get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        PolicyError { file: file.to_owned(), line, reason: error.message().to_owned() }
+    })
+}
+
+impl Tasks {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A fault in the file, with its line; a file without a task.
+    pub fn parse(file: &str, text: &str) -> Result<Tasks, PolicyError> {
+        let tasks: Tasks = read(file, text)?;
+        if tasks.task.is_empty() {
+            return Err(PolicyError { file: file.into(), line: 1, reason: "there is no task in it".into() });
+        }
+        Ok(tasks)
+    }
+
+    /// The mix that ships.
+    pub fn built_in() -> Tasks {
+        // Compiled in, and a test reads it: this cannot be met at run time.
+        Tasks::parse("tasks.toml", TASKS).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.task.len()
+    }
+
+    /// Whether there is none; there always is one.
+    pub fn is_empty(&self) -> bool {
+        self.task.is_empty()
+    }
+}
+
+impl Outcome {
+    /// Reads one for these tasks.
+    ///
+    /// # Errors
+    /// A fault in the file, with its line; a number that cannot be; a model that is named and not there, or a need that a task has and a
+    /// model has no chance for.
+    pub fn parse(file: &str, text: &str, tasks: &Tasks) -> Result<Outcome, PolicyError> {
+        let outcome: Outcome = read(file, text)?;
+        let fault = |key: &str, reason: String| {
+            let line = 1 + text.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0);
+            PolicyError { file: file.to_owned(), line, reason }
+        };
+        let (o, link) = (&outcome, &outcome.link);
+        for (key, value) in [
+            ("every_s", o.every_s),
+            ("give_up_s", o.give_up_s),
+            ("hedge_s", o.hedge_s),
+            ("stall_s", o.stall_s),
+            ("rtt_ms", link.rtt_ms),
+            ("chunk_mbit", link.chunk_mbit),
+            ("gap_s", link.gap_s),
+            ("up_share", link.up_share),
+            ("mean_s", o.cuts.mean_s),
+        ] {
+            if !(value > 0.0 && value < 1e6) {
+                return Err(fault(key, format!("{key} is {value}; it is over 0")));
+            }
+        }
+        for (key, value) in [
+            ("speaks_s", o.speaks_s),
+            ("threshold_kbps", o.threshold_kbps),
+            ("queue_ms", link.queue_ms),
+            ("recovers_s", link.recovers_s),
+        ] {
+            if !(0.0..1e6).contains(&value) {
+                return Err(fault(key, format!("{key} is {value}; it is 0 or more")));
+            }
+        }
+        for model in &o.model {
+            let key = format!("name = \"{}\"", model.name);
+            let sound = model.first_token_s >= 0.0 && model.spread >= 0.0 && model.tokens_per_s > 0.0;
+            if !(sound && model.chances.values().all(|chance| (0.0..=1.0).contains(chance))) {
+                return Err(fault(
+                    &key,
+                    "its times are 0 or more, its rates over 0, its chances 0 to 1".into(),
+                ));
+            }
+            let missing = tasks
+                .task
+                .iter()
+                .flat_map(|task| &task.needs)
+                .find(|need| !model.chances.contains_key(*need));
+            if let Some(need) = missing {
+                return Err(fault(&key, format!("a task needs '{need}', and chances has no such key")));
+            }
+        }
+        for (key, name) in [("cloud", &o.cloud), ("local", &o.local)] {
+            if o.model(name).is_none() {
+                return Err(fault(key, format!("there is no model '{name}' below")));
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// The one that ships, for these tasks.
+    ///
+    /// # Errors
+    /// The tasks need something that it has no chances for.
+    pub fn shipped_for(tasks: &Tasks) -> Result<Outcome, PolicyError> {
+        Outcome::parse("outcome.toml", OUTCOME, tasks)
+    }
+
+    /// The one that ships, for the tasks that ship.
+    pub fn built_in() -> Outcome {
+        // Both are compiled in, and a test reads them: this cannot be met at run time.
+        Outcome::shipped_for(&Tasks::built_in()).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    pub(crate) fn model(&self, name: &str) -> Option<&ModelTruth> {
+        self.model.iter().find(|model| model.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mix_that_ships_is_half_navigation_and_has_private_tasks_that_say_they_are_public() {
+        let tasks = Tasks::built_in();
+        let navigation = tasks.task.iter().filter(|task| task.task == Task::Navigation).count();
+        assert!(tasks.len() >= 300 && navigation * 2 >= tasks.len(), "{navigation} of {}", tasks.len());
+        assert!(tasks.task.iter().filter(|task| task.privacy_in_truth.is_some()).count() >= 5);
+        let ids: std::collections::BTreeSet<_> = tasks.task.iter().map(|task| &task.id).collect();
+        assert_eq!(ids.len(), tasks.len());
+        assert!(Outcome::built_in().model("cloud-large").is_some());
+    }
+
+    #[test]
+    fn a_world_that_cannot_be_is_refused_with_its_line() {
+        let tasks = Tasks::built_in();
+        for (from, to, reason) in [
+            ("give_up_s = 10.0", "give_up_s = 0.0", "over 0"),
+            ("queue_ms = 40.0", "queue_ms = -1.0", "0 or more"),
+            ("local = \"smollm2-135m\"", "local = \"none\"", "no model 'none'"),
+            ("stall_s = 0.8", "stal_s = 0.8", "stal_s"),
+        ] {
+            assert!(OUTCOME.contains(from), "{from}");
+            let error = Outcome::parse("mine.toml", &OUTCOME.replacen(from, to, 1), &tasks).unwrap_err();
+            let line = 1 + OUTCOME[..OUTCOME.find(from).unwrap()].matches('\n').count();
+            assert!(error.reason.contains(reason) && error.line == line, "{error}");
+        }
+        let without = OUTCOME.replacen("eta = 0.95, ", "", 1);
+        assert!(Outcome::parse("mine.toml", &without, &tasks).unwrap_err().reason.contains("'eta'"));
+        assert!(Tasks::parse("mine.toml", "task = []").is_err());
+    }
+}
