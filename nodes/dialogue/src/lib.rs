@@ -1,0 +1,18 @@
+//! What belongs here: a dialogue with a large model in the cloud that the vehicle's own model can take over in mid-sentence. Pure but for
+//! [`cloud`], the client.
+//!
+//! [`turn`] decides who speaks and until when, [`reply`] puts the words of two models together, [`chat`] reads the stream, [`grounded`] holds
+//! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone.
+
+pub mod breaker;
+pub mod chat;
+pub mod fault;
+pub mod grounded;
+pub mod reply;
+pub mod sentences;
+pub mod turn;
+
+pub use fault::Fault;
+pub use grounded::{Facts, grounded};
+pub use reply::Tier;
+pub use turn::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, Turn};
