@@ -99,7 +99,7 @@ fn end_of_sentence(text: &str) -> Option<usize> {
             .next_if(|(_, next)| CLOSERS.contains(next) || matches!(next, '.' | '!' | '?' | '…'))
             .is_some()
         {}
-        let Some((gap, space)) = signs.peek().copied() else { return None };
+        let (gap, space) = signs.peek().copied()?;
         if !space.is_whitespace() || (sign == '.' && space != '\n' && stays_open(&text[..at], &text[gap..])) {
             continue;
         }

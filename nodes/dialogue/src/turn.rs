@@ -287,6 +287,11 @@ impl Turn {
         self.over
     }
 
+    /// Whether this is the cloud's stream that is listened to.
+    pub fn hears_cloud(&self, stream: u64) -> bool {
+        !self.over && self.cloud.as_ref().is_some_and(|cloud| cloud.number == stream)
+    }
+
     /// The number that the next stream would have.
     pub fn next_stream(&self) -> u64 {
         self.next
