@@ -10,14 +10,18 @@ pub mod cloud;
 pub mod fault;
 pub mod grounded;
 pub mod memory;
+pub mod navigation;
 pub mod reply;
 pub mod sentences;
 pub mod session;
+pub mod town;
 pub mod turn;
 
 pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Upstream};
 pub use fault::Fault;
 pub use grounded::{Facts, grounded};
+pub use navigation::{Navigation, Situation};
 pub use reply::Tier;
 pub use session::{LocalModel, Manner, Said, Session, Tools};
+pub use town::Town;
 pub use turn::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, Turn};

@@ -10,8 +10,8 @@ use std::{
 use crate::service::{Does, Saw, Service, call, event};
 use tempfile::TempDir;
 use troika_dialogue::{
-    CloudConfig, End, FromCloud, FromLocal, HttpUpstream, LocalModel, Manner, Pace, Said, Session, Tools,
-    chat::{Message, ToolCall, ToolSpec},
+    CloudConfig, End, FromCloud, FromLocal, HttpUpstream, LocalModel, Manner, Navigation, Pace, Said,
+    Session, Situation, Town, chat::Message,
 };
 use troika_kit::Time;
 
@@ -40,26 +40,6 @@ impl LocalModel for Reader {
     fn stop(&mut self, _: u64) {}
 }
 
-/// One tool, and no door to the vehicle.
-struct OneTool;
-
-impl Tools for OneTool {
-    fn specs(&self) -> Vec<ToolSpec> {
-        vec![ToolSpec {
-            name: "eta",
-            description: "arrival",
-            parameters: serde_json::json!({"type": "object"}),
-        }]
-    }
-    fn call(&self, call: &ToolCall) -> Result<String, String> {
-        if call.name == "eta" {
-            Ok("{\"arrival\":\"14:35\"}".into())
-        } else {
-            Err(format!("there is no tool {:?}; there is: eta", call.name))
-        }
-    }
-}
-
 struct Car {
     session: Session,
     heard: mpsc::Receiver<Heard>,
@@ -80,9 +60,11 @@ impl Car {
             Arc::new(move |stream, what| drop(cloud.send(Heard::Cloud(stream, what)))),
         )
         .expect("a client");
+        // Three minutes from the cafe.
+        let here = Situation { east_m: -200.0, north_m: 0.0, minute_of_day: 14 * 60 + 32 };
+        let tools = Navigation::new(Town::brellin(), here);
         let manner = Manner { pace, ..Manner::default() };
-        let session =
-            Session::new(manner, Box::new(upstream), Some(Box::new(Reader(tell))), Box::new(OneTool));
+        let session = Session::new(manner, Box::new(upstream), Some(Box::new(Reader(tell))), Box::new(tools));
         Car { session, heard, start: Instant::now(), _files: files }
     }
 
@@ -213,7 +195,11 @@ fn a_tool_is_called_and_a_vehicle_function_is_not() {
         Does::Bytes(call("a", "window.open", "{\"position\":\"all\"}").into_bytes()),
         Does::Ends,
     ]);
-    service.does(vec![Does::Head, Does::Bytes(call("b", "eta", "{}").into_bytes()), Does::Ends]);
+    service.does(vec![
+        Does::Head,
+        Does::Bytes(call("b", "eta", "{\"to\":\"Old Mill Cafe\"}").into_bytes()),
+        Does::Ends,
+    ]);
     service.does(vec![Does::Head, Does::Text("You arrive at 14:35.".into()), Does::Ends]);
     let (text, end) = car.asks();
     assert_eq!((text.as_str(), end.cut), ("You arrive at 14:35.", None));
