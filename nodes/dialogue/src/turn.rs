@@ -211,6 +211,8 @@ pub struct End {
     pub handed_over: Option<Reason>,
     /// What it was not let say.
     pub left_out: LeftOut,
+    /// From the question to the first words; none: nothing was said.
+    pub first_words: Option<Duration>,
     /// The longest time with nothing to say, after the first words.
     pub silence: Duration,
     /// Drafts that were not needed.
@@ -248,6 +250,8 @@ pub struct Turn {
     local: Local,
     reply: Reply,
     spoken_until: Option<Time>,
+    began: Time,
+    first_words: Option<Duration>,
     silence: Duration,
     handed_over: Option<Reason>,
     drafts_dropped: u32,
@@ -268,6 +272,8 @@ impl Turn {
             local: if ask.local { Local::Idle } else { Local::Absent },
             reply: Reply::default(),
             spoken_until: None,
+            began: now,
+            first_words: None,
             silence: Duration::ZERO,
             handed_over: None,
             drafts_dropped: 0,
@@ -548,6 +554,7 @@ impl Turn {
         if let Some(until) = self.spoken_until {
             self.silence = self.silence.max(now.since(until));
         }
+        self.first_words.get_or_insert(now.since(self.began));
         let takes = Duration::from_secs_f32(speaking_seconds(&text, self.pace.words_per_second.max(0.1)));
         self.spoken_until = Some(self.spoken_until.map_or(now, |until| until.max(now)) + takes);
         let tier = self.tier();
@@ -574,6 +581,7 @@ impl Turn {
             cut,
             handed_over: self.handed_over.clone(),
             left_out: self.reply.left_out(),
+            first_words: self.first_words,
             silence: self.silence,
             drafts_dropped: self.drafts_dropped,
         }));
