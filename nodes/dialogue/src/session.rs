@@ -106,6 +106,7 @@ pub struct Session {
     /// Calls and results of this turn.
     told: Vec<Message>,
     next_stream: u64,
+    requests_before: u64,
     counts: Counts,
 }
 
@@ -130,6 +131,7 @@ impl Session {
             asked: String::new(),
             told: Vec::new(),
             next_stream: 1,
+            requests_before: 0,
             counts: Counts::default(),
         }
     }
@@ -155,6 +157,7 @@ impl Session {
         text.clone_into(&mut self.asked);
         self.told.clear();
         self.counts.turns += 1;
+        self.requests_before = self.counts.requests;
         let not_cloud = if !cloud {
             Some(Reason::Routed)
         } else if !self.link {
@@ -293,23 +296,15 @@ impl Session {
         if let Some(turn) = &self.turn {
             self.next_stream = turn.next_stream();
         }
-        match &end.handed_over {
-            Some(Reason::Routed | Reason::BreakerOpen) | None => {}
-            Some(reason) => {
-                self.counts.handed_over += 1;
-                // A stream that we gave up failed as much as one that was reset; a link that is gone is no fault of the service.
-                match reason {
-                    Reason::FirstTokenLate | Reason::Stalled => {
-                        self.breaker.failed(now, &Fault::Timeout("a token"))
-                    }
-                    Reason::LinkGone => self.breaker.left(now),
-                    _ => {}
-                }
-            }
+        let asked = self.counts.requests > self.requests_before;
+        self.counts.handed_over += u64::from(asked && end.handed_over.is_some());
+        // A stream that we gave up failed as much as one that was reset.
+        let given_up = |why: &Reason| matches!(why, Reason::FirstTokenLate | Reason::Stalled);
+        if end.handed_over.iter().chain(&end.cut).any(given_up) {
+            self.breaker.failed(now, &Fault::Timeout("a token"));
         }
-        if matches!(end.cut, Some(Reason::Cancelled | Reason::Deadline)) {
-            self.breaker.left(now);
-        }
+        // However it ended: a trial that came to nothing is made again.
+        self.breaker.left(now);
         if !end.said.trim().is_empty() {
             self.memory.add(&self.asked, end.said.trim());
         }

@@ -174,3 +174,31 @@ fn without_a_link_the_cloud_is_not_asked() {
     session.link(at(0), false);
     session.ask(at(1), "Where?", at(30_000), true);
 }
+
+#[test]
+fn a_trial_that_the_link_ended_is_made_again() {
+    let (mut service, mut tools) = (MockService::new(), MockNavigation::new());
+    service.expect_start().times(5).return_const(());
+    service.expect_stop().times(2).return_const(());
+    tools.expect_specs().returning(Vec::new);
+    // No model on the vehicle; a turn that is not answered ends so.
+    let mut session = Session::new(Manner::default(), Box::new(service), None, Box::new(tools));
+    for (turn, stream) in [1, 2, 3].into_iter().enumerate() {
+        session.ask(at(turn as u64), "Where?", at(30_000), true);
+        session.cloud(at(turn as u64), stream, FromCloud::Failed(Fault::PaymentRequired));
+        if turn < 2 {
+            session.breaker.succeeded();
+        }
+    }
+    let said = session.ask(at(100), "Where?", at(30_000), true);
+    assert_eq!(end(&said).cut, Some(Reason::BreakerOpen));
+    session.ask(at(301_000), "Where?", at(330_000), true);
+    let said = session.link(at(301_100), false);
+    assert_eq!(end(&said).cut, Some(Reason::LinkGone));
+    session.link(at(301_200), true);
+    session.ask(at(301_300), "Where?", at(331_000), true);
+    let said = session.tick(at(303_800));
+    assert_eq!(end(&said).cut, Some(Reason::FirstTokenLate));
+    assert!(session.ask(at(303_900), "Where?", at(331_000), true).len() == 1, "one trial failed: open again");
+    assert_eq!(session.counts().handed_over, 0);
+}
