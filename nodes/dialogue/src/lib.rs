@@ -7,6 +7,7 @@
 pub mod breaker;
 pub mod chat;
 pub mod cloud;
+pub mod config;
 pub mod fault;
 pub mod grounded;
 pub mod memory;
@@ -18,6 +19,7 @@ pub mod town;
 pub mod turn;
 
 pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Upstream};
+pub use config::{DialogueConfig, DialogueConfigError};
 pub use fault::Fault;
 pub use grounded::{Facts, grounded};
 pub use navigation::{Navigation, Situation};

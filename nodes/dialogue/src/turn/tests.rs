@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Fault, chat::ToolCall};
 
 fn at(ms: u64) -> Time {
     Time::from_nanos(1_000_000_000_000) + Duration::from_millis(ms)
