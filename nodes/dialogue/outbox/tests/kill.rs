@@ -9,6 +9,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -93,7 +94,7 @@ fn nothing_acknowledged_is_lost_or_arrives_twice_over_sixty_kills() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut killed_at_work = 0;
     let mut from = 0;
-    for _ in 0..KILLS {
+    for kill in 0..KILLS {
         let mut child = Command::new(env::current_exe().expect("this test"))
             .args(["--exact", "the_child", "--nocapture", "--test-threads=1"])
             .env(FILE, &file)
@@ -106,8 +107,15 @@ fn nothing_acknowledged_is_lost_or_arrives_twice_over_sixty_kills() {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        let long = Duration::from_micros(20_000 + state % 100_000);
+        // Every sixth somewhere on its way to work, the others at it.
+        let long = Duration::from_micros(state % 100_000);
+        let (at_work, seen_at_work) = mpsc::channel();
+        if kill % 6 == 0 {
+            let _ = at_work.send(());
+        }
         let killer = thread::spawn(move || {
+            // An error: the child has ended before it did anything, which is seen below.
+            let _ = seen_at_work.recv();
             thread::sleep(long);
             child.kill().expect("kill -9");
             child.wait_with_output().expect("it has ended")
@@ -119,6 +127,7 @@ fn nothing_acknowledged_is_lost_or_arrives_twice_over_sixty_kills() {
             let (what, key) = line.split_once(' ').expect("two words");
             let key: u64 = key.parse().expect("a number");
             lines += 1;
+            let _ = at_work.send(());
             match what {
                 "put" => {
                     put.insert(key);
@@ -136,6 +145,7 @@ fn nothing_acknowledged_is_lost_or_arrives_twice_over_sixty_kills() {
                 other => panic!("{other}"),
             }
         }
+        drop(at_work);
         let ended = killer.join().expect("the killer");
         assert!(
             ended.status.code().is_none(),
