@@ -26,6 +26,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-vehicle", &["troika-kit", "troika-msgs"]),
     ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
     ("troika-speech", &["troika-kit", "troika-msgs", "troika-models", "troika-voice"]),
+    // The dialogue and what waits for a link take plain types; who has messages puts them together.
+    ("troika-dialogue", &["troika-kit"]),
+    ("troika-outbox", &["troika-kit"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
     // The bridge to the cloud: what the link is like, and who answers.

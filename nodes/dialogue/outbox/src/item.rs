@@ -1,0 +1,89 @@
+//! What waits.
+
+use serde::{Deserialize, Serialize};
+use troika_kit::{Duration, Time};
+
+/// What goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody waits for it: a message that the driver dictated.
+    Urgent,
+    /// A question "tell me when you know".
+    Normal,
+    /// A summary that anybody may read tomorrow.
+    Bulk,
+}
+
+impl Priority {
+    /// All of them, the first first.
+    pub const ALL: [Priority; 3] = [Priority::Urgent, Priority::Normal, Priority::Bulk];
+
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Priority::Urgent => 0,
+            Priority::Normal => 1,
+            Priority::Bulk => 2,
+        }
+    }
+
+    /// Of room and budgets, how many hundredths it may use, so that something is left for what is more urgent.
+    pub(crate) fn share(self) -> u64 {
+        match self {
+            Priority::Urgent => 100,
+            Priority::Normal => 80,
+            Priority::Bulk => 50,
+        }
+    }
+}
+
+/// What is to be put into the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct New {
+    /// The idempotency key: the same for the same thing, however often it is put or sent. 1 to 128 bytes.
+    pub key: String,
+    /// What it is, for who delivers it. At most 64 bytes.
+    pub kind: String,
+    /// What goes first.
+    pub priority: Priority,
+    /// After so long it is worth nothing and is not sent any more.
+    pub lives: Duration,
+    /// What one delivery costs beside its bytes, in millionths of the budget's unit.
+    pub cost: u64,
+    /// What is delivered.
+    pub payload: Vec<u8>,
+}
+
+/// What is to be delivered now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its place in the queue; [`crate::Outbox::delivered`] wants it.
+    pub id: u64,
+    /// See [`New::key`]. Goes along with the delivery.
+    pub key: String,
+    /// See [`New::kind`].
+    pub kind: String,
+    /// See [`New::priority`].
+    pub priority: Priority,
+    /// Worth nothing from then on.
+    pub expires: Time,
+    /// The how manyth try this is, from 1.
+    pub tries: u32,
+    /// See [`New::cost`].
+    pub cost: u64,
+    /// What is delivered.
+    pub payload: Vec<u8>,
+}
+
+/// As it is in the file, beside the payload.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) key: String,
+    pub(crate) kind: String,
+    pub(crate) priority: Priority,
+    pub(crate) expires_ns: u64,
+    pub(crate) not_before_ns: u64,
+    pub(crate) tries: u32,
+    pub(crate) cost: u64,
+    pub(crate) bytes: u64,
+}

@@ -1,0 +1,222 @@
+//! What the queue does with what it is given, on a real file.
+
+use std::{collections::BTreeMap, path::Path};
+
+use proptest::prelude::*;
+use troika_kit::{Duration, Time};
+use troika_outbox::{Limits, New, Outbox, OutboxError, Priority, Put, Queued};
+
+fn at(seconds: u64) -> Time {
+    // Noon of a day, so that a test of a minute stays within it.
+    Time::from_nanos((20_000 * 86_400 + 43_200) * 1_000_000_000) + Duration::from_secs(seconds)
+}
+
+fn new(key: &str, priority: Priority, bytes: usize) -> New {
+    New {
+        key: key.into(),
+        kind: "message".into(),
+        priority,
+        lives: Duration::from_secs(3600),
+        cost: 10,
+        payload: vec![b'x'; bytes],
+    }
+}
+
+fn open(folder: &Path, limits: Limits) -> Outbox {
+    Outbox::open(&folder.join("outbox"), limits).expect("an outbox")
+}
+
+#[test]
+fn what_is_urgent_goes_first_and_what_is_older_before_what_is_newer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    for (key, priority) in [
+        ("summary", Priority::Bulk),
+        ("question", Priority::Normal),
+        ("message", Priority::Urgent),
+        ("another", Priority::Urgent),
+    ] {
+        assert!(matches!(outbox.put(at(0), &new(key, priority, 10)), Ok(Put::Queued(_))));
+    }
+    let mut order = Vec::new();
+    while let Some(item) = outbox.take(at(1)).expect("a disk") {
+        order.push(item.key);
+    }
+    assert_eq!(order, ["message", "another", "question", "summary"]);
+}
+
+#[test]
+fn what_was_taken_and_not_delivered_is_there_again_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.put(at(0), &new("a", Priority::Normal, 10)).expect("put");
+    outbox.put(at(0), &new("b", Priority::Normal, 10)).expect("put");
+    let first = outbox.take(at(1)).expect("a disk").expect("one");
+    outbox.delivered(first.id).expect("a disk");
+    assert_eq!(outbox.take(at(1)).expect("a disk").expect("one").key, "b");
+    assert_eq!(outbox.take(at(1)).expect("a disk"), None, "it is on its way");
+    drop(outbox);
+    let mut outbox = open(folder.path(), Limits::default());
+    let again = outbox.take(at(2)).expect("a disk").expect("one");
+    assert_eq!((again.key.as_str(), again.tries, again.payload.len()), ("b", 2, 10));
+}
+
+#[test]
+fn the_same_key_is_queued_once_and_after_delivery_not_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits { remembered: 1, ..Limits::default() });
+    let Ok(Put::Queued(id)) = outbox.put(at(0), &new("a", Priority::Normal, 10)) else { panic!() };
+    assert_eq!(outbox.put(at(0), &new("a", Priority::Normal, 10)).expect("put"), Put::Waits(id));
+    outbox.take(at(0)).expect("a disk");
+    outbox.delivered(id).expect("a disk");
+    assert_eq!(outbox.put(at(0), &new("a", Priority::Normal, 10)).expect("put"), Put::Delivered(id));
+    assert_eq!(outbox.queued().expect("a disk"), Queued::default());
+    // Only so many are remembered.
+    let Ok(Put::Queued(other)) = outbox.put(at(0), &new("b", Priority::Normal, 10)) else { panic!() };
+    outbox.delivered(other).expect("a disk");
+    assert!(matches!(outbox.put(at(0), &new("a", Priority::Normal, 10)), Ok(Put::Queued(_))));
+}
+
+#[test]
+fn a_failed_delivery_waits_longer_each_time_and_as_long_as_it_is_asked_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.put(at(0), &new("a", Priority::Normal, 10)).expect("put");
+    let mut now = 0;
+    for wait in [1, 2, 4, 8] {
+        let item = outbox.take(at(now)).expect("a disk").expect("its time has come");
+        outbox.failed(at(now), item.id, None).expect("a disk");
+        assert_eq!(outbox.take(at(now + wait - 1)).expect("a disk"), None);
+        now += wait;
+    }
+    let item = outbox.take(at(now)).expect("a disk").expect("its time has come");
+    outbox.failed(at(now), item.id, Some(Duration::from_secs(60))).expect("a disk");
+    assert_eq!(outbox.take(at(now + 59)).expect("a disk"), None);
+    assert!(outbox.take(at(now + 60)).expect("a disk").is_some());
+}
+
+#[test]
+fn what_has_expired_is_told_and_not_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.put(at(0), &New { lives: Duration::from_secs(5), ..new("a", Priority::Urgent, 10) }).expect("put");
+    outbox.put(at(0), &new("b", Priority::Bulk, 10)).expect("put");
+    assert_eq!(outbox.take(at(5)).expect("a disk").expect("one").key, "b");
+    assert_eq!(outbox.expire(at(5)).expect("a disk"), [("a".to_owned(), "message".to_owned())]);
+    assert_eq!(outbox.queued().expect("a disk").items, 1);
+    assert!(
+        matches!(outbox.put(at(6), &new("a", Priority::Urgent, 10)), Ok(Put::Queued(_))),
+        "a new one of it may come"
+    );
+}
+
+#[test]
+fn room_and_budgets_are_kept_for_what_is_more_urgent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = Limits { items: 10, bytes_a_day: 1000, ..Limits::default() };
+    let mut outbox = open(folder.path(), limits);
+    for number in 0..5 {
+        outbox.put(at(0), &new(&format!("bulk {number}"), Priority::Bulk, 200)).expect("put");
+    }
+    let full = outbox.put(at(0), &new("bulk 5", Priority::Bulk, 200)).expect_err("half of it is full");
+    assert!(full.to_string().contains("5 items, 1000 bytes wait"), "{full}");
+    for number in 0..5 {
+        outbox.put(at(0), &new(&format!("urgent {number}"), Priority::Urgent, 100)).expect("put");
+    }
+    let taken: Vec<String> =
+        std::iter::from_fn(|| outbox.take(at(1)).expect("a disk")).map(|item| item.key).collect();
+    // 500 bytes of what is urgent leave nothing of the half that bulk may use.
+    assert_eq!(taken, ["urgent 0", "urgent 1", "urgent 2", "urgent 3", "urgent 4"]);
+    assert_eq!(outbox.spent(at(1)).expect("a disk").bytes, 500);
+    // The next day.
+    assert_eq!(outbox.take(at(86_400)).expect("a disk"), None, "by then they have expired");
+    assert_eq!(outbox.expire(at(86_400)).expect("a disk").len(), 5, "those that are on their way stay");
+    outbox.put(at(86_400), &new("next day", Priority::Urgent, 300)).expect("put");
+    assert_eq!(outbox.take(at(86_401)).expect("a disk").expect("one").key, "next day");
+    assert_eq!(outbox.spent(at(86_401)).expect("a disk").bytes, 300);
+    // A clock that goes back gets no second budget.
+    assert_eq!(outbox.spent(at(1)).expect("a disk").bytes, 300);
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits { item_bytes: 100, ..Limits::default() });
+    let error = outbox.put(at(0), &new("a", Priority::Urgent, 101)).expect_err("too large");
+    assert!(matches!(error, OutboxError::TooLarge { bytes: 101, most: 100 }));
+    assert!(outbox.put(at(0), &new("", Priority::Urgent, 1)).is_err());
+    let path = folder.path().join("outbox");
+    let error = Outbox::open(&path, Limits::default()).err().expect("refused");
+    assert!(error.to_string().contains("another process"), "{error}");
+    let garbage = folder.path().join("garbage");
+    std::fs::write(&garbage, vec![7; 10_000]).expect("written");
+    let error = Outbox::open(&garbage, Limits::default()).err().expect("refused");
+    assert!(error.to_string().contains("move it away"), "{error}");
+    let unknown = toml::from_str::<Limits>("items = 5\nbites = 3\n").expect_err("refused").to_string();
+    assert!(unknown.contains("line 2") && unknown.contains("bites"), "{unknown}");
+    assert!(Outbox::open(&folder.path().join("other"), Limits { items: 0, ..Limits::default() }).is_err());
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Put(u8, Priority, usize),
+    Take,
+    Deliver(usize),
+    Fail(usize),
+    Restart,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Against a map: what was put and not delivered waits, in the order of its priority, whatever else happens.
+    #[test]
+    fn it_holds_what_was_put_and_not_delivered(ops in prop::collection::vec(prop_oneof![
+        3 => (0u8..40, prop::sample::select(Priority::ALL.to_vec()), 0usize..500).prop_map(|(key, priority, bytes)| Op::Put(key, priority, bytes)),
+        2 => Just(Op::Take), 1 => (0usize..5).prop_map(Op::Deliver), 1 => (0usize..5).prop_map(Op::Fail), 1 => Just(Op::Restart),
+    ], 1..60)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut outbox = open(folder.path(), Limits::default());
+        let mut waits: BTreeMap<(Priority, u64), (String, usize)> = BTreeMap::new();
+        let mut delivered: Vec<String> = Vec::new();
+        let mut out: Vec<(Priority, u64)> = Vec::new();
+        for (second, op) in ops.into_iter().enumerate() {
+            // Far enough apart that no wait after a failure matters, within the day.
+            let now = at(second as u64 * 600);
+            match op {
+                Op::Put(key, priority, bytes) => {
+                    let key = key.to_string();
+                    let new = New { lives: Duration::from_secs(1_000_000), ..new(&key, priority, bytes) };
+                    match outbox.put(now, &new).expect("put") {
+                        Put::Queued(id) => { waits.insert((priority, id), (key, bytes)); }
+                        Put::Waits(id) => prop_assert!(waits.iter().any(|(at, (one, _))| at.1 == id && *one == key)),
+                        Put::Delivered(_) => prop_assert!(delivered.contains(&key)),
+                    }
+                }
+                Op::Take => {
+                    let expected = waits.iter().find(|(at, _)| !out.contains(at)).map(|(at, (key, bytes))| (*at, key.clone(), *bytes));
+                    let taken = outbox.take(now).expect("a disk");
+                    prop_assert_eq!(taken.as_ref().map(|item| ((item.priority, item.id), item.key.clone(), item.payload.len())), expected);
+                    out.extend(taken.map(|item| (item.priority, item.id)));
+                }
+                Op::Deliver(which) if which < out.len() => {
+                    let at = out.remove(which);
+                    outbox.delivered(at.1).expect("a disk");
+                    delivered.extend(waits.remove(&at).map(|(key, _)| key));
+                }
+                Op::Fail(which) if which < out.len() => {
+                    let at = out.remove(which);
+                    outbox.failed(now - Duration::from_secs(599), at.1, None).expect("a disk");
+                }
+                Op::Restart => {
+                    drop(outbox);
+                    outbox = open(folder.path(), Limits::default());
+                    out.clear();
+                }
+                Op::Deliver(_) | Op::Fail(_) => {}
+            }
+            let bytes = waits.values().map(|(_, bytes)| *bytes as u64).sum();
+            prop_assert_eq!(outbox.queued().expect("a disk"), Queued { items: waits.len() as u64, bytes });
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! The client: one streamed answer at a time from an OpenAI-compatible service over HTTPS. The impure edge of this crate.
+//!
+//! `ureq` on `rustls` with `ring`: blocking, so that a vehicle needs no async runtime for one stream; kept; and `Agent::shutdown` ends
+//! whatever a stream is doing (handshake, waiting, reading) from another thread at once, which is what a barge-in needs. Between turns the
+//! connection is kept, so that the next question costs no handshake. A redirect is an error: the question and the key go to the host that
+//! was configured and to no other.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use troika_kit::Duration;
+use ureq::{
+    Agent,
+    http::Uri,
+    tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem},
+    unversioned::{
+        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        transport::{DefaultConnector, NextTimeout},
+    },
+};
+
+use crate::{
+    chat::{ChatRequest, Reader, retry_after, status_fault},
+    fault::Fault,
+    turn::FromCloud,
+};
+
+/// Bytes of a refusal that are read for its reason.
+const MOST_REFUSAL: u64 = 4096;
+/// Bytes read at once. A token's event is some 300.
+const READ: usize = 8192;
+
+/// Where streams go and what they say: events with the number of their stream.
+pub type Sink = Arc<dyn Fn(u64, FromCloud) + Send + Sync>;
+
+/// The service, as the dialogue sees it.
+pub trait Upstream: Send {
+    /// Begins an answer; what it says goes to the sink that this was made with, ending with one `Done`, `Length`, `Tools` or `Failed`.
+    fn start(&mut self, stream: u64, request: ChatRequest);
+    /// Ends it and its socket. What it says after that may still come and means nothing.
+    fn stop(&mut self, stream: u64);
+}
+
+/// Parameters: the table `[nodes.<name>.params.cloud]` in a system file. An unknown key is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloudConfig {
+    /// Up to and with `/v1`, as such services name it: `https://host/v1`.
+    pub url: String,
+    /// The service's name of the model.
+    pub model: String,
+    /// A file with the key alone in it; none where the certificate says who we are. Keys do not belong into system files.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// PEM: the authorities that are trusted instead of the public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// PEM: our certificate and those above it, where the service asks for one.
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    /// PEM: its key.
+    #[serde(default)]
+    pub private_key_file: Option<PathBuf>,
+    /// Plain HTTP. For a service on the same machine only.
+    #[serde(default)]
+    pub plain_http: bool,
+    /// The host's name is found within, ms.
+    #[serde(default = "resolve_ms")]
+    #[schemars(range(min = 1, max = 60_000))]
+    pub resolve_ms: u64,
+    /// The connection stands (TCP and TLS) within, ms.
+    #[serde(default = "connect_ms")]
+    #[schemars(range(min = 1, max = 60_000))]
+    pub connect_ms: u64,
+    /// The answer's head comes within, ms: a net below the turn's own times.
+    #[serde(default = "head_ms")]
+    #[schemars(range(min = 1, max = 600_000))]
+    pub head_ms: u64,
+    /// The answer ends within, ms: likewise.
+    #[serde(default = "answer_ms")]
+    #[schemars(range(min = 1, max = 3_600_000))]
+    pub answer_ms: u64,
+}
+
+fn resolve_ms() -> u64 {
+    2_000
+}
+fn connect_ms() -> u64 {
+    3_000
+}
+fn head_ms() -> u64 {
+    20_000
+}
+fn answer_ms() -> u64 {
+    120_000
+}
+
+/// Parameters that make no client.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudConfigError {
+    /// No address.
+    #[error(
+        "cloud.url is {0:?}; it begins with https:// and ends with /v1, for example \"https://gateway.example/v1\""
+    )]
+    Url(String),
+    /// Plain HTTP to another machine, or without being told.
+    #[error(
+        "cloud.url is {0:?} without TLS; that is for this machine alone (localhost), with plain_http = true"
+    )]
+    Plain(String),
+    /// A number out of its range.
+    #[error("cloud.{key} is {value}; it is from 1 to {most}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: u64,
+        /// The most that it may be.
+        most: u64,
+    },
+    /// One of two that go together.
+    #[error("cloud.certificate_file and cloud.private_key_file go together: one of them is missing")]
+    Half,
+    /// A file that cannot be read.
+    #[error("cloud.{key}: cannot read {}: {reason}", path.display())]
+    Read {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// A file with something else in it.
+    #[error("cloud.{key}: {} holds no {what}", path.display())]
+    Content {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+}
+
+impl CloudConfig {
+    /// A service with everything else as it is usual.
+    pub fn new(url: &str, model: &str) -> CloudConfig {
+        CloudConfig {
+            url: url.into(),
+            model: model.into(),
+            key_file: None,
+            ca_file: None,
+            certificate_file: None,
+            private_key_file: None,
+            plain_http: false,
+            resolve_ms: resolve_ms(),
+            connect_ms: connect_ms(),
+            head_ms: head_ms(),
+            answer_ms: answer_ms(),
+        }
+    }
+
+    /// Whether the numbers and the address are usable; the files are looked at by [`HttpUpstream::new`].
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), CloudConfigError> {
+        let uri: Uri = self.url.parse().map_err(|_| CloudConfigError::Url(self.url.clone()))?;
+        let host = uri.host().unwrap_or("");
+        let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        if host.is_empty() || self.url.contains(['?', '#']) {
+            return Err(CloudConfigError::Url(self.url.clone()));
+        }
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") if self.plain_http && local => {}
+            Some("http") => return Err(CloudConfigError::Plain(self.url.clone())),
+            _ => return Err(CloudConfigError::Url(self.url.clone())),
+        }
+        let ranges = [
+            ("resolve_ms", self.resolve_ms, 60_000),
+            ("connect_ms", self.connect_ms, 60_000),
+            ("head_ms", self.head_ms, 600_000),
+            ("answer_ms", self.answer_ms, 3_600_000),
+        ];
+        for (key, value, most) in ranges {
+            if !(1..=most).contains(&value) {
+                return Err(CloudConfigError::Range { key, value, most });
+            }
+        }
+        if self.certificate_file.is_some() != self.private_key_file.is_some() {
+            return Err(CloudConfigError::Half);
+        }
+        Ok(())
+    }
+}
+
+/// The service, over HTTPS.
+pub struct HttpUpstream {
+    url: String,
+    model: String,
+    key: Option<String>,
+    config: ureq::config::Config,
+    agent: Agent,
+    running: Option<u64>,
+    sink: Sink,
+}
+
+impl HttpUpstream {
+    /// Reads the files that the parameters name; connects to nothing yet.
+    ///
+    /// # Errors
+    /// What is wrong with the parameters or the files.
+    pub fn new(config: &CloudConfig, sink: Sink) -> Result<HttpUpstream, CloudConfigError> {
+        config.check()?;
+        let key = match &config.key_file {
+            None => None,
+            Some(path) => {
+                let key = String::from_utf8(read("key_file", path)?).unwrap_or_default().trim().to_owned();
+                if key.is_empty() || key.contains(|sign: char| !sign.is_ascii_graphic()) {
+                    return Err(CloudConfigError::Content {
+                        key: "key_file",
+                        path: path.clone(),
+                        what: "key in one line",
+                    });
+                }
+                Some(key)
+            }
+        };
+        let mut tls = TlsConfig::builder();
+        if let Some(path) = &config.ca_file {
+            let roots = certificates("ca_file", path)?;
+            tls = tls.root_certs(RootCerts::Specific(Arc::new(roots)));
+        }
+        if let (Some(chain), Some(key)) = (&config.certificate_file, &config.private_key_file) {
+            let certificates = certificates("certificate_file", chain)?;
+            let private = PrivateKey::from_pem(&read("private_key_file", key)?).map_err(|_| {
+                CloudConfigError::Content {
+                    key: "private_key_file",
+                    path: key.clone(),
+                    what: "private key (PEM)",
+                }
+            })?;
+            tls = tls.client_cert(Some(ClientCert::new_with_certs(&certificates, private)));
+        }
+        let within = |ms| Some(Duration::from_millis(ms));
+        let config_of_agent = Agent::config_builder()
+            .tls_config(tls.build())
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("troika/", env!("CARGO_PKG_VERSION")))
+            .no_delay(true)
+            .max_response_header_size(16 << 10)
+            .timeout_resolve(within(config.resolve_ms))
+            .timeout_connect(within(config.connect_ms))
+            .timeout_send_request(within(config.head_ms))
+            .timeout_send_body(within(config.head_ms))
+            .timeout_recv_response(within(config.head_ms))
+            .timeout_recv_body(within(config.answer_ms))
+            .build();
+        Ok(HttpUpstream {
+            url: format!("{}/chat/completions", config.url.trim_end_matches('/')),
+            model: config.model.clone(),
+            key,
+            agent: agent(&config_of_agent),
+            config: config_of_agent,
+            running: None,
+            sink,
+        })
+    }
+}
+
+impl Upstream for HttpUpstream {
+    fn start(&mut self, stream: u64, mut request: ChatRequest) {
+        self.running = Some(stream);
+        request.model.clone_from(&self.model);
+        let (agent, url, key, sink) =
+            (self.agent.clone(), self.url.clone(), self.key.clone(), self.sink.clone());
+        let body = request.body().to_string();
+        let spawned = thread::Builder::new().name(format!("cloud-{stream}")).spawn({
+            let mut last = LastWord { sink: sink.clone(), stream, due: true };
+            move || {
+                let answered = answer(&agent, &url, key.as_deref(), &body, &mut |said| last.say(said));
+                if let Err(fault) = answered {
+                    last.say(FromCloud::Failed(fault));
+                }
+            }
+        });
+        if let Err(error) = spawned {
+            sink(stream, FromCloud::Failed(Fault::Connect(format!("no thread: {error}"))));
+        }
+    }
+
+    fn stop(&mut self, stream: u64) {
+        if self.running == Some(stream) {
+            self.running = None;
+            // An agent that was shut down makes no more connections.
+            std::mem::replace(&mut self.agent, agent(&self.config)).shutdown();
+        }
+    }
+}
+
+impl Drop for HttpUpstream {
+    fn drop(&mut self) {
+        self.agent.clone().shutdown();
+    }
+}
+
+fn agent(config: &ureq::config::Config) -> Agent {
+    Agent::with_parts(config.clone(), DefaultConnector::new(), Names(DefaultResolver::default()))
+}
+
+/// The system's resolver, whose failures are told apart from a socket's.
+#[derive(Debug)]
+struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })
+    }
+}
+
+/// Sees to it that every stream says its last, even one whose thread panics: ureq does where a certificate and its key do not match.
+struct LastWord {
+    sink: Sink,
+    stream: u64,
+    due: bool,
+}
+
+impl LastWord {
+    fn say(&mut self, said: FromCloud) {
+        self.due &= matches!(said, FromCloud::Text(_));
+        (self.sink)(self.stream, said);
+    }
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if self.due {
+            let why = "the client failed; do `certificate_file` and `private_key_file` belong together?";
+            self.say(FromCloud::Failed(Fault::Tls(why.into())));
+        }
+    }
+}
+
+/// One answer, from the question to its end.
+fn answer(
+    agent: &Agent,
+    url: &str,
+    key: Option<&str>,
+    body: &str,
+    say: &mut dyn FnMut(FromCloud),
+) -> Result<(), Fault> {
+    let mut post =
+        agent.post(url).header("Content-Type", "application/json").header("Accept", "text/event-stream");
+    if let Some(key) = key {
+        post = post.header("Authorization", format!("Bearer {key}"));
+    }
+    let mut response = post.send(body).map_err(fault_of)?;
+    let header =
+        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let status = response.status().as_u16();
+    if status != 200 {
+        let wait = header("retry-after").and_then(|wait| retry_after(&wait, header("date").as_deref()));
+        let mut said = Vec::new();
+        // The reason is good to have; the status is what counts.
+        let _ = response.body_mut().as_reader().take(MOST_REFUSAL).read_to_end(&mut said);
+        return Err(status_fault(status, wait, &String::from_utf8_lossy(&said)));
+    }
+    let kind = header("content-type").unwrap_or_default();
+    if !kind.starts_with("text/event-stream") {
+        return Err(Fault::Malformed(format!(
+            "its type is {kind:?}: a sign-in page of the network, perhaps"
+        )));
+    }
+    let mut reader = Reader::default();
+    let mut bytes = response.body_mut().as_reader();
+    let mut buffer = vec![0; READ];
+    while !reader.over() {
+        match bytes.read(&mut buffer) {
+            Ok(0) => reader.ended().into_iter().for_each(&mut *say),
+            Ok(count) => reader.feed(&buffer[..count]).into_iter().for_each(&mut *say),
+            Err(error) => return Err(fault_of(error.into())),
+        }
+    }
+    // A body that is read to its end leaves the connection for the next question; a little more may follow the last event.
+    if matches!(bytes.read(&mut buffer), Ok(count) if count > 0) {
+        let _ = bytes.read(&mut buffer);
+    }
+    Ok(())
+}
+
+fn fault_of(error: ureq::Error) -> Fault {
+    use ureq::Timeout;
+    match error {
+        ureq::Error::HostNotFound => Fault::Dns,
+        ureq::Error::Timeout(Timeout::Resolve) => Fault::ConnectTimeout("name"),
+        ureq::Error::Timeout(Timeout::Connect) => Fault::ConnectTimeout("connection"),
+        ureq::Error::Timeout(Timeout::RecvBody) => Fault::Timeout("the whole answer"),
+        ureq::Error::Timeout(_) => Fault::Timeout("the answer's head"),
+        ureq::Error::Tls(what) => Fault::Tls(what.into()),
+        ureq::Error::Rustls(error) => Fault::Tls(error.to_string()),
+        ureq::Error::Io(error) => match error.kind() {
+            // What rustls says within a read or write: a certificate, an alert, a record that does not check.
+            io::ErrorKind::InvalidData => Fault::Tls(error.to_string()),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::Timeout("a read"),
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => Fault::Connect(error.to_string()),
+            io::ErrorKind::UnexpectedEof => Fault::Truncated,
+            _ => Fault::Reset(error.to_string()),
+        },
+        ureq::Error::ConnectionFailed => Fault::Connect("no address answered".into()),
+        other => Fault::Malformed(other.to_string()),
+    }
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, CloudConfigError> {
+    fs::read(path).map_err(|reason| CloudConfigError::Read { key, path: path.into(), reason })
+}
+
+fn certificates(key: &'static str, path: &Path) -> Result<Vec<Certificate<'static>>, CloudConfigError> {
+    let found: Vec<_> = parse_pem(&read(key, path)?)
+        .filter_map(|item| if let Ok(PemItem::Certificate(one)) = item { Some(one) } else { None })
+        .collect();
+    if found.is_empty() {
+        return Err(CloudConfigError::Content { key, path: path.into(), what: "certificate (PEM)" });
+    }
+    Ok(found)
+}

@@ -1,0 +1,29 @@
+//! What belongs here: a dialogue with a large model in the cloud that the vehicle's own model can take over in mid-sentence. Pure but for
+//! [`cloud`], the client.
+//!
+//! [`turn`] decides who speaks and until when, [`reply`] puts the words of two models together, [`chat`] reads the stream, [`grounded`] holds
+//! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone.
+
+pub mod breaker;
+pub mod chat;
+pub mod cloud;
+pub mod config;
+pub mod fault;
+pub mod grounded;
+pub mod memory;
+pub mod navigation;
+pub mod reply;
+pub mod sentences;
+pub mod session;
+pub mod town;
+pub mod turn;
+
+pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Upstream};
+pub use config::{DialogueConfig, DialogueConfigError};
+pub use fault::Fault;
+pub use grounded::{Facts, grounded};
+pub use navigation::{Navigation, Situation};
+pub use reply::Tier;
+pub use session::{LocalModel, Manner, Said, Session, Tools};
+pub use town::Town;
+pub use turn::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, Turn};

@@ -1,0 +1,211 @@
+//! What goes into a turn and what comes out of it.
+
+use troika_kit::{Duration, Time};
+
+use crate::{
+    chat::ToolCall,
+    fault::Fault,
+    reply::{LeftOut, Tier},
+};
+
+/// When what is waited for no longer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// The first token is late: the vehicle's model begins a draft.
+    pub first_token_soft: Duration,
+    /// The first token is given up.
+    pub first_token_hard: Duration,
+    /// Nothing came for so long: the vehicle's model begins a draft.
+    pub stall_soft: Duration,
+    /// Nothing came for so long: the stream is given up, unless there is still text to be spoken.
+    pub stall_hard: Duration,
+    /// Nothing came for so long: the stream is given up whatever is left to be spoken.
+    pub stall_most: Duration,
+    /// The draft begins at the latest so long before the spoken text runs out.
+    pub draft_lead: Duration,
+    /// The stream is given up so long before the spoken text runs out, so that what follows is on its way.
+    pub hand_over_lead: Duration,
+    /// Words spoken a second.
+    pub words_per_second: f32,
+    /// When nothing is left to say, a sentence comes out in parts of at least so many words.
+    pub least_words: usize,
+    /// So many times tools may be called in a turn.
+    pub tool_rounds: u32,
+    /// So many sentences in a row left out end the vehicle's continuation.
+    pub left_out_in_a_row: u32,
+    /// The vehicle's model reads along while the cloud answers.
+    pub shadow: bool,
+}
+
+impl Default for Pace {
+    /// Speech is about three words a second; the rest was chosen, not measured on a road.
+    fn default() -> Self {
+        Pace {
+            first_token_soft: Duration::from_millis(900),
+            first_token_hard: Duration::from_millis(2500),
+            stall_soft: Duration::from_millis(700),
+            stall_hard: Duration::from_millis(1500),
+            stall_most: Duration::from_secs(8),
+            draft_lead: Duration::from_millis(2500),
+            hand_over_lead: Duration::from_millis(300),
+            words_per_second: 3.0,
+            least_words: 6,
+            tool_rounds: 4,
+            left_out_in_a_row: 2,
+            shadow: true,
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// By then the turn is over.
+    pub deadline: Time,
+    /// Why the cloud is not asked; none: it is.
+    pub not_cloud: Option<Reason>,
+    /// There is a model on the vehicle that may answer.
+    pub local: bool,
+}
+
+/// Why the vehicle's model took over, or why a turn is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The router said so.
+    Routed,
+    /// The circuit breaker is open.
+    BreakerOpen,
+    /// The link is gone.
+    LinkGone,
+    /// The first token did not come in time.
+    FirstTokenLate,
+    /// The stream stalled.
+    Stalled,
+    /// The stream ended without an answer.
+    Fault(Fault),
+    /// More calls of tools than allowed.
+    TooManyTools,
+    /// The cloud's answer reached the length that it was allowed.
+    Length,
+    /// The deadline came.
+    Deadline,
+    /// The driver spoke, or said stop.
+    Cancelled,
+    /// The vehicle's model failed too, or there is none.
+    NoModel(String),
+    /// The vehicle's model repeated itself.
+    Loops,
+    /// The vehicle's model named what no tool told.
+    Ungrounded,
+}
+
+impl Reason {
+    /// A name that can be counted by.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Reason::Routed => "routed",
+            Reason::BreakerOpen => "breaker_open",
+            Reason::LinkGone => "link_gone",
+            Reason::FirstTokenLate => "first_token_late",
+            Reason::Stalled => "stalled",
+            Reason::Fault(fault) => fault.name(),
+            Reason::TooManyTools => "too_many_tools",
+            Reason::Length => "length",
+            Reason::Deadline => "deadline",
+            Reason::Cancelled => "cancelled",
+            Reason::NoModel(_) => "no_model",
+            Reason::Loops => "loops",
+            Reason::Ungrounded => "ungrounded",
+        }
+    }
+}
+
+/// What the cloud's stream says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromCloud {
+    /// Text.
+    Text(String),
+    /// Tools to be called; the stream ends with it.
+    Tools(Vec<ToolCall>),
+    /// The answer is whole.
+    Done,
+    /// The answer is as long as it was allowed to be.
+    Length,
+    /// There is none, or no more.
+    Failed(Fault),
+}
+
+/// What the vehicle's model says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromLocal {
+    /// Text.
+    Text(String),
+    /// It has ended.
+    Done,
+    /// It cannot.
+    Failed(String),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Ask the cloud, with all messages so far.
+    StartCloud {
+        /// The stream's number.
+        stream: u64,
+    },
+    /// End the stream, now: its socket too.
+    StopCloud {
+        /// The stream's number.
+        stream: u64,
+    },
+    /// The vehicle's model reads this more of the cloud's answer, and says nothing.
+    Shadow {
+        /// The text.
+        text: String,
+    },
+    /// The vehicle's model goes on from here; from the beginning where this is empty.
+    ContinueLocal {
+        /// The stream's number.
+        stream: u64,
+        /// The reply so far, to the end of a word. It may be shorter than what was shadowed, by half a word.
+        so_far: String,
+    },
+    /// The vehicle's model stops.
+    StopLocal {
+        /// The stream's number.
+        stream: u64,
+    },
+    /// Carry these out, then [`Turn::tools_done`].
+    CallTools(Vec<ToolCall>),
+    /// Say this.
+    Say {
+        /// Whole sentences, or a part of one that was begun.
+        text: String,
+        /// Whose words.
+        tier: Tier,
+    },
+    /// The turn is over.
+    End(End),
+}
+
+/// How a turn went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// All that was said.
+    pub said: String,
+    /// Who said the last of it.
+    pub tier: Tier,
+    /// Why it is not whole; none: it is.
+    pub cut: Option<Reason>,
+    /// Why the vehicle's model answered.
+    pub handed_over: Option<Reason>,
+    /// What it was not let say.
+    pub left_out: LeftOut,
+    /// From the question to the first words; none: nothing was said.
+    pub first_words: Option<Duration>,
+    /// The longest time with nothing to say, after the first words.
+    pub silence: Duration,
+    /// Drafts that were not needed.
+    pub drafts_dropped: u32,
+}
