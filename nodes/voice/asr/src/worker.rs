@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -12,13 +15,42 @@ use troika_voice::{turn::MOST_WAITING, words::Heard};
 
 use crate::whisper::{Recogniser, RecogniserError};
 
-/// Finals that wait, a partial or a guess, and as many that were called off before the thread saw them.
-const QUEUE: usize = 2 * (MOST_WAITING + 2);
+/// Finals that wait, a partial and a guess; what is called off waits no longer.
+const QUEUE: usize = MOST_WAITING + 2;
 
 struct Job {
     id: u64,
     samples: Vec<f32>,
     stop: StopToken,
+}
+
+/// What waits for the thread. On a starved machine partials are asked for and called off by the dozen while one decoding goes on, so
+/// those that were called off are taken out.
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Nothing more comes.
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job, waited for; none when the queue is closed.
+    fn next(&self) -> Option<Job> {
+        let waits = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.closed;
+        let mut waiting =
+            self.changed.wait_while(self.waiting(), waits).unwrap_or_else(PoisonError::into_inner);
+        if waiting.closed { None } else { waiting.jobs.pop_front() }
+    }
 }
 
 /// An answer.
@@ -34,7 +66,7 @@ pub struct Answered {
 
 /// The thread; dropping it breaks off what runs and waits for its end.
 pub struct Worker {
-    jobs: Option<SyncSender<Job>>,
+    queue: Arc<Queue>,
     answers: Receiver<Answered>,
     asked: VecDeque<(u64, StopToken)>,
     thread: Option<JoinHandle<()>>,
@@ -46,10 +78,11 @@ impl Worker {
     /// # Errors
     /// When there is no thread to be had.
     pub fn start(mut recogniser: Recogniser, clock: HostClock) -> std::io::Result<Worker> {
-        let (jobs, queue) = sync_channel::<Job>(QUEUE);
+        let queue = Arc::new(Queue::default());
         let (done, answers) = sync_channel(QUEUE);
+        let jobs = queue.clone();
         let run = move || {
-            for job in queue {
+            while let Some(job) = jobs.next() {
                 let begin = clock.now();
                 let heard = match recogniser.recognise_until(&job.samples, &job.stop) {
                     Ok(Some(heard)) => Ok(heard),
@@ -62,24 +95,28 @@ impl Worker {
             }
         };
         let thread = thread::Builder::new().name("voice-words".into()).spawn(run)?;
-        Ok(Worker { jobs: Some(jobs), answers, asked: VecDeque::new(), thread: Some(thread) })
+        Ok(Worker { queue, answers, asked: VecDeque::new(), thread: Some(thread) })
     }
 
     /// Asks for the words of these samples; false when the queue is full or the thread is gone.
     pub fn decode(&mut self, id: u64, samples: Vec<f32>) -> bool {
-        let stop = StopToken::new();
-        let job = Job { id, samples, stop: stop.clone() };
-        let taken = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok());
-        if taken {
-            self.asked.push_back((id, stop));
+        let mut waiting = self.queue.waiting();
+        let gone = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        if gone || waiting.jobs.len() >= QUEUE {
+            return false;
         }
-        taken
+        let stop = StopToken::new();
+        waiting.jobs.push_back(Job { id, samples, stop: stop.clone() });
+        self.queue.changed.notify_one();
+        self.asked.push_back((id, stop));
+        true
     }
 
     /// Calls it off, if it was not answered yet.
     pub fn cancel(&mut self, id: u64) {
         self.asked.iter().filter(|(asked, _)| *asked == id).for_each(|(_, stop)| stop.stop());
         self.asked.retain(|(asked, _)| *asked != id);
+        self.queue.waiting().jobs.retain(|job| job.id != id);
     }
 
     /// The next answer, if there is one.
@@ -112,7 +149,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.asked.iter().for_each(|(_, stop)| stop.stop());
-        drop(self.jobs.take());
+        self.queue.waiting().closed = true;
+        self.queue.changed.notify_one();
         // It may wait for a place among the answers: nobody takes them any more.
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             let _ = self.answers.recv_timeout(Duration::from_millis(10));

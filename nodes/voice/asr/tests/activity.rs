@@ -8,7 +8,7 @@ use troika_asr::{
     listen::{Chunk, Cutter, Noticed, samples_long},
     source,
 };
-use troika_kit::Time;
+use troika_kit::{Duration, Time};
 use troika_models::Store;
 use troika_voice::{
     audio::{self, RATE},
@@ -92,6 +92,36 @@ fn whoever_begins_to_speak_is_noticed_within_two_frames_and_the_stamp_is_when_it
     // Two frames of 32 ms, up to one more until the next begins, and 20 ms of the chunk that completes it.
     assert!(p50 <= 96.0 && p90 <= 132.0, "{late:?}");
     assert!(off[off.len() / 2].abs() <= 64.0, "{off:?}");
+}
+
+#[test]
+fn a_clip_that_is_all_speech_has_silence_around_it_each_time() {
+    let whole = audio::read(&fixtures()[0]).unwrap();
+    // From within the first word on, until within the last.
+    let onset = true_onset(&whole);
+    let clip = &whole[onset..onset + 5 * RATE as usize / 4 + 100];
+    let mut cutter = cutter();
+    // As with a button: each is its stream.
+    for take in 0..2 {
+        let begin = take * 10 * RATE as usize;
+        for (n, piece) in clip.chunks(CHUNK).enumerate() {
+            let end = at(begin + n * CHUNK + piece.len());
+            cutter.push(&Chunk { samples: piece.to_vec(), end, label: None }).unwrap();
+        }
+        let end = at(begin + clip.len());
+        let Some(Noticed::Ended(ended, Some(said))) = cutter.finish(end) else { panic!("no utterance") };
+        let samples = &said.utterance.samples;
+        let before = samples.iter().position(|sample| *sample == clip[0]).unwrap();
+        println!("{before} samples of silence before it, {} in all", samples.len());
+        assert!((2_560..=5_120).contains(&before), "{before}");
+        assert!(samples[..before].iter().all(|sample| *sample == 0.0));
+        assert_eq!(&samples[before..before + clip.len()], clip);
+        let after = &samples[before + clip.len()..];
+        assert!(after.iter().all(|sample| *sample == 0.0), "{}", after.len());
+        let silent = end.since(ended) + samples_long(after.len() as u64);
+        assert!(silent >= Duration::from_millis(400), "{silent:?}");
+        assert!(at(begin) <= said.began && said.began < ended, "{said:?}");
+    }
 }
 
 /// What a microphone hears of the loudspeaker: attenuated, late, and reflected, with the cabin's noise.

@@ -102,6 +102,21 @@ fn a_command_is_heard_with_a_confidence_and_a_time_for_each_word() {
 }
 
 #[test]
+fn a_recording_that_begins_and_ends_with_speech_is_heard_as_one_with_silence_around_it() {
+    let _one = ONE.lock();
+    let whole = fixture("01.flac");
+    let powers: Vec<f32> = whole.chunks(160).map(|part| part.iter().map(|s| s * s).sum()).collect();
+    let loud = powers.iter().copied().fold(0.0, f32::max) / 300.0;
+    let first = powers.iter().position(|power| *power > loud).expect("speech");
+    let last = powers.iter().rposition(|power| *power > loud).expect("speech");
+    let takes = heard(&mut recogniser(), &whole[first * 160..((last + 1) * 160).min(whole.len())]);
+    assert_eq!(takes.len(), 1, "{takes:?}");
+    assert_eq!(takes[0].heard.text, "Set the temperature to 21.5 degrees.");
+    // The silence before it counts in the words' times as in the utterance's length.
+    assert!(takes[0].heard.words[0].start_s > 0.3, "{takes:?}");
+}
+
+#[test]
 fn silence_noise_and_music_have_no_words() {
     let _one = ONE.lock();
     let mut recogniser = recogniser();
@@ -143,6 +158,11 @@ fn what_is_called_off_is_not_answered_and_what_comes_after_it_is_in_order() {
     );
     worker.cancel(0);
     worker.cancel(2);
+    // Partials of a machine that has no time for them: each is called off before its turn, and takes nobody's place.
+    for partial in 10..60 {
+        assert!(worker.decode(partial, vec![0.0; RATE as usize]), "{partial}");
+        worker.cancel(partial);
+    }
     let mut answers = Vec::new();
     while worker.busy() {
         let answered = worker.wait(Duration::from_secs(60)).expect("an answer within a minute");
