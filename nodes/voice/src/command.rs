@@ -42,8 +42,11 @@ use crate::{
 use overheard::Overheard;
 use talk::Talk;
 
-/// How long an asked-back command waits for its yes.
-pub const CONFIRM_WITHIN: Duration = Duration::from_secs(8);
+/// How long an asked-back command waits for its yes, two or three seconds of which pass while the question is spoken. What counts is
+/// when the yes was said, not when a busy machine had its words.
+pub const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+/// A stamp that is older than this, or of the future, is not of this clock.
+const STAMP_WITHIN: Duration = Duration::from_secs(60);
 /// A speed older than this is unknown: 5 messages of /vehicle/signals at 50 Hz may be lost, and a schedule's jitter.
 pub const SIGNALS_FRESH: Duration = Duration::from_millis(500);
 /// A drowsiness older than this is unknown: it is published once a second.
@@ -178,13 +181,25 @@ impl CommandNode {
         }
         let matcher = self.cascade.matcher();
         let replies = matcher.replies();
-        let asked = self.asked.take().filter(|asked| tick.now.since(asked.since) <= CONFIRM_WITHIN);
+        let said = said(tick, heard);
+        // What was over before the question was asked is no answer to it.
+        let asked = self
+            .asked
+            .take()
+            .filter(|asked| said >= asked.since && said.since(asked.since) <= CONFIRM_WITHIN);
         // What is no number is unsure too.
         let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
         let yes_or_no = matcher.yes_or_no(&heard.text);
         if let Some(asked) = asked {
             if yes_or_no.is_some() {
                 self.overheard.heard(heard, true);
+            }
+            if let Some(yes) = yes_or_no {
+                let calls = asked.calls.clone();
+                let understood = if yes { Understood::Commands(calls) } else { Understood::Reject };
+                let reason = if yes { "a yes to what was asked" } else { "a no to what was asked" };
+                let alone = matcher.understand(&heard.text);
+                publish(tick, heard, &Answer::context(understood, alone, reason.to_owned()), outputs);
             }
             match yes_or_no {
                 // A yes that was hardly heard is none.
@@ -219,7 +234,7 @@ impl CommandNode {
         if yes_or_no == Some(true) {
             return say(tick, heard, VoiceReply::REJECTED, "", outputs);
         }
-        let mut answer = self.talk.understand(&self.cascade, &heard.text, tick.now);
+        let mut answer = self.talk.understand(&self.cascade, &heard.text, said);
         let others = self.overheard.goes_on(heard);
         let ours = !others && matches!(answer.understood, Understood::Commands(_) | Understood::Ask(_));
         self.overheard.heard(heard, ours);
@@ -491,6 +506,12 @@ fn publish(tick: &Tick, heard: &Transcript, answer: &Answer, outputs: &mut Outpu
     });
 }
 
+/// When it was said: the end of speech, where its stamp is of this clock.
+fn said(tick: &Tick, heard: &Transcript) -> Time {
+    let stamp = heard.header.time();
+    if stamp <= tick.now && tick.now.since(stamp) <= STAMP_WITHIN { stamp } else { tick.now }
+}
+
 /// The commands of an answer, as they are carried out or asked back for.
 fn request(tick: &Tick, heard: &Transcript, answer: &Answer) -> Option<Asked> {
     let Understood::Commands(calls) = &answer.understood else { return None };
@@ -569,8 +590,12 @@ impl Step for CommandNode {
         Ok(if worked { Done::Worked } else { Done::Idle })
     }
 
-    /// Nothing is carried out, and what was asked back for is let go.
-    fn fall_back(&mut self, _: &Tick, _: &Fault, _: &mut Outputs) {
+    /// Nothing is carried out, and what was asked back for is let go. A step that only comes late has lost nothing (what was heard waits
+    /// for the next), and on a busy machine that is every other second: the talk goes on.
+    fn fall_back(&mut self, _: &Tick, fault: &Fault, _: &mut Outputs) {
+        if matches!(fault, Fault::TooLate { .. }) {
+            return;
+        }
         self.asked = None;
         self.open = None;
         self.question = None;

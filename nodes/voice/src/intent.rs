@@ -20,6 +20,12 @@ use schema::Schema;
 const JOINS: &[&str] = &["and", "then", "also", "plus", "but"];
 /// A part of several that is no command by itself makes the whole this much less sure.
 const NO_COMMAND: f32 = 0.1;
+/// What takes something out of what is asked for. No slot can say it, so the network reads over it: "close all windows except mine"
+/// closes all. It is never sure of such words.
+const EXCEPT: &[&str] =
+    &["except", "excepting", "excluding", "apart from", "other than", "all but", "but not"];
+/// Less than it takes to be acted upon.
+const UNSURE: f32 = 0.75;
 /// Most candidates that are handed on.
 const CANDIDATES: usize = 5;
 
@@ -131,8 +137,9 @@ impl IntentModel {
         let answers = self.run(&words, &whole)?;
         let mut candidates = self.candidates(&answers);
         let reading = self.read(&answers, &words, &spoken, &whole);
+        let excepted = excepts(&spoken);
         if reading.intent != self.schema.several {
-            return Ok(Some(self.meant(vec![reading], candidates)));
+            return Ok(Some(bounded(self.meant(vec![reading], candidates), excepted)));
         }
         let mut readings = Vec::new();
         for (from, to) in parts(&answers, &words) {
@@ -143,7 +150,7 @@ impl IntentModel {
         }
         let mut meant = self.meant(readings, candidates);
         meant.confidence *= reading.confidence;
-        Ok(Some(meant))
+        Ok(Some(bounded(meant, excepted)))
     }
 
     fn meant(&self, readings: Vec<Reading>, mut candidates: Vec<(String, f32)>) -> Meant {
@@ -279,6 +286,19 @@ impl IntentModel {
         }
         Ok(answers)
     }
+}
+
+/// Whether the words take something out of what they ask for.
+fn excepts(spoken: &[String]) -> bool {
+    let text = format!(" {} ", spoken.join(" ").to_lowercase());
+    EXCEPT.iter().any(|words| text.contains(&format!(" {words} ")))
+}
+
+fn bounded(mut meant: Meant, excepted: bool) -> Meant {
+    if excepted && matches!(meant.understood, Understood::Commands(_)) {
+        meant.confidence = meant.confidence.min(UNSURE);
+    }
+    meant
 }
 
 /// Where the commands of one breath lie: from, to (exclusive), without the words that join them.

@@ -78,6 +78,16 @@ fn another_file_is_told_and_so_is_another_catalogue() {
     assert!(told.contains("not trained for roof.paint"), "{told}");
 }
 
+#[test]
+fn what_takes_something_out_is_never_sure() {
+    let network = network();
+    let sure = |said: &str| network.understand(said).expect("runs").expect("is looked at").confidence;
+    assert!(sure("close all windows") >= crate::cascade::SURE);
+    for said in ["close all windows except mine", "close all the windows apart from the rear left one"] {
+        assert!(sure(said) < crate::cascade::SURE, "{said}");
+    }
+}
+
 /// Lines of a writer whom nobody trained on: the floor that no change may fall below. The figures are in the model's README.
 #[test]
 fn held_out_lines_are_understood() {

@@ -128,6 +128,7 @@ fn replaced(last: &Call, pairs: &[(&str, &str)]) -> Option<Call> {
 
 /// The last call with what is said now in the place of what it said.
 fn lent(matcher: &Matcher, own: &Tagged, last: &Call) -> Option<Vec<Call>> {
+    let side_alone = own.has("loc") && own.values("loc").all(|value| matches!(value, "left" | "right"));
     let of_last = matcher.templates.rules.iter().filter(|rule| rule.function == last.function);
     // The rules that could have made the last call, those that ask for least first.
     let mut bases: Vec<&Rule> = of_last
@@ -149,8 +150,10 @@ fn lent(matcher: &Matcher, own: &Tagged, last: &Call) -> Option<Vec<Call>> {
             let mut whole = last.clone();
             for (slot, value) in &call.slots {
                 if before.slot(slot) != Some(value) {
+                    let row = last.slot(slot).filter(|_| side_alone);
+                    let value = row.and_then(|row| beside(row, value)).unwrap_or(value).to_owned();
                     whole.slots.retain(|(name, _)| name != slot);
-                    whole.slots.push((slot.clone(), value.clone()));
+                    whole.slots.push((slot.clone(), value));
                 }
             }
             let whole = matcher.catalogue.validate(&whole).ok()?;
@@ -160,6 +163,16 @@ fn lent(matcher: &Matcher, own: &Tagged, last: &Call) -> Option<Vec<Call>> {
         }
         (!new.is_empty()).then_some(new)
     })
+}
+
+/// "The right one" after something in the rear: the rear right one, where by itself it is the front's.
+fn beside(last: &str, front: &str) -> Option<&'static str> {
+    match front {
+        _ if !last.starts_with("rear_") => None,
+        "front_left" | "driver" => Some("rear_left"),
+        "front_right" | "passenger" => Some("rear_right"),
+        _ => None,
+    }
 }
 
 /// The concepts that a rule asks for, with the last call's number where it takes one.
@@ -264,6 +277,13 @@ mod tests {
             after("open the rear left window", "the other one"),
             "window.move position=rear_right action=open percent=100"
         );
+        for (last, then) in [("rear left", "and the right one"), ("front left", "and the right one")] {
+            let row = last.split(' ').next().expect("a row");
+            assert_eq!(
+                after(&format!("open the {last} window"), then),
+                format!("window.move position={row}_right action=open percent=100")
+            );
+        }
         assert_eq!(after("open the sunroof", "the other one"), "none");
         assert_eq!(after("open the sunroof", "undo that"), "sunroof.move action=close");
     }
