@@ -80,7 +80,9 @@ impl Service {
                 let (config, tell, queue) = (config.clone(), tell.clone(), queue.clone());
                 thread::spawn(move || {
                     let _ = tell.send(Saw::Connection);
-                    let _ = serve(stream, config, &queue, &tell);
+                    if serve(stream, config, &queue, &tell).is_err() {
+                        let _ = tell.send(Saw::Closed(Instant::now()));
+                    }
                 });
             }
         });
