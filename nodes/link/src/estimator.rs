@@ -80,7 +80,8 @@ pub struct Estimator {
     loss: Loss,
     last: Option<Time>,
     failures: u32,
-    answered: bool,
+    /// When one was last answered.
+    answered: Option<Time>,
     /// Since when nothing has come.
     stalled: Option<Time>,
     counts: [u64; 2],
@@ -95,7 +96,7 @@ impl Default for Estimator {
             loss: Loss::default(),
             last: None,
             failures: 0,
-            answered: false,
+            answered: None,
             stalled: None,
             counts: [0; 2],
         }
@@ -124,7 +125,7 @@ impl Estimator {
         match sample.outcome {
             Outcome::Ok => {
                 self.loss.saw(now, false);
-                (self.failures, self.answered, self.stalled) = (0, true, None);
+                (self.failures, self.answered, self.stalled) = (0, Some(now), None);
             }
             Outcome::Failed => {
                 self.loss.saw(now, true);
@@ -148,7 +149,7 @@ impl Estimator {
             LinkStatus::Unknown
         } else if self.failures >= FAILURES || stall >= STALLED {
             LinkStatus::Down
-        } else if self.answered {
+        } else if self.answered.is_some_and(|then| now.since(then) <= FORGOTTEN) {
             LinkStatus::Up
         } else {
             LinkStatus::Unknown
@@ -226,6 +227,16 @@ mod tests {
         link.saw(at(0), &ok(80));
         assert_eq!(link.estimate(at(30_000)).status, LinkStatus::Up);
         assert_eq!(link.estimate(at(30_001)).status, LinkStatus::Unknown);
+    }
+
+    #[test]
+    fn a_failure_after_a_long_silence_is_no_sign_of_a_link() {
+        let mut link = Estimator::new();
+        link.saw(at(0), &ok(80));
+        link.saw(at(60_000), &Sample::failed(Source::Active));
+        assert_eq!(link.estimate(at(60_000)).status, LinkStatus::Unknown);
+        link.saw(at(61_000), &Sample::stalled(Duration::from_secs(1)));
+        assert_eq!(link.estimate(at(61_000)).status, LinkStatus::Unknown);
     }
 
     #[test]
