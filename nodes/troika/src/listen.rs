@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use troika_voice::{eval, tongue::Tongue};
+use troika_voice::tongue::Tongue;
 
 /// Its file's name.
 const PROGRAM: &str = "troika-voice";
@@ -17,8 +17,8 @@ const PROGRAM: &str = "troika-voice";
 /// What to listen to.
 #[derive(clap::Args)]
 pub(crate) struct ListenArguments {
-    /// A WAV or FLAC file: its words with their times, and what they mean.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["mic", "speed"])]
+    /// A WAV or FLAC file: each utterance's words with their times, and what becomes of it, in one conversation.
+    #[arg(long, value_name = "FILE", conflicts_with = "mic")]
     wav: Option<PathBuf>,
     /// A microphone by its name; without one the default microphone (also without --mic).
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "default")]
@@ -42,24 +42,14 @@ pub(crate) fn listen(arguments: &ListenArguments) -> anyhow::Result<()> {
         None => {
             let microphone = arguments.mic.as_deref().unwrap_or("default");
             options.extend(["--live".into(), "--microphone".into(), microphone.into()]);
-            options.extend(["--speed".into(), arguments.speed.to_string().into()]);
         }
     }
+    options.extend(["--speed".into(), arguments.speed.to_string().into()]);
     if let Some(model) = &arguments.model {
         options.extend(["--model".into(), model.into()]);
     }
     options.extend(["--language".into(), arguments.language.code().into()]);
     become_it(&options)
-}
-
-/// Whether lines name recordings: `path TAB expected`.
-pub(crate) fn are_recordings(text: &str) -> bool {
-    let mut lines = eval::lines(text).peekable();
-    lines.peek().is_some()
-        && lines.all(|(_, line)| {
-            let path = Path::new(line.split('\t').next().unwrap_or_default());
-            path.extension().is_some_and(|end| end == "wav" || end == "flac")
-        })
 }
 
 /// Scores recordings.
@@ -89,16 +79,4 @@ pub(crate) fn beside(name: &str) -> anyhow::Result<PathBuf> {
         bail!("the program {} is not there: build it with `cargo build --workspace`", program.display());
     }
     Ok(program)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_of_recordings_when_all_its_lines_are() {
-        assert!(are_recordings("# conditions\na/1.wav\treject\n\nb.flac\task\tnoise 5 dB\n"));
-        assert!(!are_recordings("a.wav\treject\nopen the window\treject\n"));
-        assert!(!are_recordings("# nothing\n"));
-    }
 }

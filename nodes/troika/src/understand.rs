@@ -12,11 +12,16 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use troika_models::Store;
+use troika_msgs::troika::LanguageRequest;
 use troika_vehicle::catalogue::Catalogue;
 use troika_voice::{
-    cascade::{Answer, Cascade},
-    eval::{self, Case, Expected, Outcome, report},
-    intent::IntentModel,
+    cascade::{Answer, Cascade, Stage},
+    eval::{
+        self, Case, Expected,
+        conversation::{Conversation, Turn},
+        report,
+    },
+    intent::{IntentModel, Meant},
     matcher::{Matcher, Understood},
     tongue::Tongue,
 };
@@ -32,7 +37,7 @@ pub(crate) struct SayArguments {
     /// The vehicle's speed in km/h, for the gates.
     #[arg(long, default_value_t = 0.0, value_name = "KMH")]
     speed: f32,
-    /// What was said before it, for what follows on ("and the passenger's too").
+    /// What was said before it, for what follows on ("and the passenger's too") or answers it ("yes").
     #[arg(long, value_name = "WORDS")]
     after: Option<String>,
     /// As JSON.
@@ -64,7 +69,8 @@ pub(crate) struct Stages {
 pub(crate) enum VoiceCommand {
     /// Score lines of `utterance TAB expected [TAB speed=N -> executed|confirm|refused]` (the head of vehicle-functions.toml).
     ///
-    /// Or recordings: one file of lines `WAV-or-FLAC TAB expected [TAB condition]`, with paths from its own folder.
+    /// Or recordings: one file of lines `WAV-or-FLAC TAB expected [TAB gate] [TAB condition]`, with paths from its own folder; what was
+    /// not exact and a table of the conditions go to standard error.
     ///
     /// Exits with 1 when a gated function was carried out that should not have been.
     Eval {
@@ -107,30 +113,55 @@ impl Stages {
 pub(crate) fn say(arguments: &SayArguments) -> anyhow::Result<()> {
     let cascade = arguments.stages.cascade()?;
     let utterance = arguments.words.join(" ");
-    if let Some(before) = &arguments.after {
-        let Understood::Commands(calls) = cascade.understand(before).understood else {
-            bail!("--after '{before}' is no command, so nothing can follow on it");
-        };
-        if let Some(follows) = calls.last().and_then(|last| cascade.matcher().follow_up(&utterance, last)) {
-            println!("follows on  {}", eval::told(&Understood::Commands(follows)));
-            return Ok(());
+    let alone = cascade.understand(&utterance).network;
+    let mut talk = Talk {
+        conversation: Conversation::new(cascade, arguments.stages.slm, arguments.speed),
+        language: None,
+    };
+    let before = match &arguments.after {
+        Some(before) => {
+            let (turn, _) = talk.says(before)?;
+            if matches!(turn.understanding.meaning.as_str(), "dialogue" | "reject") {
+                bail!("--after '{before}' is no command, so nothing can follow on it");
+            }
+            Some(turn)
         }
-    }
-    let began = Instant::now();
-    let mut answer = cascade.understand(&utterance);
-    let mut took_ms = began.elapsed().as_secs_f64() * 1e3;
-    if arguments.stages.slm && unsure(&answer) {
-        let (said, more_ms) = LanguageModel::start()?.interpret(&utterance, &answer)?;
-        answer = answer.with_language(said.as_ref());
-        took_ms += more_ms;
-    }
-    let outcome = outcome(&answer, arguments.speed);
+        None => None,
+    };
+    let (turn, took_ms) = talk.says(&utterance)?;
+    let said = Said { before, turn, alone, took_ms };
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&utterance, &answer, outcome, took_ms))?);
+        println!("{}", serde_json::to_string_pretty(&said.as_json())?);
     } else {
-        print!("{}", as_text(&utterance, &answer, outcome, arguments.speed, took_ms));
+        print!("{}", said.as_text(arguments.speed));
     }
     Ok(())
+}
+
+/// The conversation, and the language model that it asks.
+struct Talk {
+    conversation: Conversation,
+    language: Option<LanguageModel>,
+}
+
+impl Talk {
+    /// What becomes of words, and how many milliseconds that took. A question of the world is left to the dialogue.
+    fn says(&mut self, words: &str) -> anyhow::Result<(Turn, f64)> {
+        let began = Instant::now();
+        let turn = self.conversation.says(words);
+        let took_ms = began.elapsed().as_secs_f64() * 1e3;
+        let Some(request) = turn.request.as_ref().filter(|asks| asks.task == LanguageRequest::INTERPRET)
+        else {
+            return Ok((turn, took_ms));
+        };
+        let model = match &mut self.language {
+            Some(model) => model,
+            none => none.insert(LanguageModel::start()?),
+        };
+        let (meaning, more_ms) = model.interpret(&request.text, &request.context)?;
+        let meaning = meaning.as_ref().map(eval::told_expected);
+        Ok((self.conversation.answers(request, meaning.as_deref()), took_ms + more_ms))
+    }
 }
 
 /// Commands that are not sure are what the language model is asked about.
@@ -158,9 +189,9 @@ impl LanguageModel {
         Ok(LanguageModel { child, requests, answers: BufReader::new(answers).lines() })
     }
 
-    /// What it makes of an utterance, nothing where it has no answer, and how many milliseconds that took.
-    fn interpret(&mut self, utterance: &str, answer: &Answer) -> anyhow::Result<(Option<Expected>, f64)> {
-        let context = answer.candidates().join(",");
+    /// What it makes of an utterance whose likeliest functions are in `context`, nothing where it has no answer, and how many
+    /// milliseconds that took.
+    fn interpret(&mut self, utterance: &str, context: &str) -> anyhow::Result<(Option<Expected>, f64)> {
         writeln!(self.requests, "{}", serde_json::json!({ "text": utterance, "context": context }))?;
         let line =
             self.answers.next().context("the language model's program ended (its reason is above)")??;
@@ -178,71 +209,95 @@ impl Drop for LanguageModel {
     }
 }
 
-/// What would become of it.
-fn outcome(answer: &Answer, speed_kmh: f32) -> Option<&'static str> {
-    let Understood::Commands(calls) = &answer.understood else { return None };
-    Some(match eval::outcome(calls, speed_kmh) {
-        Outcome::Refused => "refused",
-        Outcome::Confirm => "confirm",
-        Outcome::Executed if !answer.sure() => "confirm",
-        Outcome::Executed => "executed",
-    })
+/// What is told of an utterance.
+struct Said {
+    /// What became of the one before, where there is one.
+    before: Option<Turn>,
+    turn: Turn,
+    /// What the network makes of it by itself.
+    alone: Option<Meant>,
+    took_ms: f64,
 }
 
-fn as_text(utterance: &str, answer: &Answer, outcome: Option<&str>, speed: f32, took_ms: f64) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "heard       {utterance}");
-    let _ = writeln!(text, "templates   {}", eval::told(&answer.templates));
-    match &answer.network {
-        Some(meant) => {
-            let _ = writeln!(text, "network     {} ({:.2})", eval::told(&meant.understood), meant.confidence);
+impl Said {
+    /// What the network said of just these words, where it looked at them.
+    fn network(&self) -> Option<&Meant> {
+        let (meaning, _) = self.turn.stage(Stage::IntentModel)?;
+        self.alone.as_ref().filter(|alone| eval::told(&alone.understood) == meaning)
+    }
+
+    fn as_text(&self, speed_kmh: f32) -> String {
+        let (turn, told) = (&self.turn, &self.turn.understanding);
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        if let Some(before) = &self.before {
+            let became = before.outcome().map_or("asked".to_owned(), |outcome| outcome.to_string());
+            let says = before.says().unwrap_or("nothing");
+            let _ = writeln!(
+                text,
+                "after       {}: {} ({became}: {says})",
+                before.understanding.text, before.understanding.meaning
+            );
+        }
+        let _ = writeln!(text, "heard       {}", told.text);
+        if let Some((meaning, _)) = turn.stage(Stage::Templates) {
+            let _ = writeln!(text, "templates   {meaning}");
+        }
+        match turn.stage(Stage::IntentModel) {
+            Some((meaning, sure)) => {
+                let _ = writeln!(text, "network     {meaning} ({sure:.2})");
+            }
+            None => {
+                let _ = writeln!(text, "network     did not look");
+            }
+        }
+        if let Some(meant) = self.network() {
             let others: Vec<String> =
                 meant.candidates.iter().map(|(name, p)| format!("{name} {p:.2}")).collect();
             let _ = writeln!(text, "            likeliest: {}", others.join(", "));
         }
-        None => {
-            let _ = writeln!(text, "network     did not look");
+        if let Some((meaning, _)) = turn.stage(Stage::LanguageModel) {
+            let _ = writeln!(text, "slm         {meaning}");
         }
+        let _ = writeln!(text, "understood  {}", told.meaning);
+        let _ = writeln!(
+            text,
+            "because     {}: {} ({:.2}), {:.1} ms",
+            told.chosen, told.reason, told.confidence, self.took_ms
+        );
+        text + &turn.end_told(speed_kmh)
     }
-    if let Some(said) = &answer.language {
-        let _ = writeln!(text, "slm         {}", eval::told(said));
-    }
-    let _ = writeln!(text, "understood  {}", eval::told(&answer.understood));
-    if let Understood::Ask(question) = &answer.understood {
-        let _ = writeln!(text, "asks        {question}");
-    }
-    let _ = writeln!(
-        text,
-        "because     {}: {} ({:.2}), {took_ms:.1} ms",
-        answer.stage, answer.reason, answer.confidence
-    );
-    if let Some(outcome) = outcome {
-        let _ = writeln!(text, "gate        at {speed} km/h: {outcome}");
-    }
-    text
-}
 
-fn as_json(utterance: &str, answer: &Answer, outcome: Option<&str>, took_ms: f64) -> serde_json::Value {
-    let network = answer.network.as_ref().map(|meant| {
+    fn as_json(&self) -> serde_json::Value {
+        let (turn, told) = (&self.turn, &self.turn.understanding);
+        let outcome = |turn: &Turn| turn.outcome().map(|outcome| outcome.to_string());
+        let network = turn.stage(Stage::IntentModel).map(|(meaning, confidence)| {
+            let candidates = self.network().map(|meant| meant.candidates.as_slice()).unwrap_or_default();
+            serde_json::json!({ "meaning": meaning, "confidence": confidence, "candidates": candidates })
+        });
+        let after = self.before.as_ref().map(|before| {
+            serde_json::json!({
+                "utterance": before.understanding.text,
+                "meaning": before.understanding.meaning,
+                "outcome": outcome(before),
+                "says": before.says(),
+            })
+        });
         serde_json::json!({
-            "meaning": eval::told(&meant.understood),
-            "confidence": meant.confidence,
-            "candidates": meant.candidates,
+            "after": after,
+            "utterance": told.text,
+            "templates": turn.stage(Stage::Templates).map(|(meaning, _)| meaning),
+            "network": network,
+            "slm": turn.stage(Stage::LanguageModel).map(|(meaning, _)| meaning),
+            "meaning": told.meaning,
+            "stage": told.chosen,
+            "reason": told.reason,
+            "confidence": told.confidence,
+            "outcome": outcome(turn),
+            "says": turn.says(),
+            "took_ms": self.took_ms,
         })
-    });
-    serde_json::json!({
-        "utterance": utterance,
-        "templates": eval::told(&answer.templates),
-        "network": network,
-        "slm": answer.language.as_ref().map(eval::told),
-        "meaning": eval::told(&answer.understood),
-        "stage": answer.stage.to_string(),
-        "reason": answer.reason,
-        "confidence": answer.confidence,
-        "outcome": outcome,
-        "took_ms": took_ms,
-    })
+    }
 }
 
 /// One of the commands about voice.
@@ -262,9 +317,16 @@ fn evaluate(files: &[PathBuf], json: Option<&Path>, errors: bool, stages: &Stage
     let mut cases: Vec<Case> = Vec::new();
     for file in files {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        if listen::are_recordings(&text) {
+        if eval::of_recordings(&text).with_context(|| file.display().to_string())? {
             if files.len() > 1 {
                 bail!("{} is a table of recordings: score it alone", file.display());
+            }
+            if stages.slm || stages.templates_only || stages.network.is_some() {
+                bail!(
+                    "{} is a table of recordings, which are understood as the voice process does: without --slm, --templates-only and \
+                     --network",
+                    file.display()
+                );
             }
             return listen::evaluate(file, json, stages.language);
         }
@@ -284,11 +346,11 @@ fn evaluate(files: &[PathBuf], json: Option<&Path>, errors: bool, stages: &Stage
             let began = Instant::now();
             let mut answer = cascade.understand(&case.utterance);
             if let Some(language) = language.as_mut().filter(|_| unsure(&answer)) {
-                let (said, _) = language.interpret(&case.utterance, &answer)?;
+                let (said, _) = language.interpret(&case.utterance, &answer.candidates().join(","))?;
                 answer = answer.with_language(said.as_ref());
             }
             Ok(report::Judged {
-                took_ms: began.elapsed().as_secs_f64() * 1e3,
+                took_ms: Some(began.elapsed().as_secs_f64() * 1e3),
                 sure: answer.sure(),
                 stage: answer.stage.to_string(),
                 reason: answer.reason,

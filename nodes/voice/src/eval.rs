@@ -1,7 +1,10 @@
 //! Understanding and the gates measured against lines of `utterance TAB expected [TAB gate]`, as the catalogue's header
 //! defines them. Pure: the lines come as text, the counts go back.
 
+pub mod conversation;
 pub mod report;
+
+use std::{fmt, path::Path};
 
 use troika_vehicle::catalogue::{Call, Catalogue, Situation, Source, Verdict};
 
@@ -46,6 +49,16 @@ pub enum Outcome {
     Refused,
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::Executed => "executed",
+            Outcome::Confirm => "confirm",
+            Outcome::Refused => "refused",
+        })
+    }
+}
+
 /// A line that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
@@ -84,6 +97,52 @@ pub fn cases(text: &str) -> Result<Vec<Case>, CaseError> {
 /// The lines of a table with their numbers, from 1; empty ones and those that begin with `#` are passed over.
 pub fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
+}
+
+/// Whether a table is of recordings (`path TAB expected`) and not of words; one without lines is not.
+///
+/// # Errors
+/// The first line that is not of the kind of the first.
+pub fn of_recordings(text: &str) -> Result<bool, CaseError> {
+    let mut lines = lines(text).map(|(line, text)| (line, is_recording(text)));
+    let Some((first, recordings)) = lines.next() else { return Ok(false) };
+    match lines.find(|(_, recording)| *recording != recordings) {
+        None => Ok(recordings),
+        Some((line, recording)) => {
+            let kind = |recording| if recording { "a recording" } else { "words" };
+            let reason = format!(
+                "{}, and line {first} is {}: a file is of one kind",
+                kind(recording),
+                kind(recordings)
+            );
+            Err(CaseError { line, reason })
+        }
+    }
+}
+
+fn is_recording(line: &str) -> bool {
+    let path = Path::new(line.split('\t').next().unwrap_or_default().trim());
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("wav") || end.eq_ignore_ascii_case("flac"))
+}
+
+/// A line of recordings, `path TAB expected [TAB gate] [TAB condition]`: the case, whose utterance is the path, and the condition.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn recording(line: usize, text: &str) -> Result<(Case, Option<&str>), CaseError> {
+    let mut columns = text.split('\t');
+    let meant: Vec<&str> = columns.by_ref().take(2).collect();
+    let rest: Vec<&str> = columns.map(str::trim).collect();
+    let (gate, condition) = match rest[..] {
+        [gate, ..] if gate.contains("->") => (gate, rest.get(1)),
+        _ => ("", rest.first()),
+    };
+    let mut line_of_words = meant.join("\t");
+    if !gate.is_empty() {
+        line_of_words = format!("{line_of_words}\t{gate}");
+    }
+    let case = case(line, &line_of_words)?;
+    Ok((case, condition.copied().filter(|condition| !condition.is_empty())))
 }
 
 fn case(line: usize, text: &str) -> Result<Case, CaseError> {
@@ -252,5 +311,43 @@ pub fn told(understood: &Understood) -> String {
             })
             .collect::<Vec<_>>()
             .join(" ; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_of_recordings_or_of_words_and_what_mixes_them_is_told_with_its_line() {
+        let recordings = "# conditions\na/1.wav\treject\n\nb.FLAC\task\tnoise 5 dB\n";
+        assert_eq!(of_recordings(recordings), Ok(true));
+        assert_eq!(of_recordings("open the window\treject\n"), Ok(false));
+        assert_eq!(of_recordings("# nothing\n"), Ok(false));
+        for (mixed, line) in [
+            ("# first\na.wav\treject\nopen the window\treject\n", 3),
+            ("open the window\treject\n\n\na.wav\treject\n", 4),
+        ] {
+            let error = of_recordings(mixed).expect_err("mixed");
+            assert_eq!(error.line, line, "{error}");
+            assert!(error.to_string().contains("of one kind"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_recording_has_a_gate_a_condition_both_or_neither() {
+        let gate = "speed=80 -> refused";
+        for (columns, told, condition) in [
+            (String::new(), None, None),
+            ("\t ".to_owned(), None, None),
+            ("\tnoise 5 dB".to_owned(), None, Some("noise 5 dB")),
+            (format!("\t{gate}"), Some(Outcome::Refused), None),
+            (format!("\t{gate}\tnoise 5 dB"), Some(Outcome::Refused), Some("noise 5 dB")),
+        ] {
+            let line = format!("a.wav\ttrunk.move action=open{columns}");
+            let (case, under) = recording(7, &line).expect("reads");
+            assert_eq!((case.line, case.utterance.as_str(), case.gate, under), (7, "a.wav", told, condition));
+        }
+        assert!(recording(7, "a.wav").is_err());
     }
 }

@@ -59,7 +59,11 @@ pub enum Noticed {
     Ended(Time, Option<Said>),
 }
 
-/// Cuts utterances out of chunks.
+/// Silence behind speech that ends with its stream: the recogniser hears a last word badly at the very end. 0.4 s, as if the endpointer
+/// had waited.
+const AFTER: usize = RATE as usize * 2 / 5;
+
+/// Cuts utterances out of chunks. A stream that begins with a word, or ends with one, is heard as if there were silence around it.
 pub struct Cutter {
     silero: Silero,
     endpointer: Endpointer,
@@ -68,6 +72,10 @@ pub struct Cutter {
     held: Vec<f32>,
     label: Option<String>,
     began: Time,
+    /// Frames of silence that are put before a stream: as many as the endpointer keeps.
+    before: usize,
+    /// No chunk of the stream has come yet.
+    fresh: bool,
 }
 
 impl Cutter {
@@ -81,7 +89,21 @@ impl Cutter {
             held: Vec::new(),
             label: None,
             began: Time::ZERO,
+            before: settings.before,
+            fresh: true,
         }
+    }
+
+    /// Silence, as if the stream had begun so much before.
+    fn lead_in(&mut self) -> Result<(), VadError> {
+        let silence = [0.0; FRAME];
+        for _ in 0..self.before {
+            // For the network's state; what it takes silence for is known.
+            self.silero.probability(&silence)?;
+            self.endpointer.push(&silence, 0.0);
+            self.activity.push(0.0, false, None);
+        }
+        Ok(())
     }
 
     /// This leaves the loudspeaker: what it explains of the chunks to come is not taken for speech.
@@ -95,6 +117,9 @@ impl Cutter {
     /// When the voice activity model fails.
     pub fn push(&mut self, chunk: &Chunk) -> Result<Vec<Noticed>, VadError> {
         let mut noticed = Vec::new();
+        if std::mem::take(&mut self.fresh) {
+            self.lead_in()?;
+        }
         self.held.extend_from_slice(&chunk.samples);
         if !self.endpointer.speaking() {
             self.label.clone_from(&chunk.label);
@@ -132,12 +157,15 @@ impl Cutter {
         Ok(noticed)
     }
 
-    /// The stream has ended at `end`, or what is said is over for another reason.
+    /// The stream has ended at `end`, or what is said is over for another reason; what comes after it is a new stream.
     pub fn finish(&mut self, end: Time) -> Option<Noticed> {
         let end = end - samples_long(self.held.len() as u64);
+        let rest = std::mem::take(&mut self.held);
+        self.fresh = true;
         let spoke = self.activity.finish();
         match self.endpointer.finish() {
             Some(utterance) => {
+                let utterance = run_out(utterance, &rest);
                 let said = said(utterance, end, self.began, &self.label);
                 Some(Noticed::Ended(said.end_of_speech, Some(said)))
             }
@@ -154,6 +182,14 @@ impl Cutter {
     pub fn set_patience(&mut self, frames: usize) {
         self.endpointer.set_patience(frames);
     }
+}
+
+/// Puts behind an utterance what was no whole frame, and the silence that it lacks.
+fn run_out(mut utterance: Utterance, rest: &[f32]) -> Utterance {
+    let silent = (utterance.noticed - utterance.end_of_speech) as usize;
+    utterance.samples.extend_from_slice(rest);
+    utterance.samples.extend(std::iter::repeat_n(0.0, AFTER.saturating_sub(silent)));
+    utterance
 }
 
 fn said(utterance: Utterance, end: Time, began: Time, label: &Option<String>) -> Said {
@@ -370,4 +406,26 @@ struct Decoding {
     ready: Time,
     heard: Heard,
     took: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut_off(silent: u64) -> Utterance {
+        Utterance { samples: vec![0.5; 1_000], end_of_speech: 9_000, noticed: 9_000 + silent }
+    }
+
+    #[test]
+    fn what_ends_in_a_word_has_its_last_samples_and_silence_behind_it() {
+        let said = run_out(cut_off(0), &[0.25; 100]).samples;
+        assert_eq!((said[999], said[1_000], said[1_099]), (0.5, 0.25, 0.25));
+        assert_eq!(said[1_100..], vec![0.0; AFTER]);
+    }
+
+    #[test]
+    fn silence_that_was_heard_counts() {
+        assert_eq!(run_out(cut_off(1_000), &[]).samples.len(), 1_000 + AFTER - 1_000);
+        assert_eq!(run_out(cut_off(AFTER as u64 + 1), &[]).samples.len(), 1_000);
+    }
 }

@@ -17,7 +17,10 @@ use troika_msgs::{
 use troika_transport_mem::MemTransport;
 use troika_voice::config::VoiceConfig;
 
-use crate::process::{self, TRANSCRIPT};
+use crate::{
+    process::{self, TRANSCRIPT},
+    source::Missing,
+};
 
 /// How often the vehicle tells its speed: what is older than half a second is none.
 const SIGNALS: Duration = Duration::from_millis(100);
@@ -67,7 +70,7 @@ pub fn run(config: &VoiceConfig, speed_kmh: f32) -> anyhow::Result<()> {
         }
     })?;
     eprintln!("listening at {speed_kmh} km/h; Ctrl-C ends it");
-    let listened = process::on(config, || Ok(Arc::new(transport.clone())), &stop);
+    let listened = process::on(config, Missing::Fails, || Ok(Arc::new(transport.clone())), &stop);
     ended.stop();
     // It only sleeps and sends.
     let _ = vehicle.join();

@@ -7,9 +7,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use measure::Ears;
-use troika_asr::whisper::Settings;
+use troika_asr::{source, whisper::Settings};
 use troika_models::Store;
 use troika_voice::{
+    audio,
     config::{SourceConfig, VoiceConfig},
     tongue::Tongue,
 };
@@ -27,7 +28,7 @@ struct Arguments {
     /// Listens to the source (by default the microphone) and tells each stage, with no vehicle and no transport.
     #[arg(long, conflicts_with_all = ["wav", "measure", "spoken", "data"])]
     live: bool,
-    /// With --live: the speed of the vehicle that is not there, km/h.
+    /// With --live or --wav: the speed of the vehicle that is not there, km/h.
     #[arg(long, value_name = "KMH", default_value_t = 0.0)]
     speed: f32,
     /// Measures a folder of NN.flac or NN.wav against the lines of a TSV.
@@ -138,7 +139,12 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let mut ears = Ears::new(&config, settings, arguments.clock)?;
         let report = arguments.report.as_deref();
         return match (&arguments.wav, arguments.measure.as_deref(), &arguments.spoken, &arguments.data) {
-            (Some(file), ..) => ears.one(file),
+            (Some(file), ..) => {
+                if let Some(ails) = source::ails(&audio::read(file)?) {
+                    eprintln!("troika-voice: {}: {ails}", file.display());
+                }
+                ears.one(file, arguments.speed)
+            }
             (_, Some([tsv, folder]), ..) => ears.measure(tsv, folder, arguments.at_least, report),
             (_, _, Some(tsv), _) => ears.spoken(tsv, report, arguments.plain),
             (.., Some(folder)) => ears.words(folder),

@@ -1,7 +1,6 @@
 //! Recordings looked at and measured: what was heard, what was understood, how long after the end of speech.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -10,19 +9,26 @@ use anyhow::Context as _;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use troika_asr::{
-    listen::{Listener, recording},
+    listen::{Listener, Take, recording, samples_long},
     stages,
     whisper::{Recogniser, Settings},
 };
-use troika_kit::Duration;
+use troika_kit::{Duration, Time};
+use troika_msgs::troika::Transcript;
 use troika_voice::{
     audio,
     cascade::Cascade,
+    command::CONFIDENT_FROM,
     config::VoiceConfig,
-    eval,
-    matcher::Matcher,
+    eval::{
+        self,
+        conversation::Conversation,
+        report::{self, Judged, NO_CONDITION, Recording, Times},
+    },
+    matcher::{Matcher, Understood},
     turn::Pace,
     vad::{EndpointSettings, Silero},
+    words::Word,
 };
 
 /// The models, for recordings.
@@ -67,10 +73,6 @@ struct Heard {
     text: String,
     confidence: f32,
     utterances: usize,
-    audio_s: f64,
-    partials: usize,
-    words: Vec<troika_voice::words::Word>,
-    doubts: Vec<String>,
     /// From the end of the last speech to its words; none when there was no speech.
     latency_ms: Option<f64>,
 }
@@ -83,22 +85,21 @@ impl Ears {
         Ok(Ears { vad, recogniser, stages, pace: config.pace(), model: config.model.clone(), clock })
     }
 
-    fn take(&mut self, file: &Path) -> anyhow::Result<Heard> {
-        let samples = audio::read(file)?;
+    fn takes(&mut self, samples: &[f32]) -> anyhow::Result<Vec<Take>> {
         let silero = Silero::load(&self.vad)?;
         let matcher = self.stages.matcher();
         let mut listener = Listener::new(silero, EndpointSettings::default(), self.pace, matcher);
         let clock = self.clock;
-        let takes = recording(&mut listener, &mut self.recogniser, &samples, || clock.now())?;
+        Ok(recording(&mut listener, &mut self.recogniser, samples, || clock.now())?)
+    }
+
+    fn take(&mut self, file: &Path) -> anyhow::Result<Heard> {
+        let takes = self.takes(&audio::read(file)?)?;
         let texts: Vec<&str> = takes.iter().map(|take| take.heard.text.as_str()).collect();
         Ok(Heard {
             text: texts.join(" ").trim().to_owned(),
             confidence: takes.iter().map(|take| take.heard.confidence).fold(1.0, f32::min),
             utterances: takes.len(),
-            audio_s: samples.len() as f64 / f64::from(audio::RATE),
-            partials: takes.iter().map(|take| take.partials).sum(),
-            words: takes.iter().flat_map(|take| take.heard.words.clone()).collect(),
-            doubts: takes.iter().filter_map(|take| take.heard.doubt.map(|doubt| doubt.to_string())).collect(),
             latency_ms: takes.last().map(|take| take.latency.as_secs_f64() * 1e3),
         })
     }
@@ -113,40 +114,34 @@ impl Ears {
             text: heard.text,
             confidence: heard.confidence,
             utterances: 1,
-            audio_s: samples.len() as f64 / f64::from(audio::RATE),
-            partials: 0,
-            words: heard.words,
-            doubts: Vec::new(),
             latency_ms: Some(took.as_secs_f64() * 1e3),
         })
     }
 
-    pub(crate) fn one(&mut self, file: &Path) -> anyhow::Result<ExitCode> {
-        let take = self.take(file)?;
-        println!(
-            "heard:      {} (confidence {:.2}, {} utterances, {} partials)",
-            take.text, take.confidence, take.utterances, take.partials
-        );
-        for doubt in &take.doubts {
-            println!("doubted:    {doubt}");
-        }
-        let word = |word: &troika_voice::words::Word| {
-            format!("{} {:.2}-{:.2} ({:.2})", word.text, word.start_s, word.end_s, word.confidence)
-        };
-        println!("words:      {}", take.words.iter().map(word).collect::<Vec<_>>().join(", "));
-        let answer = self.stages.understand(&take.text);
-        println!(
-            "understood: {} ({}, {:.2}: {})",
-            eval::told(&answer.understood),
-            answer.stage,
-            answer.confidence,
-            answer.reason
-        );
-        match take.latency_ms {
-            Some(ms) => {
-                println!("times:      {:.1} s of audio, end of speech to words {ms:.0} ms", take.audio_s)
+    /// One recording: each of its utterances in order, in one conversation, at `--speed`.
+    pub(crate) fn one(mut self, file: &Path, speed_kmh: f32) -> anyhow::Result<ExitCode> {
+        let samples = audio::read(file)?;
+        let takes = self.takes(&samples)?;
+        let mut talk = Conversation::new(self.stages, false, speed_kmh);
+        for take in &takes {
+            let (heard, after) = (&take.heard, take.latency.as_secs_f64() * 1e3);
+            println!(
+                "heard       {} ({:.2}, {after:.0} ms after the end of speech, {} partials)",
+                heard.text, heard.confidence, take.partials
+            );
+            if let Some(doubt) = heard.doubt {
+                println!("doubted     {doubt}");
             }
-            None => println!("times:      {:.1} s of audio, no speech in it", take.audio_s),
+            if !heard.words.is_empty() {
+                println!("words       {}", heard.words.iter().map(word).collect::<Vec<_>>().join(", "));
+            }
+            let turn = talk.hears(take.said.end_of_speech.since(Time::ZERO), transcript(take));
+            print!("{}{}", turn.stages_told(), turn.end_told(speed_kmh));
+        }
+        let seconds = samples.len() as f64 / f64::from(audio::RATE);
+        match takes.len() {
+            0 => println!("times       {seconds:.1} s of audio, no speech in it"),
+            count => println!("times       {seconds:.1} s of audio, utterances: {count}"),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -175,7 +170,7 @@ impl Ears {
         let score = eval::score(&cases, heard);
         score.wrong.iter().for_each(|line| println!("{line}"));
         let split = takes.iter().filter(|take| take.utterances != 1).count();
-        let times = Times::of(&takes.iter().collect::<Vec<_>>());
+        let times = Times::of(takes.iter().filter_map(|take| take.latency_ms).collect());
         println!(
             "{} of {} exact, gates {} of {}, breaches {}; {split} recordings not cut as one utterance; end of speech to words p50 {:.0} ms, p95 {:.0} ms",
             score.exact,
@@ -183,8 +178,8 @@ impl Ears {
             score.gates_right,
             score.gates,
             score.gated_breaches,
-            times.p50,
-            times.p95
+            times.p50.unwrap_or(f64::NAN),
+            times.p95.unwrap_or(f64::NAN)
         );
         let figures = json!({
             "model": self.model,
@@ -192,89 +187,71 @@ impl Ears {
             "recordings": score.total,
             "exact": score.exact,
             "gated_breaches": score.gated_breaches,
-            "end_of_speech_to_words_ms": times.json(),
+            "end_of_speech_to_words_ms": times,
         });
         write(report, &figures)?;
         let good = at_least.is_none_or(|least| score.exact >= least && score.gated_breaches == 0);
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Lines of `path TAB expected [TAB condition]`; `plain`: by the recogniser alone, without voice activity.
+    /// Lines of `path TAB expected [TAB gate] [TAB condition]`; `plain`: by the recogniser alone, without voice activity. The report goes to
+    /// standard output, a table and what was not exact to standard error.
     pub(crate) fn spoken(
         &mut self,
         tsv: &Path,
-        report: Option<&Path>,
+        report_file: Option<&Path>,
         plain: bool,
     ) -> anyhow::Result<ExitCode> {
         let text = std::fs::read_to_string(tsv).with_context(|| tsv.display().to_string())?;
         let folder = tsv.parent().unwrap_or(Path::new("."));
-        let mut conditions: BTreeMap<String, Vec<(bool, bool, Heard)>> = BTreeMap::new();
-        let mut rows = Vec::new();
+        let (mut cases, mut judged, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         for (number, line) in eval::lines(&text) {
             let place = || format!("{}:{number}", tsv.display());
-            let columns: Vec<&str> = line.split('\t').collect();
-            let [path, expected, ..] = columns[..] else {
-                anyhow::bail!("{}: a line is a path, a tab and what is expected", place());
-            };
-            let case = eval::cases(&format!("{path}\t{expected}")).with_context(place)?;
-            let [case] = &case[..] else { anyhow::bail!("{}: no case", place()) };
-            let file = folder.join(path);
+            let (mut case, condition) =
+                eval::recording(number, line).with_context(|| tsv.display().to_string())?;
+            let path = case.utterance.clone();
+            let file = folder.join(&path);
             let heard = if plain { self.plain(&file) } else { self.take(&file) }.with_context(place)?;
+            let begin = self.clock.now();
             let answer = self.stages.understand(&heard.text);
-            let sure = answer.sure();
-            let understood = answer.understood;
-            let exact = eval::exact(&case.expected, &understood);
-            if !exact {
-                println!(
-                    "{path}: '{}': expected {expected}, understood {}",
-                    heard.text,
-                    eval::told(&understood)
-                );
-            }
-            let acted = sure
-                && matches!(understood, troika_voice::matcher::Understood::Commands(_))
-                && heard.confidence >= troika_voice::command::CONFIDENT_FROM;
-            let condition = columns.get(2).map_or("all", |condition| condition.trim()).to_owned();
-            rows.push(json!({
-                "recording": path,
-                "condition": condition,
-                "expected": expected,
-                "heard": heard.text,
-                "heard_confidence": heard.confidence,
-                "understood": eval::told(&understood),
-                "exact": exact,
-                "acted": acted,
-                "end_of_speech_to_words_ms": heard.latency_ms,
-            }));
-            conditions.entry(condition).or_default().push((exact, acted && !exact, heard));
+            let understood_ms = self.clock.now().saturating_sub(begin).as_secs_f64() * 1e3;
+            let sure = answer.sure() && heard.confidence >= CONFIDENT_FROM;
+            lines.push(Recording {
+                condition: condition.unwrap_or(NO_CONDITION).to_owned(),
+                expected: eval::told_expected(&case.expected),
+                heard_confidence: heard.confidence,
+                understood: eval::told(&answer.understood),
+                exact: eval::exact(&case.expected, &answer.understood),
+                acted: sure && matches!(answer.understood, Understood::Commands(_)),
+                end_of_speech_to_words_ms: heard.latency_ms,
+                recording: path.clone(),
+                heard: heard.text.clone(),
+            });
+            judged.push(Judged {
+                sure,
+                stage: answer.stage.to_string(),
+                reason: answer.reason,
+                confidence: answer.confidence.min(heard.confidence),
+                took_ms: heard.latency_ms.map(|ms| ms + understood_ms),
+                understood: answer.understood,
+            });
+            case.utterance = format!("{path}: {}", heard.text);
+            cases.push(case);
         }
-        anyhow::ensure!(!conditions.is_empty(), "{}: no line in it", tsv.display());
-        let mut figures = serde_json::Map::new();
-        for (condition, takes) in &conditions {
-            let exact = takes.iter().filter(|take| take.0).count();
-            let wrong = takes.iter().filter(|take| take.1).count();
-            let times = Times::of(&takes.iter().map(|take| &take.2).collect::<Vec<_>>());
-            println!(
-                "{condition:>16}: {exact} of {} exact, {wrong} wrong commands acted upon; end of speech to words p50 {:.0} ms, p95 {:.0} ms",
-                takes.len(),
-                times.p50,
-                times.p95
-            );
-            figures.insert(
-                condition.clone(),
-                json!({
-                    "recordings": takes.len(),
-                    "exact": exact,
-                    "exact_rate": exact as f64 / takes.len() as f64,
-                    "wrong_commands_acted_upon": wrong,
-                    "end_of_speech_to_words_ms": times.json(),
-                }),
-            );
+        anyhow::ensure!(!cases.is_empty(), "{}: no line in it", tsv.display());
+        let spoken = report::spoken(&cases, &judged, lines, &self.model, self.clock.name());
+        spoken.report.wrong.iter().for_each(|line| eprintln!("{line}"));
+        eprint!("{}", spoken.table());
+        let figures = serde_json::to_string_pretty(&spoken)?;
+        println!("{figures}");
+        if let Some(path) = report_file {
+            std::fs::write(path, figures + "\n").with_context(|| path.display().to_string())?;
         }
-        write(
-            report,
-            &json!({ "model": self.model, "clock": self.clock.name(), "conditions": figures, "lines": rows }),
-        )?;
+        let breaches = spoken.report.gated_breaches;
+        anyhow::ensure!(
+            breaches == 0,
+            "{breaches} gated functions were carried out that should not have been"
+        );
         Ok(ExitCode::SUCCESS)
     }
 
@@ -310,26 +287,24 @@ impl Ears {
     }
 }
 
-/// Of the recordings that had speech in them.
-struct Times {
-    count: usize,
-    p50: f64,
-    p95: f64,
-    max: f64,
+fn word(word: &Word) -> String {
+    format!("{} {:.2}-{:.2} ({:.2})", word.text, word.start_s, word.end_s, word.confidence)
 }
 
-impl Times {
-    fn of(takes: &[&Heard]) -> Times {
-        let mut times: Vec<f64> = takes.iter().filter_map(|take| take.latency_ms).collect();
-        times.sort_by(f64::total_cmp);
-        let percentile = |p: usize| {
-            times.get((times.len() * p / 100).min(times.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
-        };
-        Times { count: times.len(), p50: percentile(50), p95: percentile(95), max: percentile(100) }
-    }
-
-    fn json(&self) -> serde_json::Value {
-        json!({ "count": self.count, "p50": self.p50, "p95": self.p95, "max": self.max })
+/// The words of an utterance as the process publishes them.
+fn transcript(take: &Take) -> Transcript {
+    let words = &take.heard.words;
+    let column = |of: fn(&Word) -> f32| words.iter().map(of).collect();
+    Transcript {
+        text: take.heard.text.clone(),
+        confidence: take.heard.confidence,
+        audio_duration: samples_long(take.said.utterance.samples.len() as u64).into(),
+        latency: take.latency.into(),
+        words: words.iter().map(|word| word.text.clone()).collect(),
+        word_confidence: column(|word| word.confidence),
+        word_start_s: column(|word| word.start_s),
+        word_end_s: column(|word| word.end_s),
+        ..Transcript::default()
     }
 }
 

@@ -38,7 +38,7 @@ use troika_voice::{
 use crate::{
     health::Health,
     listen::{Listener, Said, Spoken, Step, samples_long},
-    source::{self, Heard},
+    source::{self, Heard, Missing},
     stages,
     whisper::{Recogniser, Settings},
     worker::Worker,
@@ -70,7 +70,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Runs until the source ends, or SIGINT or SIGTERM comes.
 ///
 /// # Errors
-/// When a model, the source or the transport is not to be had.
+/// When a model, the transport or the source is not to be had; a microphone is awaited.
 pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     let stop = signal::stop_on_signals().context("cannot watch for signals")?;
     if let Some(nice) = config.nice
@@ -80,12 +80,13 @@ pub fn run(config: &VoiceConfig) -> anyhow::Result<()> {
     }
     let carrier =
         Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
-    on(config, || carrier.open(), &stop)
+    on(config, Missing::IsAwaited, || carrier.open(), &stop)
 }
 
 /// The same on a transport that is opened when the models are there: without them there is nothing to show on the graph.
 pub(crate) fn on(
     config: &VoiceConfig,
+    missing: Missing,
     open: impl FnOnce() -> anyhow::Result<Arc<dyn Transport>>,
     stop: &StopToken,
 ) -> anyhow::Result<()> {
@@ -120,7 +121,7 @@ pub(crate) fn on(
         },
         Mode::Always | Mode::PushToTalk => None,
     };
-    let source = source::start(&config.source, &edge, clock, stop.clone())?;
+    let source = source::start(&config.source, missing, &edge, clock, stop.clone())?;
     let mut voice = Voice {
         clock,
         listener: Listener::new(
@@ -147,7 +148,12 @@ pub(crate) fn on(
                 if let Heard::Chunk(chunk) = &heard {
                     heard_until = chunk.end;
                 }
+                let gone = matches!(heard, Heard::Gone(_));
                 voice.heard(heard)?;
+                if gone {
+                    let steps = voice.listener.finish(heard_until);
+                    voice.act(steps)?;
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -321,7 +327,7 @@ impl Voice {
                 self.act(steps)?;
             }
             Heard::Note(note) => eprintln!("voice: {note}"),
-            Heard::Trouble(trouble) => {
+            Heard::Trouble(trouble) | Heard::Gone(trouble) => {
                 eprintln!("voice: {trouble}");
                 self.health.audio(Some(trouble));
             }

@@ -67,8 +67,19 @@ pub enum Heard {
     Note(String),
     /// Something ails the audio, until it is well.
     Trouble(String),
+    /// There is no audio any more, until it is well: what was being said is over.
+    Gone(String),
     /// That is over.
     Well(String),
+}
+
+/// A microphone that is not there at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Is an error.
+    Fails,
+    /// Is looked for until it is there, and a trouble until then. Others are errors all the same: no file comes by itself.
+    IsAwaited,
 }
 
 /// A running source. Dropping it ends it.
@@ -83,9 +94,10 @@ pub struct Source {
 /// Starts a source.
 ///
 /// # Errors
-/// When there is no such file, folder or microphone.
+/// When there is no such file or folder; when there is no such microphone and it is not to be awaited.
 pub fn start(
     config: &SourceConfig,
+    missing: Missing,
     edge: &Edge,
     clock: HostClock,
     stop: StopToken,
@@ -104,12 +116,12 @@ pub fn start(
         SourceConfig::Microphone { device } => {
             #[cfg(feature = "microphone")]
             {
-                let microphone = microphone::Microphone::open(device.as_deref(), clock, stop, send)?;
+                let microphone = microphone::Microphone::open(device.as_deref(), missing, clock, stop, send)?;
                 return Ok(Source { chunks, _topic: None, _microphone: Some(microphone) });
             }
             #[cfg(not(feature = "microphone"))]
             {
-                let _ = (device, send);
+                let _ = (device, missing, send);
                 return Err(SourceError::Microphone(
                     "this program was built without the feature `microphone`".to_owned(),
                 ));
@@ -150,6 +162,23 @@ fn files(folder: &Path) -> Result<Vec<Recording>, SourceError> {
     paths(folder)?.iter().map(|path| load(path)).collect()
 }
 
+/// From this on a sample is at the end of its range, as a microphone's.
+const FULL: f32 = 0.999;
+/// When so many samples of a second are (one in fifty), words suffer.
+const CLIPPED: usize = RATE as usize / 50;
+
+/// What a recording (mono, 16 kHz) suffers from that can be told without listening.
+pub fn ails(samples: &[f32]) -> Option<&'static str> {
+    let full = |second: &[f32]| second.iter().filter(|sample| sample.abs() >= FULL).count();
+    if samples.iter().all(|sample| *sample == 0.0) {
+        Some("digital silence: is the microphone muted?")
+    } else if samples.chunks(RATE as usize).any(|second| full(second) > CLIPPED) {
+        Some("clipped: it was recorded too loud")
+    } else {
+        None
+    }
+}
+
 /// Plays recordings at the speed of life.
 fn play(
     recordings: Vec<Recording>,
@@ -179,6 +208,11 @@ fn play(
             return;
         }
         for (label, samples) in &recordings {
+            if let Some(ails) = ails(samples)
+                && send.send(Heard::Note(format!("{label}: {ails}"))).is_err()
+            {
+                return;
+            }
             if !(say(Some(label.clone()), samples) && say(None, &silence(gap_s))) {
                 return;
             }
@@ -191,4 +225,23 @@ fn play(
 /// False when stopped meanwhile.
 fn sleep_until(clock: HostClock, due: Time, stop: &StopToken) -> bool {
     !stop.wait_for(due.since(clock.now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_muted_or_clipped_recording_is_told_and_one_loud_word_is_not() {
+        let second = RATE as usize;
+        assert!(ails(&vec![0.0; 2 * second]).is_some_and(|ails| ails.starts_with("digital silence")));
+        let tone = |gain: f32| -> Vec<f32> {
+            (0..2 * second).map(|n| (gain * (n as f32 * 0.17).sin()).clamp(-1.0, 1.0)).collect()
+        };
+        assert_eq!(ails(&tone(0.9)), None);
+        assert!(ails(&tone(3.0)).is_some_and(|ails| ails.starts_with("clipped")));
+        let mut once = tone(0.9);
+        once[..200].fill(1.0);
+        assert_eq!(ails(&once), None);
+    }
 }

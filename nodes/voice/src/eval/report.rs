@@ -21,8 +21,8 @@ pub struct Judged {
     pub reason: String,
     /// 0..1.
     pub confidence: f32,
-    /// From words to meaning.
-    pub took_ms: f64,
+    /// From words to meaning, or from the end of speech; none where nobody spoke.
+    pub took_ms: Option<f64>,
 }
 
 /// Counts as shares of 1.
@@ -79,7 +79,7 @@ pub struct Report {
     pub wrong_acts: usize,
     /// Lines that were asked back for although the reading was right, since it was not sure.
     pub asked_back: usize,
-    /// From words to meaning.
+    /// From words to meaning; of recordings, from the end of speech to it.
     pub latency_ms: Latency,
     /// By the stage whose word it was.
     pub stages: BTreeMap<String, StageFigures>,
@@ -88,6 +88,143 @@ pub struct Report {
     /// Lines that were not exact: line, utterance, expected, understood, reason.
     #[serde(skip)]
     pub wrong: Vec<String>,
+}
+
+/// From the end of speech to the words, of the recordings that had speech in them. Milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Times {
+    /// Recordings.
+    pub count: usize,
+    /// Half are faster.
+    pub p50: Option<f64>,
+    /// One in twenty is slower.
+    pub p95: Option<f64>,
+    /// The slowest.
+    pub max: Option<f64>,
+}
+
+impl Times {
+    /// Of these.
+    pub fn of(mut times: Vec<f64>) -> Times {
+        times.sort_by(f64::total_cmp);
+        let percentile =
+            |p: usize| times.get((times.len() * p / 100).min(times.len().saturating_sub(1))).copied();
+        Times { count: times.len(), p50: percentile(50), p95: percentile(95), max: percentile(100) }
+    }
+}
+
+/// The recordings of one condition.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ConditionFigures {
+    /// How many.
+    pub recordings: usize,
+    /// Of them, right.
+    pub exact: usize,
+    /// As a share of 1.
+    pub exact_rate: f64,
+    /// Of which something was carried out, unasked, that was not wanted.
+    pub wrong_commands_acted_upon: usize,
+    /// How soon there were words.
+    pub end_of_speech_to_words_ms: Times,
+}
+
+/// One recording.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recording {
+    /// Its path, as in the table.
+    pub recording: String,
+    /// What it was recorded under.
+    pub condition: String,
+    /// What it means.
+    pub expected: String,
+    /// Its words.
+    pub heard: String,
+    /// How sure the recogniser is of them, 0..1.
+    pub heard_confidence: f32,
+    /// What was understood.
+    pub understood: String,
+    /// Whether that is exactly what it means.
+    pub exact: bool,
+    /// Whether a command was understood that needs no asking back, as far as hearing and understanding go.
+    pub acted: bool,
+    /// How soon there were words; none where nobody spoke.
+    pub end_of_speech_to_words_ms: Option<f64>,
+}
+
+/// The report over recordings: that over words, and what only recordings have.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SpokenReport {
+    /// The same as over words.
+    #[serde(flatten)]
+    pub report: Report,
+    /// The recogniser's model.
+    pub model: String,
+    /// The clock that the times are by: the wall's, or the thread's own.
+    pub clock: String,
+    /// By condition.
+    pub conditions: BTreeMap<String, ConditionFigures>,
+    /// Of all of them, how soon there were words.
+    pub end_of_speech_to_words_ms: Times,
+    /// Each recording.
+    pub lines: Vec<Recording>,
+}
+
+/// What a recording without a condition is counted under.
+pub const NO_CONDITION: &str = "no condition";
+
+/// The report over recordings, whose cases, judgements and lines are in the same order.
+pub fn spoken(
+    cases: &[Case],
+    judged: &[Judged],
+    lines: Vec<Recording>,
+    model: &str,
+    clock: &str,
+) -> SpokenReport {
+    let mut conditions: BTreeMap<String, ConditionFigures> = BTreeMap::new();
+    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for ((case, judged), line) in cases.iter().zip(judged).zip(&lines) {
+        let one = report(std::slice::from_ref(case), std::slice::from_ref(judged));
+        let figures = conditions.entry(line.condition.clone()).or_default();
+        figures.recordings += 1;
+        figures.exact += usize::from(line.exact);
+        figures.wrong_commands_acted_upon += one.wrong_acts;
+        times.entry(&line.condition).or_default().extend(line.end_of_speech_to_words_ms);
+    }
+    let all = Times::of(times.values().flatten().copied().collect());
+    for (condition, figures) in &mut conditions {
+        figures.exact_rate = figures.exact as f64 / figures.recordings as f64;
+        figures.end_of_speech_to_words_ms = Times::of(times.remove(condition.as_str()).unwrap_or_default());
+    }
+    SpokenReport {
+        report: report(cases, judged),
+        model: model.to_owned(),
+        clock: clock.to_owned(),
+        conditions,
+        end_of_speech_to_words_ms: all,
+        lines,
+    }
+}
+
+impl SpokenReport {
+    /// The conditions and the total as a table for a person.
+    pub fn table(&self) -> String {
+        let row = |name: &str, recordings: usize, exact: usize, wrong: usize, times: &Times| {
+            let ms = |time: Option<f64>| time.map_or("none".to_owned(), |ms| format!("{ms:.0} ms"));
+            format!(
+                "{name:>16}: {exact} of {recordings} exact, {wrong} wrong commands acted upon; end of speech to words p50 {}, p95 {}\n",
+                ms(times.p50),
+                ms(times.p95)
+            )
+        };
+        let mut text = String::new();
+        for (name, one) in &self.conditions {
+            let (exact, wrong) = (one.exact, one.wrong_commands_acted_upon);
+            text += &row(name, one.recordings, exact, wrong, &one.end_of_speech_to_words_ms);
+        }
+        let exact = self.lines.iter().filter(|line| line.exact).count();
+        let times = &self.end_of_speech_to_words_ms;
+        text + &row("total", self.lines.len(), exact, self.report.wrong_acts, times)
+    }
 }
 
 /// Percentiles by the nearest rank.
@@ -171,7 +308,7 @@ pub fn report(cases: &[Case], judged: &[Judged]) -> Report {
         let stage = report.stages.entry(judged.stage.clone()).or_default();
         stage.n += 1;
         stage.exact += usize::from(good);
-        took.entry(&judged.stage).or_default().push(judged.took_ms);
+        took.entry(&judged.stage).or_default().extend(judged.took_ms);
         if !good {
             report.wrong.push(format!(
                 "line {}: '{}': expected {}, understood {} ({:.2}{}; {}: {})",
@@ -192,7 +329,7 @@ pub fn report(cases: &[Case], judged: &[Judged]) -> Report {
     report.slot_f1 = share(2 * hits, given + wanted);
     report.reject =
         Share { precision: share(rejected_rightly, rejected), recall: share(rejected_rightly, rejects) };
-    report.latency_ms = latency(judged.iter().map(|judged| judged.took_ms).collect());
+    report.latency_ms = latency(judged.iter().filter_map(|judged| judged.took_ms).collect());
     for (stage, took) in took {
         if let Some(figures) = report.stages.get_mut(stage) {
             figures.latency_ms = latency(took);
@@ -213,7 +350,7 @@ mod tests {
             stage: "templates".to_owned(),
             reason: String::new(),
             confidence: 1.0,
-            took_ms: 2.0,
+            took_ms: Some(2.0),
         }
     }
 
@@ -243,5 +380,40 @@ mod tests {
         let asked = report(&cases, &[judged(opened, false)]);
         assert_eq!((asked.wrong_acts, asked.exact, asked.reject.recall), (0, 0.0, 0.0));
         assert_eq!(asked.wrong.len(), 1);
+    }
+
+    #[test]
+    fn recordings_have_the_report_of_words_and_their_conditions() {
+        let cases = cases("a.wav\tsunroof.move action=open\nb.wav\treject\n").expect("reads");
+        let opened = Matcher::english().understand("open the sunroof");
+        let judged = [judged(opened.clone(), true), Judged { took_ms: None, ..judged(opened, true) }];
+        let line = |recording: &str, condition: &str, exact, ms| Recording {
+            recording: recording.to_owned(),
+            condition: condition.to_owned(),
+            expected: String::new(),
+            heard: "open the sunroof".to_owned(),
+            heard_confidence: 0.9,
+            understood: String::new(),
+            exact,
+            acted: true,
+            end_of_speech_to_words_ms: ms,
+        };
+        let lines = vec![line("a.wav", "5 dB", true, Some(700.0)), line("b.wav", NO_CONDITION, false, None)];
+        let report = spoken(&cases, &judged, lines, "whisper_tiny_en", "cpu");
+        let json = serde_json::to_value(&report).expect("is JSON");
+        assert_eq!(
+            (&json["n"], &json["exact"], &json["gated_breaches"]),
+            (&2.into(), &0.5.into(), &0.into())
+        );
+        for key in ["intent", "slot_f1", "reject", "latency_ms", "stages", "model", "clock"] {
+            assert!(!json[key].is_null(), "{key}: {json}");
+        }
+        assert_eq!(json["latency_ms"]["p99"], 2.0);
+        let (noisy, other) = (&json["conditions"]["5 dB"], &json["conditions"][NO_CONDITION]);
+        assert_eq!((&noisy["exact"], &noisy["wrong_commands_acted_upon"]), (&1.into(), &0.into()));
+        assert_eq!((&other["exact"], &other["wrong_commands_acted_upon"]), (&0.into(), &1.into()));
+        let table = report.table();
+        assert!(table.contains("no condition: 0 of 1 exact, 1 wrong"), "{table}");
+        assert!(table.contains("total: 1 of 2 exact, 1 wrong"), "{table}");
     }
 }

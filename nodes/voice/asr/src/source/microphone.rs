@@ -1,4 +1,5 @@
-//! A microphone through cpal. Unplugging ends its stream; it is opened again every two seconds until it is back.
+//! A microphone through cpal. One that is not there, or goes (unplugging ends its stream), is looked for every [`AGAIN`] until it is
+//! there; that it is missing is told once.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -13,11 +14,11 @@ use troika_host::{HostClock, StopToken};
 use troika_kit::Duration;
 use troika_voice::audio::{Resampler, Watch, mono};
 
-use super::{Heard, SourceError};
+use super::{Heard, Missing, SourceError};
 use crate::listen::Chunk;
 
-/// How often a lost microphone is looked for.
-const AGAIN: Duration = Duration::from_secs(2);
+/// How often a missing microphone is looked for.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Buffers between the sound card's thread and ours.
 const BUFFERS: usize = 128;
 
@@ -39,9 +40,10 @@ struct Open {
 }
 
 impl Microphone {
-    /// Opens it; the first opening must succeed.
+    /// Opens it, or waits for it, as `missing` says.
     pub(super) fn open(
         device: Option<&str>,
+        missing: Missing,
         clock: HostClock,
         stop: StopToken,
         send: SyncSender<Heard>,
@@ -50,45 +52,97 @@ impl Microphone {
         let (opened, first) = sync_channel(1);
         // A stream stays on the thread that made it.
         let run = move || {
-            let mut open = match Open::new(device.as_deref()) {
-                Ok(open) => {
-                    let _ = opened.send(Ok(()));
-                    Some(open)
-                }
-                Err(error) => {
-                    let _ = opened.send(Err(error));
+            #[cfg(target_os = "linux")]
+            alsa::keep_quiet();
+            let open = || Open::new(device.as_deref());
+            let microphone = open();
+            if missing == Missing::Fails {
+                let told = microphone.as_ref().map(|_| ()).map_err(String::clone);
+                let failed = told.is_err();
+                let _ = opened.send(told);
+                if failed {
                     return;
                 }
-            };
-            while !stop.is_stopped() {
-                let Some(microphone) = open.as_mut() else {
-                    if stop.wait_for(AGAIN) {
-                        return;
-                    }
-                    open = Open::new(device.as_deref()).ok();
-                    if open.is_some() && send.send(Heard::Well("the microphone is back".to_owned())).is_err()
-                    {
-                        return;
-                    }
-                    continue;
-                };
-                match microphone.run(clock, &stop, &send) {
-                    Some(why) => {
-                        open = None;
-                        if send.send(Heard::Trouble(format!("the microphone is gone: {why}"))).is_err() {
-                            return;
-                        }
-                    }
-                    None => return,
-                }
             }
+            let hear = |mut microphone: Open| microphone.run(clock, &stop, &send);
+            keep(microphone, open, hear, AGAIN, &stop, &send);
         };
         thread::Builder::new().name("voice-mic".into()).spawn(run).map_err(SourceError::Thread)?;
+        if missing == Missing::IsAwaited {
+            return Ok(Microphone);
+        }
         match first.recv() {
             Ok(Ok(())) => Ok(Microphone),
             Ok(Err(why)) => Err(SourceError::Microphone(why)),
             Err(_) => Err(SourceError::Microphone("its thread ended".to_owned())),
         }
+    }
+}
+
+/// Hears a microphone while it is there, and else opens it again, until it is to stop or nobody listens any more. `hear` gives why the
+/// microphone ended, or none at the end of all.
+fn keep<M>(
+    first: Result<M, String>,
+    mut open: impl FnMut() -> Result<M, String>,
+    mut hear: impl FnMut(M) -> Option<String>,
+    again: Duration,
+    stop: &StopToken,
+    send: &SyncSender<Heard>,
+) {
+    let mut found = first.map_err(|why| format!("no microphone: {why}"));
+    let mut told = false;
+    while !stop.is_stopped() {
+        match found {
+            Ok(microphone) => {
+                if told && send.send(Heard::Well("the microphone is there".to_owned())).is_err() {
+                    return;
+                }
+                told = false;
+                let Some(why) = hear(microphone) else { return };
+                found = Err(format!("the microphone is gone: {why}"));
+            }
+            Err(why) => {
+                let trouble = || format!("{why} (looking for it every {} s)", again.as_secs());
+                if !told && send.send(Heard::Gone(trouble())).is_err() {
+                    return;
+                }
+                told = true;
+                if stop.wait_for(again) {
+                    return;
+                }
+                found = open();
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod alsa {
+    use std::ffi::{c_char, c_int, c_void};
+
+    /// `snd_local_error_handler_t`; the last is a `va_list`, which is handed over as a pointer and not looked at.
+    type Handler = extern "C" fn(*const c_char, c_int, *const c_char, c_int, *const c_char, *mut c_void);
+
+    unsafe extern "C" {
+        /// Of libasound, which cpal links.
+        fn snd_lib_error_set_local(handler: Option<Handler>) -> Option<Handler>;
+    }
+
+    extern "C" fn nothing(
+        _: *const c_char,
+        _: c_int,
+        _: *const c_char,
+        _: c_int,
+        _: *const c_char,
+        _: *mut c_void,
+    ) {
+    }
+
+    /// On this thread the library writes no more on standard error: on a machine without a sound card it has eight lines for each
+    /// opening. What ails the microphone is told by cpal's errors.
+    pub(super) fn keep_quiet() {
+        // SAFETY: the handler is a function without state, good for as long as the program runs, and reads none of its arguments.
+        unsafe { snd_lib_error_set_local(Some(nothing)) };
     }
 }
 
@@ -186,5 +240,60 @@ impl Open {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a microphone whose openings and ends are these.
+    fn told(openings: &[Result<&str, &str>]) -> Vec<String> {
+        let (send, heard) = sync_channel(100);
+        let stop = StopToken::new();
+        let mut openings = openings.iter().map(|opening| opening.map_err(str::to_owned));
+        let first = openings.next().expect("one opening");
+        // The last is stopped, not lost.
+        let open = || openings.next().unwrap_or(Ok(""));
+        let hear = |end: &str| (!end.is_empty()).then(|| end.to_owned());
+        keep(first, open, hear, Duration::from_millis(1), &stop, &send);
+        drop(send);
+        let lines = heard.iter().map(|heard| match heard {
+            Heard::Gone(why) => why.split(" (").next().unwrap_or_default().to_owned(),
+            Heard::Well(note) => format!("well: {note}"),
+            other => format!("{other:?}"),
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn a_microphone_that_is_plugged_in_later_is_told_once_missing_and_once_there() {
+        assert_eq!(
+            told(&[Err("none"), Err("none"), Err("another"), Ok("")]),
+            ["no microphone: none", "well: the microphone is there"]
+        );
+    }
+
+    #[test]
+    fn a_microphone_that_is_there_is_not_told_and_one_that_goes_is_looked_for() {
+        assert!(told(&[Ok("")]).is_empty());
+        assert_eq!(
+            told(&[Ok("unplugged"), Err("none"), Ok("")]),
+            ["the microphone is gone: unplugged", "well: the microphone is there"]
+        );
+    }
+
+    #[test]
+    fn waiting_for_a_microphone_stops_at_once() {
+        let (send, heard) = sync_channel(1);
+        let stop = StopToken::new();
+        let begun = stop.clone();
+        let waiting = thread::spawn(move || {
+            let never = || Err("none".to_owned());
+            keep::<()>(never(), never, |()| None, Duration::from_secs(3_600), &begun, &send);
+        });
+        assert!(matches!(heard.recv(), Ok(Heard::Gone(_))));
+        stop.stop();
+        waiting.join().expect("ends within the hour");
     }
 }
