@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use troika_vehicle::catalogue::{Call, Catalogue, SlotType};
+use troika_vehicle::catalogue::{Call, Catalogue, Situation, SlotType, Source, Verdict};
 
 use crate::{
     eval::{self, Expected},
@@ -192,6 +192,13 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
         (Understood::Commands(_), _) if sure >= CERTAIN => {
             (network.clone(), sure, Stage::IntentModel, told("the network is certain"))
         }
+        // What is gated, and no template knows it: the radio's "open the trunk" amid a story.
+        (_, Understood::Commands(calls)) if (SURE..CERTAIN).contains(&sure) && gated(calls) => (
+            network.clone(),
+            sure.min(DIFFER),
+            Stage::IntentModel,
+            told("the network is sure, but not certain"),
+        ),
         (Understood::Reject | Understood::Dialogue | Understood::Ask(_), _) if sure >= SURE => {
             (network.clone(), sure, Stage::IntentModel, told("the network is sure"))
         }
@@ -215,6 +222,12 @@ fn weigh(templates: &Understood, meant: &Meant) -> (Understood, f32, Stage, Stri
         }
         _ => (network.clone(), sure, Stage::IntentModel, told("the network is not sure")),
     }
+}
+
+/// Whether a gate stands before any of them in some situation: less than certainty is not enough then.
+fn gated(calls: &[Call]) -> bool {
+    let least = Situation { speed_kmh: None, source: Source::Voice, confirmed: false };
+    calls.iter().any(|call| Catalogue::built_in().gate(call, &least) != Verdict::Execute)
 }
 
 fn same_functions(a: &[Call], b: &[Call]) -> bool {
@@ -290,6 +303,18 @@ mod tests {
             "climate.adjust_temperature zone=passenger direction=cooler",
         );
         assert_eq!(weighed(cooler, warmer, 0.98), (warmer.to_owned(), false));
+    }
+
+    #[test]
+    fn what_is_gated_wants_certainty_where_no_template_knows_it() {
+        assert_eq!(
+            weighed("reject", "trunk.move action=open", 0.9),
+            ("trunk.move action=open".to_owned(), false)
+        );
+        assert_eq!(
+            weighed("reject", "trunk.move action=open", 0.97),
+            ("trunk.move action=open".to_owned(), true)
+        );
     }
 
     #[test]

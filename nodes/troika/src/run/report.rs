@@ -213,6 +213,8 @@ pub(super) struct StateFigures {
 pub(super) struct VoiceFigures {
     /// Utterances heard.
     pub utterances: usize,
+    /// Whether it is known what is right: there is a table beside the recordings.
+    pub scored: bool,
     /// Those with exactly the expected commands.
     pub correct: usize,
     /// End of speech to command, milliseconds; none without an utterance.
@@ -314,11 +316,14 @@ impl Report {
         if self.voice.as_ref().is_some_and(|voice| voice.utterances == 0) {
             writeln!(out, "  voice          heard nothing")?;
         } else if let Some(voice) = &self.voice {
-            write!(
-                out,
-                "  voice          {} of {} utterances exactly right",
-                voice.correct, voice.utterances
-            )?;
+            match voice.scored {
+                true => write!(
+                    out,
+                    "  voice          {} of {} utterances exactly right",
+                    voice.correct, voice.utterances
+                )?,
+                false => write!(out, "  voice          {} utterances", voice.utterances)?,
+            }
             match &voice.latency_ms {
                 Some(latency) => writeln!(
                     out,

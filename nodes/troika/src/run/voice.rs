@@ -46,7 +46,7 @@ pub(super) fn figures(
         heard.iter().map(|utterance| utterance.command_ms.unwrap_or(utterance.recognition_ms)).collect();
     latencies.sort_by(f64::total_cmp);
     let latency_ms = (!latencies.is_empty()).then(|| percentiles(&latencies));
-    Ok(Some(VoiceFigures { utterances: heard.len(), correct, latency_ms }))
+    Ok(Some(VoiceFigures { utterances: heard.len(), scored: !cases.is_empty(), correct, latency_ms }))
 }
 
 /// Each file's stem and what is expected of it.
