@@ -191,10 +191,8 @@ impl CommandNode {
         let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
         let yes_or_no = matcher.yes_or_no(&heard.text);
         if let Some(asked) = asked {
-            if yes_or_no.is_some() {
-                self.overheard.heard(heard, true);
-            }
             if let Some(yes) = yes_or_no {
+                self.overheard.heard(heard, true);
                 let calls = asked.calls.clone();
                 let understood = if yes { Understood::Commands(calls) } else { Understood::Reject };
                 let reason = if yes { "a yes to what was asked" } else { "a no to what was asked" };
@@ -244,10 +242,9 @@ impl CommandNode {
         publish(tick, heard, &answer, outputs);
         match &answer.understood {
             Understood::Reject => say(tick, heard, VoiceReply::REJECTED, "", outputs),
-            Understood::Commands(_) if others && !unsure && answer.sure() => {
-                if let Some(request) = request(tick, heard, &answer) {
-                    self.ask_back(tick, heard, request, speed, outputs);
-                }
+            Understood::Commands(calls) if others && !unsure && answer.sure() => {
+                let request = request(tick, heard, calls, answer.confidence);
+                self.ask_back(tick, heard, request, speed, outputs);
             }
             Understood::Commands(_) | Understood::Ask(_) if others => {
                 say(tick, heard, VoiceReply::REJECTED, "", outputs);
@@ -317,9 +314,10 @@ impl CommandNode {
         speed: Option<f32>,
         outputs: &mut Outputs,
     ) {
-        let Some(request) = request(tick, heard, answer) else {
+        let Understood::Commands(calls) = &answer.understood else {
             return say(tick, heard, VoiceReply::REJECTED, &self.replies().again, outputs);
         };
+        let request = request(tick, heard, calls, answer.confidence);
         if answer.sure() {
             return self.gate(tick, heard, request, speed, outputs);
         }
@@ -512,15 +510,14 @@ fn said(tick: &Tick, heard: &Transcript) -> Time {
     if stamp <= tick.now && tick.now.since(stamp) <= STAMP_WITHIN { stamp } else { tick.now }
 }
 
-/// The commands of an answer, as they are carried out or asked back for.
-fn request(tick: &Tick, heard: &Transcript, answer: &Answer) -> Option<Asked> {
-    let Understood::Commands(calls) = &answer.understood else { return None };
-    Some(Asked {
-        calls: calls.clone(),
+/// Commands that were understood so surely, as they are carried out or asked back for.
+fn request(tick: &Tick, heard: &Transcript, calls: &[Call], sure: f32) -> Asked {
+    Asked {
+        calls: calls.to_vec(),
         utterance: heard.text.clone(),
-        confidence: heard.confidence.min(answer.confidence),
+        confidence: heard.confidence.min(sure),
         since: tick.now,
-    })
+    }
 }
 
 fn say(tick: &Tick, heard: &Transcript, kind: u8, text: &str, outputs: &mut Outputs) {
