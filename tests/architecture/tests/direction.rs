@@ -29,6 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The dialogue and what waits for a link take plain types; who has messages puts them together.
     ("troika-dialogue", &["troika-kit"]),
     ("troika-outbox", &["troika-kit"]),
+    // The cloud's side of it: its breaker and its names for what failed.
+    ("troika-gateway", &["troika-dialogue", "troika-kit"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
     // The bridge to the cloud: what the link is like, and who answers.
