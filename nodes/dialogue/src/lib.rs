@@ -18,10 +18,11 @@ pub mod session;
 pub mod town;
 pub mod turn;
 
-pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Upstream};
+pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Meter, Traffic, Upstream};
 pub use config::{DialogueConfig, DialogueConfigError};
 pub use fault::Fault;
 pub use grounded::{Facts, grounded};
+pub use memory::Audience;
 pub use navigation::{Navigation, Situation};
 pub use reply::Tier;
 pub use session::{LocalModel, Manner, Said, Session, Tools};
