@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn what_stays_in_the_vehicle_is_remembered_for_it_alone_in_the_summary_too() {
         let mut memory = Memory::new(70);
-        let tired = "You look tired. You have yawned four times in ten minutes, and your eyes were often closed.";
+        let tired =
+            "You look tired. You have yawned four times in ten minutes, and your eyes were often closed.";
         memory.add("Am I tired?", tired, Audience::Vehicle);
         memory.add("Is there a cafe near?", "The Old Mill Cafe is near.", Audience::Cloud);
         memory.add("How far is it?", "It is 1.5 km by road.", Audience::Cloud);

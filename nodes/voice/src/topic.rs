@@ -42,7 +42,7 @@ mod tests {
             ("What does my last message say?", R::DIALOGUE, R::MESSAGES),
             ("Am I tired?", R::DIALOGUE, R::DRIVER_STATE),
             ("What is the phone number of Anna?", R::DIALOGUE, R::CONTACTS),
-            ("How far is my mother's street?", R::NAVIGATION, R::CONTACTS),
+            ("How far is it to my mother?", R::NAVIGATION, R::CONTACTS),
         ];
         for (text, task, privacy) in english {
             assert_eq!(of(Matcher::english(), text), (task, privacy), "{text}");

@@ -300,7 +300,7 @@ fn a_fault_lets_a_question_go() {
 fn what_is_no_vehicle_function_goes_to_the_dialogue_with_what_it_is_about_and_who_answers_speaks() {
     let node = CommandNode::new(Cascade::new(Matcher::english(), None), true).with_dialogue(Tongue::English);
     let mut driver = Driver::with(node, 50.0);
-    let first = driver.says("how do i get to the railway museum");
+    let first = driver.says("when would i be at the railway museum");
     let [asked] = &first.dialogue[..] else { panic!("one request: {:?}", first.replies) };
     assert_eq!((asked.task, asked.privacy), (DialogueRequest::NAVIGATION, DialogueRequest::PUBLIC));
     assert!(
