@@ -191,7 +191,8 @@ impl Fleet {
         check_days(days)?;
         let mut all = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
         all.extend(names.iter().cloned());
-        if let Some(wrong) = names.iter().find(|name| rustls::pki_types::ServerName::try_from(name.as_str()).is_err())
+        if let Some(wrong) =
+            names.iter().find(|name| rustls::pki_types::ServerName::try_from(name.as_str()).is_err())
         {
             return Err(FleetError::ServerName(wrong.clone()));
         }
@@ -213,7 +214,13 @@ impl Fleet {
     ///
     /// # Errors
     /// What is no id, or a file.
-    pub fn enrol(&mut self, id: &str, days: u32, out: Option<&Path>, now: i64) -> Result<PathBuf, FleetError> {
+    pub fn enrol(
+        &mut self,
+        id: &str,
+        days: u32,
+        out: Option<&Path>,
+        now: i64,
+    ) -> Result<PathBuf, FleetError> {
         check_days(days)?;
         let vehicle = VehicleId::new(id)?;
         let folder = out.map_or_else(|| self.dir.join("vehicles").join(id), Path::to_path_buf);
@@ -282,9 +289,11 @@ impl Fleet {
             .filter_map(|one| Some((one.serial.as_str(), one.revoked?)))
             .map(|(serial, when)| {
                 Ok(RevokedCertParams {
-                    serial_number: SerialNumber::from_slice(&unhex(serial).ok_or_else(|| FleetError::Content {
-                        path: self.dir.join("fleet.json"),
-                        reason: format!("{serial:?} is no serial number"),
+                    serial_number: SerialNumber::from_slice(&unhex(serial).ok_or_else(|| {
+                        FleetError::Content {
+                            path: self.dir.join("fleet.json"),
+                            reason: format!("{serial:?} is no serial number"),
+                        }
                     })?),
                     revocation_time: moment(when)?,
                     reason_code: Some(RevocationReason::PrivilegeWithdrawn),
@@ -351,8 +360,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    (text.len() % 2 == 0 && text.is_ascii())
-        .then(|| (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect())?
+    (text.len() % 2 == 0 && text.is_ascii()).then(|| {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    })?
 }
 
 fn hold(dir: &Path) -> Result<File, FleetError> {

@@ -85,10 +85,11 @@ impl Identity {
     pub fn of(der: &[u8]) -> Result<Identity, NotAVehicle> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| NotAVehicle::Unreadable)?;
         let names = certificate.subject_alternative_name().map_err(|_| NotAVehicle::Unreadable)?;
-        let mut ids = names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
-            GeneralName::URI(uri) => uri.strip_prefix(URI),
-            _ => None,
-        });
+        let mut ids =
+            names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
+                GeneralName::URI(uri) => uri.strip_prefix(URI),
+                _ => None,
+            });
         let (Some(id), None) = (ids.next(), ids.next()) else { return Err(NotAVehicle::Name) };
         let vehicle = VehicleId::new(id).map_err(|_| NotAVehicle::Name)?;
         let mut common = certificate.subject().iter_common_name();

@@ -2,7 +2,12 @@
 //! behind; who may, how much, who is next, and what it cost.
 
 pub mod clock;
+pub mod config;
 pub mod fleet;
 pub mod identity;
+pub mod queue;
+pub mod quota;
+pub mod request;
+pub mod sse;
 pub mod tls;
 pub mod trace;

@@ -108,8 +108,8 @@ impl Files {
         let authorities = self.authorities()?;
         let mut revoked = HashSet::new();
         for der in self.lists()? {
-            let (_, list) = CertificateRevocationList::from_der(&der)
-                .map_err(|error| self.wrong("crl.pem", error))?;
+            let (_, list) =
+                CertificateRevocationList::from_der(&der).map_err(|error| self.wrong("crl.pem", error))?;
             let signed = authorities.iter().any(|one| {
                 X509Certificate::from_der(one)
                     .is_ok_and(|(_, authority)| list.verify_signature(authority.public_key()).is_ok())
@@ -140,7 +140,8 @@ impl Files {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate)
             .collect::<Result<_, _>>()
             .map_err(|error| self.wrong("server.pem", error))?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| self.wrong("server.key", error))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| self.wrong("server.key", error))?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| apart(error.to_string()))?
