@@ -222,5 +222,11 @@ fn fault(error: &hyper_util::client::legacy::Error) -> Fault {
 
 /// What went wrong while a body was read.
 pub fn body_fault(error: &hyper::Error) -> Fault {
-    if error.is_incomplete_message() { Fault::Truncated } else { Fault::Reset("by the upstream".into()) }
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut early = error.is_incomplete_message();
+    while let Some(one) = source {
+        early |= one.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+        source = one.source();
+    }
+    if early { Fault::Truncated } else { Fault::Reset("by the upstream".into()) }
 }

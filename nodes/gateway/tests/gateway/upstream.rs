@@ -77,6 +77,14 @@ impl Service {
         Service { url: format!("http://localhost:{port}/v1"), saw, script }
     }
 
+    /// An address at which nobody listens.
+    pub(crate) async fn nobody() -> Service {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let url = format!("http://localhost:{port}/v1");
+        Service { url, saw: mpsc::unbounded_channel().1, script: Arc::default() }
+    }
+
     /// What it does with the next request that has no script yet.
     pub(crate) fn does(&self, what: Vec<Does>) {
         self.script.lock().expect("not poisoned").push_back(what);
