@@ -5,12 +5,15 @@
 //! connection is kept, so that the next question costs no handshake. A redirect is an error: the question and the key go to the host that
 //! was configured and to no other.
 
+#![expect(clippy::disallowed_methods, reason = "the client measures what the link carries: this is the edge")]
+
 use std::{
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
+    time::Instant,
 };
 
 use schemars::JsonSchema;
@@ -39,6 +42,24 @@ const READ: usize = 8192;
 
 /// Where streams go and what they say: events with the number of their stream.
 pub type Sink = Arc<dyn Fn(u64, FromCloud) + Send + Sync>;
+
+/// What one stream carried, told when it has ended, well or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes of the request's body.
+    pub sent: u32,
+    /// Bytes of the answer's body.
+    pub received: u32,
+    /// From the request to the answer's head; none: it did not come.
+    pub head: Option<Duration>,
+    /// From the head to the last byte.
+    pub took: Duration,
+    /// The longest wait for more of it.
+    pub longest_wait: Duration,
+}
+
+/// Where [`Traffic`] goes, with the number of its stream.
+pub type Meter = Arc<dyn Fn(u64, Traffic) + Send + Sync>;
 
 /// The service, as the dialogue sees it.
 pub trait Upstream: Send {
@@ -212,6 +233,7 @@ pub struct HttpUpstream {
     agent: Agent,
     running: Option<u64>,
     sink: Sink,
+    meter: Option<Meter>,
 }
 
 impl HttpUpstream {
@@ -276,7 +298,14 @@ impl HttpUpstream {
             config: config_of_agent,
             running: None,
             sink,
+            meter: None,
         })
+    }
+
+    /// The same, that tells what each stream carried.
+    pub fn metered(mut self, meter: Meter) -> HttpUpstream {
+        self.meter = Some(meter);
+        self
     }
 }
 
@@ -286,13 +315,24 @@ impl Upstream for HttpUpstream {
         request.model.clone_from(&self.model);
         let (agent, url, key, sink) =
             (self.agent.clone(), self.url.clone(), self.key.clone(), self.sink.clone());
+        let meter = self.meter.clone();
         let body = request.body().to_string();
         let spawned = thread::Builder::new().name(format!("cloud-{stream}")).spawn({
             let mut last = LastWord { sink: sink.clone(), stream, due: true };
             move || {
-                let answered = answer(&agent, &url, key.as_deref(), &body, &mut |said| last.say(said));
+                let mut traffic =
+                    Traffic { sent: u32::try_from(body.len()).unwrap_or(u32::MAX), ..Traffic::default() };
+                // Before the last word: who hears that the answer is whole knows what it took.
+                let mut say = |said: FromCloud, traffic: &Traffic| {
+                    let ends = !matches!(said, FromCloud::Text(_));
+                    if let Some(meter) = meter.as_ref().filter(|_| ends) {
+                        meter(stream, *traffic);
+                    }
+                    last.say(said);
+                };
+                let answered = answer(&agent, &url, key.as_deref(), &body, &mut traffic, &mut say);
                 if let Err(fault) = answered {
-                    last.say(FromCloud::Failed(fault));
+                    say(FromCloud::Failed(fault), &traffic);
                 }
             }
         });
@@ -367,14 +407,18 @@ fn answer(
     url: &str,
     key: Option<&str>,
     body: &str,
-    say: &mut dyn FnMut(FromCloud),
+    traffic: &mut Traffic,
+    say: &mut dyn FnMut(FromCloud, &Traffic),
 ) -> Result<(), Fault> {
+    let asked = Instant::now();
     let mut post =
         agent.post(url).header("Content-Type", "application/json").header("Accept", "text/event-stream");
     if let Some(key) = key {
         post = post.header("Authorization", format!("Bearer {key}"));
     }
     let mut response = post.send(body).map_err(fault_of)?;
+    let began = Instant::now();
+    traffic.head = Some(began - asked);
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let status = response.status().as_u16();
@@ -394,12 +438,22 @@ fn answer(
     let mut reader = Reader::default();
     let mut bytes = response.body_mut().as_reader();
     let mut buffer = vec![0; READ];
+    let mut last = began;
     while !reader.over() {
-        match bytes.read(&mut buffer) {
-            Ok(0) => reader.ended().into_iter().for_each(&mut *say),
-            Ok(count) => reader.feed(&buffer[..count]).into_iter().for_each(&mut *say),
+        let read = bytes.read(&mut buffer);
+        let now = Instant::now();
+        traffic.longest_wait = traffic.longest_wait.max(now - last);
+        last = now;
+        let said = match read {
+            Ok(0) => reader.ended(),
+            Ok(count) => {
+                traffic.received = traffic.received.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+                traffic.took = now - began;
+                reader.feed(&buffer[..count])
+            }
             Err(error) => return Err(fault_of(error.into())),
-        }
+        };
+        said.into_iter().for_each(|one| say(one, traffic));
     }
     // A body that is read to its end leaves the connection for the next question; a little more may follow the last event.
     if matches!(bytes.read(&mut buffer), Ok(count) if count > 0) {

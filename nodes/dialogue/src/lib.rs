@@ -22,10 +22,11 @@ pub mod town;
 pub mod turn;
 pub mod words;
 
-pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Upstream};
+pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Meter, Traffic, Upstream};
 pub use config::{DialogueConfig, DialogueConfigError};
 pub use fault::Fault;
 pub use grounded::{Facts, grounded};
+pub use memory::Audience;
 pub use navigation::{Navigation, Situation};
 pub use plan::{Before, Plan, Planner};
 pub use reply::Tier;

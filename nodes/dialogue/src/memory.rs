@@ -18,13 +18,23 @@ const ANSWER_WORDS: usize = 20;
 struct Exchange {
     asked: String,
     answered: String,
+    audience: Audience,
+}
+
+/// Who may read something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// The vehicle alone.
+    Vehicle,
+    /// The cloud too.
+    Cloud,
 }
 
 /// What a dialogue remembers.
 #[derive(Debug, Clone)]
 pub struct Memory {
     budget: usize,
-    summary: VecDeque<String>,
+    summary: VecDeque<(String, Audience)>,
     exchanges: VecDeque<Exchange>,
 }
 
@@ -39,14 +49,14 @@ impl Memory {
         Memory { budget, summary: VecDeque::new(), exchanges: VecDeque::new() }
     }
 
-    /// An exchange more. What was not said is not remembered as said: `answered` is what came out.
-    pub fn add(&mut self, asked: &str, answered: &str) {
-        self.exchanges.push_back(Exchange { asked: asked.into(), answered: answered.into() });
+    /// An exchange more, and who may read of it later. What was not said is not remembered as said: `answered` is what came out.
+    pub fn add(&mut self, asked: &str, answered: &str, audience: Audience) {
+        self.exchanges.push_back(Exchange { asked: asked.into(), answered: answered.into(), audience });
         while self.tokens() > self.budget {
             if self.exchanges.len() > 1
                 && let Some(oldest) = self.exchanges.pop_front()
             {
-                self.summary.push_back(in_short(&oldest));
+                self.summary.push_back((in_short(&oldest), oldest.audience));
             } else if self.summary.pop_front().is_none() {
                 // One exchange alone is over the budget: its beginning stays, as a summary.
                 let Some(only) = self.exchanges.pop_front() else { return };
@@ -55,21 +65,24 @@ impl Memory {
                 let end = (0..=short.len().min(room)).rev().find(|end| short.is_char_boundary(*end));
                 short.truncate(end.unwrap_or(0));
                 if !short.is_empty() && tokens(&short) <= self.budget {
-                    self.summary.push_back(short);
+                    self.summary.push_back((short, only.audience));
                 }
                 return;
             }
         }
     }
 
-    /// The summary, a line for each exchange.
-    pub fn summary(&self) -> String {
-        self.summary.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    /// The summary as that audience may read it, a line for each exchange.
+    pub fn summary(&self, audience: Audience) -> String {
+        let lines = self.summary.iter().filter(|(_, who)| *who >= audience).map(|(line, _)| line.as_str());
+        lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// A better summary of the same. Refused where it is longer than the budget leaves room for.
+    /// A better summary of the same, for those who might read all of it. Refused where it is longer than the budget leaves room for.
     pub fn replace_summary(&mut self, summary: &str) -> bool {
-        let before = std::mem::replace(&mut self.summary, VecDeque::from([summary.to_owned()]));
+        let audience = self.summary.iter().map(|(_, who)| *who).min().unwrap_or(Audience::Vehicle);
+        let line = (summary.to_owned(), audience);
+        let before = std::mem::replace(&mut self.summary, VecDeque::from([line]));
         let fits = self.tokens() <= self.budget;
         if !fits {
             self.summary = before;
@@ -77,13 +90,14 @@ impl Memory {
         fits
     }
 
-    /// The dialogue so far, as messages: the summary as a word to the model, then the exchanges.
-    pub fn messages(&self) -> Vec<Message> {
+    /// The dialogue so far as that audience may read it, as messages: the summary as a word to the model, then the exchanges.
+    pub fn messages(&self, audience: Audience) -> Vec<Message> {
         let mut messages = Vec::new();
-        if !self.summary.is_empty() {
-            messages.push(Message::System(format!("Before this: {}", self.summary())));
+        let summary = self.summary(audience);
+        if !summary.is_empty() {
+            messages.push(Message::System(format!("Before this: {summary}")));
         }
-        for exchange in &self.exchanges {
+        for exchange in self.exchanges.iter().filter(|exchange| exchange.audience >= audience) {
             messages.push(Message::User(exchange.asked.clone()));
             messages.push(Message::Assistant(exchange.answered.clone()));
         }
@@ -98,7 +112,7 @@ impl Memory {
 
     /// Tokens that it holds, at most.
     pub fn tokens(&self) -> usize {
-        let summary = self.summary.iter().map(|line| tokens(line)).sum::<usize>();
+        let summary = self.summary.iter().map(|(line, _)| tokens(line)).sum::<usize>();
         summary + self.exchanges.iter().map(|one| tokens(&one.asked) + tokens(&one.answered)).sum::<usize>()
     }
 }
@@ -129,10 +143,15 @@ mod tests {
         memory.add(
             "Is there a cafe near?",
             "The Old Mill Cafe is near. It is open until nine and has a terrace on the river.",
+            Audience::Cloud,
         );
-        memory.add("How far is it?", "It is 1.5 km.");
-        memory.add("Take me there.", "Turn left, then follow the river to the bridge. You arrive at 14:35.");
-        let messages = memory.messages();
+        memory.add("How far is it?", "It is 1.5 km.", Audience::Cloud);
+        memory.add(
+            "Take me there.",
+            "Turn left, then follow the river to the bridge. You arrive at 14:35.",
+            Audience::Cloud,
+        );
+        let messages = memory.messages(Audience::Cloud);
         assert_eq!(
             messages[0],
             Message::System(
@@ -147,10 +166,24 @@ mod tests {
     #[test]
     fn a_summary_that_is_too_long_is_refused() {
         let mut memory = Memory::new(40);
-        memory.add("a", "b");
+        memory.add("a", "b", Audience::Cloud);
         assert!(!memory.replace_summary(&"long ".repeat(60)));
-        assert_eq!(memory.summary(), "");
+        assert_eq!(memory.summary(Audience::Cloud), "");
         assert!(memory.replace_summary("They want a cafe."));
+    }
+
+    #[test]
+    fn what_stays_in_the_vehicle_is_remembered_for_it_alone_in_the_summary_too() {
+        let mut memory = Memory::new(70);
+        let tired =
+            "You look tired. You have yawned four times in ten minutes, and your eyes were often closed.";
+        memory.add("Am I tired?", tired, Audience::Vehicle);
+        memory.add("Is there a cafe near?", "The Old Mill Cafe is near.", Audience::Cloud);
+        memory.add("How far is it?", "It is 1.5 km by road.", Audience::Cloud);
+        let read = |audience| format!("{:?}", memory.messages(audience));
+        assert!(memory.summary(Audience::Vehicle).contains("tired"), "{}", read(Audience::Vehicle));
+        assert!(!read(Audience::Cloud).contains("tired"), "{}", read(Audience::Cloud));
+        assert!(read(Audience::Cloud).contains("1.5 km"));
     }
 
     proptest! {
@@ -161,7 +194,7 @@ mod tests {
         ) {
             let mut memory = Memory::new(budget);
             for (asked, answered) in exchanges {
-                memory.add(&asked, &answered);
+                memory.add(&asked, &answered, Audience::Cloud);
                 prop_assert!(memory.tokens() <= budget, "{} of {budget}", memory.tokens());
             }
         }

@@ -9,14 +9,14 @@ use crate::{
     cloud::Upstream,
     fault::Fault,
     grounded::Facts,
-    memory::Memory,
+    memory::{Audience, Memory},
     turn::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, Turn},
 };
 
 /// The vehicle's model, as the dialogue sees it. Where its process is, and how it reads along, is its own matter.
 pub trait LocalModel: Send {
-    /// Reads this more of the answer that the cloud gives, so that its context is warm; says nothing.
-    fn shadow(&mut self, text: &str);
+    /// Reads this more of the answer that the cloud gives to `messages`, so that its context is warm; says nothing.
+    fn shadow(&mut self, messages: &[Message], text: &str);
     /// Goes on from `so_far`, the beginning of the answer to `messages`. What it says comes back with the stream's number.
     fn go_on(&mut self, stream: u64, messages: &[Message], so_far: &str);
     /// Stops.
@@ -103,6 +103,7 @@ pub struct Session {
     link: bool,
     turn: Option<Turn>,
     asked: String,
+    audience: Audience,
     /// Calls and results of this turn.
     told: Vec<Message>,
     next_stream: u64,
@@ -129,6 +130,7 @@ impl Session {
             link: true,
             turn: None,
             asked: String::new(),
+            audience: Audience::Vehicle,
             told: Vec::new(),
             next_stream: 1,
             requests_before: 0,
@@ -151,14 +153,23 @@ impl Session {
         &mut self.memory
     }
 
-    /// A question. One that is still being answered is ended first. `cloud`: what the router decided.
-    pub fn ask(&mut self, now: Time, text: &str, deadline: Time, cloud: bool) -> Vec<Said> {
+    /// A question. One that is still being answered is ended first. `cloud`: what the router decided; `audience`: who may read the
+    /// question, now and in later turns. What is for the vehicle alone is not asked of the cloud whatever was decided.
+    pub fn ask(
+        &mut self,
+        now: Time,
+        text: &str,
+        deadline: Time,
+        cloud: bool,
+        audience: Audience,
+    ) -> Vec<Said> {
         let mut said = self.barge_in(now);
         text.clone_into(&mut self.asked);
+        self.audience = audience;
         self.told.clear();
         self.counts.turns += 1;
         self.requests_before = self.counts.requests;
-        let not_cloud = if !cloud {
+        let not_cloud = if !cloud || audience == Audience::Vehicle {
             Some(Reason::Routed)
         } else if !self.link {
             Some(Reason::LinkGone)
@@ -172,6 +183,11 @@ impl Session {
         self.turn = Some(turn);
         self.act(now, acts, &mut said);
         said
+    }
+
+    /// Whether a word of the cloud is waited for.
+    pub fn waits_for_cloud(&self) -> bool {
+        self.turn.as_ref().is_some_and(Turn::waits_for_cloud)
     }
 
     /// The driver speaks, or says stop.
@@ -230,16 +246,19 @@ impl Session {
                     self.counts.requests += 1;
                     let request = ChatRequest {
                         model: String::new(),
-                        messages: self.messages(),
+                        messages: self.messages(Audience::Cloud),
                         tools: self.tools.specs(),
                         most_tokens: self.manner.answer_tokens,
                     };
                     self.upstream.start(stream, request);
                 }
                 Action::StopCloud { stream } => self.upstream.stop(stream),
-                Action::Shadow { text } => self.model(|model| model.shadow(&text)),
+                Action::Shadow { text } => {
+                    let messages = self.messages(Audience::Vehicle);
+                    self.model(|model| model.shadow(&messages, &text));
+                }
                 Action::ContinueLocal { stream, so_far } => {
-                    let messages = self.messages();
+                    let messages = self.messages(Audience::Vehicle);
                     self.model(|model| model.go_on(stream, &messages, &so_far));
                 }
                 Action::StopLocal { stream } => self.model(|model| model.stop(stream)),
@@ -263,9 +282,9 @@ impl Session {
         }
     }
 
-    fn messages(&self) -> Vec<Message> {
+    fn messages(&self, audience: Audience) -> Vec<Message> {
         let mut messages = vec![Message::System(self.manner.system.clone())];
-        messages.extend(self.memory.messages());
+        messages.extend(self.memory.messages(audience));
         messages.push(Message::User(self.asked.clone()));
         messages.extend(self.told.iter().cloned());
         messages
@@ -306,7 +325,7 @@ impl Session {
         // However it ended: a trial that came to nothing is made again.
         self.breaker.left(now);
         if !end.said.trim().is_empty() {
-            self.memory.add(&self.asked, end.said.trim());
+            self.memory.add(&self.asked, end.said.trim(), self.audience);
         }
     }
 }

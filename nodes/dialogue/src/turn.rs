@@ -93,6 +93,11 @@ impl Turn {
         self.over
     }
 
+    /// Whether a word of the cloud is waited for.
+    pub fn waits_for_cloud(&self) -> bool {
+        !self.over && self.cloud.is_some()
+    }
+
     /// Whether this is the cloud's stream that is listened to.
     pub fn hears_cloud(&self, stream: u64) -> bool {
         !self.over && self.cloud.as_ref().is_some_and(|cloud| cloud.number == stream)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use troika_bridge::{BridgeConfig, ports as bridge};
 use troika_camera::CameraNode;
 use troika_driver_state::{node::DriverStateNode, store};
 use troika_drowsiness::DrowsinessNode;
@@ -121,6 +122,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     .stand_in(|config, _| Ok(Template::new(config))),
     &Voice,
     &Slm,
+    &Bridge,
 ];
 
 /// The process's one store of models, so that what it handed out can be exchanged ([`crate::run::keeper`]).
@@ -264,13 +266,22 @@ pub(crate) fn is_of_hands(path: &Path) -> anyhow::Result<bool> {
 struct Voice;
 
 /// What the program publishes: the step's outputs, and the transcripts and the activity that it makes itself.
-const VOICE_OUTPUTS: [PortSpec; 7] = {
+const VOICE_OUTPUTS: [PortSpec; 8] = {
     let step = <command::Outputs as Ports>::SPECS;
     let heard = <command::Inputs as Ports>::SPECS[0];
     let spoken = <troika_speech::node::Inputs as Ports>::SPECS[1];
-    assert!(step.len() == 4, "a new output of the command node belongs here too");
+    assert!(step.len() == 5, "a new output of the command node belongs here too");
     let audio = <ears::Outputs as Ports>::SPECS[0];
-    [step[0], step[1], step[2], step[3], turned(heard, Direction::Out), turned(spoken, Direction::Out), audio]
+    [
+        step[0],
+        step[1],
+        step[2],
+        step[3],
+        step[4],
+        turned(heard, Direction::Out),
+        turned(spoken, Direction::Out),
+        audio,
+    ]
 };
 
 /// What it reads: the step's inputs, what the loudspeaker plays, the talk button and the cabin's audio.
@@ -309,6 +320,7 @@ impl Kind for Voice {
         let Ok(config) = system::read_params::<VoiceConfig>(text, node) else { return Vec::new() };
         unused([
             (config.language, "language"),
+            (config.dialogue, "dialogue"),
             (config.wake != Mode::Always, "button"),
             (matches!(config.source, SourceConfig::Topic { .. }), "audio"),
             (config.publish_audio, "cabin_audio"),
@@ -380,5 +392,43 @@ impl Kind for Slm {
     }
     fn settings(&self, text: &str, node: &str) -> anyhow::Result<serde_json::Value> {
         Ok(serde_json::to_value(system::read_params::<SlmConfig>(text, node)?)?)
+    }
+}
+
+/// The dialogue: a program of its own, because it waits for sockets and talks to a service outside the vehicle.
+struct Bridge;
+
+impl Kind for Bridge {
+    fn name(&self) -> &'static str {
+        "bridge"
+    }
+    fn summary(&self) -> &'static str {
+        "dialogue with the cloud, handed over to the vehicle's model when it must be, in a process of its own"
+    }
+    fn contract(&self) -> Option<Contract> {
+        None
+    }
+    fn inputs(&self) -> &'static [PortSpec] {
+        <bridge::Inputs as Ports>::SPECS
+    }
+    fn outputs(&self) -> &'static [PortSpec] {
+        <bridge::Outputs as Ports>::SPECS
+    }
+    fn silent(&self, text: &str, node: &str) -> Vec<&'static str> {
+        let Ok(config) = system::read_params::<BridgeConfig>(text, node) else { return Vec::new() };
+        unused([(config.language, "language")])
+    }
+    fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
+        let config = system::read_params::<BridgeConfig>(text, node)?;
+        config.check().map_err(|error| Problem::error(error.to_string()))
+    }
+    fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
+        anyhow::bail!("bridge runs as a program of its own")
+    }
+    fn program(&self) -> Option<&'static str> {
+        Some("troika-bridge")
+    }
+    fn settings(&self, text: &str, node: &str) -> anyhow::Result<serde_json::Value> {
+        Ok(serde_json::to_value(system::read_params::<BridgeConfig>(text, node)?)?)
     }
 }

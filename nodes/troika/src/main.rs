@@ -4,6 +4,7 @@
     reason = "the command line is an edge: it waits for people, files and processes"
 )]
 
+mod ask;
 mod graph;
 mod kind;
 mod kinds;
@@ -80,6 +81,8 @@ enum Command {
     Say(understand::SayArguments),
     /// Listen to a recording or a microphone: the words, each stage's answer, and what becomes of it.
     Listen(listen::ListenArguments),
+    /// Put a question to the dialogue of a running system: who answers and why, and the words as they come.
+    Ask(ask::AskArguments),
     /// Measure how well spoken commands are understood; list them.
     Voice {
         #[command(subcommand)]
@@ -160,6 +163,7 @@ fn main() -> ExitCode {
         Command::Score(arguments) => run::virtual_time::score(&arguments),
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
+        Command::Ask(arguments) => ask::ask(&arguments),
         Command::Voice { command } => understand::voice(&command),
         Command::Route { command } => route::run(command),
         Command::Models { command } => models::run(command),

@@ -4,7 +4,7 @@
 //! [`LANGUAGE_WITHIN`]; what is then still not sure is asked back for, like what wants a confirmation. A question ("To how many
 //! degrees?") takes its answer, and what follows on the last command ("and the passenger's too") is read with it. Each
 //! utterance's stages and reasons are published. A question of the world is put to the language model too, while nobody else answers
-//! dialogue; what it says moves nothing.
+//! dialogue; what it says moves nothing. Where there is a dialogue, the question goes there with what it is about ([`topic`]).
 //!
 //! Who talks on and on is not talking to the vehicle: what follows within a breath of words that were not for it is not carried out but
 //! asked back for, and where it is not even sure, nothing is said (`command/overheard.rs`).
@@ -27,8 +27,8 @@ use troika_kit::{
 use troika_msgs::{
     std_msgs::Header,
     troika::{
-        CommandResult, Drowsiness, LanguageReply, LanguageRequest, Slot, Transcript, Understanding,
-        VehicleCommand, VehicleSignals, VoiceReply,
+        CommandResult, DialogueRequest, Drowsiness, LanguageReply, LanguageRequest, Slot, Transcript,
+        Understanding, VehicleCommand, VehicleSignals, VoiceReply,
     },
 };
 use troika_vehicle::catalogue::{Call, Catalogue, Situation, Source, Verdict};
@@ -38,6 +38,8 @@ use crate::{
     eval,
     matcher::{Matcher, Understood},
     replies::Replies,
+    tongue::Tongue,
+    topic,
 };
 use overheard::Overheard;
 use talk::Talk;
@@ -65,6 +67,8 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 pub const ANSWER_FROM: f32 = 0.6;
 /// Words that the recogniser is less sure of than this are not acted upon: asked to be said again.
 pub const CONFIDENT_FROM: f32 = 0.7;
+/// What is said longer after the last question is another conversation.
+pub const CONVERSATION_WITHIN: Duration = Duration::from_secs(300);
 /// Commands that are waited for at once; the oldest is told to have failed when there are more.
 const WAITING: usize = 32;
 /// Commands of one utterance.
@@ -97,6 +101,8 @@ ports! {
         understanding: Out<Understanding, 8> = "/voice/understanding",
         /// What the language model is asked.
         language: Out<LanguageRequest, 8> = "/voice/language_request",
+        /// What is no vehicle function and for the dialogue.
+        dialogue: Out<DialogueRequest, 8> = "/dialogue/request",
     }
 }
 
@@ -105,6 +111,8 @@ pub struct CommandNode {
     cascade: Cascade,
     /// Whether a language model is there to be asked.
     language: bool,
+    /// The conversation with the dialogue, where there is one, and when it was last spoken with.
+    dialogue: Option<Conversation>,
     sequence: u32,
     asked: Option<Asked>,
     talk: Talk,
@@ -123,6 +131,14 @@ struct Open {
     heard: Transcript,
     answer: Answer,
     since: Time,
+}
+
+/// A conversation with the dialogue.
+#[derive(Default)]
+struct Conversation {
+    tongue: Tongue,
+    number: u32,
+    last: Option<Time>,
 }
 
 /// A question of the world that the language model is to answer.
@@ -159,6 +175,7 @@ impl CommandNode {
         CommandNode {
             cascade,
             language,
+            dialogue: None,
             sequence: 0,
             asked: None,
             talk: Talk::default(),
@@ -169,6 +186,11 @@ impl CommandNode {
             sent: VecDeque::with_capacity(RATE),
             brief: false,
         }
+    }
+
+    /// The same, with a dialogue that takes what is no vehicle function, whatever else there is.
+    pub fn with_dialogue(self, tongue: Tongue) -> CommandNode {
+        CommandNode { dialogue: Some(Conversation { tongue, ..Conversation::default() }), ..self }
     }
 
     fn replies(&self) -> &'static Replies {
@@ -249,6 +271,11 @@ impl CommandNode {
             Understood::Commands(_) | Understood::Ask(_) if others => {
                 say(tick, heard, VoiceReply::REJECTED, "", outputs);
             }
+            Understood::Dialogue if self.dialogue.is_some() => {
+                if !unsure && !others {
+                    self.converse(heard, said, outputs);
+                }
+            }
             Understood::Dialogue if self.language && !unsure && !others => {
                 outputs.language.send(LanguageRequest {
                     header: Header::at(tick.now),
@@ -256,6 +283,7 @@ impl CommandNode {
                     task: LanguageRequest::ANSWER,
                     text: heard.text.clone(),
                     context: String::new(),
+                    so_far: String::new(),
                     deadline: ANSWER_WITHIN.into(),
                 });
                 self.question = Some(Question { heard: heard.clone(), since: tick.now });
@@ -275,12 +303,34 @@ impl CommandNode {
                     task: LanguageRequest::INTERPRET,
                     text: heard.text.clone(),
                     context: answer.candidates().join(","),
+                    so_far: String::new(),
                     deadline: LANGUAGE_WITHIN.into(),
                 });
                 self.open = Some(Open { heard: heard.clone(), answer, since: tick.now });
             }
             Understood::Commands(_) => self.decided(tick, heard, &answer, speed, outputs),
         }
+    }
+
+    /// A question for the dialogue, with what its router must know of it. Who answers also speaks.
+    fn converse(&mut self, heard: &Transcript, said: Time, outputs: &mut Outputs) {
+        let Some(conversation) = &mut self.dialogue else { return };
+        if conversation.last.is_none_or(|last| said.since(last) > CONVERSATION_WITHIN) {
+            conversation.number += 1;
+        }
+        conversation.last = Some(said);
+        let (task, privacy) = topic::of(self.cascade.matcher(), &heard.text);
+        outputs.dialogue.send(DialogueRequest {
+            header: Header::at(said),
+            request_id: heard.utterance_id.clone(),
+            conversation_id: format!("voice-{}", conversation.number),
+            text: heard.text.clone(),
+            language: conversation.tongue.code().to_owned(),
+            task,
+            privacy,
+            complexity: f32::NAN,
+            ..DialogueRequest::default()
+        });
     }
 
     /// What the language model says of the open utterance: its word counts only for a reading that another stage has too.

@@ -26,6 +26,8 @@ pub struct VoiceConfig {
     pub spoken_language: Tongue,
     /// Whether a language model listens on /voice/language_request (a node of the kind `slm`).
     pub language: bool,
+    /// Whether talk that is no vehicle function goes to /dialogue/request (nodes of the kinds `router` and `bridge`).
+    pub dialogue: bool,
     /// The model store that the one which is not named is taken from; by default where `troika models pull` puts it.
     pub models: Option<PathBuf>,
     /// The recogniser's model by its passport's name: `whisper_tiny_en`, or `whisper_base`. Transcripts tell it.
@@ -106,6 +108,7 @@ impl Default for VoiceConfig {
             intent: None,
             spoken_language: Tongue::English,
             language: false,
+            dialogue: false,
             models: None,
             model: "whisper_tiny_en".to_owned(),
             partials_s: 0.7,

@@ -7,6 +7,7 @@
 //! - [`matcher`]: words to vehicle functions, from `templates`; [`tongue`]: the languages there are; [`intent`]: the network for what
 //!   no template knows; [`cascade`]: which of them holds; [`eval`] measures it.
 //! - [`command`]: the step that puts them behind the catalogue's gates.
+//! - [`topic`]: what talk is about that is no vehicle function, before it goes to the dialogue.
 //! - [`language`]: what the language model is asked (it runs in `slm/`), and the grammar of its answers.
 //! - [`whisper_ggml`]: the recogniser's weights in the form that it reads.
 //! - [`config`]: what the process is started with; [`ears`]: its own ports.
@@ -23,6 +24,7 @@ pub mod matcher;
 pub mod prompt;
 mod replies;
 pub mod tongue;
+pub mod topic;
 pub mod turn;
 pub mod vad;
 pub mod wake;

@@ -23,6 +23,7 @@ use troika_vehicle::catalogue::{Call, Catalogue};
 use crate::{replies::Replies, tongue::Tongue};
 use templates::Templates;
 pub use templates::TemplatesError;
+pub(crate) use words::Topics;
 pub use words::Words;
 
 /// What an utterance is.

@@ -36,6 +36,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The bridge to the cloud: what the link is like, and who answers.
     ("troika-link", &["troika-kit", "troika-msgs"]),
     ("troika-router", &["troika-kit", "troika-link", "troika-msgs"]),
+    // The dialogue's process: what puts those together.
+    (
+        "troika-bridge",
+        &[
+            "troika-dialogue",
+            "troika-host",
+            "troika-kit",
+            "troika-link",
+            "troika-msgs",
+            "troika-router",
+            "troika-transport-open",
+        ],
+    ),
     // ROS 2's command line: text in, rules and values out.
     ("troika-ros-args", &[]),
     // Transports know the kit and their own API; never a node, never the host.

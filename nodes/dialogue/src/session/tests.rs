@@ -15,7 +15,7 @@ mock! {
 mock! {
     Model {}
     impl LocalModel for Model {
-        fn shadow(&mut self, text: &str);
+        fn shadow(&mut self, messages: &[Message], text: &str);
         fn go_on(&mut self, stream: u64, messages: &[Message], so_far: &str);
         fn stop(&mut self, stream: u64);
     }
@@ -59,7 +59,12 @@ fn the_next_question_goes_to_the_cloud_again_with_what_the_vehicle_said() {
         .times(1)
         .in_sequence(&mut order)
         .return_const(());
-    model.expect_shadow().with(eq("It is open. Drive al")).times(1).in_sequence(&mut order).return_const(());
+    model
+        .expect_shadow()
+        .withf(|_, text| text == "It is open. Drive al")
+        .times(1)
+        .in_sequence(&mut order)
+        .return_const(());
     model
         .expect_go_on()
         .withf(|stream, messages, so_far| {
@@ -85,7 +90,7 @@ fn the_next_question_goes_to_the_cloud_again_with_what_the_vehicle_said() {
         .in_sequence(&mut order)
         .return_const(());
     let mut session = session(service, model, MockNavigation::new());
-    session.ask(at(0), "Where?", at(30_000), true);
+    session.ask(at(0), "Where?", at(30_000), true, Audience::Cloud);
     session.cloud(at(100), 1, text("It is open. Drive al"));
     session.cloud(at(110), 1, FromCloud::Failed(Fault::Reset("by peer".into())));
     session.local(at(200), 2, FromLocal::Text("along the river.".into()));
@@ -94,7 +99,7 @@ fn the_next_question_goes_to_the_cloud_again_with_what_the_vehicle_said() {
         (end(&said).tier, end(&said).said.as_str()),
         (Tier::Local, "It is open. Drive along the river.")
     );
-    session.ask(at(9_000), "And then?", at(30_000), true);
+    session.ask(at(9_000), "And then?", at(30_000), true, Audience::Cloud);
     assert_eq!(session.counts().handed_over, 1);
 }
 
@@ -106,7 +111,7 @@ fn a_service_that_fails_three_times_is_left_alone() {
     let mut session = session(service, model, MockNavigation::new());
     for turn in 0..4 {
         let stream = turn * 2 + 1;
-        session.ask(at(turn), "Where?", at(30_000), true);
+        session.ask(at(turn), "Where?", at(30_000), true, Audience::Cloud);
         session.cloud(at(turn), stream, FromCloud::Failed(Fault::Server { status: 500, retry_after: None }));
         let local = if turn < 3 { stream + 1 } else { stream };
         session.local(at(turn), local, FromLocal::Text("I do not know.".into()));
@@ -135,7 +140,7 @@ fn a_call_for_a_vehicle_function_is_refused_and_the_model_is_told() {
         .times(1)
         .return_const(());
     let mut session = session(service, MockModel::new(), tools);
-    session.ask(at(0), "Open the window", at(30_000), true);
+    session.ask(at(0), "Open the window", at(30_000), true, Audience::Cloud);
     session.cloud(at(10), 1, FromCloud::Tools(vec![call]));
     assert_eq!((session.counts().calls, session.counts().calls_refused), (0, 1));
 }
@@ -159,9 +164,9 @@ fn a_new_question_ends_the_one_before_and_its_socket() {
         .return_const(());
     model.expect_shadow().return_const(());
     let mut session = session(service, model, MockNavigation::new());
-    session.ask(at(0), "Where?", at(30_000), true);
+    session.ask(at(0), "Where?", at(30_000), true, Audience::Cloud);
     session.cloud(at(10), 1, text("It is"));
-    let said = session.ask(at(20), "No, how far?", at(30_000), true);
+    let said = session.ask(at(20), "No, how far?", at(30_000), true, Audience::Cloud);
     assert_eq!(end(&said).cut, Some(Reason::Cancelled));
     assert!(session.cloud(at(30), 1, text(" open. ")).is_empty());
 }
@@ -172,7 +177,7 @@ fn without_a_link_the_cloud_is_not_asked() {
     model.expect_go_on().withf(|_, _, so_far| so_far.is_empty()).times(1).return_const(());
     let mut session = session(service, model, MockNavigation::new());
     session.link(at(0), false);
-    session.ask(at(1), "Where?", at(30_000), true);
+    session.ask(at(1), "Where?", at(30_000), true, Audience::Cloud);
 }
 
 #[test]
@@ -184,21 +189,24 @@ fn a_trial_that_the_link_ended_is_made_again() {
     // No model on the vehicle; a turn that is not answered ends so.
     let mut session = Session::new(Manner::default(), Box::new(service), None, Box::new(tools));
     for (turn, stream) in [1, 2, 3].into_iter().enumerate() {
-        session.ask(at(turn as u64), "Where?", at(30_000), true);
+        session.ask(at(turn as u64), "Where?", at(30_000), true, Audience::Cloud);
         session.cloud(at(turn as u64), stream, FromCloud::Failed(Fault::PaymentRequired));
         if turn < 2 {
             session.breaker.succeeded();
         }
     }
-    let said = session.ask(at(100), "Where?", at(30_000), true);
+    let said = session.ask(at(100), "Where?", at(30_000), true, Audience::Cloud);
     assert_eq!(end(&said).cut, Some(Reason::BreakerOpen));
-    session.ask(at(301_000), "Where?", at(330_000), true);
+    session.ask(at(301_000), "Where?", at(330_000), true, Audience::Cloud);
     let said = session.link(at(301_100), false);
     assert_eq!(end(&said).cut, Some(Reason::LinkGone));
     session.link(at(301_200), true);
-    session.ask(at(301_300), "Where?", at(331_000), true);
+    session.ask(at(301_300), "Where?", at(331_000), true, Audience::Cloud);
     let said = session.tick(at(303_800));
     assert_eq!(end(&said).cut, Some(Reason::FirstTokenLate));
-    assert!(session.ask(at(303_900), "Where?", at(331_000), true).len() == 1, "one trial failed: open again");
+    assert!(
+        session.ask(at(303_900), "Where?", at(331_000), true, Audience::Cloud).len() == 1,
+        "one trial failed: open again"
+    );
     assert_eq!(session.counts().handed_over, 0);
 }

@@ -10,8 +10,8 @@ use std::{
 use crate::service::{Does, Saw, Service, call, event};
 use tempfile::TempDir;
 use troika_dialogue::{
-    CloudConfig, End, FromCloud, FromLocal, HttpUpstream, LocalModel, Manner, Navigation, Pace, Said,
-    Session, Situation, Town, chat::Message,
+    Audience, CloudConfig, End, FromCloud, FromLocal, HttpUpstream, LocalModel, Manner, Navigation, Pace,
+    Said, Session, Situation, Town, chat::Message,
 };
 use troika_kit::Time;
 
@@ -27,7 +27,7 @@ enum Heard {
 struct Reader(mpsc::Sender<Heard>);
 
 impl LocalModel for Reader {
-    fn shadow(&mut self, text: &str) {
+    fn shadow(&mut self, _: &[Message], text: &str) {
         assert!(TEXT.contains(text));
     }
     fn go_on(&mut self, stream: u64, _: &[Message], so_far: &str) {
@@ -75,8 +75,13 @@ impl Car {
     /// Asks, and hears the answer to its end.
     fn asks(&mut self) -> (String, End) {
         let now = self.now();
-        let mut said =
-            self.session.ask(now, "How do I get to the Old Mill Cafe?", now + Duration::from_secs(20), true);
+        let mut said = self.session.ask(
+            now,
+            "How do I get to the Old Mill Cafe?",
+            now + Duration::from_secs(20),
+            true,
+            Audience::Cloud,
+        );
         let mut text = String::new();
         loop {
             for one in said.drain(..) {

@@ -99,7 +99,11 @@ pub(crate) fn on(
     let mut host = Host::new(host_options, transport);
     let mut node = NodeOptions::new(format!("{}_command", config.name));
     node.namespace.clone_from(&config.namespace);
-    host.spawn(CommandNode::new(stages::cascade(config)?, config.language), node)?;
+    let commands = CommandNode::new(stages::cascade(config)?, config.language);
+    host.spawn(
+        if config.dialogue { commands.with_dialogue(config.spoken_language) } else { commands },
+        node,
+    )?;
     let clock = host.clock();
     let edge = host.handle().edge(&config.namespace, &config.name)?;
     let (tell, told) = sync_channel(TOLD);

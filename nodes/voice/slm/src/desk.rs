@@ -19,7 +19,7 @@ use troika_voice::{
 };
 
 use crate::{
-    engine::{Engine, Progress, Task},
+    engine::{Engine, Progress, Prompt, Task},
     prompt::{Holding, Prompts},
 };
 
@@ -28,14 +28,22 @@ pub const TEXT_BYTES: usize = 512;
 /// Of bytes of a request's id.
 const ID_BYTES: usize = 128;
 /// How long a request without a deadline is worked on. A command is of no use later; an answer may be listened to while it comes.
-const DEADLINES: [Duration; 3] =
-    [Duration::from_millis(1500), Duration::from_millis(1500), Duration::from_secs(6)];
+const DEADLINES: [Duration; 4] = [
+    Duration::from_millis(1500),
+    Duration::from_millis(1500),
+    Duration::from_secs(6),
+    Duration::from_secs(12),
+];
 /// Forward passes that an answer may take: the longest commands (three calls) have 60 tokens.
 const MOST_PASSES: u32 = 96;
-/// Sentences of an answer.
+/// Bytes of what tools told, and of an answer's beginning that is gone on from.
+pub const TOLD_BYTES: usize = 2048;
+/// Sentences of an answer, and of one that goes on.
 const SENTENCES: usize = 2;
-/// Passes between two parts of an answer that are told: about a word or two each.
+const SENTENCES_TO_GO_ON: usize = 3;
+/// Passes between two parts of an answer that are told: about a word or two each; of one that goes on, somebody waits for each word.
 const PART: u32 = 4;
+const PART_TO_GO_ON: u32 = 2;
 
 /// The requests in hand.
 pub struct Desk {
@@ -55,8 +63,18 @@ struct Job {
     task: Task,
     text: String,
     context: String,
+    so_far: String,
+    /// It is only read: nothing is told of it.
+    read_only: bool,
     asked: Time,
     due: Time,
+}
+
+impl Job {
+    /// What is told of the model's words: of what goes on the space before the next word too.
+    fn shown<'a>(&self, text: &'a str) -> &'a str {
+        if self.so_far.is_empty() { text.trim() } else { text.trim_end() }
+    }
 }
 
 /// The request that the model works on.
@@ -99,7 +117,10 @@ impl Desk {
     pub fn end(&mut self, now: Time, status: u8, reason: &str) -> Vec<LanguageReply> {
         let running = self.running.take().map(|running| running.job);
         let jobs: Vec<Job> = running.into_iter().chain(self.waiting.drain(..)).collect();
-        jobs.iter().map(|job| self.reply(now, job, status, "", 0.0, reason)).collect()
+        jobs.iter()
+            .filter(|job| !job.read_only)
+            .map(|job| self.reply(now, job, status, "", 0.0, reason))
+            .collect()
     }
 
     /// A request came at `now`.
@@ -114,6 +135,7 @@ impl Desk {
             LanguageRequest::INTERPRET => Some(Task::Interpret),
             LanguageRequest::REWRITE => Some(Task::Rewrite),
             LanguageRequest::ANSWER => Some(Task::Answer),
+            LanguageRequest::READ_ALONG | LanguageRequest::CONTINUE => Some(Task::Continue),
             _ => None,
         };
         let limit = match Duration::from(request.deadline.clone()) {
@@ -123,23 +145,39 @@ impl Desk {
         let id = request.request_id.chars().take(ID_BYTES).collect();
         let task_or_any = task.unwrap_or(Task::Answer);
         let (text, context) = (request.text.clone(), request.context.clone());
-        let job = Job { id, task: task_or_any, text, context, asked, due: asked + limit };
+        let read_only = request.task == LanguageRequest::READ_ALONG;
+        let so_far = request.so_far.clone();
+        let job = Job { id, task: task_or_any, text, context, so_far, read_only, asked, due: asked + limit };
         if let Some(reason) = self.objection(task, &job) {
             return vec![self.reply(now, &job, LanguageReply::UNAVAILABLE, "", 0.0, &reason)];
+        }
+        if job.read_only && self.goes_on() {
+            // The answer is being made already.
+            return Vec::new();
         }
         let mut replies = Vec::new();
         let newer = "a newer request for the same task took its place";
         if self.running.as_ref().is_some_and(|running| running.job.task == job.task)
             && let Some(Running { job: old, text, .. }) = self.running.take()
+            && !old.read_only
         {
             replies.push(self.reply(now, &old, LanguageReply::CANCELLED, text.trim(), 0.0, newer));
         }
         if let Some(at) = self.waiting.iter().position(|old| old.task == job.task)
             && let Some(old) = self.waiting.remove(at)
+            && !old.read_only
         {
             replies.push(self.reply(now, &old, LanguageReply::CANCELLED, "", 0.0, newer));
         }
-        self.waiting.push_back(job);
+        // Nobody waits for what is only read; what was read of it stays read.
+        if let Some(Running { job: reading, .. }) = self.running.take_if(|running| running.job.read_only) {
+            self.waiting.push_back(reading);
+        }
+        let before = self.waiting.iter().position(|waiting| waiting.read_only);
+        match before {
+            Some(at) if !job.read_only => self.waiting.insert(at, job),
+            _ => self.waiting.push_back(job),
+        }
         replies
     }
 
@@ -157,8 +195,18 @@ impl Desk {
         if job.task == Task::Rewrite && job.context.trim().is_empty() {
             return Some("a follow-up needs its context: what was said and done before".to_owned());
         }
-        let too_long = job.text.len() > TEXT_BYTES || job.context.len() > TEXT_BYTES;
-        too_long.then(|| format!("text and context have at most {TEXT_BYTES} bytes each"))
+        let context = if job.task == Task::Continue { TOLD_BYTES } else { TEXT_BYTES };
+        let too_long =
+            job.text.len() > TEXT_BYTES || job.context.len() > context || job.so_far.len() > TOLD_BYTES;
+        too_long.then(|| {
+            format!("text has at most {TEXT_BYTES} bytes, context {context} and so_far {TOLD_BYTES}")
+        })
+    }
+
+    /// Whether an answer that goes on is in hand.
+    fn goes_on(&self) -> bool {
+        let running = self.running.iter().map(|running| &running.job);
+        running.chain(&self.waiting).any(|job| job.task == Task::Continue && !job.read_only)
     }
 
     fn cancel(&mut self, now: Time, id: &str) -> Vec<LanguageReply> {
@@ -166,11 +214,15 @@ impl Desk {
         if self.running.as_ref().is_some_and(|running| running.job.id == id)
             && let Some(Running { job, text, .. }) = self.running.take()
         {
-            return vec![self.reply(now, &job, LanguageReply::CANCELLED, text.trim(), 0.0, reason)];
+            let silent = job.read_only;
+            let told = self.reply(now, &job, LanguageReply::CANCELLED, text.trim(), 0.0, reason);
+            return if silent { Vec::new() } else { vec![told] };
         }
         let at = self.waiting.iter().position(|job| job.id == id);
         // One that is not in hand was answered already, and its answer is on the way.
-        let Some(job) = at.and_then(|at| self.waiting.remove(at)) else { return Vec::new() };
+        let Some(job) = at.and_then(|at| self.waiting.remove(at)).filter(|job| !job.read_only) else {
+            return Vec::new();
+        };
         vec![self.reply(now, &job, LanguageReply::CANCELLED, "", 0.0, reason)]
     }
 
@@ -183,8 +235,15 @@ impl Desk {
                 replies.push(self.reply(now, &job, LanguageReply::DONE, &text, 1.0, "it asks for an act"));
                 return replies;
             }
-            let prompt =
-                self.prompts.request(Catalogue::built_in(), self.holding, job.task, &job.text, &job.context);
+            let prompt = match job.task {
+                Task::Continue => Prompt {
+                    read_only: job.read_only,
+                    ..self.prompts.going_on(&job.text, &job.context, &job.so_far)
+                },
+                task => {
+                    self.prompts.request(Catalogue::built_in(), self.holding, task, &job.text, &job.context)
+                }
+            };
             if let Err(error) = engine.begin(&prompt) {
                 let told = error.to_string();
                 replies.push(self.reply(now, &job, LanguageReply::UNAVAILABLE, "", 0.0, &told));
@@ -201,7 +260,9 @@ impl Desk {
                 return replies;
             }
             Ok(Progress::End) => {
-                replies.push(self.finish(now, running));
+                if !running.job.read_only {
+                    replies.push(self.finish(now, running));
+                }
                 return replies;
             }
             Ok(Progress::Reading) => {}
@@ -211,20 +272,23 @@ impl Desk {
                 running.logarithms.0 += probability.max(f64::MIN_POSITIVE).ln();
                 running.logarithms.1 += 1;
                 running.passes += 1;
-                if running.job.task == Task::Answer {
+                let goes_on = running.job.task == Task::Continue;
+                if matches!(running.job.task, Task::Answer | Task::Continue) {
                     if self.prompts.claims_an_act(running.text.trim()) {
                         let refusal = self.prompts.refusal();
                         let why = "the answer would have claimed an act";
                         replies.push(self.reply(now, &running.job, LanguageReply::DONE, refusal, 1.0, why));
                         return replies;
                     }
-                    if let Some(whole) = whole_sentences(&running.text) {
+                    let sentences = if goes_on { SENTENCES_TO_GO_ON } else { SENTENCES };
+                    if let Some(whole) = whole_sentences(&running.text, sentences) {
                         running.text.truncate(whole);
                         replies.push(self.finish(now, running));
                         return replies;
                     }
-                    if running.passes.is_multiple_of(PART) && running.text.trim().len() > running.told {
-                        let told = running.text.trim().to_owned();
+                    let part = if goes_on { PART_TO_GO_ON } else { PART };
+                    if running.passes.is_multiple_of(part) && running.text.trim().len() > running.told {
+                        let told = running.job.shown(&running.text).to_owned();
                         running.told = told.len();
                         replies.push(self.reply(now, &running.job, LanguageReply::PARTIAL, &told, 0.0, ""));
                     }
@@ -245,11 +309,15 @@ impl Desk {
         let mut replies = Vec::new();
         if self.running.as_ref().is_some_and(|running| running.job.due <= now)
             && let Some(Running { job, text, .. }) = self.running.take()
+            && !job.read_only
         {
-            replies.push(self.reply(now, &job, LanguageReply::LATE, text.trim(), 0.0, reason));
+            replies.push(self.reply(now, &job, LanguageReply::LATE, job.shown(&text), 0.0, reason));
         }
         while let Some(at) = self.waiting.iter().position(|job| job.due <= now) {
             let Some(job) = self.waiting.remove(at) else { break };
+            if job.read_only {
+                continue;
+            }
             replies.push(self.reply(now, &job, LanguageReply::LATE, "", 0.0, reason));
         }
         replies
@@ -267,11 +335,12 @@ impl Desk {
 
     fn finish(&self, now: Time, running: Running) -> LanguageReply {
         let Running { job, text, probability, logarithms: (sum, count), .. } = running;
-        let text = text.trim();
-        if job.task == Task::Answer {
+        let text = job.shown(&text);
+        if matches!(job.task, Task::Answer | Task::Continue) {
             // A product over twenty free words says little: the mean of a word does.
             let confidence = if count > 0 { (sum / f64::from(count)).exp() } else { 0.0 };
-            if text.is_empty() {
+            // What goes on may find that all was said.
+            if text.is_empty() && job.so_far.is_empty() {
                 return self.reply(now, &job, LanguageReply::UNAVAILABLE, "", 0.0, "the model said nothing");
             }
             return self.reply(now, &job, LanguageReply::DONE, text, confidence, "");
@@ -311,8 +380,8 @@ impl Desk {
     }
 }
 
-/// How many bytes an answer has, once it is complete: [`SENTENCES`] of them, a line's end, or when it runs in circles.
-fn whole_sentences(text: &str) -> Option<usize> {
+/// How many bytes an answer has, once it is complete: so many sentences, a line's end, or when it runs in circles.
+fn whole_sentences(text: &str, most: usize) -> Option<usize> {
     let begin = text.len() - text.trim_start().len();
     let mut count = 0;
     let mut letters = text[begin..].char_indices().peekable();
@@ -325,7 +394,7 @@ fn whole_sentences(text: &str) -> Option<usize> {
         // "3.5" goes on, and so does "Dr. Who": a title is short and begins with a capital.
         if matches!(letter, '.' | '!' | '?') && followed && !is_title(&text[..at]) {
             count += 1;
-            if count == SENTENCES {
+            if count == most {
                 return Some(at + letter.len_utf8());
             }
         }

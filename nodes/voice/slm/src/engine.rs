@@ -10,11 +10,13 @@ pub enum Task {
     Rewrite,
     /// A question to a sentence or two.
     Answer,
+    /// The beginning of an answer that somebody else gave, to its end.
+    Continue,
 }
 
 impl Task {
     /// All of them.
-    pub const ALL: [Task; 3] = [Task::Interpret, Task::Rewrite, Task::Answer];
+    pub const ALL: [Task; 4] = [Task::Interpret, Task::Rewrite, Task::Answer, Task::Continue];
 }
 
 /// A piece of what stands before the answer.
@@ -35,6 +37,8 @@ pub struct Prompt {
     pub pieces: Vec<Piece>,
     /// GBNF with the root `root`; without one anything may be answered.
     pub grammar: Option<String>,
+    /// It is read and nothing is said: what goes on from it later begins at once.
+    pub read_only: bool,
 }
 
 /// What one step of the model gave.
@@ -77,7 +81,7 @@ pub enum EngineError {
 /// A model that answers.
 #[cfg_attr(test, mockall::automock)]
 pub trait Engine {
-    /// Begins a request; what went before is forgotten, but for the task's beginning. Nothing is evaluated yet.
+    /// Begins a request; what went before is forgotten, but for what this one begins with too. Nothing is evaluated yet.
     ///
     /// # Errors
     /// When it does not fit, or its grammar is none.

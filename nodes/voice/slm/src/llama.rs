@@ -28,6 +28,8 @@ const CHUNK: usize = 32;
 const ROOM: u32 = 512;
 /// Of that, what an answer may take.
 const ANSWER: usize = 192;
+/// Room of an answer that goes on: what tools told and what was said already stand before it.
+const ROOM_TO_GO_ON: u32 = 1_792;
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +101,10 @@ struct Room<'w> {
     context: LlamaContext<'w>,
     /// Tokens of the beginning.
     beginning: usize,
+    /// Tokens behind it that the model has seen: of the last request, and of the answer to it.
+    seen: Vec<LlamaToken>,
+    /// Tokens that there is room for behind the beginning.
+    room: usize,
 }
 
 /// A request in work.
@@ -107,14 +113,14 @@ struct Run {
     grammar: Option<LlamaSampler>,
     /// Tokens that the model has not seen yet.
     pending: Vec<LlamaToken>,
-    /// Tokens that it has seen.
-    seen: usize,
     /// What the grammar allows next; none without one.
     allowed: Option<Vec<LlamaToken>>,
     /// Bytes that make no letter yet.
     bytes: Vec<u8>,
     /// Nothing follows.
     over: bool,
+    /// It is read and nothing is said.
+    read_only: bool,
 }
 
 impl<'w> Llama<'w> {
@@ -134,9 +140,10 @@ impl<'w> Llama<'w> {
         let mut desks = Vec::new();
         for task in Task::ALL {
             let beginning = vocabulary.tokenize(prompts.beginning(task).as_bytes(), true, true);
-            let room = u32::try_from(beginning.len()).map_err(|error| told(error.to_string()))? + ROOM;
+            let room = if task == Task::Continue { ROOM_TO_GO_ON } else { ROOM };
+            let all = u32::try_from(beginning.len()).map_err(|error| told(error.to_string()))? + room;
             let params = LlamaContextParams::default()
-                .with_n_ctx(NonZeroU32::new(room))
+                .with_n_ctx(NonZeroU32::new(all))
                 .with_n_batch(CHUNK as u32)
                 .with_n_ubatch(CHUNK as u32)
                 .with_n_threads(i32::from(threads.max(1)))
@@ -155,7 +162,7 @@ impl<'w> Llama<'w> {
                 }
                 read(&mut context, chunk, index * CHUNK, false).map_err(|error| told(error.to_string()))?;
             }
-            desks.push(Room { context, beginning: beginning.len() });
+            desks.push(Room { context, beginning: beginning.len(), seen: Vec::new(), room: room as usize });
         }
         Ok(Llama { weights, desks, pieces, run: None })
     }
@@ -243,7 +250,7 @@ impl Engine for Llama<'_> {
                 Piece::Theirs(text) => vocabulary.tokenize(text.as_bytes(), false, false),
             })
             .collect();
-        let room = ROOM as usize - ANSWER;
+        let room = self.desks[prompt.task as usize].room - ANSWER;
         if pending.len() > room {
             return Err(EngineError::TooLong { tokens: pending.len(), room });
         }
@@ -256,12 +263,19 @@ impl Engine for Llama<'_> {
         };
         let task = prompt.task;
         let desk = &mut self.desks[task as usize];
-        let beginning = u32::try_from(desk.beginning).map_err(|error| EngineError::Run(error.to_string()))?;
+        // What it has seen already need not be read again; the last token must be, for what follows it.
+        let alike = desk.seen.iter().zip(&pending).take_while(|(a, b)| a == b).count();
+        let kept = alike.min(if prompt.read_only { pending.len() } else { pending.len().saturating_sub(1) });
+        let from =
+            u32::try_from(desk.beginning + kept).map_err(|error| EngineError::Run(error.to_string()))?;
         desk.context
-            .kv_cache_seq_rm(0, Some(beginning), None)
+            .kv_cache_seq_rm(0, Some(from), None)
             .map_err(|error| EngineError::Run(error.to_string()))?;
-        let seen = desk.beginning;
-        let mut run = Run { task, grammar, pending, seen, allowed: None, bytes: Vec::new(), over: false };
+        desk.seen.truncate(kept);
+        let pending = pending[kept..].to_vec();
+        let read_only = prompt.read_only;
+        let mut run =
+            Run { task, grammar, pending, allowed: None, bytes: Vec::new(), over: false, read_only };
         run.bytes = self.follow(&mut run);
         self.run = Some(run);
         Ok(())
@@ -279,13 +293,22 @@ impl Engine for Llama<'_> {
             return Ok(Progress::Text { text, probability: 1.0, allowed: 1.0 });
         }
         let desk = &mut self.desks[run.task as usize];
-        if run.seen + run.pending.len() >= desk.beginning + ROOM as usize {
-            return Err(EngineError::TooLong { tokens: run.seen + run.pending.len(), room: ROOM as usize });
+        if run.pending.is_empty() {
+            // All of it was read before.
+            return Ok(Progress::End);
+        }
+        let tokens = desk.seen.len() + run.pending.len();
+        if tokens >= desk.room {
+            return Err(EngineError::TooLong { tokens, room: desk.room });
         }
         let chunk: Vec<LlamaToken> = run.pending.drain(..run.pending.len().min(CHUNK)).collect();
-        read(&mut desk.context, &chunk, run.seen, run.pending.is_empty())
+        let says = run.pending.is_empty() && !run.read_only;
+        read(&mut desk.context, &chunk, desk.beginning + desk.seen.len(), says)
             .map_err(|error| EngineError::Run(error.to_string()))?;
-        run.seen += chunk.len();
+        desk.seen.extend(chunk);
+        if run.pending.is_empty() && run.read_only {
+            return Ok(Progress::End);
+        }
         if !run.pending.is_empty() {
             self.run = Some(run);
             return Ok(Progress::Reading);

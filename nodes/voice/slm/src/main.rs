@@ -35,6 +35,12 @@ struct Arguments {
     /// Answers a question in a sentence or two.
     #[arg(long, value_name = "TEXT", group = "request")]
     ask: Option<String>,
+    /// Answers a question, going on from --so-far with what --context tells, as when the cloud is lost.
+    #[arg(long, value_name = "TEXT", group = "request")]
+    go_on: Option<String>,
+    /// With --go-on: the answer's beginning.
+    #[arg(long, value_name = "TEXT", requires = "go_on")]
+    so_far: Option<String>,
     /// With --rewrite what was said and done (`words => name slot=value`); with --interpret candidates, separated by commas.
     #[arg(long, value_name = "TEXT", requires = "request")]
     context: Option<String>,
@@ -115,6 +121,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         (&arguments.interpret, LanguageRequest::INTERPRET),
         (&arguments.rewrite, LanguageRequest::REWRITE),
         (&arguments.ask, LanguageRequest::ANSWER),
+        (&arguments.go_on, LanguageRequest::CONTINUE),
     ]
     .into_iter()
     .find_map(|(text, task)| text.as_ref().map(|text| (text.clone(), task)));
@@ -244,6 +251,7 @@ fn one(
         task,
         text,
         context: arguments.context.clone().unwrap_or_default(),
+        so_far: arguments.so_far.clone().unwrap_or_default(),
         deadline: Duration::from_secs(60).into(),
     };
     let mut told = 0;
@@ -281,6 +289,7 @@ fn lines(desk: &mut Desk, llama: &mut Llama<'_>) -> anyhow::Result<()> {
             task: if line.ask { LanguageRequest::ANSWER } else { LanguageRequest::INTERPRET },
             text: line.text,
             context: line.context,
+            so_far: String::new(),
             deadline: Duration::from_secs(60).into(),
         };
         let (reply, ms) = measure::ask(desk, llama, &request, &mut |_| {});

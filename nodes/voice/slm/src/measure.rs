@@ -71,6 +71,7 @@ pub fn interpret(
             task: LanguageRequest::INTERPRET,
             text: case.utterance.clone(),
             context: candidates(case),
+            so_far: String::new(),
             deadline: limit.into(),
         };
         let (reply, ms) = ask(desk, engine, &request, &mut |_| {});
@@ -136,6 +137,7 @@ pub fn answers(
             task: LanguageRequest::ANSWER,
             text: question.to_owned(),
             context: String::new(),
+            so_far: String::new(),
             deadline: Duration::from_secs(60).into(),
         };
         let (reply, _) = ask(desk, engine, &request, &mut |_| {});
@@ -175,7 +177,8 @@ pub fn ask(
 pub fn speed(llama: &mut crate::llama::Llama<'_>) -> Result<[f64; 2], EngineError> {
     let long = "The road goes ever on and on, down from the door where it began. ".repeat(16);
     let read = llama.tokens(&long).1;
-    let prompt = Prompt { task: Task::Answer, pieces: vec![Piece::Theirs(long)], grammar: None };
+    let prompt =
+        Prompt { task: Task::Answer, pieces: vec![Piece::Theirs(long)], grammar: None, read_only: false };
     let mut rates = [0.0; 2];
     let begin = Instant::now();
     llama.begin(&prompt)?;

@@ -14,6 +14,15 @@ pub struct Prompts {
     interpret: Interpret,
     rewrite: Rewrite,
     answer: Answer,
+    r#continue: Continue,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Continue {
+    system: String,
+    told: String,
+    asked: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -93,6 +102,9 @@ impl Prompts {
             Task::Answer => {
                 format!("<|im_start|>system\n{}<|im_end|>\n<|im_start|>user\n", self.answer.system)
             }
+            Task::Continue => {
+                format!("<|im_start|>system\n{}<|im_end|>\n<|im_start|>user\n", self.r#continue.system)
+            }
         }
     }
 
@@ -121,7 +133,7 @@ impl Prompts {
                     Piece::Theirs(format!(" {text}")),
                     Piece::Ours(format!("\n{}", self.interpret.answer)),
                 ];
-                Prompt { task, pieces, grammar: framed(&proposed, &[&text]) }
+                Prompt { task, pieces, grammar: framed(&proposed, &[&text]), read_only: false }
             }
             Task::Rewrite => {
                 // What was done says which functions a follow-up can be about.
@@ -138,14 +150,37 @@ impl Prompts {
                 ];
                 // A number that was said may be a difference ("two degrees more").
                 let frame = Frame { functions: &names, said: &[&text, &context], said_numbers: false };
-                Prompt { task, pieces, grammar: Some(grammar::of(catalogue, &frame)) }
+                Prompt { task, pieces, grammar: Some(grammar::of(catalogue, &frame)), read_only: false }
             }
             Task::Answer => {
                 let pieces =
                     vec![Piece::Theirs(text), Piece::Ours("<|im_end|>\n<|im_start|>assistant\n".to_owned())];
-                Prompt { task, pieces, grammar: None }
+                Prompt { task, pieces, grammar: None, read_only: false }
             }
+            Task::Continue => self.going_on(&text, &context, ""),
         }
+    }
+
+    /// An answer that goes on from `so_far`; `context`: what tools told of the question.
+    pub fn going_on(&self, text: &str, context: &str, so_far: &str) -> Prompt {
+        let (text, context) = (one_line(text), one_line(context));
+        let Continue { told, asked, .. } = &self.r#continue;
+        let mut pieces = Vec::new();
+        if !context.is_empty() {
+            pieces.extend([
+                Piece::Ours(format!("{told} ")),
+                Piece::Theirs(context),
+                Piece::Ours("\n".into()),
+            ]);
+        }
+        pieces.extend([
+            Piece::Ours(format!("{asked} ")),
+            Piece::Theirs(text),
+            Piece::Ours("<|im_end|>\n<|im_start|>assistant\n".to_owned()),
+            // The model's words bring the space before them.
+            Piece::Theirs(so_far.trim_end().to_owned()),
+        ]);
+        Prompt { task: Task::Continue, pieces, grammar: None, read_only: false }
     }
 
     /// What is answered to one who wants something done.

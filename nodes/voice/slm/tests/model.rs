@@ -44,6 +44,7 @@ fn request(task: u8, text: &str, context: &str) -> LanguageRequest {
         task,
         text: text.to_owned(),
         context: context.to_owned(),
+        so_far: String::new(),
         deadline: Duration::from_secs(60).into(),
     }
 }
@@ -136,6 +137,7 @@ fn a_deadline_holds_to_within_a_pass() {
     const DEADLINE: Duration = Duration::from_millis(60);
     let mut llama = llama();
     let asked = LanguageRequest {
+        so_far: String::new(),
         deadline: DEADLINE.into(),
         ..request(
             LanguageRequest::INTERPRET,

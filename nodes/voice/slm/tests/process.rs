@@ -92,6 +92,7 @@ impl Peer {
                 task: LanguageRequest::INTERPRET,
                 text: text.to_owned(),
                 context: String::new(),
+                so_far: String::new(),
                 deadline: Duration::from_secs(60).into(),
             };
             requests.send(&request).expect("sent");

@@ -8,6 +8,8 @@
 //!   believes in an act that did not happen. It takes the place of the acknowledgement of its utterance that still waits.
 //! - Somebody begins to speak: silence (barge-in), and what waits is dropped, failures apart. Nothing begins until that has
 //!   ended, or [`LONGEST_TURN`] has passed, for when the end was lost.
+//! - An answer of the dialogue comes sentence by sentence: what still waits of it grows, so that none of it is one too many, and
+//!   none is stale while what came before it is being said.
 //! - At most [`MOST`] wait; the oldest goes first, failures last. What waited for too long is dropped.
 
 use std::collections::VecDeque;
@@ -105,6 +107,16 @@ impl Turns {
             }
             self.drop_waiting(|turn| !same(turn) && !turn.failure);
         }
+        if reply.kind == VoiceReply::DIALOGUE
+            && let Some(before) = self.waiting.back_mut().filter(|turn| same(turn))
+            && before.kind == VoiceReply::DIALOGUE
+            && before.text.len() + text.len() < LONGEST_TEXT
+        {
+            before.text.push(' ');
+            before.text.push_str(&text);
+            before.since = now;
+            return;
+        }
         self.last += 1;
         self.waiting.push_back(Turn {
             number: self.last,
@@ -156,6 +168,14 @@ impl Turns {
         if let Some(why) = self.hush.take() {
             self.saying = None;
             return Some(Act::Hush(why));
+        }
+        if let Some(saying) = &self.saying {
+            // The rest of an answer waits for its beginning.
+            let rest = self
+                .waiting
+                .iter_mut()
+                .filter(|turn| turn.kind == VoiceReply::DIALOGUE && turn.utterance_id == saying.utterance_id);
+            rest.for_each(|turn| turn.since = now);
         }
         self.drop_waiting(|turn| now.since(turn.since) > if turn.failure { STALE_FAILURE } else { STALE });
         if self.talking.is_some_and(|since| now.since(since) > LONGEST_TURN) {

@@ -28,6 +28,7 @@ struct Answer {
     replies: Vec<VoiceReply>,
     requests: Vec<LanguageRequest>,
     understood: Vec<Understanding>,
+    dialogue: Vec<DialogueRequest>,
 }
 
 impl Driver {
@@ -87,6 +88,7 @@ impl Driver {
             replies: outputs.reply.sent().to_vec(),
             requests: outputs.language.sent().to_vec(),
             understood: outputs.understanding.sent().to_vec(),
+            dialogue: outputs.dialogue.sent().to_vec(),
         }
     }
 
@@ -292,4 +294,23 @@ fn a_fault_lets_a_question_go() {
     let tick = Tick { seq: 9, release: driver.now, now: driver.now, level: 0 };
     driver.node.fall_back(&tick, &Fault::Model("test"), &mut Outputs::default());
     assert_eq!(functions(&driver.says("yes")), [""; 0]);
+}
+
+#[test]
+fn what_is_no_vehicle_function_goes_to_the_dialogue_with_what_it_is_about_and_who_answers_speaks() {
+    let node = CommandNode::new(Cascade::new(Matcher::english(), None), true).with_dialogue(Tongue::English);
+    let mut driver = Driver::with(node, 50.0);
+    let first = driver.says("when would i be at the railway museum");
+    let [asked] = &first.dialogue[..] else { panic!("one request: {:?}", first.replies) };
+    assert_eq!((asked.task, asked.privacy), (DialogueRequest::NAVIGATION, DialogueRequest::PUBLIC));
+    assert!(
+        first.replies.is_empty() && first.requests.is_empty(),
+        "the dialogue speaks: {:?}",
+        first.replies
+    );
+    let second = driver.says("who built it");
+    assert_eq!(second.dialogue[0].conversation_id, asked.conversation_id, "they belong together");
+    assert_eq!(functions(&driver.says("open my window")), ["window.move"], "functions do not go there");
+    driver.waits(CONVERSATION_WITHIN + Duration::from_secs(1));
+    assert_ne!(driver.says("who built it").dialogue[0].conversation_id, asked.conversation_id);
 }

@@ -50,6 +50,22 @@ pub struct Words {
     pub(super) contractions: BTreeMap<String, String>,
     pub(super) suffix: Vec<Suffix>,
     pub(super) number: Numbers,
+    /// What talk is about.
+    pub(crate) topics: Topics,
+}
+
+/// Phrases that tell what talk is about, each a few words in order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Topics {
+    /// Places, routes, times of arrival.
+    pub(crate) navigation: Vec<String>,
+    /// Who the driver knows.
+    pub(crate) contacts: Vec<String>,
+    /// What they write to each other.
+    pub(crate) messages: Vec<String>,
+    /// How the driver is.
+    pub(crate) driver_state: Vec<String>,
 }
 
 /// Words that change nothing.

@@ -22,6 +22,7 @@ fn request(id: &str, task: u8, text: &str) -> LanguageRequest {
         task,
         text: text.to_owned(),
         context: "open my window => window.move position=front_left action=open percent=100".to_owned(),
+        so_far: String::new(),
         deadline: Duration::from_millis(1_000).into(),
     }
 }
@@ -231,6 +232,7 @@ fn an_answer_that_would_claim_an_act_is_a_refusal() {
 fn an_answer_without_an_end_is_ended() {
     let mut desk = desk();
     let endless = LanguageRequest {
+        so_far: String::new(),
         deadline: Duration::from_secs(100).into(),
         ..request("a", LanguageRequest::ANSWER, "Who was Ada Lovelace?")
     };
@@ -249,11 +251,11 @@ fn an_answer_without_an_end_is_ended() {
 
 #[test]
 fn sentences_end_where_they_end() {
-    assert_eq!(whole_sentences("It is 3.5 km. Yes"), None, "one sentence");
-    assert_eq!(whole_sentences("It is far. Dr. Who said so. And"), Some(27));
-    assert_eq!(whole_sentences("\nIt is far\nDriver:"), Some(10), "a line is an answer");
-    assert_eq!(whole_sentences("so it is so it is so it"), None);
-    assert_eq!(whole_sentences("so it is so it is so it is"), Some(9), "the third time");
+    assert_eq!(whole_sentences("It is 3.5 km. Yes", SENTENCES), None, "one sentence");
+    assert_eq!(whole_sentences("It is far. Dr. Who said so. And", SENTENCES), Some(27));
+    assert_eq!(whole_sentences("\nIt is far\nDriver:", SENTENCES), Some(10), "a line is an answer");
+    assert_eq!(whole_sentences("so it is so it is so it", SENTENCES), None);
+    assert_eq!(whole_sentences("so it is so it is so it is", SENTENCES), Some(9), "the third time");
 }
 
 #[test]

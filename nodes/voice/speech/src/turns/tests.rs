@@ -143,14 +143,14 @@ fn a_turn_whose_end_was_lost_does_not_silence_it_for_good() {
 
 #[test]
 fn what_waited_too_long_is_not_said_and_a_failure_may_wait_longer() {
-    let mut turns = saying(&reply("u1", VoiceReply::DIALOGUE, "A long story."));
-    turns.reply(ms(0), &reply("u1", VoiceReply::DIALOGUE, "And its end."));
+    let mut turns = saying(&reply("u1", VoiceReply::CONFIRM, "A long story."));
+    turns.reply(ms(0), &reply("u1", VoiceReply::CONFIRM, "And its end."));
     turns.reply(ms(0), &failure("u1", "That did not work."));
     assert_eq!(acts(&mut turns, ms(10_001)), [] as [&str; 0]);
     turns.said(1);
     assert_eq!(acts(&mut turns, ms(10_002)), ["That did not work."]);
     turns.said(3);
-    turns.reply(ms(20_000), &reply("u1", VoiceReply::DIALOGUE, "On."));
+    turns.reply(ms(20_000), &reply("u1", VoiceReply::CONFIRM, "On."));
     assert_eq!(acts(&mut turns, ms(20_000)), ["On."]);
     turns.reply(ms(20_000), &failure("u1", "Nor did that."));
     assert_eq!(acts(&mut turns, ms(50_001)), [] as [&str; 0]);
@@ -160,10 +160,10 @@ fn what_waited_too_long_is_not_said_and_a_failure_may_wait_longer() {
 
 #[test]
 fn only_so_many_wait_and_failures_go_last() {
-    let mut turns = saying(&reply("u1", VoiceReply::DIALOGUE, "0"));
+    let mut turns = saying(&reply("u1", VoiceReply::CONFIRM, "0"));
     turns.reply(ms(1), &failure("u1", "failed"));
     for n in 1..=4 {
-        turns.reply(ms(1), &reply("u1", VoiceReply::DIALOGUE, &n.to_string()));
+        turns.reply(ms(1), &reply("u1", VoiceReply::CONFIRM, &n.to_string()));
     }
     let mut said = Vec::new();
     for number in 1..=6 {
@@ -171,6 +171,26 @@ fn only_so_many_wait_and_failures_go_last() {
         said.extend(acts(&mut turns, ms(2)));
     }
     assert_eq!(said, ["failed", "2", "3", "4"]);
+}
+
+#[test]
+fn an_answer_that_comes_sentence_by_sentence_is_said_whole() {
+    let mut turns = saying(&reply("u1", VoiceReply::DIALOGUE, "0."));
+    for n in 1..=20 {
+        turns.reply(ms(n), &reply("u1", VoiceReply::DIALOGUE, &format!("{n}.")));
+    }
+    assert_eq!(acts(&mut turns, ms(30_000)), [] as [&str; 0], "nothing is stale while its beginning is said");
+    turns.said(1);
+    let whole: Vec<String> = (1..=20).map(|n| format!("{n}.")).collect();
+    assert_eq!(acts(&mut turns, ms(30_001)), [whole.join(" ")]);
+    // A long one is said in two.
+    let long = "A sentence of thirty letters. ".repeat(20);
+    turns.reply(ms(30_002), &reply("u1", VoiceReply::DIALOGUE, &long));
+    turns.reply(ms(30_002), &reply("u1", VoiceReply::DIALOGUE, &long));
+    turns.said(2);
+    assert_eq!(acts(&mut turns, ms(30_003)), [long.trim()]);
+    turns.said(3);
+    assert_eq!(acts(&mut turns, ms(30_004)), [long.trim()]);
 }
 
 #[test]

@@ -1,0 +1,491 @@
+//! What the dialogue's process does, without a clock, a thread or a socket: a question waits for the router's decision, is asked of who
+//! may and can, and what is answered goes out word by word as messages and sentence by sentence to be spoken.
+//!
+//! A question that no router decided on within [`DECISION_WITHIN`] is answered in the vehicle: nothing leaves undecided. Whether a
+//! question may leave is asked once more here, of the same rule that the router asks (SR-RTE-001).
+
+use std::{collections::VecDeque, sync::Arc};
+
+use troika_dialogue::{
+    Audience, Fault, FromCloud, FromLocal, Navigation, Reason, Said, Session, Situation, Tier, Traffic,
+};
+use troika_kit::{Duration, Time};
+use troika_link::{Sample, Source, sample::Transfer};
+use troika_msgs::{
+    std_msgs::Header,
+    troika::{
+        DialogueReply, DialogueRequest, LanguageReply, LanguageRequest, LinkSample, LinkState,
+        RoutingDecision, VoiceReply,
+    },
+};
+use troika_router::{Policy, Request, privacy};
+
+use crate::{guard::Guard, local::OnVehicle};
+
+/// How long a question waits for the router.
+pub const DECISION_WITHIN: Duration = Duration::from_millis(400);
+/// Nobody listens longer to one answer.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Questions that wait at once; the oldest is told that it was not answered.
+const WAITING: usize = 4;
+/// Decisions that came before their questions.
+const DECISIONS: usize = 8;
+/// A stream that says nothing for so long is told to be stalled, and again every so long.
+const STALLED: Duration = Duration::from_secs(1);
+
+/// What is to be published.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Out {
+    /// On /dialogue/reply.
+    Reply(DialogueReply),
+    /// On /voice/reply.
+    Speech(VoiceReply),
+    /// On /voice/language_request.
+    Language(LanguageRequest),
+    /// On /link/sample.
+    Sample(LinkSample),
+}
+
+/// Sentences that no model makes.
+#[derive(Debug, Clone)]
+pub struct Sentences {
+    /// Nobody can answer.
+    pub nobody: String,
+    /// It is for the vehicle itself.
+    pub command: String,
+    /// The answer broke off and nobody goes on.
+    pub broken: String,
+}
+
+impl Default for Sentences {
+    fn default() -> Self {
+        Sentences {
+            nobody: "I cannot answer that right now.".into(),
+            command: "Please say that as a command to the car.".into(),
+            broken: "I lost the connection and cannot finish that.".into(),
+        }
+    }
+}
+
+/// What the process knows besides its session.
+pub struct Parts {
+    /// What stands between it and the cloud.
+    pub guard: Guard,
+    /// The vehicle's model.
+    pub local: OnVehicle,
+    /// The policy: which words are private.
+    pub policy: Arc<Policy>,
+    /// The tools' view of where the vehicle is.
+    pub navigation: Navigation,
+    /// The service's name of its model.
+    pub cloud_model: String,
+    /// The name of the vehicle's.
+    pub local_model: String,
+    /// Fixed sentences.
+    pub sentences: Sentences,
+    /// Millionths of a euro for a token that is sent, and for one that comes.
+    pub price: (f64, f64),
+}
+
+/// The dialogue's process.
+pub struct Bridge {
+    session: Session,
+    parts: Parts,
+    waiting: VecDeque<Waiting>,
+    decisions: VecDeque<RoutingDecision>,
+    conversation: String,
+    current: Option<Current>,
+    out: Vec<Out>,
+}
+
+struct Waiting {
+    request: Request,
+    since: Time,
+}
+
+/// The answer under way.
+struct Current {
+    request: String,
+    sequence: u32,
+    tier: u8,
+    traffic: Traffic,
+    /// The cloud was asked, and when it last said something.
+    cloud: Option<Time>,
+    stalled: Option<Time>,
+    any: bool,
+}
+
+impl Bridge {
+    /// With nothing asked.
+    pub fn new(session: Session, parts: Parts) -> Bridge {
+        Bridge {
+            session,
+            parts,
+            waiting: VecDeque::new(),
+            decisions: VecDeque::new(),
+            conversation: String::new(),
+            current: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// The session's counts.
+    pub fn counts(&self) -> troika_dialogue::session::Counts {
+        self.session.counts()
+    }
+
+    /// Whether an answer is under way.
+    pub fn answers(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// A question came, and where and when the vehicle is.
+    pub fn request(&mut self, now: Time, message: &DialogueRequest, here: Situation) -> Vec<Out> {
+        self.parts.navigation.update(here);
+        let request = Request::from_message(message, now);
+        if message.text.trim().is_empty() {
+            self.fixed(now, &request.id, DialogueReply::FAILED, "", "the request has no text");
+            return std::mem::take(&mut self.out);
+        }
+        if self.waiting.len() >= WAITING
+            && let Some(oldest) = self.waiting.pop_front()
+        {
+            self.fixed(now, &oldest.request.id, DialogueReply::CANCELLED, "", "newer questions came");
+        }
+        match self.decisions.iter().position(|one| one.request_id == request.id) {
+            Some(at) => {
+                let decision = self.decisions.remove(at);
+                self.answer(now, &request, decision.as_ref());
+            }
+            None => self.waiting.push_back(Waiting { request, since: now }),
+        }
+        self.outputs(now)
+    }
+
+    /// The router decided.
+    pub fn decision(&mut self, now: Time, decision: &RoutingDecision) -> Vec<Out> {
+        match self.waiting.iter().position(|waiting| waiting.request.id == decision.request_id) {
+            Some(at) => {
+                if let Some(waiting) = self.waiting.remove(at) {
+                    self.answer(now, &waiting.request, Some(decision));
+                }
+            }
+            None => {
+                self.decisions.push_back(decision.clone());
+                if self.decisions.len() > DECISIONS {
+                    self.decisions.pop_front();
+                }
+            }
+        }
+        self.outputs(now)
+    }
+
+    /// The service's stream says something.
+    pub fn cloud(&mut self, now: Time, stream: u64, what: FromCloud) -> Vec<Out> {
+        if let Some(current) = &mut self.current {
+            current.cloud = Some(now);
+            current.stalled = None;
+        }
+        let sample = match &what {
+            FromCloud::Text(_) => None,
+            FromCloud::Failed(fault) => links_fault(fault).then(|| Sample::failed(Source::Passive)),
+            FromCloud::Done | FromCloud::Length | FromCloud::Tools(_) => self.current.as_ref().map(measured),
+        };
+        self.out.extend(sample.map(|sample| Out::Sample(stamped(now, &sample))));
+        // After a tool's call the next stream is waited for from now on.
+        for what in self.parts.guard.incoming(stream, what) {
+            let said = self.session.cloud(now, stream, what);
+            self.take(now, said);
+        }
+        self.outputs(now)
+    }
+
+    /// What a stream carried; it comes before the stream's last word.
+    pub fn traffic(&mut self, traffic: Traffic) {
+        if let Some(current) = &mut self.current {
+            current.traffic = Traffic {
+                sent: current.traffic.sent.saturating_add(traffic.sent),
+                received: current.traffic.received.saturating_add(traffic.received),
+                ..traffic
+            };
+        }
+    }
+
+    /// The model on the vehicle says something.
+    pub fn language(&mut self, now: Time, reply: &LanguageReply) -> Vec<Out> {
+        if let Some((stream, words)) = self.parts.local.hear(reply) {
+            for what in words {
+                self.local(now, stream, what);
+            }
+        }
+        self.outputs(now)
+    }
+
+    /// What is known of the link.
+    pub fn link(&mut self, now: Time, state: &LinkState) -> Vec<Out> {
+        let said = self.session.link(now, state.state != LinkState::DOWN);
+        self.take(now, said);
+        self.outputs(now)
+    }
+
+    /// Somebody speaks.
+    pub fn speaking(&mut self, now: Time) -> Vec<Out> {
+        let said = self.session.barge_in(now);
+        self.take(now, said);
+        self.outputs(now)
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Time) -> Vec<Out> {
+        let overdue = |waiting: &Waiting| now.since(waiting.since) >= DECISION_WITHIN;
+        while self.waiting.front().is_some_and(overdue)
+            && let Some(waiting) = self.waiting.pop_front()
+        {
+            self.answer(now, &waiting.request, None);
+        }
+        let said = self.session.tick(now);
+        self.take(now, said);
+        self.watch(now);
+        self.outputs(now)
+    }
+
+    /// When [`Bridge::tick`] is wanted next.
+    pub fn due(&self, now: Time) -> Option<Time> {
+        let decision = self.waiting.front().map(|waiting| waiting.since + DECISION_WITHIN);
+        decision.into_iter().chain(self.session.due(now)).min()
+    }
+
+    fn answer(&mut self, now: Time, request: &Request, decision: Option<&RoutingDecision>) {
+        if request.conversation != self.conversation {
+            self.conversation.clone_from(&request.conversation);
+            self.session.memory().clear();
+            self.parts.guard.begin();
+        }
+        let tier = decision.map_or(DialogueReply::ON_VEHICLE, |decision| decision.tier);
+        let reason = decision.map_or("no decision of a router came", |decision| decision.reason.as_str());
+        match tier {
+            DialogueReply::VEHICLE => {
+                let text = self.parts.sentences.command.clone();
+                return self.fixed(now, &request.id, DialogueReply::COMPLETE, &text, reason);
+            }
+            DialogueReply::CANNED => {
+                let text = self.parts.sentences.nobody.clone();
+                return self.fixed(now, &request.id, DialogueReply::FAILED, &text, reason);
+            }
+            _ => {}
+        }
+        let permit = privacy::may_leave(request, self.parts.policy.words_say(&request.text));
+        let audience = if permit.is_ok() { Audience::Cloud } else { Audience::Vehicle };
+        let cloud = tier == DialogueReply::CLOUD;
+        match permit {
+            Ok(permit) if cloud => self.parts.guard.permit(request, permit),
+            _ => self.parts.guard.forbid(),
+        }
+        self.parts.local.begin(decision.is_some_and(|decision| decision.brief));
+        // Who asked before hears how that ended first.
+        let said = self.session.barge_in(now);
+        self.take(now, said);
+        self.current = Some(Current {
+            request: request.id.clone(),
+            sequence: 0,
+            tier: DialogueReply::NONE,
+            traffic: Traffic::default(),
+            cloud: cloud.then_some(now),
+            stalled: None,
+            any: false,
+        });
+        let said = self.session.ask(now, &request.text, now + ANSWER_WITHIN, cloud, audience);
+        self.take(now, said);
+    }
+
+    /// What the vehicle's model said without its process, and streams that the guard refused.
+    fn inner(&mut self, now: Time) {
+        loop {
+            let refused = self.parts.guard.refused();
+            let said = self.parts.local.said();
+            if refused.is_empty() && said.is_empty() {
+                return;
+            }
+            for (stream, what) in refused {
+                let said = self.session.cloud(now, stream, what);
+                self.take(now, said);
+            }
+            for (stream, what) in said {
+                self.local(now, stream, what);
+            }
+        }
+    }
+
+    fn local(&mut self, now: Time, stream: u64, what: FromLocal) {
+        let said = self.session.local(now, stream, what);
+        self.take(now, said);
+    }
+
+    /// A stream from which nothing comes is told to the link.
+    fn watch(&mut self, now: Time) {
+        let Some(current) = &mut self.current else { return };
+        if !self.session.waits_for_cloud() {
+            current.cloud = None;
+        }
+        let Some(last) = current.cloud else { return };
+        let told = current.stalled.unwrap_or(last);
+        if now.since(told) >= STALLED {
+            current.stalled = Some(now);
+            self.out.push(Out::Sample(stamped(now, &Sample::stalled(now.since(last)))));
+        }
+    }
+
+    fn take(&mut self, now: Time, said: Vec<Said>) {
+        for said in said {
+            match said {
+                Said::Text { text, tier } => self.say(now, &text, tier),
+                Said::End(end) => self.end(now, &end),
+            }
+        }
+    }
+
+    fn say(&mut self, now: Time, text: &str, tier: Tier) {
+        let Some(current) = &mut self.current else { return };
+        let (code, model) = match tier {
+            Tier::Cloud => (DialogueReply::CLOUD, &self.parts.cloud_model),
+            Tier::Local => (DialogueReply::ON_VEHICLE, &self.parts.local_model),
+        };
+        let changed = current.tier == DialogueReply::CLOUD && code != current.tier;
+        current.tier = code;
+        current.any = true;
+        self.out.push(Out::Reply(DialogueReply {
+            header: Header::at(now),
+            request_id: current.request.clone(),
+            sequence: current.sequence,
+            text: text.to_owned(),
+            tier: code,
+            reason: if changed { "the vehicle's model goes on".into() } else { String::new() },
+            model: model.clone(),
+            ..DialogueReply::default()
+        }));
+        current.sequence += 1;
+        self.out.push(Out::Speech(speech(now, &current.request, text)));
+    }
+
+    fn end(&mut self, now: Time, end: &troika_dialogue::End) {
+        let Some(current) = self.current.take() else { return };
+        let given_up = |why: &Reason| matches!(why, Reason::FirstTokenLate | Reason::Stalled);
+        if end.handed_over.iter().chain(&end.cut).any(given_up) {
+            self.out.push(Out::Sample(stamped(now, &Sample::failed(Source::Passive))));
+        }
+        let why: Vec<&str> = end.handed_over.iter().chain(&end.cut).map(Reason::name).collect();
+        let (mut outcome, mut tier) = (DialogueReply::COMPLETE, current.tier);
+        let mut text = String::new();
+        match &end.cut {
+            Some(Reason::Cancelled) => outcome = DialogueReply::CANCELLED,
+            Some(cut) => {
+                // An answer that was left out in part or ended at its length is one all the same.
+                let whole = matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded) && current.any;
+                if !whole {
+                    outcome = DialogueReply::FAILED;
+                    let sentences = &self.parts.sentences;
+                    text.clone_from(if current.any { &sentences.broken } else { &sentences.nobody });
+                }
+            }
+            // Models that end without a word.
+            None if !current.any => {
+                outcome = DialogueReply::FAILED;
+                text.clone_from(&self.parts.sentences.nobody);
+            }
+            None => {}
+        }
+        if !text.is_empty() {
+            self.out.push(Out::Speech(speech(now, &current.request, &text)));
+        }
+        if tier == DialogueReply::NONE {
+            tier = match end.tier {
+                Tier::Cloud => DialogueReply::CLOUD,
+                Tier::Local => DialogueReply::ON_VEHICLE,
+            };
+        }
+        let tokens = |bytes: u32| f64::from(bytes) / 4.0;
+        let (sent, received) = self.parts.price;
+        let cost = tokens(current.traffic.sent) * sent + (end.said.len() as f64 / 4.0) * received;
+        let asked = current.traffic.sent > 0;
+        self.out.push(Out::Reply(DialogueReply {
+            header: Header::at(now),
+            request_id: current.request,
+            sequence: current.sequence,
+            text,
+            done: true,
+            tier,
+            outcome,
+            reason: why.join(", "),
+            model: String::new(),
+            bytes_sent: current.traffic.sent,
+            bytes_received: current.traffic.received,
+            cost_microeuro: if asked { cost as u32 } else { 0 },
+        }));
+    }
+
+    /// An answer that no model makes.
+    fn fixed(&mut self, now: Time, request: &str, outcome: u8, text: &str, reason: &str) {
+        if !text.is_empty() {
+            self.out.push(Out::Speech(speech(now, request, text)));
+        }
+        self.out.push(Out::Reply(DialogueReply {
+            header: Header::at(now),
+            request_id: request.to_owned(),
+            text: text.to_owned(),
+            done: true,
+            tier: DialogueReply::CANNED,
+            outcome,
+            reason: reason.to_owned(),
+            ..DialogueReply::default()
+        }));
+    }
+
+    fn outputs(&mut self, now: Time) -> Vec<Out> {
+        self.inner(now);
+        let asked = self.parts.local.requests();
+        self.out.extend(
+            asked.into_iter().map(|one| Out::Language(LanguageRequest { header: Header::at(now), ..one })),
+        );
+        std::mem::take(&mut self.out)
+    }
+}
+
+/// Whether a fault tells of the link; others tell of the service, which the link carried well.
+fn links_fault(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Dns
+            | Fault::Connect(_)
+            | Fault::ConnectTimeout(_)
+            | Fault::Reset(_)
+            | Fault::Timeout(_)
+            | Fault::Truncated
+    )
+}
+
+fn measured(current: &Current) -> Sample {
+    let traffic = &current.traffic;
+    Sample {
+        down: Transfer { bytes: traffic.received, took: traffic.took },
+        stall: traffic.longest_wait,
+        rtt: None,
+        ..Sample::round_trip(Source::Passive, Duration::ZERO)
+    }
+}
+
+fn stamped(now: Time, sample: &Sample) -> LinkSample {
+    LinkSample { header: Header::at(now), ..sample.to_message() }
+}
+
+fn speech(now: Time, request: &str, text: &str) -> VoiceReply {
+    VoiceReply {
+        header: Header::at(now),
+        utterance_id: request.to_owned(),
+        text: text.trim().to_owned(),
+        kind: VoiceReply::DIALOGUE,
+        command_id: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

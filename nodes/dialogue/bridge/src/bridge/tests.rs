@@ -1,0 +1,292 @@
+use std::sync::Mutex;
+
+use troika_dialogue::{
+    Manner, Town, Upstream,
+    chat::{ChatRequest, Message, ToolCall},
+};
+use troika_kit::requirements;
+use troika_router::Redactor;
+
+use super::*;
+use crate::{guard::Guarded, local::Offline};
+
+fn at(ms: u64) -> Time {
+    Time::from_nanos(1_000_000_000_000) + Duration::from_millis(ms)
+}
+
+const HERE: Situation = Situation { east_m: -200.0, north_m: 0.0, minute_of_day: 600 };
+
+/// The service's side: what reached it.
+#[derive(Default, Clone)]
+struct Service(Arc<Mutex<Vec<(u64, ChatRequest)>>>);
+
+impl Upstream for Service {
+    fn start(&mut self, stream: u64, request: ChatRequest) {
+        self.0.lock().unwrap().push((stream, request));
+    }
+    fn stop(&mut self, _: u64) {}
+}
+
+impl Service {
+    fn streams(&self) -> Vec<u64> {
+        self.0.lock().unwrap().iter().map(|(stream, _)| *stream).collect()
+    }
+    fn saw(&self) -> String {
+        format!("{:?}", self.0.lock().unwrap())
+    }
+}
+
+struct Car {
+    bridge: Bridge,
+    service: Service,
+}
+
+struct Never;
+
+impl Offline for Never {
+    fn answer(&self, _: &[Message], _: &str, _: bool) -> Option<String> {
+        None
+    }
+}
+
+fn car(model: bool) -> Car {
+    let service = Service::default();
+    let guard = Guard::new(Redactor::new(&["Anna Berg"], true).unwrap());
+    let local = OnVehicle::new("bridge", model, Some(Box::new(Never)));
+    let navigation = Navigation::new(Town::brellin(), HERE);
+    let session = Session::new(
+        Manner::default(),
+        Box::new(Guarded::new(guard.clone(), service.clone())),
+        Some(Box::new(local.clone())),
+        Box::new(navigation.clone()),
+    );
+    let parts = Parts {
+        guard,
+        local,
+        policy: Arc::new(Policy::built_in()),
+        navigation,
+        cloud_model: "large".into(),
+        local_model: "small".into(),
+        sentences: Sentences::default(),
+        price: (1.0, 10.0),
+    };
+    Car { bridge: Bridge::new(session, parts), service }
+}
+
+fn asked(id: &str, text: &str, privacy: u8) -> DialogueRequest {
+    DialogueRequest {
+        request_id: id.into(),
+        conversation_id: "c".into(),
+        text: text.into(),
+        task: DialogueRequest::NAVIGATION,
+        privacy,
+        complexity: f32::NAN,
+        ..DialogueRequest::default()
+    }
+}
+
+fn decided(id: &str, tier: u8) -> RoutingDecision {
+    RoutingDecision { request_id: id.into(), tier, reason: "test".into(), ..RoutingDecision::default() }
+}
+
+impl Car {
+    fn ask(&mut self, ms: u64, id: &str, text: &str, privacy: u8, tier: u8) -> Vec<Out> {
+        let mut out = self.bridge.request(at(ms), &asked(id, text, privacy), HERE);
+        out.extend(self.bridge.decision(at(ms), &decided(id, tier)));
+        out
+    }
+    fn says(&mut self, ms: u64, stream: u64, text: &str) -> Vec<Out> {
+        self.bridge.cloud(at(ms), stream, FromCloud::Text(text.into()))
+    }
+}
+
+fn replies(out: &[Out]) -> Vec<&DialogueReply> {
+    out.iter().filter_map(|one| if let Out::Reply(reply) = one { Some(reply) } else { None }).collect()
+}
+
+fn spoken(out: &[Out]) -> Vec<&str> {
+    let speech = out.iter().filter_map(|one| if let Out::Speech(reply) = one { Some(reply) } else { None });
+    speech.map(|reply| reply.text.as_str()).collect()
+}
+
+fn samples(out: &[Out]) -> Vec<u8> {
+    let samples =
+        out.iter().filter_map(|one| if let Out::Sample(sample) = one { Some(sample) } else { None });
+    samples.map(|sample| sample.outcome).collect()
+}
+
+#[test]
+fn an_answer_of_the_cloud_is_spoken_sentence_by_sentence_and_its_end_tells_what_it_took() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    assert_eq!(car.service.streams(), [1]);
+    let mut out = car.says(400, 1, "The Old Mill Cafe is near. It is ");
+    out.extend(car.says(450, 1, "open."));
+    car.bridge.traffic(Traffic {
+        sent: 400,
+        received: 6_000,
+        took: Duration::from_millis(50),
+        ..Traffic::default()
+    });
+    out.extend(car.bridge.cloud(at(460), 1, FromCloud::Done));
+    assert_eq!(spoken(&out), ["The Old Mill Cafe is near.", "It is open."]);
+    assert_eq!(samples(&out), [LinkSample::OK]);
+    let replies = replies(&out);
+    let sequence: Vec<u32> = replies.iter().map(|reply| reply.sequence).collect();
+    assert_eq!(sequence, (0..replies.len() as u32).collect::<Vec<_>>());
+    let last = replies.last().unwrap();
+    assert!(last.done && last.outcome == DialogueReply::COMPLETE && last.tier == DialogueReply::CLOUD);
+    assert_eq!((last.bytes_sent, last.bytes_received), (400, 6_000));
+    assert!(last.cost_microeuro > 100, "400 bytes and the answer: {}", last.cost_microeuro);
+}
+
+#[test]
+fn a_cut_stream_is_gone_on_with_by_the_vehicles_model_and_told_as_a_failed_exchange() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let mut out = car.says(400, 1, "The Old Mill Cafe is near. It is op");
+    out.extend(car.bridge.cloud(at(500), 1, FromCloud::Failed(Fault::Reset("cut".into()))));
+    assert_eq!(samples(&out), [LinkSample::FAILED]);
+    let request = out.iter().find_map(|one| match one {
+        Out::Language(request) if request.task == LanguageRequest::CONTINUE => Some(request.clone()),
+        _ => None,
+    });
+    let request = request.expect("the model is asked to go on");
+    assert_eq!(request.so_far, "The Old Mill Cafe is near. It is ");
+    let said = LanguageReply {
+        request_id: request.request_id,
+        status: LanguageReply::DONE,
+        text: " open until nine.".into(),
+        ..LanguageReply::default()
+    };
+    out.extend(car.bridge.language(at(900), &said));
+    assert_eq!(spoken(&out).join(" "), "The Old Mill Cafe is near. It is open until nine.");
+    let tiers: Vec<u8> = replies(&out).iter().map(|reply| reply.tier).collect();
+    assert_eq!(tiers.first(), Some(&DialogueReply::CLOUD));
+    let last = *replies(&out).last().unwrap();
+    assert!(last.done && last.tier == DialogueReply::ON_VEHICLE && last.reason == "reset", "{last:?}");
+}
+
+#[test]
+fn what_is_private_stays_whatever_was_decided_and_is_not_told_with_the_next_question() {
+    let _verifies = (requirements::SR_RTE_001, requirements::SR_RTE_002);
+    let mut car = car(true);
+    // A decision that is wrong, or forged.
+    let out = car.ask(0, "u1", "Am I tired?", DialogueRequest::DRIVER_STATE, DialogueReply::CLOUD);
+    assert!(car.service.streams().is_empty(), "{out:?}");
+    let id = out
+        .iter()
+        .find_map(|one| if let Out::Language(one) = one { Some(one.request_id.clone()) } else { None });
+    let said = LanguageReply {
+        request_id: id.expect("the vehicle is asked"),
+        status: LanguageReply::DONE,
+        text: "You look tired.".into(),
+        ..LanguageReply::default()
+    };
+    assert_eq!(spoken(&car.bridge.language(at(300), &said)), ["You look tired."]);
+    // Said to be public, and its words say otherwise.
+    car.ask(5_000, "u2", "Read my messages", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    assert!(car.service.streams().is_empty());
+    car.ask(9_000, "u3", "Where does Anna Berg live?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let saw = car.service.saw();
+    assert_eq!(car.service.streams().len(), 1);
+    for word in ["tired", "my messages", "Anna", "Berg"] {
+        assert!(!saw.contains(word), "{word}: {saw}");
+    }
+}
+
+#[test]
+fn a_tool_that_the_cloud_calls_is_answered_from_the_map_and_the_name_is_known_to_the_vehicle_alone() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Is there a cafe near?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let call =
+        ToolCall { id: "a".into(), name: "find_places".into(), arguments: "{\"kind\":\"cafe\"}".into() };
+    car.bridge.cloud(at(300), 1, FromCloud::Tools(vec![call]));
+    assert_eq!(car.service.streams().len(), 2, "asked again, with the result");
+    assert!(car.service.saw().contains("distance_km"));
+}
+
+#[test]
+fn without_a_decision_the_question_is_answered_in_the_vehicle() {
+    let mut car = car(true);
+    let now = at(0);
+    let out = car.bridge.request(now, &asked("u1", "Where is a cafe?", DialogueRequest::PUBLIC), HERE);
+    assert!(out.is_empty());
+    assert_eq!(car.bridge.due(now), Some(now + DECISION_WITHIN));
+    let out = car.bridge.tick(now + DECISION_WITHIN);
+    assert!(matches!(&out[..], [Out::Language(one)] if one.task == LanguageRequest::CONTINUE), "{out:?}");
+    assert!(car.service.streams().is_empty());
+}
+
+#[test]
+fn a_decision_that_comes_before_its_question_holds() {
+    let mut car = car(true);
+    car.bridge.decision(at(0), &decided("u1", DialogueReply::CLOUD));
+    car.bridge.request(at(1), &asked("u1", "Where is a cafe?", DialogueRequest::PUBLIC), HERE);
+    assert_eq!(car.service.streams(), [1]);
+}
+
+#[test]
+fn nobody_to_answer_is_said_and_so_is_what_is_a_command() {
+    let mut car = car(false);
+    let out = car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::ON_VEHICLE);
+    assert_eq!(spoken(&out), [Sentences::default().nobody]);
+    assert!(replies(&out).iter().any(|reply| reply.done && reply.outcome == DialogueReply::FAILED));
+    let out = car.ask(1_000, "u2", "Open it", DialogueRequest::PUBLIC, DialogueReply::VEHICLE);
+    assert_eq!(spoken(&out), [Sentences::default().command]);
+    let out = car.ask(2_000, "u3", "Well?", DialogueRequest::PUBLIC, DialogueReply::CANNED);
+    assert_eq!(spoken(&out), [Sentences::default().nobody]);
+}
+
+#[test]
+fn who_speaks_ends_the_answer_and_the_next_question_begins_another() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    car.says(400, 1, "The Old Mill Cafe is near. ");
+    let out = car.bridge.speaking(at(500));
+    let last = *replies(&out).last().unwrap();
+    assert!(last.done && last.outcome == DialogueReply::CANCELLED);
+    assert!(!car.bridge.answers() && car.says(600, 1, "Too late. ").is_empty());
+    car.ask(1_000, "u2", "And a hotel?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let out = car.ask(1_500, "u3", "No, a museum", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let ended: Vec<_> =
+        replies(&out).iter().filter(|one| one.done).map(|one| one.request_id.clone()).collect();
+    assert_eq!(ended, ["u2"], "who asked before hears how it ended");
+}
+
+#[test]
+fn a_stream_that_stalls_is_told_to_the_link_once_a_second_and_a_lost_one_as_failed() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let mut told = Vec::new();
+    for ms in (0..4_000).step_by(50) {
+        told.extend(samples(&car.bridge.tick(at(ms))));
+    }
+    // The first token is given up after 2.5 s.
+    assert_eq!(told, [LinkSample::STALLED, LinkSample::STALLED]);
+    assert!(car.bridge.answers(), "the vehicle's model answers now");
+}
+
+#[test]
+fn a_link_that_is_gone_hands_over_at_once() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let down = LinkState { state: LinkState::DOWN, ..LinkState::default() };
+    let out = car.bridge.link(at(100), &down);
+    assert!(out.iter().any(|one| matches!(one, Out::Language(one) if one.task == LanguageRequest::CONTINUE)));
+}
+
+#[test]
+fn many_questions_at_once_are_bounded_and_the_oldest_hears_so() {
+    let mut car = car(true);
+    let mut out = Vec::new();
+    for n in 0..10 {
+        let request = asked(&format!("u{n}"), "Where?", DialogueRequest::PUBLIC);
+        out.extend(car.bridge.request(at(0), &request, HERE));
+    }
+    let dropped: Vec<_> = replies(&out).iter().map(|reply| reply.request_id.clone()).collect();
+    assert_eq!(dropped, ["u0", "u1", "u2", "u3", "u4", "u5"]);
+    assert!(spoken(&out).is_empty());
+    let out = car.bridge.request(at(1), &asked("u99", "  ", DialogueRequest::PUBLIC), HERE);
+    assert_eq!(replies(&out)[0].outcome, DialogueReply::FAILED);
+}

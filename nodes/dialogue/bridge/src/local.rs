@@ -1,0 +1,291 @@
+//! The language model on the vehicle as the dialogue sees it: requests to its process, and its replies as words of a stream. Pure; the
+//! messages are carried by others.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use troika_dialogue::{FromLocal, LocalModel, chat::Message};
+use troika_kit::Duration;
+use troika_msgs::troika::{LanguageReply, LanguageRequest};
+
+/// Bytes that the model's process takes of each.
+const MOST_TEXT: usize = 512;
+const MOST_TOLD: usize = 2_000;
+/// So much new text is worth a message to read along; the rest is read with the next.
+const READ_EVERY: usize = 48;
+/// How long the model may take over an answer.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// Answers without a model, from what the tools tell: what needs no model needs no doubt either.
+pub trait Offline: Send {
+    /// The rest of the answer to these messages, of which `so_far` was said; none: this is not for it.
+    fn answer(&self, messages: &[Message], so_far: &str, brief: bool) -> Option<String>;
+}
+
+/// The model's side of the messages. Clones share it.
+#[derive(Clone)]
+pub struct OnVehicle {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    name: String,
+    model: bool,
+    brief: bool,
+    offline: Option<Box<dyn Offline>>,
+    /// What the cloud said so far of the answer that is read along, and how much of it was sent.
+    along: String,
+    sent: usize,
+    running: Option<Running>,
+    requests: VecDeque<LanguageRequest>,
+    said: VecDeque<(u64, FromLocal)>,
+}
+
+struct Running {
+    stream: u64,
+    id: String,
+    /// Bytes of the reply that were passed on.
+    told: usize,
+    /// What was said ends in a space, so the reply needs none before its first word.
+    spaced: bool,
+}
+
+impl OnVehicle {
+    /// The requests of the node of that name. `model`: whether a language model listens at all.
+    pub fn new(name: &str, model: bool, offline: Option<Box<dyn Offline>>) -> OnVehicle {
+        let inner = Inner {
+            name: name.to_owned(),
+            model,
+            brief: false,
+            offline,
+            along: String::new(),
+            sent: 0,
+            running: None,
+            requests: VecDeque::new(),
+            said: VecDeque::new(),
+        };
+        OnVehicle { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new answer begins; it is to be brief, or not.
+    pub fn begin(&self, brief: bool) {
+        let mut inner = self.inner();
+        inner.brief = brief;
+        inner.along.clear();
+        inner.sent = 0;
+    }
+
+    /// What is to be sent to the model's process.
+    pub fn requests(&self) -> Vec<LanguageRequest> {
+        self.inner().requests.drain(..).collect()
+    }
+
+    /// What was said without the model's process.
+    pub fn said(&self) -> Vec<(u64, FromLocal)> {
+        self.inner().said.drain(..).collect()
+    }
+
+    /// What a reply of the model's process says, and of which stream.
+    pub fn hear(&self, reply: &LanguageReply) -> Option<(u64, Vec<FromLocal>)> {
+        let mut inner = self.inner();
+        let running = inner.running.as_mut().filter(|running| running.id == reply.request_id)?;
+        let stream = running.stream;
+        let more = reply.text.get(running.told..).unwrap_or_default();
+        let more = if running.told == 0 && running.spaced { more.trim_start() } else { more };
+        let mut words = Vec::new();
+        if !more.is_empty() {
+            words.push(FromLocal::Text(more.to_owned()));
+        }
+        running.told = running.told.max(reply.text.len());
+        let end = match reply.status {
+            LanguageReply::PARTIAL => return Some((stream, words)),
+            // What came in time is said; the sentence that is not whole is the turn's matter.
+            LanguageReply::DONE | LanguageReply::LATE => FromLocal::Done,
+            _ => FromLocal::Failed(reply.reason.clone()),
+        };
+        words.push(end);
+        inner.running = None;
+        Some((stream, words))
+    }
+}
+
+impl Inner {
+    fn ask(&self, task: u8, id: &str, messages: &[Message], so_far: &str) -> LanguageRequest {
+        let asked = messages.iter().rev().find_map(|message| match message {
+            Message::User(text) => Some(text.as_str()),
+            _ => None,
+        });
+        LanguageRequest {
+            request_id: id.to_owned(),
+            task,
+            text: end_of(asked.unwrap_or_default(), MOST_TEXT).to_owned(),
+            context: told(messages, self.brief),
+            so_far: end_of(so_far, MOST_TOLD).to_owned(),
+            deadline: WITHIN.into(),
+            ..LanguageRequest::default()
+        }
+    }
+}
+
+/// What the model is told besides the question: results of tools; without any, the exchange before.
+fn told(messages: &[Message], brief: bool) -> String {
+    let results: Vec<&str> = messages
+        .iter()
+        .filter_map(|message| match message {
+            Message::Tool { result, .. } => Some(result.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mut told = results.join(" ");
+    if told.is_empty() {
+        let before = messages.iter().rev().find_map(|message| match message {
+            Message::Assistant(text) => Some(text.as_str()),
+            _ => None,
+        });
+        told = before.map_or(String::new(), |before| format!("You said before: {before}"));
+    }
+    if brief {
+        told.push_str(" Be brief.");
+    }
+    begin_of(&told, MOST_TOLD).to_owned()
+}
+
+fn begin_of(text: &str, most: usize) -> &str {
+    let end = (0..=text.len().min(most)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}
+
+/// The end of a text, from a word's beginning on where there is one.
+fn end_of(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let from = (text.len() - most..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let tail = &text[from..];
+    tail.find(' ').map_or(tail, |space| &tail[space + 1..])
+}
+
+impl LocalModel for OnVehicle {
+    fn shadow(&mut self, messages: &[Message], text: &str) {
+        let mut inner = self.inner();
+        inner.along.push_str(text);
+        if !inner.model || inner.along.len() < inner.sent + READ_EVERY {
+            return;
+        }
+        inner.sent = inner.along.len();
+        // To the end of a word, as it is gone on from.
+        let whole = inner.along.rfind(' ').map_or(0, |space| space + 1);
+        let id = format!("{}-along", inner.name);
+        let request = inner.ask(LanguageRequest::READ_ALONG, &id, messages, &inner.along[..whole]);
+        // A newer one says all of an older one.
+        inner.requests.retain(|waiting| waiting.task != LanguageRequest::READ_ALONG);
+        inner.requests.push_back(request);
+    }
+
+    fn go_on(&mut self, stream: u64, messages: &[Message], so_far: &str) {
+        let mut inner = self.inner();
+        let offline =
+            inner.offline.as_ref().and_then(|offline| offline.answer(messages, so_far, inner.brief));
+        if let Some(text) = offline {
+            inner.said.extend([(stream, FromLocal::Text(text)), (stream, FromLocal::Done)]);
+            return;
+        }
+        if !inner.model {
+            let why = "there is no language model on the vehicle".to_owned();
+            inner.said.push_back((stream, FromLocal::Failed(why)));
+            return;
+        }
+        let id = format!("{}-{stream}", inner.name);
+        let request = inner.ask(LanguageRequest::CONTINUE, &id, messages, so_far);
+        let spaced = so_far.is_empty() || so_far.ends_with(char::is_whitespace);
+        inner.requests.retain(|waiting| waiting.task != LanguageRequest::READ_ALONG);
+        inner.requests.push_back(request);
+        inner.running = Some(Running { stream, id, told: 0, spaced });
+    }
+
+    fn stop(&mut self, stream: u64) {
+        let mut inner = self.inner();
+        inner.said.retain(|(of, _)| *of != stream);
+        if let Some(running) = inner.running.take_if(|running| running.stream == stream) {
+            inner.requests.push_back(LanguageRequest {
+                request_id: running.id,
+                task: LanguageRequest::CANCEL,
+                ..LanguageRequest::default()
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Vec<Message> {
+        vec![
+            Message::System("short".into()),
+            Message::User("Where is a cafe?".into()),
+            Message::Tool { id: "1".into(), result: "{\"name\":\"Old Mill\"}".into() },
+        ]
+    }
+
+    fn reply(id: &str, status: u8, text: &str) -> LanguageReply {
+        LanguageReply { request_id: id.into(), status, text: text.into(), ..LanguageReply::default() }
+    }
+
+    #[test]
+    fn replies_grow_and_are_passed_on_piece_by_piece() {
+        let mut model = OnVehicle::new("bridge", true, None);
+        model.go_on(7, &asked(), "The Old ");
+        let requests = model.requests();
+        assert_eq!((requests[0].task, requests[0].so_far.as_str()), (LanguageRequest::CONTINUE, "The Old "));
+        assert!(requests[0].context.contains("Old Mill") && requests[0].text == "Where is a cafe?");
+        assert_eq!(model.hear(&reply("another", LanguageReply::DONE, "no")), None);
+        let id = requests[0].request_id.clone();
+        let heard = |status, text: &str| model.hear(&reply(&id, status, text));
+        assert_eq!(heard(LanguageReply::PARTIAL, " Mill"), Some((7, vec![FromLocal::Text("Mill".into())])));
+        assert_eq!(heard(LanguageReply::PARTIAL, " Mill is"), Some((7, vec![FromLocal::Text(" is".into())])));
+        let end = vec![FromLocal::Text(" near.".into()), FromLocal::Done];
+        assert_eq!(heard(LanguageReply::DONE, " Mill is near."), Some((7, end)));
+        assert_eq!(heard(LanguageReply::DONE, " Mill is near."), None, "it is over");
+    }
+
+    #[test]
+    fn what_is_read_along_grows_to_the_end_of_a_word_and_a_stop_is_a_cancel() {
+        let mut model = OnVehicle::new("bridge", true, None);
+        model.begin(false);
+        let text = "The Old Mill Cafe is one and a half kilometres away, on Harbour Str";
+        text.split_inclusive(' ').for_each(|word| model.shadow(&asked(), word));
+        let requests = model.requests();
+        assert_eq!(requests.len(), 1, "the newest alone");
+        assert!(requests[0].so_far.ends_with(' ') && text.starts_with(&requests[0].so_far));
+        model.go_on(2, &asked(), "The Old Mill Cafe is ");
+        model.stop(2);
+        let tasks: Vec<u8> = model.requests().iter().map(|request| request.task).collect();
+        assert_eq!(tasks, [LanguageRequest::CONTINUE, LanguageRequest::CANCEL]);
+    }
+
+    #[test]
+    fn without_a_model_what_needs_none_is_answered_and_the_rest_fails_with_the_reason() {
+        struct Knows;
+        impl Offline for Knows {
+            fn answer(&self, _: &[Message], so_far: &str, _: bool) -> Option<String> {
+                so_far.is_empty().then(|| "The Old Mill is near.".to_owned())
+            }
+        }
+        let mut model = OnVehicle::new("bridge", false, Some(Box::new(Knows)));
+        model.go_on(1, &asked(), "");
+        let said = model.said();
+        assert_eq!(said, [(1, FromLocal::Text("The Old Mill is near.".into())), (1, FromLocal::Done)]);
+        model.go_on(2, &asked(), "The Old ");
+        assert!(
+            matches!(&model.said()[..], [(2, FromLocal::Failed(why))] if why.contains("no language model"))
+        );
+        assert!(model.requests().is_empty());
+    }
+}

@@ -1,0 +1,43 @@
+//! `troika-bridge`: the dialogue's process.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use troika_bridge::{BridgeConfig, process};
+
+/// Dialogue with the cloud as far as it may and can, and with the vehicle's own model where it may not or cannot.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Settings: a TOML or JSON file, or JSON text.
+    #[arg(long, value_name = "FILE-or-JSON")]
+    config: String,
+    /// Looks at the settings and the files that they name, and ends.
+    #[arg(long)]
+    check: bool,
+    /// Stop when the process that started this one ends.
+    #[arg(long, hide = true)]
+    with_parent: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("troika-bridge: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.with_parent {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    }
+    let config = BridgeConfig::load(&arguments.config)?;
+    config.check()?;
+    if arguments.check {
+        return Ok(());
+    }
+    process::run(&config, None)
+}

@@ -1,0 +1,225 @@
+//! The process: what comes from the transport, from the service's threads and from the clock goes to [`Bridge`] one by one, on one
+//! ordinary thread; what it says is published. Memory is not locked: whatever runs at deadlines goes before.
+#![expect(clippy::disallowed_methods, reason = "the driver's clock is read here, for times of arrival")]
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use troika_dialogue::{FromCloud, HttpUpstream, Navigation, Session, Situation, Traffic};
+use troika_host::{
+    HostClock,
+    edge::{Edge, TypedPublisher, TypedSubscription},
+    signal,
+    sync::StopToken,
+};
+use troika_kit::{Duration, Message, PortSpec, Ports, Time};
+use troika_msgs::troika::{
+    DialogueReply, DialogueRequest, LanguageReply, LanguageRequest, LinkSample, LinkState, RoutingDecision,
+    VoiceActivity, VoiceReply,
+};
+use troika_router::Redactor;
+use troika_transport_open::Carrier;
+
+use crate::{
+    bridge::{Bridge, Out, Parts, Sentences},
+    config::BridgeConfig,
+    guard::{Guard, Guarded},
+    local::{Offline, OnVehicle},
+    ports::{Inputs, Outputs},
+};
+
+/// How long the transport may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How long a reply may still be on its way.
+const LINGER: Duration = Duration::from_millis(200);
+/// How often an idle process looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What comes.
+enum Came {
+    Request(DialogueRequest),
+    Decision(Box<RoutingDecision>),
+    Language(LanguageReply),
+    Link(Box<LinkState>),
+    Activity(VoiceActivity),
+    Cloud(u64, FromCloud),
+    Traffic(Traffic),
+}
+
+/// Runs until SIGINT or SIGTERM comes.
+///
+/// # Errors
+/// Settings that cannot be used, or when the transport is not to be had.
+pub fn run(config: &BridgeConfig, offline: Option<Box<dyn Offline>>) -> anyhow::Result<()> {
+    let stop = signal::stop_on_signals().context("cannot watch for signals")?;
+    if let Some(nice) = config.nice
+        && let Err(error) = rustix::process::nice(nice)
+    {
+        eprintln!("bridge: cannot take niceness {nice}: {error}; running on as it is");
+    }
+    let (sender, inbox) = channel();
+    let mut bridge = bridge(config, &sender, offline)?;
+    let carrier =
+        Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
+    let transport = carrier.open()?;
+    let clock = HostClock::start();
+    let edge = Edge::new(&*transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
+    let subscriptions = subscriptions(&edge, &sender)?;
+    let mut mouths = Mouths::new(&edge)?;
+    serve(config, &mut bridge, &inbox, &clock, &stop, &mut mouths)?;
+    signal::end_within(CLOSING);
+    let ended = bridge.speaking(clock.now());
+    mouths.publish(ended)?;
+    StopToken::new().wait_for(LINGER);
+    drop(subscriptions);
+    Ok(())
+}
+
+/// The bridge with the real service behind it.
+fn bridge(
+    config: &BridgeConfig,
+    sender: &Sender<Came>,
+    offline: Option<Box<dyn Offline>>,
+) -> anyhow::Result<Bridge> {
+    config.check()?;
+    let policy = Arc::new(config.policy()?);
+    let redactor = Redactor::new(&config.names()?, policy.redacts_street_addresses())?;
+    let guard = Guard::new(redactor);
+    let (said, carried) = (sender.clone(), sender.clone());
+    let service = HttpUpstream::new(
+        &config.dialogue.cloud,
+        // Nobody listens any more where the process ends.
+        Arc::new(move |stream, what| drop(said.send(Came::Cloud(stream, what)))),
+    )?
+    .metered(Arc::new(move |_, traffic| drop(carried.send(Came::Traffic(traffic)))));
+    let navigation = Navigation::new(config.town()?, here(config));
+    let local = OnVehicle::new(&config.name, config.language, offline);
+    let session = Session::new(
+        config.dialogue.manner()?,
+        Box::new(Guarded::new(guard.clone(), service)),
+        Some(Box::new(local.clone())),
+        Box::new(navigation.clone()),
+    );
+    let parts = Parts {
+        guard,
+        local,
+        policy,
+        navigation,
+        cloud_model: config.dialogue.cloud.model.clone(),
+        local_model: "on_vehicle".into(),
+        sentences: Sentences::default(),
+        price: (config.microeuro_a_prompt_token, config.microeuro_a_token),
+    };
+    Ok(Bridge::new(session, parts))
+}
+
+fn serve(
+    config: &BridgeConfig,
+    bridge: &mut Bridge,
+    inbox: &Receiver<Came>,
+    clock: &HostClock,
+    stop: &StopToken,
+    mouths: &mut Mouths,
+) -> anyhow::Result<()> {
+    while !stop.is_stopped() {
+        let now = clock.now();
+        let wait = bridge.due(now).map_or(LOOK, |due| due.since(now).min(LOOK));
+        let out = match inbox.recv_timeout(wait) {
+            Ok(came) => hear(config, bridge, clock.now(), came),
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        };
+        mouths.publish(out)?;
+        let out = bridge.tick(clock.now());
+        mouths.publish(out)?;
+    }
+    Ok(())
+}
+
+fn hear(config: &BridgeConfig, bridge: &mut Bridge, now: Time, came: Came) -> Vec<Out> {
+    match came {
+        Came::Request(request) => bridge.request(now, &request, here(config)),
+        Came::Decision(decision) => bridge.decision(now, &decision),
+        Came::Language(reply) => bridge.language(now, &reply),
+        Came::Link(state) => bridge.link(now, &state),
+        Came::Activity(activity) if activity.speaking => bridge.speaking(now),
+        Came::Activity(_) => Vec::new(),
+        Came::Cloud(stream, what) => bridge.cloud(now, stream, what),
+        Came::Traffic(traffic) => {
+            bridge.traffic(traffic);
+            Vec::new()
+        }
+    }
+}
+
+/// Where the vehicle is, and what the driver's clock says.
+fn here(config: &BridgeConfig) -> Situation {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let minutes = i64::try_from(seconds / 60 % 1440).unwrap_or_default() + i64::from(config.utc_offset_min);
+    let minute_of_day = u32::try_from(minutes.rem_euclid(1440)).unwrap_or_default();
+    Situation { east_m: config.east_m, north_m: config.north_m, minute_of_day }
+}
+
+fn subscriptions(edge: &Edge, sender: &Sender<Came>) -> anyhow::Result<Vec<TypedSubscription>> {
+    let [request, decision, language, link, activity] = *<Inputs as Ports>::SPECS else {
+        unreachable!("the ports are five, as written in ports.rs");
+    };
+    let subscriptions = vec![
+        subscribe::<DialogueRequest>(edge, request, sender, Came::Request)?,
+        subscribe::<RoutingDecision>(edge, decision, sender, |one| Came::Decision(Box::new(one)))?,
+        subscribe::<LanguageReply>(edge, language, sender, Came::Language)?,
+        subscribe::<LinkState>(edge, link, sender, |one| Came::Link(Box::new(one)))?,
+        subscribe::<VoiceActivity>(edge, activity, sender, Came::Activity)?,
+    ];
+    Ok(subscriptions)
+}
+
+fn subscribe<T: Message + 'static>(
+    edge: &Edge,
+    port: PortSpec,
+    sender: &Sender<Came>,
+    of: fn(T) -> Came,
+) -> anyhow::Result<TypedSubscription> {
+    let sender = sender.clone();
+    let each = move |sample: troika_kit::Sample<T>| drop(sender.send(of(sample.value)));
+    Ok(edge.subscribe::<T>(port.topic, port.qos, each)?)
+}
+
+struct Mouths {
+    reply: TypedPublisher<DialogueReply>,
+    speech: TypedPublisher<VoiceReply>,
+    language: TypedPublisher<LanguageRequest>,
+    sample: TypedPublisher<LinkSample>,
+}
+
+impl Mouths {
+    fn new(edge: &Edge) -> anyhow::Result<Mouths> {
+        let [reply, speech, language, sample] = *<Outputs as Ports>::SPECS else {
+            unreachable!("the ports are four, as written in ports.rs");
+        };
+        Ok(Mouths {
+            reply: edge.publisher(reply.topic, reply.qos)?,
+            speech: edge.publisher(speech.topic, speech.qos)?,
+            language: edge.publisher(language.topic, language.qos)?,
+            sample: edge.publisher(sample.topic, sample.qos)?,
+        })
+    }
+
+    fn publish(&mut self, out: Vec<Out>) -> anyhow::Result<()> {
+        for one in out {
+            match one {
+                Out::Reply(reply) => self.reply.send(&reply)?,
+                Out::Speech(reply) => self.speech.send(&reply)?,
+                Out::Language(request) => self.language.send(&request)?,
+                Out::Sample(sample) => self.sample.send(&sample)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! `troika ask`: puts a question to the dialogue of a running system, as its voice would, and shows who answers and why.
+
+use std::{
+    io::Write as _,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use troika_bridge::ports::{Inputs, Outputs};
+use troika_host::{
+    Clock, HostClock,
+    edge::{Edge, TypedSubscription},
+    signal::stop_on_signals,
+};
+use troika_kit::{Message, PortSpec, Ports};
+use troika_msgs::{
+    std_msgs::Header,
+    troika::{DialogueReply, DialogueRequest, RoutingDecision},
+};
+use troika_voice::{matcher::Matcher, tongue::Tongue, topic};
+
+use crate::topic::{Where, open, settled_graph};
+
+/// What is asked.
+#[derive(Args)]
+pub(crate) struct AskArguments {
+    #[command(flatten)]
+    place: Where,
+    /// The question.
+    #[arg(required = true)]
+    words: Vec<String>,
+    /// The language that it is in.
+    #[arg(long, default_value = "en", value_parser = ["en", "de"])]
+    language: String,
+    /// Keep it in the vehicle, whatever it is about.
+    #[arg(long)]
+    private: bool,
+    /// The conversation that it belongs to: what was said in it before is known.
+    #[arg(long, value_name = "NAME", default_value = "ask")]
+    conversation: String,
+    /// Give up after this many seconds without a word.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    timeout: f64,
+    /// Decision and answer as JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+enum Came {
+    Decision(Box<RoutingDecision>),
+    Reply(DialogueReply),
+}
+
+/// Asks, and waits for the end of the answer.
+pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
+    let patience = Duration::try_from_secs_f64(arguments.timeout).context("--timeout is no time")?;
+    let stop = stop_on_signals()?;
+    let transport = open(&arguments.place)?;
+    let name = format!("ask_{}", std::process::id());
+    let edge = Edge::new(&*transport, Clock::Host(HostClock::start()), "/", &name)?;
+    let (sender, came) = mpsc::channel();
+    let (request, decision, reply) =
+        (<Inputs as Ports>::SPECS[0], <Inputs as Ports>::SPECS[1], <Outputs as Ports>::SPECS[0]);
+    let decisions = sender.clone();
+    let _ears = (
+        listen(&edge, decision, move |one| drop(decisions.send(Came::Decision(Box::new(one)))))?,
+        listen(&edge, reply, move |one| drop(sender.send(Came::Reply(one))))?,
+    );
+    let mut requests = edge.publisher::<DialogueRequest>(request.topic, request.qos)?;
+    let listens = settled_graph(&*transport)?;
+    if !listens.endpoints.iter().any(|end| !end.publishes && end.topic == request.topic) {
+        bail!("nobody listens on {}: start a system with a node of the kind `bridge`", request.topic);
+    }
+    let text = arguments.words.join(" ");
+    let tongue = if arguments.language == "de" { Tongue::German } else { Tongue::English };
+    let (task, privacy) = topic::of(Matcher::of(tongue), &text);
+    let asked = DialogueRequest {
+        header: Header::at(edge.now()),
+        request_id: format!("{name}-{}", edge.now().as_nanos()),
+        conversation_id: arguments.conversation.clone(),
+        text,
+        language: tongue.code().to_owned(),
+        task,
+        privacy: if arguments.private { DialogueRequest::PRIVACY_UNKNOWN } else { privacy },
+        complexity: f32::NAN,
+        ..DialogueRequest::default()
+    };
+    requests.send(&asked)?;
+    let (mut last, mut told) = (Instant::now(), DialogueReply::NONE);
+    while !stop.is_stopped() {
+        let Ok(came) = came.recv_timeout(Duration::from_millis(100)) else {
+            if last.elapsed() > patience {
+                bail!("no word for {} s; is a node of the kind `router` there?", arguments.timeout);
+            }
+            continue;
+        };
+        match came {
+            Came::Decision(decision) if decision.request_id == asked.request_id => {
+                last = Instant::now();
+                if arguments.json {
+                    println!("{}", line("decision", decision.as_ref())?);
+                } else {
+                    println!("[{}: {}]", tier(decision.tier), decision.reason);
+                }
+            }
+            Came::Reply(reply) if reply.request_id == asked.request_id => {
+                last = Instant::now();
+                if arguments.json {
+                    println!("{}", line("reply", &reply)?);
+                } else {
+                    show(&reply, &mut told)?;
+                }
+                if reply.done {
+                    return finished(&reply, arguments.json);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn listen<T: Message>(
+    edge: &Edge,
+    port: PortSpec,
+    mut each: impl FnMut(T) + Send + 'static,
+) -> anyhow::Result<TypedSubscription> {
+    Ok(edge.subscribe::<T>(port.topic, port.qos, move |sample| each(sample.value))?)
+}
+
+/// The words as they come, and whose they are where that changes.
+fn show(reply: &DialogueReply, told: &mut u8) -> anyhow::Result<()> {
+    if !reply.text.is_empty() {
+        if *told != reply.tier && *told != DialogueReply::NONE {
+            print!("\n[{} goes on] ", tier(reply.tier));
+        }
+        *told = reply.tier;
+        print!("{} ", reply.text.trim());
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+fn finished(reply: &DialogueReply, json: bool) -> anyhow::Result<()> {
+    if !json {
+        let why = if reply.reason.is_empty() { String::new() } else { format!(", {}", reply.reason) };
+        println!(
+            "\n[{}{why}; {} bytes sent, {} received]",
+            tier(reply.tier),
+            reply.bytes_sent,
+            reply.bytes_received
+        );
+    }
+    match reply.outcome {
+        DialogueReply::FAILED => bail!("it was not answered: {}", reply.reason),
+        DialogueReply::CANCELLED => bail!("it was called off: {}", reply.reason),
+        _ => Ok(()),
+    }
+}
+
+fn line<T: Message>(what: &str, message: &T) -> anyhow::Result<serde_json::Value> {
+    let mut cdr = Vec::new();
+    message.encode(&mut cdr)?;
+    let entry = troika_msgs::dynamic::lookup(T::TYPE.name).context("a message of our own is known")?;
+    Ok(serde_json::json!({ what: entry.to_json(&cdr)? }))
+}
+
+fn tier(tier: u8) -> &'static str {
+    match tier {
+        DialogueReply::VEHICLE => "the vehicle",
+        DialogueReply::ON_VEHICLE => "on the vehicle",
+        DialogueReply::CLOUD => "the cloud",
+        DialogueReply::CANNED => "a fixed sentence",
+        _ => "nobody",
+    }
+}
