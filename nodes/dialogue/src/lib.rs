@@ -2,8 +2,8 @@
 //! [`cloud`], the client.
 //!
 //! [`turn`] decides who speaks and until when, [`reply`] puts the words of two models together, [`chat`] reads the stream, [`grounded`] holds
-//! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone. [`plan`] answers what is asked of the way without any
-//! model.
+//! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone. [`plan`] and [`phrase`]
+//! answer what is asked of the way without any model.
 
 pub mod breaker;
 pub mod chat;
@@ -13,6 +13,7 @@ pub mod fault;
 pub mod grounded;
 pub mod memory;
 pub mod navigation;
+pub mod phrase;
 pub mod plan;
 pub mod reply;
 pub mod sentences;
