@@ -138,6 +138,13 @@ impl Facts {
     }
 }
 
+/// The value of a number's word ("twelve"); an ordinal counts nothing.
+pub(crate) fn number_word(word: &str) -> Option<f64> {
+    const NO_COUNT: [&str; 5] = ["second", "third", "fourth", "fifth", "half"];
+    let known = NUMBERS.iter().find(|(name, _)| *name == word && !NO_COUNT.contains(name));
+    known.and_then(|(_, digits)| digits.parse().ok())
+}
+
 /// Whether `text` names only what is in `facts`.
 ///
 /// # Errors

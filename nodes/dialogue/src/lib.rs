@@ -2,7 +2,8 @@
 //! [`cloud`], the client.
 //!
 //! [`turn`] decides who speaks and until when, [`reply`] puts the words of two models together, [`chat`] reads the stream, [`grounded`] holds
-//! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone.
+//! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone. [`plan`] and [`phrase`]
+//! answer what is asked of the way without any model.
 
 pub mod breaker;
 pub mod chat;
@@ -12,11 +13,15 @@ pub mod fault;
 pub mod grounded;
 pub mod memory;
 pub mod navigation;
+pub mod phrase;
+pub mod plan;
 pub mod reply;
 pub mod sentences;
 pub mod session;
+pub mod told;
 pub mod town;
 pub mod turn;
+pub mod words;
 
 pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Meter, Traffic, Upstream};
 pub use config::{DialogueConfig, DialogueConfigError};
@@ -24,7 +29,10 @@ pub use fault::Fault;
 pub use grounded::{Facts, grounded};
 pub use memory::Audience;
 pub use navigation::{Navigation, Situation};
+pub use plan::{Before, Plan, Planner};
 pub use reply::Tier;
 pub use session::{LocalModel, Manner, Said, Session, Tools};
+pub use told::Told;
 pub use town::Town;
 pub use turn::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, Turn};
+pub use words::Words;

@@ -27,18 +27,18 @@ pub struct Situation {
 }
 
 /// Finds places of a kind, the nearest by road first.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindPlaces {
     /// What is looked for.
     pub kind: Kind,
     /// The name of a place to look near to; left out: near the vehicle.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near: Option<String>,
 }
 
 /// Says the way from the vehicle to a place.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteTo {
     /// The place's name, as find_places tells it.
@@ -46,7 +46,7 @@ pub struct RouteTo {
 }
 
 /// Says when the vehicle would be at a place.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EtaTo {
     /// The place's name, as find_places tells it.
@@ -54,14 +54,14 @@ pub struct EtaTo {
 }
 
 /// What [`find_places`] tells.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// The nearest, best first.
     pub places: Vec<FoundPlace>,
 }
 
 /// One of them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FoundPlace {
     /// Its name.
     pub name: String,
@@ -74,7 +74,7 @@ pub struct FoundPlace {
 }
 
 /// What [`route`] tells.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Way {
     /// Where to.
     pub to: String,
@@ -87,10 +87,10 @@ pub struct Way {
 }
 
 /// One street of a way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WayStep {
     /// The way into it; none for the first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
     /// Its name.
     pub street: String,
@@ -99,7 +99,7 @@ pub struct WayStep {
 }
 
 /// What [`eta`] tells.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arrival {
     /// Where to.
     pub to: String,

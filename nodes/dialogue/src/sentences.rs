@@ -133,6 +133,30 @@ pub fn bare(word: &str) -> String {
     word.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Words as they are spoken: as [`bare_words`], with the parts of a hyphenated word apart and the letters of western Europe without
+/// their accents ("Saint-Rémy's" is "saint", "remys").
+pub fn plain_words(text: &str) -> Vec<String> {
+    let apart = |sign: char| sign.is_whitespace() || matches!(sign, '-' | '–' | '—' | '/');
+    text.split(apart)
+        .map(|word| bare(word).chars().map(plain).collect())
+        .filter(|word: &String| !word.is_empty())
+        .collect()
+}
+
+fn plain(sign: char) -> char {
+    match sign {
+        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' => 'a',
+        'ç' => 'c',
+        'è' | 'é' | 'ê' | 'ë' => 'e',
+        'ì' | 'í' | 'î' | 'ï' => 'i',
+        'ñ' => 'n',
+        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' => 'o',
+        'ù' | 'ú' | 'û' | 'ü' => 'u',
+        'ý' | 'ÿ' => 'y',
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::sentences::plain_words;
+
 /// The town of the demo.
 const BRELLIN: &str = include_str!("../town.toml");
 
@@ -32,6 +34,25 @@ pub enum Kind {
     Restaurant,
     Station,
     Supermarket,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 13] = [
+        Kind::Airport,
+        Kind::Cafe,
+        Kind::Charging,
+        Kind::Fuel,
+        Kind::Hospital,
+        Kind::Hotel,
+        Kind::Museum,
+        Kind::Park,
+        Kind::Parking,
+        Kind::Pharmacy,
+        Kind::Restaurant,
+        Kind::Station,
+        Kind::Supermarket,
+    ];
 }
 
 #[derive(Deserialize)]
@@ -58,6 +79,8 @@ struct PlaceFile {
     kind: Kind,
     at: Spanned<String>,
     street: Spanned<String>,
+    #[serde(default)]
+    spoken: Vec<Spanned<String>>,
 }
 
 /// A map that is none.
@@ -91,6 +114,15 @@ pub struct Place {
     pub street: String,
     /// The junction that it is at.
     pub at: Junction,
+    /// What else it is called, and what a recogniser writes of its name.
+    pub spoken: Vec<String>,
+}
+
+impl Place {
+    /// Its names as they are compared: words without capitals, accents and apostrophes.
+    pub fn names(&self) -> impl Iterator<Item = Vec<String>> {
+        std::iter::once(&self.name).chain(&self.spoken).map(|name| plain_words(name))
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +144,7 @@ pub struct Leg {
 }
 
 /// A way into a street.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they say what they are")]
 pub enum Turn {
@@ -200,8 +232,15 @@ impl Town {
         let mut places: Vec<Place> = Vec::new();
         for place in &file.places {
             let name = place.name.get_ref();
-            if places.iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
-                return Err(wrong(place.name.span(), format!("the place {name:?} is there twice")));
+            for called in std::iter::once(&place.name).chain(&place.spoken) {
+                let words = plain_words(called.get_ref());
+                if words.is_empty() {
+                    return Err(wrong(called.span(), "a place has a name".into()));
+                }
+                if places.iter().any(|other| other.names().any(|name| name == words)) {
+                    let what = format!("the place {:?} is there twice", called.get_ref());
+                    return Err(wrong(called.span(), what));
+                }
             }
             if !streets.contains(place.street.get_ref()) {
                 let street = place.street.get_ref();
@@ -209,7 +248,8 @@ impl Town {
             }
             let at = Junction(find(&place.at)?);
             let street = place.street.get_ref().clone();
-            places.push(Place { name: name.clone(), kind: place.kind, street, at });
+            let spoken = place.spoken.iter().map(|called| called.get_ref().clone()).collect();
+            places.push(Place { name: name.clone(), kind: place.kind, street, at, spoken });
         }
         let town = Town { name: file.name, graph, streets, places };
         if let Some(first) = town.graph.node_indices().next() {
@@ -240,9 +280,12 @@ impl Town {
         &self.streets
     }
 
-    /// The place of this name, whatever its capitals.
+    /// The place of this name, as it is spelt or as a recogniser writes it: whatever its capitals, accents, apostrophes and hyphens, with
+    /// "the" or without.
     pub fn place(&self, name: &str) -> Option<&Place> {
-        self.places.iter().find(|place| place.name.eq_ignore_ascii_case(name.trim()))
+        let words = plain_words(name);
+        let bare = words.strip_prefix(&["the".to_owned()]).unwrap_or(&words);
+        self.places.iter().find(|place| place.names().any(|called| called == words || called == bare))
     }
 
     /// The junction nearest to a point, m east and north of the map's middle. None on an empty map or for no numbers.

@@ -65,3 +65,25 @@ fn a_map_with_a_fault_says_where() {
 fn no_numbers_are_nowhere() {
     assert_eq!(Town::brellin().nearest(f64::NAN, 0.0), None);
 }
+
+#[test]
+fn a_place_is_known_as_it_is_spelt_and_as_it_is_heard() {
+    let town = Town::brellin();
+    let known = |name: &str| town.place(name).map(|place| place.name.as_str());
+    for heard in
+        ["Saint Anne's Hospital", "saint annes hospital", " the St. Anne's Hospital", "SAINT ANN'S HOSPITAL"]
+    {
+        assert_eq!(known(heard), Some("Saint Anne's Hospital"), "{heard}");
+    }
+    assert_eq!(known("Café Anker"), Some("Cafe Anker"));
+    assert_eq!(known("queen's-bridge hotel"), Some("Hotel Queen's Bridge"));
+    for none in ["", "the", "Old Mill", "Cafe"] {
+        assert_eq!(known(none), None, "{none:?}");
+    }
+    let twice = SMALL.to_owned()
+        + "spoken = [\"d cafe\"]\n[[places]]\nname = \"D Café\"\nkind = \"cafe\"\nat = \"d\"\nstreet = \"Slow\"\n";
+    assert_eq!(
+        Town::read(&twice).expect_err("refused").to_string(),
+        "line 26: the place \"D Café\" is there twice"
+    );
+}

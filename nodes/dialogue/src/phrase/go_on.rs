@@ -1,0 +1,492 @@
+//! The end of an answer that broke off.
+
+use crate::{
+    sentences::Sentences,
+    told::Told,
+    town::Turn,
+    words::{Phrase, Slot, Words},
+};
+
+use super::{
+    Voice, phrase,
+    scan::{Item, Results, Scan, Subject, is_street_next, plain, scan},
+    usual, whole_words,
+};
+
+/// What finishes an answer that broke off after `so_far`: its open sentence, where there is a way to end it, then what the results hold and
+/// was not said yet. It goes behind [`whole_words`] of `so_far`, and is empty where all was said. No fact is said again that was said, by
+/// whoever.
+///
+/// Due are: of places, the first one's name, street and distance, and the others' names; of a way, its length and the streets from the
+/// last that was named on; of an arrival, how long and when. `brief`: less of it. Without results, an open sentence is left with
+/// a word that the connection was lost.
+pub fn continue_from(words: &Words, so_far: &str, told: &[Told], brief: bool) -> String {
+    let stands = whole_words(so_far);
+    if stands.trim().is_empty() {
+        return phrase(words, usual(told), told, brief);
+    }
+    let results = Results::of(told);
+    let scan = scan(words, &results, stands);
+    let mut end = Ending { voice: Voice { words, brief }, results, scan, out: String::new(), counted: 0 };
+    end.counted = end.results.subjects.len();
+    let open = open_sentence(stands);
+    if !open.trim().is_empty() {
+        end.finish(&open);
+    }
+    end.rest();
+    end.out
+}
+
+/// The last sentence, where it has no end.
+fn open_sentence(text: &str) -> String {
+    let mut sentences = Sentences::default();
+    sentences.push(text);
+    while sentences.whole().is_some() {}
+    let open = sentences.rest();
+    // A number with a full stop behind it waits for its next sentence there; here none comes.
+    if open.trim_end().ends_with(['.', '!', '?', '…']) { String::new() } else { open }
+}
+
+struct Ending<'a> {
+    voice: Voice<'a>,
+    results: Results,
+    scan: Scan,
+    out: String,
+    counted: usize,
+}
+
+/// What of a place is due and not said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Due {
+    street: bool,
+    km: bool,
+    minutes: bool,
+    arrival: bool,
+}
+
+impl Due {
+    fn any(self) -> bool {
+        self.street || self.km || self.minutes
+    }
+}
+
+impl Ending<'_> {
+    fn words(&self) -> &Words {
+        self.voice.words
+    }
+
+    /// What can still be said of a place.
+    fn unsaid(&self, subject: usize) -> Due {
+        let (of, told) = (&self.results.subjects[subject], self.scan.told[subject]);
+        let somewhere = of.minutes > 0;
+        Due {
+            street: of.street.is_some() && !told.street,
+            km: somewhere && !told.km,
+            minutes: somewhere && !told.minutes,
+            arrival: of.arrival.is_some() && !told.arrival,
+        }
+    }
+
+    /// Whether it is the one that is asked for: by its name, or as the first of what was found.
+    fn wanted(&self, subject: usize) -> bool {
+        let asked = self.results.subjects.iter().any(|subject| subject.asked);
+        if asked { self.results.subjects[subject].asked } else { subject == 0 }
+    }
+
+    /// What must be said of it.
+    fn due(&self, subject: usize) -> Due {
+        let unsaid = self.unsaid(subject);
+        let of = &self.results.subjects[subject];
+        let brief = self.voice.brief;
+        if !self.wanted(subject) {
+            return Due::default();
+        }
+        // An arrival is asked for as a time: its length is not due where its minutes were said.
+        let km = unsaid.km && !brief && (of.arrival.is_none() || unsaid.minutes);
+        Due { street: unsaid.street && !brief, km, ..unsaid }
+    }
+
+    /// "on Mill Lane, 1.5 kilometres away, about 4 minutes by car", and it is said.
+    fn facts(&mut self, subject: usize, due: Due) -> String {
+        let go_on = &self.voice.words.go_on;
+        let of = &self.results.subjects[subject];
+        let mut parts = Vec::new();
+        if due.street {
+            parts.push(
+                self.voice.fill(&go_on.street, &[(Slot::Street, of.street.as_deref().unwrap_or_default())]),
+            );
+        }
+        if due.km {
+            let template = if of.there { &go_on.km_there } else { &go_on.km };
+            parts.push(self.voice.fill(template, &[(Slot::Km, &self.voice.km(of.km))]));
+        }
+        if due.minutes {
+            parts.push(self.voice.fill(&go_on.minutes, &[(Slot::Minutes, &self.voice.minutes(of.minutes))]));
+        }
+        let told = &mut self.scan.told[subject];
+        told.street |= due.street;
+        told.km |= due.km;
+        told.minutes |= due.minutes;
+        parts.join(&self.voice.words.say.comma)
+    }
+
+    fn arrival(&mut self, subject: usize) -> String {
+        self.scan.told[subject].arrival = true;
+        self.results.subjects[subject].arrival.clone().unwrap_or_default()
+    }
+
+    /// The names of found places that were not named.
+    fn unnamed(&self) -> Vec<usize> {
+        let all = 0..self.results.subjects.len();
+        all.filter(|at| self.results.subjects[*at].found && !self.scan.told[*at].name).collect()
+    }
+
+    /// The place that the open sentence is of.
+    fn subject(&self) -> Option<usize> {
+        self.scan.current.or((self.counted == 1).then_some(0))
+    }
+
+    fn add(&mut self, sentence: &str) {
+        if sentence.is_empty() {
+            return;
+        }
+        if !self.out.is_empty() && !self.out.ends_with(' ') {
+            self.out.push(' ');
+        }
+        self.out.push_str(sentence);
+    }
+
+    /// Ends the open sentence.
+    fn finish(&mut self, open: &str) {
+        let all = self.scan.words.len();
+        let begin = all - super::scan::split(open).len().min(all);
+        let tail: Vec<String> = self.scan.words[begin..].iter().map(|word| word.plain.clone()).collect();
+        let end = self
+            .half_a_name(begin, &tail)
+            .or_else(|| self.number_alone())
+            .or_else(|| self.by_its_last_words(begin, &tail))
+            .or_else(|| self.behind_a_fact(begin, open))
+            .or_else(|| self.usual(&tail));
+        match end {
+            Some(end) => self.out.push_str(&end),
+            None if self.counted == 0 && self.results.legs.is_empty() => {
+                self.out.push_str(&self.voice.words.go_on.lost);
+            }
+            None => self.out.push_str(&self.voice.words.go_on.broken_off),
+        }
+    }
+
+    /// "The nearest is Old Mill" is finished with "Cafe", and what is to be said of it.
+    fn half_a_name(&mut self, begin: usize, tail: &[String]) -> Option<String> {
+        let after_street =
+            |len: usize| is_street_next(self.words(), &self.scan.words[..begin + tail.len() - len]);
+        let mut best: Option<(usize, bool, String, Option<usize>)> = None;
+        let unnamed = self.results.subjects.iter().enumerate().filter(|(at, _)| !self.scan.told[*at].name);
+        let names = unnamed.map(|(at, subject)| (subject.name.as_str(), Some(at)));
+        let leg = self.results.legs.get(self.scan.legs).map(|leg| leg.street.as_str());
+        let street = self.subject().filter(|at| !self.scan.told[*at].street);
+        let street = street.and_then(|at| self.results.subjects[at].street.as_deref());
+        for (name, subject) in names.chain(leg.into_iter().chain(street).map(|name| (name, None))) {
+            let words = plain(name);
+            let raw: Vec<&str> = name.split(' ').collect();
+            for len in 1..words.len().min(tail.len() + 1) {
+                let capital = self.scan.words[begin + tail.len() - len].raw.starts_with(char::is_uppercase);
+                if !tail.ends_with(&words[..len]) || !capital || raw.len() != words.len() {
+                    continue;
+                }
+                let likely = subject.is_none() == after_street(len);
+                let better = best.as_ref().is_none_or(|(most, is, ..)| (len, likely) > (*most, *is));
+                if better {
+                    best = Some((len, likely, raw[len..].join(" "), subject));
+                }
+            }
+        }
+        let (len, _, rest, subject) = best?;
+        let Some(subject) = subject else {
+            if let Some(leg) = self.results.legs.get(self.scan.legs)
+                && leg.street.ends_with(&rest)
+                && leg.street.len() > rest.len()
+                && plain(&leg.street)[..len] == tail[tail.len() - len..]
+            {
+                self.scan.legs += 1;
+                return Some(format!("{rest}{}", self.legs_on(&self.voice.words.say.then.clone())));
+            }
+            let of = self.subject()?;
+            self.scan.told[of].street = true;
+            return Some(format!("{rest}{}", self.more_of(of, true)));
+        };
+        self.scan.told[subject].name = true;
+        self.scan.current = Some(subject);
+        let first = tail.len() == len;
+        Some(format!("{rest}{}", self.behind_a_name(subject, first)))
+    }
+
+    /// What follows a name. `first`: the name begins the sentence.
+    fn behind_a_name(&mut self, subject: usize, first: bool) -> String {
+        let due = Due { arrival: false, ..self.unsaid(subject) };
+        let go_on = &self.voice.words.go_on;
+        match (first, due.any() && self.results.subjects[subject].found) {
+            (true, true) => format!(" {}{}.", go_on.is, self.facts(subject, due)),
+            (true, false) if due.any() => format!(" {}{}.", go_on.is, self.facts(subject, due)),
+            (true, false) => format!(" {}", go_on.is_the_one),
+            (false, true) => format!(" {}.", self.facts(subject, due)),
+            (false, false) => ".".into(),
+        }
+    }
+
+    /// What follows a fact of a place. `near`: it stands right behind.
+    fn more_of(&mut self, subject: usize, near: bool) -> String {
+        let due = Due { arrival: false, ..self.unsaid(subject) };
+        let comma = if near { self.voice.words.say.comma.clone() } else { String::new() };
+        if due.any() { format!("{comma}{}.", self.facts(subject, due)) } else { ".".into() }
+    }
+
+    /// The rest of the way's streets, and the end of the sentence.
+    fn legs_on(&mut self, joint: &str) -> String {
+        let legs: Vec<String> =
+            self.results.legs[self.scan.legs..].iter().map(|leg| self.voice.turn(leg)).collect();
+        self.scan.legs = self.results.legs.len();
+        if legs.is_empty() {
+            ".".into()
+        } else {
+            format!("{joint}{}.", legs.join(&self.voice.words.say.then))
+        }
+    }
+
+    /// "It's about 4" is finished with "minutes by road."
+    fn number_alone(&mut self) -> Option<String> {
+        let value = match self.scan.items.last() {
+            Some((at, Item::Number(value))) if at.end == self.scan.words.len() => *value,
+            _ => return None,
+        };
+        let all = (0..self.results.subjects.len()).filter(|at| Some(*at) != self.scan.current);
+        let order: Vec<usize> = self.scan.current.into_iter().chain(all).collect();
+        for subject in order {
+            let (of, unsaid) = (&self.results.subjects[subject], self.unsaid(subject));
+            let unit = if unsaid.minutes && f64::from(of.minutes) == value {
+                self.scan.told[subject].minutes = true;
+                self.voice.minutes(self.results.subjects[subject].minutes)
+            } else if unsaid.km && (of.km - value).abs() < 0.001 {
+                self.scan.told[subject].km = true;
+                self.voice.km(self.results.subjects[subject].km)
+            } else {
+                continue;
+            };
+            let unit: Vec<&str> = unit.split(' ').skip(1).collect();
+            return Some(format!("{} {}", unit.join(" "), self.voice.words.go_on.by_road));
+        }
+        None
+    }
+
+    /// By the table: what the sentence ends with, and what may follow.
+    fn by_its_last_words(&mut self, begin: usize, tail: &[String]) -> Option<String> {
+        let named_here =
+            self.scan.items.iter().any(|(at, item)| at.start >= begin && matches!(item, Item::Name(_)));
+        let pronoun = tail.iter().any(|word| self.words().go_on.pronouns.contains(word));
+        let named = named_here || pronoun;
+        let rules = &self.voice.words.go_on.finish;
+        let ends = |after: &Phrase| tail.ends_with(after.words());
+        let fitting: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule.named.is_none_or(|wanted| wanted == named) && rule.after.iter().any(ends))
+            .collect();
+        fitting.into_iter().find_map(|rule| {
+            let slots: Vec<Slot> = rule.say.get_ref().slots().collect();
+            let mut given = Vec::new();
+            let mut legs = self.scan.legs;
+            let mut told = self.scan.told.clone();
+            let mut current = self.scan.current;
+            let subject = self.subject();
+            for slot in slots {
+                let value = match slot {
+                    Slot::Leg | Slot::Turn => {
+                        let leg = self.results.legs.get(legs)?;
+                        if slot == Slot::Leg && !agrees(self.words(), tail, leg.turn) {
+                            return None;
+                        }
+                        // The first street has no turn into it.
+                        if slot == Slot::Turn && leg.turn.is_none() {
+                            return None;
+                        }
+                        legs += 1;
+                        if slot == Slot::Leg { leg.street.clone() } else { self.voice.turn(leg) }
+                    }
+                    Slot::Direction => self.direction(self.results.legs.get(legs)?.turn?)?,
+                    Slot::Name => {
+                        let next = self.unnamed().into_iter().next().or_else(|| {
+                            (0..self.results.subjects.len()).find(|at| !self.scan.told[*at].name)
+                        })?;
+                        told[next].name = true;
+                        current = Some(next);
+                        self.results.subjects[next].name.clone()
+                    }
+                    Slot::Names => {
+                        let names = self.unnamed();
+                        names.iter().for_each(|at| told[*at].name = true);
+                        current = names.last().copied().or(current);
+                        let names: Vec<&str> =
+                            names.iter().map(|at| self.results.subjects[*at].name.as_str()).collect();
+                        let names = self.words().list(&names, &self.words().say.and);
+                        (!names.is_empty()).then_some(names)?
+                    }
+                    Slot::Street => {
+                        let of = subject.filter(|of| self.unsaid(*of).street)?;
+                        told[of].street = true;
+                        self.results.subjects[of].street.clone()?
+                    }
+                    Slot::Km => {
+                        let of = subject.filter(|of| self.unsaid(*of).km)?;
+                        told[of].km = true;
+                        self.voice.km(self.results.subjects[of].km)
+                    }
+                    Slot::Minutes => {
+                        let of = subject.filter(|of| self.unsaid(*of).minutes)?;
+                        told[of].minutes = true;
+                        self.voice.minutes(self.results.subjects[of].minutes)
+                    }
+                    Slot::Arrival => {
+                        let of = subject.filter(|of| self.unsaid(*of).arrival)?;
+                        told[of].arrival = true;
+                        self.results.subjects[of].arrival.clone()?
+                    }
+                    _ => return None,
+                };
+                given.push((slot, value));
+            }
+            let given: Vec<(Slot, &str)> =
+                given.iter().map(|(slot, value)| (*slot, value.as_str())).collect();
+            let say = rule.say.get_ref().say(&given);
+            let on = legs > self.scan.legs;
+            (self.scan.legs, self.scan.told, self.scan.current) = (legs, told, current);
+            let more = if on { self.legs_on(&self.voice.words.say.then.clone()) } else { String::new() };
+            Some(format!("{say}{more}"))
+        })
+    }
+
+    fn direction(&self, turn: Turn) -> Option<String> {
+        let go_on = &self.words().go_on;
+        match turn {
+            Turn::Left => go_on.left_words.first().cloned(),
+            Turn::Right => go_on.right_words.first().cloned(),
+            Turn::Straight => None,
+        }
+    }
+
+    /// The sentence ends with a whole fact, or goes on behind one with a comma or an "and".
+    fn behind_a_fact(&mut self, begin: usize, open: &str) -> Option<String> {
+        let all = self.scan.words.len();
+        let (at, item) = self.scan.items.last().filter(|(at, _)| at.start >= begin).cloned()?;
+        let behind: Vec<String> = self.scan.words[at.end..].iter().map(|word| word.plain.clone()).collect();
+        let comma = open.trim_end().ends_with([',', ';']);
+        let and = behind.last().is_some_and(|word| self.words().go_on.and_words.contains(word));
+        let ended = behind.iter().all(|word| self.words().go_on.ends.contains(word));
+        let go_on = self.voice.words.go_on.clone();
+        if comma || (and && all - at.end <= 2) {
+            if item == Item::Leg || (self.scan.legs > 0 && self.scan.legs < self.results.legs.len()) {
+                return (self.scan.legs < self.results.legs.len()).then(|| self.legs_on(&go_on.then_on));
+            }
+            let subject = self.subject()?;
+            let due = Due { arrival: false, ..self.unsaid(subject) };
+            if due.any() {
+                return Some(format!("{}.", self.facts(subject, due)));
+            }
+            if self.unsaid(subject).arrival {
+                let arrival = self.arrival(subject);
+                return Some(self.voice.fill(&go_on.arrival_on, &[(Slot::Arrival, &arrival)]));
+            }
+            return None;
+        }
+        match item {
+            Item::Name(subject) if behind.is_empty() => {
+                let first = at.start == begin;
+                Some(self.behind_a_name(subject, first).trim_start().to_owned())
+            }
+            Item::Street if behind.is_empty() => {
+                let subject = self.subject()?;
+                Some(self.more_of(subject, false))
+            }
+            Item::Leg if behind.is_empty() => Some(self.legs_on(&go_on.then_on)),
+            Item::Measure if behind.is_empty() => Some(go_on.by_road),
+            Item::Measure | Item::Clock if ended => Some(".".into()),
+            _ => None,
+        }
+    }
+
+    fn usual(&self, tail: &[String]) -> Option<String> {
+        let ends = |after: &&Phrase| tail.ends_with(after.words());
+        let usual = self.words().go_on.usual.iter();
+        let longest = |usual: &&crate::words::Usual| {
+            usual.after.iter().filter(ends).map(|after| after.words().len()).max()
+        };
+        let best = usual.filter(|usual| longest(usual).is_some()).max_by_key(|usual| longest(usual))?;
+        Some(best.say.clone())
+    }
+
+    /// New sentences with what is due.
+    fn rest(&mut self) {
+        let go_on = self.voice.words.go_on.clone();
+        for subject in 0..self.results.subjects.len() {
+            let due = self.due(subject);
+            let Subject { found, name, .. } = self.results.subjects[subject].clone();
+            if found && self.wanted(subject) && !self.scan.told[subject].name {
+                self.scan.told[subject].name = true;
+                let facts = self.facts(subject, due);
+                let joint =
+                    if due.street || facts.is_empty() { " " } else { self.voice.words.say.comma.as_str() };
+                let facts = format!("{name}{joint}{facts}").trim_end().to_owned();
+                let sentence = self.voice.fill(&go_on.there_is, &[(Slot::Facts, &facts)]);
+                self.scan.current = Some(subject);
+                self.add(&sentence);
+            } else if due.any() {
+                let other = self.scan.current.is_some_and(|current| current != subject);
+                let template = if other && found { &go_on.first_is } else { &go_on.it_is };
+                let facts = self.facts(subject, due);
+                let sentence = self.voice.fill(template, &[(Slot::Facts, &facts)]);
+                self.add(&sentence);
+            }
+            if due.arrival {
+                let arrival = self.arrival(subject);
+                let sentence = self.voice.fill(&go_on.arrival, &[(Slot::Arrival, &arrival)]);
+                self.add(&sentence);
+            }
+        }
+        self.streets();
+        let others: Vec<usize> = self.unnamed().into_iter().filter(|at| *at > 0).collect();
+        // Who asks for the way to one of them does not ask for the others.
+        if !self.voice.brief && !self.results.subjects.iter().any(|subject| subject.asked) {
+            let names: Vec<&str> = others.iter().map(|at| self.results.subjects[*at].name.as_str()).collect();
+            if let Some(also) = self.voice.also(&names) {
+                self.add(&also);
+            }
+        }
+    }
+
+    fn streets(&mut self) {
+        let legs = &self.results.legs;
+        if self.scan.legs >= legs.len() {
+            return;
+        }
+        let sentence = if self.scan.legs == 0 {
+            if self.voice.brief {
+                self.voice.fill(&self.words().say.start_brief, &[(Slot::Street, &legs[0].street)])
+            } else {
+                self.voice.steps(legs)
+            }
+        } else {
+            format!("{}{}", self.words().go_on.then_turn, self.voice.steps(&legs[self.scan.legs..]))
+        };
+        self.scan.legs = legs.len();
+        self.add(&sentence);
+    }
+}
+
+/// Whether a turn that was begun ("turn right into") is the next one.
+fn agrees(words: &Words, tail: &[String], turn: Option<Turn>) -> bool {
+    let said = |known: &[String]| tail.iter().rev().take(3).any(|word| known.contains(word));
+    let (left, right) = (said(&words.go_on.left_words), said(&words.go_on.right_words));
+    match turn {
+        Some(Turn::Left) => !right,
+        Some(Turn::Right) => !left,
+        Some(Turn::Straight) | None => !left && !right,
+    }
+}
