@@ -308,7 +308,6 @@ async fn attempt(
     let response = upstream.ask(chat.body.clone(), chat.stream, &current.trace).await?;
     let largest = gateway.cache().largest();
     if chat.stream {
-        current.entry.status = 200;
         let bounds = relay::Bounds {
             stall: ms(config.times.stall_ms),
             deadline,

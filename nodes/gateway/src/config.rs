@@ -266,12 +266,12 @@ impl Config {
             if one.models.is_empty() || one.models.iter().any(String::is_empty) {
                 return wrong("models", "the models that this upstream has, for example [\"large\"]".into());
             }
-            if one.concurrent == 0 {
-                return wrong("concurrent", "0 requests at once; at least 1".into());
+            if !(1..=100_000).contains(&one.concurrent) {
+                return wrong("concurrent", format!("{} requests at once; 1 to 100000", one.concurrent));
             }
         }
         let (quota, queue, limits, times) = (&self.quota, &self.queue, &self.limits, &self.times);
-        let ranges: [(&'static str, &'static str, u64, u64, u64); 31] = [
+        let ranges: [(&'static str, &'static str, u64, u64, u64); 30] = [
             ("quota", "requests_a_minute", quota.requests_a_minute.into(), 1, 1_000_000),
             ("quota", "tokens_a_day", quota.tokens_a_day, 1, 1 << 50),
             ("quota", "micro_euro_a_day", quota.micro_euro_a_day, 0, 1 << 50),
@@ -302,7 +302,6 @@ impl Config {
             ("times", "reload_ms", times.reload_ms, 50, 600_000),
             ("cache", "bytes", self.cache.bytes as u64, 0, 1 << 32),
             ("cache", "keep_s", self.cache.keep_s, 1, 86_400),
-            ("upstreams", "concurrent", u64::from(self.upstreams[0].concurrent), 1, 100_000),
         ];
         for (table, key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {

@@ -86,6 +86,7 @@ impl Relay {
         let Some(mut job) = job.take() else { return Err(Fault::Cancelled) };
         job.first_byte();
         job.payable = true;
+        job.entry.status = 200;
         let mut relay = Relay {
             job,
             body: Some(body),

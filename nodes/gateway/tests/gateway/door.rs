@@ -177,6 +177,9 @@ async fn too_large_too_slow_and_half_are_ended() {
     assert!(raw(many.into_bytes()).await.contains("431"), "many headers");
     assert!(!raw(post.as_bytes().to_vec()).await.contains("200"), "half a head");
     assert!(raw(b"nonsense\r\n\r\n".to_vec()).await.contains("400"), "no HTTP");
+    assert_eq!(raw(Vec::new()).await, "", "nothing at all");
+    let idle = raw(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()).await;
+    assert!(idle.contains("200"), "a question, and then nothing: {idle}");
     // Nobody who says nothing keeps a handshake for ever.
     let mut silent = TcpStream::connect(world.address).await.expect("connected");
     let _ = timeout(NET, silent.read(&mut [0; 1])).await.expect("closed in time");
