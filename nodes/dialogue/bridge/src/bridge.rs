@@ -112,7 +112,13 @@ struct Current {
     /// The cloud was asked, and when it last said something.
     cloud: Option<Time>,
     stalled: Option<Time>,
-    any: bool,
+}
+
+impl Current {
+    /// Whether any word of the answer is out.
+    fn began(&self) -> bool {
+        self.sequence > 0
+    }
 }
 
 impl Bridge {
@@ -127,11 +133,6 @@ impl Bridge {
             current: None,
             out: Vec::new(),
         }
-    }
-
-    /// The session's counts.
-    pub fn counts(&self) -> troika_dialogue::session::Counts {
-        self.session.counts()
     }
 
     /// Whether an answer is under way.
@@ -192,7 +193,6 @@ impl Bridge {
             FromCloud::Done | FromCloud::Length | FromCloud::Tools(_) => self.current.as_ref().map(measured),
         };
         self.out.extend(sample.map(|sample| Out::Sample(stamped(now, &sample))));
-        // After a tool's call the next stream is waited for from now on.
         for what in self.parts.guard.incoming(stream, what) {
             let said = self.session.cloud(now, stream, what);
             self.take(now, said);
@@ -292,7 +292,6 @@ impl Bridge {
             traffic: Traffic::default(),
             cloud: cloud.then_some(now),
             stalled: None,
-            any: false,
         });
         let said = self.session.ask(now, &request.text, now + ANSWER_WITHIN, cloud, audience);
         self.take(now, said);
@@ -352,7 +351,6 @@ impl Bridge {
         };
         let changed = current.tier == DialogueReply::CLOUD && code != current.tier;
         current.tier = code;
-        current.any = true;
         self.out.push(Out::Reply(DialogueReply {
             header: Header::at(now),
             request_id: current.request.clone(),
@@ -380,19 +378,20 @@ impl Bridge {
             Some(Reason::Cancelled) => outcome = DialogueReply::CANCELLED,
             Some(cut) => {
                 // An answer that was left out in part or ended at its length is one all the same.
-                let whole = matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded) && current.any;
+                let whole =
+                    matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded) && current.began();
                 if !whole {
                     outcome = DialogueReply::FAILED;
                     let sentences = &self.parts.sentences;
-                    text.clone_from(if current.any { &sentences.broken } else { &sentences.nobody });
-                    if current.any && !end.said.trim_end().ends_with(['.', '!', '?']) {
+                    text.clone_from(if current.began() { &sentences.broken } else { &sentences.nobody });
+                    if current.began() && !end.said.trim_end().ends_with(['.', '!', '?']) {
                         // The sentence that hangs is heard to hang.
                         text.insert_str(0, "… ");
                     }
                 }
             }
             // Models that end without a word.
-            None if !current.any => {
+            None if !current.began() => {
                 outcome = DialogueReply::FAILED;
                 text.clone_from(&self.parts.sentences.nobody);
             }
@@ -407,9 +406,9 @@ impl Bridge {
                 Tier::Local => DialogueReply::ON_VEHICLE,
             };
         }
-        let tokens = |bytes: u32| f64::from(bytes) / 4.0;
+        let tokens = |bytes: usize| bytes as f64 / 4.0;
         let (sent, received) = self.parts.price;
-        let cost = tokens(current.traffic.sent) * sent + (end.said.len() as f64 / 4.0) * received;
+        let cost = tokens(current.traffic.sent as usize) * sent + tokens(end.said.len()) * received;
         let asked = current.traffic.sent > 0;
         self.out.push(Out::Reply(DialogueReply {
             header: Header::at(now),
