@@ -1,0 +1,12 @@
+//! What belongs here: a scripted stand-in for a language model in the cloud, so that the demo and the tests have a service to talk to
+//! where there is none; and the tasks that whoever answers is judged by. It is no language model, and says so wherever it names itself.
+//!
+//! [`agent`] decides what is answered, [`chat`] is the interface, [`topics`] what it knows; [`server`] is the edge, with the faults of
+//! [`fault`].
+
+pub mod agent;
+pub mod chat;
+mod language;
+pub mod topics;
+
+pub use agent::Expert;
