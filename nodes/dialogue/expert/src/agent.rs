@@ -73,7 +73,8 @@ impl Expert {
         }
         let mut context = self.context(&request.messages[..last], &request.messages[last..]);
         let can = |tool: &str| request.tools.iter().any(|known| known.function.name == tool);
-        if !context.is_navigation(&asked) || !(can("find_places") && can("route") && can("eta")) {
+        let tools = can("find_places") && can("route") && can("eta");
+        if !(tools && context.is_navigation(&asked)) {
             let answer = self.topics.answer(question).unwrap_or(UNKNOWN);
             return Step::Say(answer.to_owned());
         }

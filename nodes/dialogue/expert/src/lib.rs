@@ -6,7 +6,9 @@
 
 pub mod agent;
 pub mod chat;
+pub mod fault;
 mod language;
+pub mod server;
 pub mod topics;
 
 pub use agent::Expert;
