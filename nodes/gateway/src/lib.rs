@@ -1,1 +1,28 @@
-//! The cloud side.
+//! What belongs here: the cloud's side. Many vehicles in over HTTPS with certificates of the fleet's own, any OpenAI-compatible service
+//! behind; who may, how much, who is next, and what it cost.
+
+pub mod api;
+pub mod audit;
+pub mod board;
+pub mod cache;
+pub mod clock;
+pub mod config;
+pub mod fleet;
+pub mod gate;
+pub mod gateway;
+pub mod identity;
+pub mod io;
+pub mod job;
+pub mod metrics;
+pub mod page;
+pub mod pool;
+pub mod queue;
+pub mod quota;
+pub mod relay;
+pub mod request;
+pub mod serve;
+pub mod sse;
+pub mod store;
+pub mod tls;
+pub mod trace;
+pub mod upstream;

@@ -22,6 +22,7 @@ mod understand;
 use std::{
     ffi::{OsStr, OsString},
     io::IsTerminal as _,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -83,6 +84,20 @@ enum Command {
     Listen(listen::ListenArguments),
     /// Put a question to the dialogue of a running system: who answers and why, and the words as they come.
     Ask(ask::AskArguments),
+    /// The cloud's side, for many vehicles: the program `troika-gateway`.
+    #[command(disable_help_flag = true)]
+    Gateway {
+        /// What it is told; `--help` shows it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// The fleet's certificates: make an authority, enrol and revoke vehicles (`troika-gateway fleet`).
+    #[command(disable_help_flag = true)]
+    Fleet {
+        /// What it is told; `--help` shows it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Measure how well spoken commands are understood; list them.
     Voice {
         #[command(subcommand)]
@@ -164,6 +179,8 @@ fn main() -> ExitCode {
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Ask(arguments) => ask::ask(&arguments),
+        Command::Gateway { arguments } => in_place_of_this("troika-gateway", &[], &arguments),
+        Command::Fleet { arguments } => in_place_of_this("troika-gateway", &["fleet"], &arguments),
         Command::Voice { command } => understand::voice(&command),
         Command::Route { command } => route::run(command),
         Command::Models { command } => models::run(command),
@@ -188,6 +205,13 @@ fn main() -> ExitCode {
             }
         },
     }
+}
+
+/// Another of the programs takes this one's place; comes back only where it cannot be started.
+fn in_place_of_this(program: &str, first: &[&str], arguments: &[OsString]) -> anyhow::Result<()> {
+    let file = listen::beside(program)?;
+    let why = std::process::Command::new(&file).args(first).args(arguments).exec();
+    Err(anyhow::Error::from(why).context(format!("cannot start {}", file.display())))
 }
 
 /// A wrong argument ends with 2, as clap's own do.

@@ -62,7 +62,7 @@ impl Default for Sentences {
         Sentences {
             nobody: "I cannot answer that right now.".into(),
             command: "Please say that as a command to the car.".into(),
-            broken: "I lost the connection and cannot finish that.".into(),
+            broken: "Sorry, I lost the connection and cannot finish that.".into(),
         }
     }
 }
@@ -385,6 +385,10 @@ impl Bridge {
                     outcome = DialogueReply::FAILED;
                     let sentences = &self.parts.sentences;
                     text.clone_from(if current.any { &sentences.broken } else { &sentences.nobody });
+                    if current.any && !end.said.trim_end().ends_with(['.', '!', '?']) {
+                        // The sentence that hangs is heard to hang.
+                        text.insert_str(0, "… ");
+                    }
                 }
             }
             // Models that end without a word.

@@ -39,5 +39,5 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.check {
         return Ok(());
     }
-    process::run(&config, None)
+    process::run(&config)
 }

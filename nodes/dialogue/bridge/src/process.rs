@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use troika_dialogue::{FromCloud, HttpUpstream, Navigation, Session, Situation, Traffic};
+use troika_dialogue::{FromCloud, HttpUpstream, Navigation, Planner, Session, Situation, Traffic, Words};
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
@@ -30,7 +30,8 @@ use crate::{
     bridge::{Bridge, Out, Parts, Sentences},
     config::BridgeConfig,
     guard::{Guard, Guarded},
-    local::{Offline, OnVehicle},
+    local::OnVehicle,
+    offline::OnTheMap,
     ports::{Inputs, Outputs},
 };
 
@@ -56,7 +57,7 @@ enum Came {
 ///
 /// # Errors
 /// Settings that cannot be used, or when the transport is not to be had.
-pub fn run(config: &BridgeConfig, offline: Option<Box<dyn Offline>>) -> anyhow::Result<()> {
+pub fn run(config: &BridgeConfig) -> anyhow::Result<()> {
     let stop = signal::stop_on_signals().context("cannot watch for signals")?;
     if let Some(nice) = config.nice
         && let Err(error) = rustix::process::nice(nice)
@@ -64,7 +65,7 @@ pub fn run(config: &BridgeConfig, offline: Option<Box<dyn Offline>>) -> anyhow::
         eprintln!("bridge: cannot take niceness {nice}: {error}; running on as it is");
     }
     let (sender, inbox) = channel();
-    let mut bridge = bridge(config, &sender, offline)?;
+    let mut bridge = bridge(config, &sender)?;
     let carrier =
         Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
     let transport = carrier.open()?;
@@ -82,11 +83,7 @@ pub fn run(config: &BridgeConfig, offline: Option<Box<dyn Offline>>) -> anyhow::
 }
 
 /// The bridge with the real service behind it.
-fn bridge(
-    config: &BridgeConfig,
-    sender: &Sender<Came>,
-    offline: Option<Box<dyn Offline>>,
-) -> anyhow::Result<Bridge> {
+fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge> {
     config.check()?;
     let policy = Arc::new(config.policy()?);
     let redactor = Redactor::new(&config.names()?, policy.redacts_street_addresses())?;
@@ -99,7 +96,9 @@ fn bridge(
     )?
     .metered(Arc::new(move |_, traffic| drop(carried.send(Came::Traffic(traffic)))));
     let navigation = Navigation::new(config.town()?, here(config));
-    let local = OnVehicle::new(&config.name, config.language, offline);
+    let planner = Planner::new(Words::english(), config.town()?);
+    let offline = OnTheMap::new(planner, navigation.clone());
+    let local = OnVehicle::new(&config.name, config.language, Some(Box::new(offline)));
     let session = Session::new(
         config.dialogue.manner()?,
         Box::new(Guarded::new(guard.clone(), service)),

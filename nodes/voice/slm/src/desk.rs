@@ -41,9 +41,11 @@ pub const TOLD_BYTES: usize = 2048;
 /// Sentences of an answer, and of one that goes on.
 const SENTENCES: usize = 2;
 const SENTENCES_TO_GO_ON: usize = 3;
-/// Passes between two parts of an answer that are told: about a word or two each; of one that goes on, somebody waits for each word.
+/// Passes between two parts of an answer that are told: about a word or two each.
 const PART: u32 = 4;
-const PART_TO_GO_ON: u32 = 2;
+/// A sentence that goes on what somebody else said, and whose words the model is less sure of (their mean), is not told, and ends it: nobody
+/// asked this model, and what it makes up would pass for the other's word.
+const GO_ON_FROM: f64 = 0.5;
 
 /// The requests in hand.
 pub struct Desk {
@@ -87,6 +89,8 @@ struct Running {
     logarithms: (f64, u32),
     passes: u32,
     told: usize,
+    /// Of the sentence under way, as `logarithms`.
+    sentence: (f64, u32),
 }
 
 impl Desk {
@@ -250,7 +254,15 @@ impl Desk {
                 return replies;
             }
             let (text, logarithms) = (String::new(), (0.0, 0));
-            self.running = Some(Running { job, text, probability: 1.0, logarithms, passes: 0, told: 0 });
+            self.running = Some(Running {
+                job,
+                text,
+                probability: 1.0,
+                logarithms,
+                passes: 0,
+                told: 0,
+                sentence: (0.0, 0),
+            });
         }
         let Some(mut running) = self.running.take() else { return replies };
         match engine.advance() {
@@ -260,8 +272,10 @@ impl Desk {
                 return replies;
             }
             Ok(Progress::End) => {
-                if !running.job.read_only {
+                if running.job.task != Task::Continue {
                     replies.push(self.finish(now, running));
+                } else if !running.job.read_only {
+                    replies.push(self.went_on(now, running));
                 }
                 return replies;
             }
@@ -272,29 +286,42 @@ impl Desk {
                 running.logarithms.0 += probability.max(f64::MIN_POSITIVE).ln();
                 running.logarithms.1 += 1;
                 running.passes += 1;
-                let goes_on = running.job.task == Task::Continue;
-                if matches!(running.job.task, Task::Answer | Task::Continue) {
+                running.sentence.0 += probability.max(f64::MIN_POSITIVE).ln();
+                running.sentence.1 += 1;
+                if running.job.task == Task::Continue {
+                    match self.go_on(now, &mut running) {
+                        Some(told) if told.status == LanguageReply::PARTIAL => replies.push(told),
+                        Some(end) => {
+                            replies.push(end);
+                            return replies;
+                        }
+                        None => {}
+                    }
+                }
+                if running.job.task == Task::Answer {
                     if self.prompts.claims_an_act(running.text.trim()) {
                         let refusal = self.prompts.refusal();
                         let why = "the answer would have claimed an act";
                         replies.push(self.reply(now, &running.job, LanguageReply::DONE, refusal, 1.0, why));
                         return replies;
                     }
-                    let sentences = if goes_on { SENTENCES_TO_GO_ON } else { SENTENCES };
-                    if let Some(whole) = whole_sentences(&running.text, sentences) {
+                    if let Some(whole) = whole_sentences(&running.text, SENTENCES) {
                         running.text.truncate(whole);
                         replies.push(self.finish(now, running));
                         return replies;
                     }
-                    let part = if goes_on { PART_TO_GO_ON } else { PART };
-                    if running.passes.is_multiple_of(part) && running.text.trim().len() > running.told {
-                        let told = running.job.shown(&running.text).to_owned();
+                    if running.passes.is_multiple_of(PART) && running.text.trim().len() > running.told {
+                        let told = running.text.trim().to_owned();
                         running.told = told.len();
                         replies.push(self.reply(now, &running.job, LanguageReply::PARTIAL, &told, 0.0, ""));
                     }
                 }
                 if running.passes >= MOST_PASSES {
-                    replies.push(self.finish(now, running));
+                    let goes_on = running.job.task == Task::Continue;
+                    replies.push(match goes_on {
+                        true => self.went_on(now, running),
+                        false => self.finish(now, running),
+                    });
                     return replies;
                 }
             }
@@ -303,15 +330,60 @@ impl Desk {
         replies
     }
 
+    /// What is told of an answer that goes on: its sentences, each when it is whole and sure enough; the last of them ends it.
+    fn go_on(&self, now: Time, running: &mut Running) -> Option<LanguageReply> {
+        let whole = running.told + whole_sentences(&running.text[running.told..], 1)?;
+        let sure = (running.sentence.0 / f64::from(running.sentence.1.max(1))).exp();
+        let text = running.text[..whole].to_owned();
+        if sure < GO_ON_FROM {
+            return Some(self.not_sure(now, running));
+        }
+        if self.prompts.claims_an_act(text[running.told..].trim()) {
+            let (job, told) = (&running.job, running.job.shown(&running.text[..running.told]));
+            let why = "the answer would have claimed an act";
+            return Some(self.reply(now, job, LanguageReply::UNAVAILABLE, told, 0.0, why));
+        }
+        running.told = whole;
+        running.sentence = (0.0, 0);
+        let (shown, job) = (running.job.shown(&text), &running.job);
+        let all = whole_sentences(&running.text, SENTENCES_TO_GO_ON).is_some();
+        let status = if all { LanguageReply::DONE } else { LanguageReply::PARTIAL };
+        Some(self.reply(now, job, status, shown, sure, ""))
+    }
+
+    /// The model has ended an answer that goes on.
+    fn went_on(&self, now: Time, running: Running) -> LanguageReply {
+        let (sum, count) = running.sentence;
+        let rest = running.text[running.told..].trim();
+        let sure = if count > 0 { (sum / f64::from(count)).exp() } else { 1.0 };
+        if !rest.is_empty() && (sure < GO_ON_FROM || self.prompts.claims_an_act(rest)) {
+            return self.not_sure(now, &running);
+        }
+        let Running { job, text, .. } = running;
+        let text = job.shown(&text);
+        if text.is_empty() && job.so_far.is_empty() {
+            return self.reply(now, &job, LanguageReply::UNAVAILABLE, "", 0.0, "the model said nothing");
+        }
+        self.reply(now, &job, LanguageReply::DONE, text, sure, "")
+    }
+
+    fn not_sure(&self, now: Time, running: &Running) -> LanguageReply {
+        let told = running.job.shown(&running.text[..running.told]);
+        let why = "the model is not sure enough to go on";
+        self.reply(now, &running.job, LanguageReply::UNAVAILABLE, told, 0.0, why)
+    }
+
     /// Ends what is due.
     fn too_late(&mut self, now: Time) -> Vec<LanguageReply> {
         let reason = "the deadline came first";
         let mut replies = Vec::new();
         if self.running.as_ref().is_some_and(|running| running.job.due <= now)
-            && let Some(Running { job, text, .. }) = self.running.take()
+            && let Some(Running { job, text, told, .. }) = self.running.take()
             && !job.read_only
         {
-            replies.push(self.reply(now, &job, LanguageReply::LATE, job.shown(&text), 0.0, reason));
+            // Of what goes on, words that nobody has looked at are not told.
+            let shown = if job.task == Task::Continue { job.shown(&text[..told]) } else { text.trim() };
+            replies.push(self.reply(now, &job, LanguageReply::LATE, shown, 0.0, reason));
         }
         while let Some(at) = self.waiting.iter().position(|job| job.due <= now) {
             let Some(job) = self.waiting.remove(at) else { break };
@@ -335,12 +407,11 @@ impl Desk {
 
     fn finish(&self, now: Time, running: Running) -> LanguageReply {
         let Running { job, text, probability, logarithms: (sum, count), .. } = running;
-        let text = job.shown(&text);
-        if matches!(job.task, Task::Answer | Task::Continue) {
+        let text = text.trim();
+        if job.task == Task::Answer {
             // A product over twenty free words says little: the mean of a word does.
             let confidence = if count > 0 { (sum / f64::from(count)).exp() } else { 0.0 };
-            // What goes on may find that all was said.
-            if text.is_empty() && job.so_far.is_empty() {
+            if text.is_empty() {
                 return self.reply(now, &job, LanguageReply::UNAVAILABLE, "", 0.0, "the model said nothing");
             }
             return self.reply(now, &job, LanguageReply::DONE, text, confidence, "");

@@ -22,7 +22,6 @@ pub struct Prompts {
 struct Continue {
     system: String,
     told: String,
-    asked: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -164,18 +163,12 @@ impl Prompts {
     /// An answer that goes on from `so_far`; `context`: what tools told of the question.
     pub fn going_on(&self, text: &str, context: &str, so_far: &str) -> Prompt {
         let (text, context) = (one_line(text), one_line(context));
-        let Continue { told, asked, .. } = &self.r#continue;
-        let mut pieces = Vec::new();
+        let mut pieces = vec![Piece::Theirs(text)];
         if !context.is_empty() {
-            pieces.extend([
-                Piece::Ours(format!("{told} ")),
-                Piece::Theirs(context),
-                Piece::Ours("\n".into()),
-            ]);
+            // Behind the question: a small model says again what stands last.
+            pieces.extend([Piece::Ours(format!("\n{} ", self.r#continue.told)), Piece::Theirs(context)]);
         }
         pieces.extend([
-            Piece::Ours(format!("{asked} ")),
-            Piece::Theirs(text),
             Piece::Ours("<|im_end|>\n<|im_start|>assistant\n".to_owned()),
             // The model's words bring the space before them.
             Piece::Theirs(so_far.trim_end().to_owned()),

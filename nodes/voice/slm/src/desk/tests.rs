@@ -272,3 +272,76 @@ fn a_stamp_of_nowhere_counts_from_the_arrival() {
         assert_eq!(desk.advance(at(6_000), &mut engine)[0].status, LanguageReply::LATE);
     }
 }
+
+fn going_on(id: &str, task: u8, so_far: &str) -> LanguageRequest {
+    let context = "{\"name\":\"Old Mill Cafe\"}".to_owned();
+    LanguageRequest { so_far: so_far.to_owned(), context, ..request(id, task, "Is there a cafe?") }
+}
+
+#[test]
+fn an_answer_goes_on_sentence_by_sentence_and_ends_where_the_model_is_not_sure() {
+    let mut desk = desk();
+    desk.receive(START, &going_on("a", LanguageRequest::CONTINUE, "It is open "));
+    let mut engine = model(vec![
+        Ok(Progress::Reading),
+        said(" until", 0.9),
+        said(" nine.", 0.8),
+        said(" It", 0.9),
+        said(" sells", 0.2),
+        said(" trains.", 0.1),
+        said(" And", 0.2),
+    ]);
+    let replies = to_the_end(&mut desk, &mut engine);
+    let told: Vec<(u8, &str)> = replies.iter().map(|reply| (reply.status, reply.text.as_str())).collect();
+    assert_eq!(
+        told,
+        [(LanguageReply::PARTIAL, " until nine."), (LanguageReply::UNAVAILABLE, " until nine.")]
+    );
+    assert!(replies[1].reason.contains("not sure"), "{}", replies[1].reason);
+}
+
+#[test]
+fn what_goes_on_ends_with_the_models_end_or_its_third_sentence() {
+    let mut desk = desk();
+    desk.receive(START, &going_on("a", LanguageRequest::CONTINUE, "It is open "));
+    let replies = to_the_end(&mut desk, &mut model(vec![said(" until nine.", 0.9), Ok(Progress::End)]));
+    assert_eq!((replies[0].status, replies[0].text.as_str()), (LanguageReply::DONE, " until nine."));
+    desk.receive(START, &going_on("b", LanguageRequest::CONTINUE, "It is open "));
+    let four = ["until nine.", " One.", " Two.", " Three."].map(|text| said(text, 0.9));
+    let replies = to_the_end(&mut desk, &mut model(four.into()));
+    let last = replies.last().expect("an end");
+    assert_eq!((last.status, last.text.as_str()), (LanguageReply::DONE, "until nine. One. Two."));
+}
+
+#[test]
+fn what_is_read_along_says_nothing_and_gives_way() {
+    let mut desk = desk();
+    assert!(desk.receive(START, &going_on("a", LanguageRequest::READ_ALONG, "It is ")).is_empty());
+    assert!(to_the_end(&mut desk, &mut model(vec![Ok(Progress::Reading), Ok(Progress::End)])).is_empty());
+    // Something else comes while it is read: it is done first, and the reading goes on behind it.
+    desk.receive(START, &going_on("b", LanguageRequest::READ_ALONG, "It is open "));
+    let mut engine = MockEngine::new();
+    let mut order = Sequence::new();
+    for task in [crate::engine::Task::Continue, crate::engine::Task::Answer, crate::engine::Task::Continue] {
+        let begins = move |prompt: &Prompt| prompt.task == task;
+        engine.expect_begin().times(1).in_sequence(&mut order).withf(begins).return_once(|_| Ok(()));
+        let given = match task {
+            crate::engine::Task::Answer => said("The Nile. Yes", 0.9),
+            _ => Ok(Progress::Reading),
+        };
+        engine.expect_advance().times(1).in_sequence(&mut order).return_once(move || given);
+        if task == crate::engine::Task::Answer {
+            engine.expect_advance().times(1).in_sequence(&mut order).return_once(|| Ok(Progress::End));
+        }
+    }
+    engine.expect_advance().times(1).in_sequence(&mut order).return_once(|| Ok(Progress::End));
+    assert!(desk.advance(at(10), &mut engine).is_empty());
+    assert!(desk.receive(at(10), &request("c", LanguageRequest::ANSWER, "Which river?")).is_empty());
+    let replies = to_the_end(&mut desk, &mut engine);
+    assert_eq!(replies.iter().map(|reply| reply.request_id.as_str()).collect::<Vec<_>>(), ["c"]);
+    // A reading does not take the place of an answer.
+    desk.receive(START, &going_on("d", LanguageRequest::CONTINUE, "It is "));
+    assert!(desk.receive(START, &going_on("e", LanguageRequest::READ_ALONG, "It is open ")).is_empty());
+    assert_eq!(desk.receive(START, &going_on("d", LanguageRequest::CANCEL, ""))[0].request_id, "d");
+    assert!(desk.is_idle());
+}

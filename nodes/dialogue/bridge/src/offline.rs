@@ -1,0 +1,108 @@
+//! Answers about the way without a model: what the planner understands is asked of the map's tools and put into words, and an answer of
+//! the cloud that broke off after its tools had told is finished from what they told. What it says is true of the map, and at once there.
+
+use std::sync::{Mutex, PoisonError};
+
+use troika_dialogue::{
+    Before, Navigation, Plan, Planner, Told, Tools as _,
+    chat::Message,
+    phrase::{continue_from, phrase, usual},
+};
+
+use crate::local::Offline;
+
+/// The map, and what was said before.
+pub struct OnTheMap {
+    planner: Planner,
+    navigation: Navigation,
+    before: Mutex<Before>,
+}
+
+impl OnTheMap {
+    /// With a planner of the same map as the tools'.
+    pub fn new(planner: Planner, navigation: Navigation) -> OnTheMap {
+        OnTheMap { planner, navigation, before: Mutex::new(Before::default()) }
+    }
+}
+
+impl Offline for OnTheMap {
+    fn answer(&self, messages: &[Message], so_far: &str, brief: bool) -> Option<String> {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        if !messages.iter().any(|message| matches!(message, Message::Assistant(_))) {
+            *before = Before::default();
+        }
+        let told = Told::all(messages);
+        let words = self.planner.words();
+        if !told.is_empty() {
+            told.iter().for_each(|one| before.told(one));
+            return Some(match so_far.trim() {
+                "" => phrase(words, usual(&told), &told, brief),
+                _ => continue_from(words, so_far, &told, brief),
+            });
+        }
+        if !so_far.trim().is_empty() {
+            return None;
+        }
+        let question = messages.iter().rev().find_map(|message| match message {
+            Message::User(text) => Some(text.as_str()),
+            _ => None,
+        })?;
+        let Some(plan) = self.planner.plan(&before, question) else {
+            before.not_planned();
+            return None;
+        };
+        before.planned(&plan);
+        let say = match &plan {
+            Plan::AskBack { say, .. } => return Some(say.clone()),
+            Plan::Call { say, .. } => *say,
+        };
+        let told = plan.carry_out(|call| self.navigation.call(call));
+        told.iter().for_each(|one| before.told(one));
+        Some(phrase(words, say, &told, brief)).filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use troika_dialogue::{Situation, Town, Words, chat::ToolCall};
+
+    use super::*;
+
+    fn on_the_map() -> OnTheMap {
+        let here = Situation { east_m: -200.0, north_m: 0.0, minute_of_day: 600 };
+        let planner = Planner::new(Words::english(), Town::brellin());
+        OnTheMap::new(planner, Navigation::new(Town::brellin(), here))
+    }
+
+    fn asked(text: &str) -> Vec<Message> {
+        vec![Message::System("short".into()), Message::User(text.into())]
+    }
+
+    #[test]
+    fn a_question_about_the_way_is_answered_from_the_map_and_what_follows_on_it_too() {
+        let map = on_the_map();
+        let first = map.answer(&asked("where is the nearest cafe"), "", false).expect("planned");
+        assert!(first.contains("Cafe"), "{first}");
+        let mut messages = asked("where is the nearest cafe");
+        messages.extend([Message::Assistant(first), Message::User("how long would that take".into())]);
+        let second = map.answer(&messages, "", false).expect("it follows");
+        assert!(second.contains("minute"), "{second}");
+        assert_eq!(map.answer(&asked("who painted the mona lisa"), "", false), None);
+        assert_eq!(map.answer(&asked("why is the sky blue"), "The sky is ", false), None);
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_finished_from_what_the_tools_told() {
+        let map = on_the_map();
+        let call =
+            ToolCall { id: "a".into(), name: "find_places".into(), arguments: "{\"kind\":\"cafe\"}".into() };
+        let result = map.navigation.call(&call).expect("cafes");
+        let mut messages = asked("is there a cafe near");
+        messages.extend([Message::Calls(vec![call]), Message::Tool { id: "a".into(), result }]);
+        let whole = map.answer(&messages, "", false).expect("told");
+        assert!(whole.contains("Cafe"), "{whole}");
+        let so_far = "There is a cafe not far from here. The ";
+        let rest = map.answer(&messages, so_far, false).expect("finished");
+        assert!(rest.contains("Cafe") && !rest.contains("not far from here"), "{rest}");
+    }
+}

@@ -1,0 +1,125 @@
+//! One request's account: whatever becomes of it, it is written down, counted and charged once, when this is dropped.
+
+use std::sync::Arc;
+
+use troika_kit::Time;
+
+use crate::{
+    audit::Entry, clock, gate::Permit, gateway::Gateway, identity::VehicleId, metrics, quota::Held,
+    request::Refusal, trace::Trace,
+};
+
+/// A request from its arrival to its end.
+pub struct Job {
+    /// The whole.
+    pub gateway: Arc<Gateway>,
+    /// Who asks.
+    pub vehicle: VehicleId,
+    /// Where it stands in its trace.
+    pub trace: Trace,
+    /// When it came.
+    pub began: Time,
+    /// Room at the upstream that answers.
+    pub permit: Option<Permit>,
+    /// What is promised of the quotas.
+    pub held: Option<Held>,
+    /// The line that is written down.
+    pub entry: Entry,
+    /// Tokens are to be paid: an upstream has begun to answer.
+    pub payable: bool,
+}
+
+impl Job {
+    /// It has come.
+    pub fn new(gateway: &Arc<Gateway>, vehicle: &VehicleId, trace: Trace) -> Job {
+        let entry = Entry {
+            at: clock::text(clock::seconds(clock::wall())),
+            vehicle: vehicle.as_str().into(),
+            model: "unknown".into(),
+            upstream: None,
+            // Until it is told otherwise: the vehicle went. 499 as nginx has it.
+            status: 499,
+            end: "left",
+            streamed: false,
+            cached: false,
+            tries: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            tokens_in: 0,
+            tokens_out: 0,
+            estimated: true,
+            queue_ms: 0,
+            first_byte_ms: None,
+            total_ms: 0,
+            cost_micro_euro: 0,
+            trace: trace.id(),
+        };
+        Job {
+            gateway: gateway.clone(),
+            vehicle: vehicle.clone(),
+            trace,
+            began: clock::now(),
+            permit: None,
+            held: None,
+            entry,
+            payable: false,
+        }
+    }
+
+    /// It is refused.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        self.entry.status = refusal.status;
+        self.entry.end = refusal.code;
+    }
+
+    /// The answer's first byte is there.
+    pub fn first_byte(&mut self) {
+        if self.entry.first_byte_ms.is_none() {
+            let took = clock::now().since(self.began);
+            self.entry.first_byte_ms = Some(millis(took));
+            if let Some(histogram) = &self.gateway.metrics.first_byte {
+                histogram.observe(took.as_secs_f64());
+            }
+        }
+    }
+}
+
+/// Whole ms.
+pub fn millis(time: troika_kit::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let (now, gateway) = (clock::now(), &self.gateway);
+        let upstream = self.permit.as_ref().and_then(|permit| gateway.upstreams.get(permit.upstream));
+        let entry = &mut self.entry;
+        if !self.payable {
+            (entry.tokens_in, entry.tokens_out, entry.estimated) = (0, 0, false);
+        }
+        let tokens = entry.tokens_in.saturating_add(entry.tokens_out);
+        entry.cost_micro_euro = upstream.map_or(0, |one| one.cost(tokens));
+        entry.total_ms = millis(now.since(self.began));
+        if let Some(held) = self.held.take() {
+            gateway.book().settle(now, held, tokens, entry.cost_micro_euro);
+        }
+        gateway.audit.write(entry);
+        gateway
+            .metrics
+            .requests
+            .get_or_create(&metrics::Request {
+                model: entry.model.clone(),
+                upstream: entry.upstream.clone().unwrap_or_else(|| "none".into()),
+                status: entry.status,
+                end: entry.end,
+            })
+            .inc();
+        gateway.metrics.tokens.inc_by(tokens);
+        gateway.metrics.micro_euro.inc_by(entry.cost_micro_euro);
+        if let Some(histogram) = &gateway.metrics.total {
+            histogram.observe(now.since(self.began).as_secs_f64());
+        }
+        let fine = matches!(entry.end, "done" | "left");
+        gateway.board().request(now, &self.vehicle, fine, entry.first_byte_ms, entry.cost_micro_euro);
+    }
+}

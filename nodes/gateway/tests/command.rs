@@ -1,0 +1,99 @@
+//! The program, as it is typed.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+fn gateway(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_troika-gateway")).args(arguments).output().expect("runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn fine(arguments: &[&str]) -> String {
+    let output = gateway(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = gateway(arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    text(&output.stderr)
+}
+
+fn file(dir: &Path) -> String {
+    let file = dir.join("gateway.toml");
+    let lines = "listen = \"127.0.0.1:0\"\ntls = \"fleet/gateway\"\nstore = \"store.redb\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+                 [[upstreams]]\nname = \"a\"\nurl = \"http://localhost:9/v1\"\nplain_http = true\nmodels = [\"m\"]\n";
+    fs::write(&file, lines).expect("written");
+    file.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_fleet_is_made_enrolled_listed_and_revoked() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let fleet = dir.path().join("fleet");
+    let fleet = fleet.to_str().expect("text");
+    assert!(refused(&["fleet", "list", fleet]).contains("fleet init"));
+    fine(&["fleet", "init", fleet, "--name", "test", "--server-name", "gateway.example", "10.0.0.1"]);
+    assert!(refused(&["fleet", "init", fleet]).contains("already"));
+    fine(&["fleet", "enrol", fleet, "anna"]);
+    let out = dir.path().join("key-ring");
+    fine(&["fleet", "enrol", fleet, "bruno", "--days", "1", "--out", out.to_str().expect("text")]);
+    assert!(out.join("key.pem").exists());
+    assert!(refused(&["fleet", "enrol", fleet, "../x"]).contains("A-Z"));
+    assert!(fine(&["fleet", "revoke", fleet, "anna"]).starts_with("1 certificates of anna revoked"));
+    let lines = fine(&["fleet", "list", fleet, "--json"]);
+    let states: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&states[0]["vehicle"], &states[0]["state"]), (&"anna".into(), &"revoked".into()));
+    assert_eq!((&states[1]["vehicle"], &states[1]["state"]), (&"bruno".into(), &"valid".into()));
+    assert!(fine(&["fleet", "list", fleet]).contains("bruno"));
+    fine(&["fleet", "server", fleet, "--days", "30"]);
+}
+
+#[test]
+fn a_file_is_checked_and_what_is_wrong_has_its_line() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = file(dir.path());
+    assert!(refused(&["serve", &config, "--check"]).contains("fleet init"), "without certificates");
+    fine(&["fleet", "init", dir.path().join("fleet").to_str().expect("text")]);
+    assert!(fine(&["serve", &config, "--check"]).contains("fine"));
+    let wrong = fs::read_to_string(&config).expect("there").replace("models = [\"m\"]", "modles = [\"m\"]");
+    fs::write(&config, wrong).expect("written");
+    let told = refused(&["serve", &config]);
+    assert!(told.contains("gateway.toml:10: unknown field `modles`"), "{told}");
+}
+
+#[test]
+fn it_goes_when_it_is_told_to_and_says_that_all_is_well() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = file(dir.path());
+    fine(&["fleet", "init", dir.path().join("fleet").to_str().expect("text")]);
+    for signal in ["TERM", "INT"] {
+        let mut running = Command::new(env!("CARGO_BIN_EXE_troika-gateway"))
+            .args(["serve", &config])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("runs");
+        let mut line = String::new();
+        let out = running.stdout.take().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        assert!(line.starts_with("vehicles: https://127.0.0.1:"), "{line}");
+        let id = running.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().expect("kill").success());
+        assert_eq!(running.wait().expect("ends").code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let script = fine(&["completions", "bash"]);
+    assert!(script.contains("fleet") && script.contains("enrol") && script.contains("serve"));
+}
