@@ -6,15 +6,16 @@ use troika_dialogue::{Words, town::Kind};
 
 use crate::{
     chat::{Call, Message, Request, Step},
-    language::{self, Asked, Limit, Target},
+    language::{self, Asked, Rules, Target},
     topics::Topics,
 };
 
 mod names;
+mod programs;
 mod told;
 
 use names::names_in;
-use told::{Place, km, list, minutes};
+use told::{Place, list};
 
 /// Rounds of tools in one turn; then it answers with what it has.
 const MOST_ROUNDS: usize = 4;
@@ -26,12 +27,13 @@ pub const UNKNOWN: &str =
 #[derive(Debug, Clone)]
 pub struct Expert {
     words: Words,
+    rules: Rules,
     topics: Topics,
 }
 
 impl Default for Expert {
     fn default() -> Self {
-        Expert { words: Words::english(), topics: Topics::shipped() }
+        Expert { words: Words::english(), rules: Rules::shipped(), topics: Topics::shipped() }
     }
 }
 
@@ -65,7 +67,7 @@ impl Expert {
         let Message::User { content: question } = &request.messages[last] else {
             return Step::Say(UNKNOWN.into());
         };
-        let asked = language::read(&self.words, question);
+        let asked = language::read(&self.words, &self.rules, question);
         let has_kind = asked.targets.iter().any(|target| matches!(target, Target::Kind { .. }));
         let first_the_way = (asked.wants.any() && has_kind) || asked.on_the_way;
         if !first_the_way && let Some(answer) = self.topics.answer(question) {
@@ -75,19 +77,47 @@ impl Expert {
         let can = |tool: &str| request.tools.iter().any(|known| known.function.name == tool);
         let tools = can("find_places") && can("route") && can("eta");
         if !(tools && context.is_navigation(&asked)) {
-            let answer = self.topics.answer(question).unwrap_or(UNKNOWN);
-            return Step::Say(answer.to_owned());
+            return Step::Say(self.talk(question, &context.asked_before).to_owned());
         }
-        let said = context.answer(&asked);
+        let mut said = context.answer(&asked);
+        if let Err(Stop::Refused(..)) = said
+            && let Some(kinds) = context.only_kinds(&asked)
+        {
+            // What was taken for a name is none: "my *son* needs a hospital".
+            said = context.answer(&kinds);
+        }
         match said {
             Ok(said) => Step::Say(said),
             Err(Stop::Wait) if context.rounds < MOST_ROUNDS => Step::Calls(context.wanted),
             Err(Stop::Wait) => Step::Say("Sorry, I could not find that out.".into()),
-            Err(Stop::Refused(name, _)) => Step::Say(format!(
-                "I am afraid there is no {name} on the map here. I can look for cafes, restaurants, charging stations and the like."
-            )),
+            // "When did the Titanic sink?": a name that no tool knows, in a question that asks for no way.
+            Err(Stop::Refused(..)) if !asked.wants.route && !has_kind => {
+                Step::Say(self.talk(question, &context.asked_before).to_owned())
+            }
+            Err(Stop::Refused(name, like)) => {
+                let like: Vec<&str> = like.iter().map(String::as_str).collect();
+                let instead = match like.as_slice() {
+                    [] => "I can look for cafes, restaurants, charging stations and the like.".to_owned(),
+                    like => format!("Did you mean {}?", list(like, "or")),
+                };
+                Step::Say(format!("I am afraid there is no {name} on the map here. {instead}"))
+            }
             Err(Stop::Say(said)) => Step::Say(said),
         }
+    }
+
+    /// An answer from the topics: to the question, or, where it goes back to the one before ("and when did they live?"), to that.
+    fn talk(&self, question: &str, before: &[&str]) -> &str {
+        const BACK: &[&str] = &[
+            "it", "its", "they", "them", "their", "he", "she", "his", "her", "that", "and", "another",
+            "answer",
+        ];
+        if let Some(answer) = self.topics.answer(question) {
+            return answer;
+        }
+        let goes_back = self.words.heard(question).iter().any(|word| BACK.contains(&word.as_str()));
+        let last = before.first().filter(|_| goes_back);
+        last.and_then(|last| self.topics.answer(last)).unwrap_or(UNKNOWN)
     }
 
     fn context<'a>(&'a self, before: &'a [Message], turn: &[Message]) -> Context<'a> {
@@ -139,7 +169,25 @@ impl Context<'_> {
         let named = asked.targets.iter().any(|target| matches!(target, Target::Named(_)));
         has_kind
             || goes_back
+            || (asked.compare && asked.targets.len() > 1)
             || (named && (asked.wants.moves() || asked.wants.find || (asked.also && !self.named.is_empty())))
+    }
+
+    /// The question without its names, where kinds are left; a kind within a name counts ("decent espresso").
+    fn only_kinds(&self, asked: &Asked) -> Option<Asked> {
+        let kind = |target: &Target| match target {
+            Target::Kind { .. } => Some(target.clone()),
+            Target::Named(name) => {
+                language::read(&self.expert.words, &self.expert.rules, name.rsplit(' ').next()?)
+                    .targets
+                    .into_iter()
+                    .find(|target| matches!(target, Target::Kind { .. }))
+            }
+            _ => None,
+        };
+        let targets: Vec<Target> = asked.targets.iter().filter_map(kind).collect();
+        let fewer = targets.len() < asked.targets.len() || targets != asked.targets;
+        (!targets.is_empty() && fewer).then(|| Asked { targets, ..asked.clone() })
     }
 
     /// A result, or a call for it.
@@ -170,15 +218,15 @@ impl Context<'_> {
         };
         match self.call(tool, with(name)) {
             Err(Stop::Refused(_, like)) => {
-                let shares = |other: &String| {
+                // All that was said is in it: "the old mill".
+                let said = self.expert.words.heard(name);
+                let has_all = |other: &&String| {
                     let words = self.expert.words.heard(other);
-                    self.expert.words.heard(name).iter().filter(|word| words.contains(word)).count()
+                    said.iter().all(|word| words.contains(word))
                 };
-                let best =
-                    like.iter().max_by_key(|other| (shares(other), std::cmp::Reverse(other.len()))).cloned();
-                match best {
+                match like.iter().filter(has_all).min_by_key(|other| other.len()).cloned() {
                     Some(best) => self.call(tool, with(&best)),
-                    None => Err(Stop::Refused(name.into(), Vec::new())),
+                    None => Err(Stop::Refused(name.into(), like)),
                 }
             }
             other => other,
@@ -249,277 +297,23 @@ impl Context<'_> {
 
     /// The last question before that asked for something.
     fn before(&self) -> Option<Asked> {
-        let asked = self.asked_before.iter().map(|question| language::read(&self.expert.words, question));
+        let asked = self
+            .asked_before
+            .iter()
+            .map(|question| language::read(&self.expert.words, &self.expert.rules, question));
         asked.into_iter().find(|asked| asked.wants.any() || !asked.targets.is_empty())
     }
 
     /// The last kind of place that was looked for.
     fn kind_before(&self) -> Option<(Kind, Option<Box<Target>>)> {
         self.asked_before.iter().find_map(|question| {
-            language::read(&self.expert.words, question).targets.into_iter().find_map(|target| match target {
-                Target::Kind { kind, near, .. } => Some((kind, near)),
-                _ => None,
-            })
-        })
-    }
-
-    fn answer(&mut self, asked: &Asked) -> Result<String, Stop> {
-        let mut asked = asked.clone();
-        let bare = asked.targets.iter().all(|target| !matches!(target, Target::Kind { .. }));
-        if !asked.wants.any()
-            && (asked.also || bare)
-            && let Some(before) = self.before()
-        {
-            asked.wants = before.wants;
-        }
-        if asked.another {
-            return self.another();
-        }
-        if asked.on_the_way {
-            return self.on_the_way(&asked);
-        }
-        if asked.compare && asked.targets.len() >= 2 {
-            return self.compare(&asked);
-        }
-        match asked.targets.as_slice() {
-            [] => Err(Stop::Say("Which place do you mean?".into())),
-            [one] => {
-                let one = one.clone();
-                self.single(&asked, &one)
-            }
-            several if asked.trip || asked.wants.moves() => self.trip(&asked, several),
-            several => self.several(several),
-        }
-    }
-
-    fn another(&mut self) -> Result<String, Stop> {
-        let (kind, near) = self.kind_before().ok_or_else(|| Stop::Say("Another what?".into()))?;
-        let found = self.find(kind, near.as_deref())?;
-        let told = self.named.first().and_then(|name| found.iter().position(|place| place.name == *name));
-        let next = told.map_or(1, |at| at + 1);
-        let place = found.get(next).ok_or_else(|| self.too_few(kind, &found))?;
-        Ok(format!(
-            "Of course. The next {} is {}. {} Shall I take you there?",
-            self.one(kind),
-            place.name,
-            place.where_it_is(near.is_some())
-        ))
-    }
-
-    fn single(&mut self, asked: &Asked, target: &Target) -> Result<String, Stop> {
-        if let Target::Kind { kind, near, nth } = target
-            && !asked.wants.moves()
-        {
-            return self.found(asked, *kind, near.as_deref(), *nth);
-        }
-        if let Target::Kind { kind, near, .. } = target
-            && let Some(Limit::Minutes(_) | Limit::Km(_)) = asked.limit
-        {
-            return self.found(asked, *kind, near.as_deref(), 0);
-        }
-        let wants_way = asked.wants.route || (asked.wants.find && !asked.wants.arrival());
-        let mut said = Vec::new();
-        if let Target::Kind { kind, near, nth } = target {
-            let found = self.find(*kind, near.as_deref())?;
-            let place = found.get(*nth).ok_or_else(|| self.too_few(*kind, &found))?;
-            if asked.wants.find || wants_way || near.is_some() {
-                said.push(format!("I would go to {}.", place.name));
-            }
-        }
-        let eta = (!wants_way || asked.wants.arrival()).then(|| self.eta(target));
-        let way = wants_way.then(|| self.route(target));
-        let eta = eta.transpose()?;
-        let way = way.transpose()?;
-        if let Some(eta) = &eta {
-            said.push(told::arrival(asked, eta));
-        }
-        if let Some(way) = &way {
-            said.push(told::way(way, eta.is_none()));
-        }
-        said.push("Have a good trip!".into());
-        Ok(said.join(" "))
-    }
-
-    fn found(
-        &mut self,
-        asked: &Asked,
-        kind: Kind,
-        near: Option<&Target>,
-        nth: usize,
-    ) -> Result<String, Stop> {
-        let mut found = self.find(kind, near)?;
-        let (one, many) = (self.one(kind).to_owned(), self.many(kind).to_owned());
-        let mut said = Vec::new();
-        if let Some(what) = asked.unknowable {
-            said.push(format!("I cannot see {what}, sorry, so I go by the distance."));
-        }
-        if let Some(except) = &asked.except {
-            let words = self.expert.words.heard(except);
-            found.retain(|place| {
-                let name = self.expert.words.heard(&place.name);
-                let shared = words.iter().filter(|word| name.contains(word)).count();
-                shared * 2 < words.len().max(1)
-            });
-        }
-        let within = |place: &Place| match asked.limit {
-            Some(Limit::Minutes(most)) => f64::from(place.minutes) <= most,
-            Some(Limit::Km(most)) => place.km <= most,
-            _ => true,
-        };
-        let Some(nearest) = found.first().cloned() else {
-            return Err(Stop::Say(format!("I could not find any {many} here.")));
-        };
-        if !within(&nearest) {
-            said.push(format!("No, there is no {one} as close as that. The nearest is {}.", nearest.name));
-            said.push(nearest.where_it_is(near.is_some()));
-            return Ok(said.join(" "));
-        }
-        if asked.all || asked.limit.is_some() {
-            let all: Vec<String> = found
-                .iter()
-                .filter(|place| within(place))
-                .map(|place| {
-                    format!(
-                        "{} on {}, {} and {}",
-                        place.name,
-                        place.street,
-                        km(place.km),
-                        minutes(place.minutes)
-                    )
-                })
-                .collect();
-            said.push(format!(
-                "Yes, here is what I found: {}. Let me know which one you like.",
-                all.join("; ")
-            ));
-            return Ok(said.join(" "));
-        }
-        let place = found.get(nth).ok_or_else(|| self.too_few(kind, &found))?;
-        let which = ["nearest", "second nearest", "third nearest"].get(nth).unwrap_or(&"next");
-        said.push(match near {
-            Some(_) => format!("Good idea! The {which} {one} to there is {}.", place.name),
-            None => format!("Good idea! The {which} {one} is {}.", place.name),
-        });
-        said.push(place.where_it_is(near.is_some()));
-        let others: Vec<&str> =
-            found.iter().filter(|other| other.name != place.name).map(|other| other.name.as_str()).collect();
-        if nth == 0 && !others.is_empty() && asked.except.is_none() {
-            said.push(format!("If you would rather go elsewhere, there is also {}.", list(&others, "and")));
-        }
-        said.push("Shall I take you there?".into());
-        Ok(said.join(" "))
-    }
-
-    fn compare(&mut self, asked: &Asked) -> Result<String, Stop> {
-        let told: Vec<Result<Value, Stop>> = asked.targets.iter().map(|target| self.eta(target)).collect();
-        let told: Vec<Value> = told.into_iter().collect::<Result<_, _>>()?;
-        let seconds = |value: &Value| {
-            (
-                value["minutes"].as_u64().unwrap_or(u64::MAX),
-                (value["distance_km"].as_f64().unwrap_or(f64::MAX) * 10.0) as u64,
+            language::read(&self.expert.words, &self.expert.rules, question).targets.into_iter().find_map(
+                |target| match target {
+                    Target::Kind { kind, near, .. } => Some((kind, near)),
+                    _ => None,
+                },
             )
-        };
-        let mut order: Vec<&Value> = told.iter().collect();
-        order.sort_by_key(|value| seconds(value));
-        let name = |value: &Value| value["to"].as_str().unwrap_or_default().to_owned();
-        let each: Vec<String> = told
-            .iter()
-            .map(|value| {
-                format!(
-                    "{} is {} away and takes {}",
-                    name(value),
-                    km(value["distance_km"].as_f64().unwrap_or_default()),
-                    minutes(value["minutes"].as_u64().unwrap_or_default() as u32)
-                )
-            })
-            .collect();
-        let first = order.first().map(|value| name(value)).unwrap_or_default();
-        Ok(format!("Let me see. {}. So {first} is closer. Shall I take you there?", each.join(", and ")))
-    }
-
-    fn trip(&mut self, asked: &Asked, targets: &[Target]) -> Result<String, Stop> {
-        let [first, others @ ..] = targets else { return Err(Stop::Say(UNKNOWN.into())) };
-        let way =
-            if asked.wants.arrival() && !asked.wants.route { self.eta(first) } else { self.route(first) };
-        let rest: Vec<Result<Value, Stop>> = others.iter().map(|target| self.eta(target)).collect();
-        let way = way?;
-        let mut said = vec!["With pleasure.".to_owned()];
-        said.push(if way["steps"].is_array() { told::way(&way, true) } else { told::arrival(asked, &way) });
-        for other in rest {
-            let other = other?;
-            said.push(format!(
-                "{} is {} from where you are now, about {}; I tell you the way from the first stop when you are there.",
-                other["to"].as_str().unwrap_or_default(),
-                km(other["distance_km"].as_f64().unwrap_or_default()),
-                minutes(other["minutes"].as_u64().unwrap_or_default() as u32)
-            ));
-        }
-        Ok(said.join(" "))
-    }
-
-    fn several(&mut self, targets: &[Target]) -> Result<String, Stop> {
-        let found: Vec<Result<String, Stop>> = targets
-            .iter()
-            .map(|target| match target {
-                Target::Kind { kind, near, nth } => {
-                    let found = self.find(*kind, near.as_deref())?;
-                    let place = found.get(*nth).ok_or_else(|| self.too_few(*kind, &found))?;
-                    Ok(format!(
-                        "For the {}, I found {}. {}",
-                        self.one(*kind),
-                        place.name,
-                        place.where_it_is(near.is_some())
-                    ))
-                }
-                other => {
-                    let eta = self.eta(other)?;
-                    Ok(told::arrival(&Asked::default(), &eta))
-                }
-            })
-            .collect();
-        let found: Vec<String> = found.into_iter().collect::<Result<_, _>>()?;
-        Ok(format!("Let me see. {}", found.join(" ")))
-    }
-
-    fn on_the_way(&mut self, asked: &Asked) -> Result<String, Stop> {
-        let destination = asked.destination.clone().unwrap_or(Target::Back(0));
-        let destination = Target::Named(self.name(&destination)?);
-        let kinds: Vec<Kind> = asked
-            .targets
-            .iter()
-            .filter_map(|target| if let Target::Kind { kind, .. } = target { Some(*kind) } else { None })
-            .collect();
-        let Some((first, others)) = kinds.split_first() else {
-            return Err(Stop::Say("What shall I look for on the way?".into()));
-        };
-        let near = self.find(*first, Some(&destination));
-        let eta = self.eta(&destination);
-        let (near, eta) = (near?, eta?);
-        let place = near.first().ok_or_else(|| self.too_few(*first, &near))?.clone();
-        let mut said = vec![format!(
-            "Good idea! Close to your way to {} there is {} on {}, {} from there.",
-            eta["to"].as_str().unwrap_or_default(),
-            place.name,
-            place.street,
-            km(place.km)
-        )];
-        let here = Target::Named(place.name.clone());
-        for kind in others {
-            let found = self.find(*kind, Some(&here))?;
-            let other = found.first().ok_or_else(|| self.too_few(*kind, &found))?;
-            let away = if other.minutes == 0 {
-                "right beside it".to_owned()
-            } else {
-                format!("{} from it", km(other.km))
-            };
-            said.push(format!("The {} closest to it is {}, {away}.", self.one(*kind), other.name));
-        }
-        said.push(format!(
-            "The drive to {} itself takes about {}.",
-            eta["to"].as_str().unwrap_or_default(),
-            minutes(eta["minutes"].as_u64().unwrap_or_default() as u32)
-        ));
-        Ok(said.join(" "))
+        })
     }
 }
 

@@ -1,8 +1,12 @@
 //! What a question about places says, by rules: richer ones than the vehicle's planner has, and without its care. It knows no map: names are
 //! what is left over. Pure.
 
-use std::ops::Range;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
+use serde::Deserialize;
 use troika_dialogue::{Words, town::Kind, words::Phrase};
 
 /// Somewhere.
@@ -70,7 +74,7 @@ pub(crate) struct Asked {
     /// Leaves so many minutes later.
     pub(crate) later: u32,
     /// Something that no tool knows: prices, opening times, ratings.
-    pub(crate) unknowable: Option<&'static str>,
+    pub(crate) unknowable: Option<String>,
     /// All of them are wanted.
     pub(crate) all: bool,
     /// What is not wanted.
@@ -79,315 +83,58 @@ pub(crate) struct Asked {
     pub(crate) another: bool,
     /// It goes back to what was said before.
     pub(crate) also: bool,
+    /// The target is what something of the kind before is near to: "which of them is closer to the museum".
+    pub(crate) near_it: bool,
 }
 
-const COMPARE: &[&str] =
-    &["closer", "nearer", "faster", "quicker", "further", "farther", "shorter", "sooner", "longer"];
-const AFTER: &[&str] =
-    &["and then", "then", "after that", "afterwards", "followed by", "before going to", "and from there"];
-const STOP_AT: &[&str] =
-    &["with a stop at", "stopping at", "via", "by way of", "passing by", "with a stopover at"];
-const ON_THE_WAY: &[&str] = &[
-    "on the way to",
-    "on my way to",
-    "on our way to",
-    "along the way to",
-    "on the route to",
-    "on the road to",
-    "en route to",
-    "on the way from here to",
-];
-const WITHIN: &[&str] = &[
-    "within",
-    "less than",
-    "under",
-    "no more than",
-    "not more than",
-    "at most",
-    "in under",
-    "in less than",
-    "not further than",
-    "closer than",
-    "no further than",
-];
-const BY: &[&str] = &["before", "by", "until", "no later than", "latest at"];
-const NOT: &[&str] =
-    &["but not", "other than", "apart from", "except", "besides", "instead of", "not the", "rather than"];
-const ALL: &[&str] = &["all the", "all", "list", "which cafes", "every", "what are the", "how many"];
-const ORDINALS: &[(&str, usize)] = &[
-    ("second nearest", 1),
-    ("second closest", 1),
-    ("next nearest", 1),
-    ("next closest", 1),
-    ("third nearest", 2),
-    ("third closest", 2),
-    ("second best", 1),
-    ("nearest but one", 1),
-    ("closest but one", 1),
-];
-const BACK_ORDINALS: &[(&str, usize)] = &[
-    ("first one", 0),
-    ("second one", 1),
-    ("third one", 2),
-    ("number one", 0),
-    ("number two", 1),
-    ("number three", 2),
-    ("first of them", 0),
-    ("second of them", 1),
-    ("third of them", 2),
-    ("latter", 1),
-    ("former", 0),
-    ("other one", 1),
-];
-const LAST: &[&str] = &["last one", "last of them", "the last"];
-const UNKNOWABLE: &[(&str, &str)] = &[
-    ("cheap", "prices"),
-    ("cheapest", "prices"),
-    ("cheaper", "prices"),
-    ("price", "prices"),
-    ("cost", "prices"),
-    ("costs", "prices"),
-    ("open", "opening times"),
-    ("opens", "opening times"),
-    ("close", "opening times"),
-    ("closes", "opening times"),
-    ("closing", "opening times"),
-    ("best", "ratings"),
-    ("good", "ratings"),
-    ("rating", "ratings"),
-    ("traffic", "traffic"),
-    ("jam", "traffic"),
-    ("free", "free places"),
-    ("terrace", "what they have there"),
-    ("vegetarian", "what they have there"),
-    ("vegan", "what they have there"),
-    ("wifi", "what they have there"),
-    ("toilet", "what they have there"),
-    ("toilets", "what they have there"),
-    ("playground", "what they have there"),
-];
-/// Words of rules that are no part of a name, beside those that the vehicle's language has.
-const KNOWN: &[&str] = &[
-    "which",
-    "or",
-    "than",
-    "also",
-    "both",
-    "on",
-    "with",
-    "who",
-    "from",
-    "about",
-    "leave",
-    "leaves",
-    "leaving",
-    "minutes",
-    "minute",
-    "kilometres",
-    "kilometers",
-    "km",
-    "later",
-    "near",
-    "where",
-    "nice",
-    "while",
-    "charging",
-    "them",
-    "those",
-    "these",
-    "two",
-    "three",
-    "but",
-    "not",
-    "without",
-    "quickest",
-    "fastest",
-    "shortest",
-    "plan",
-    "trip",
-    "first",
-    "second",
-    "third",
-    "last",
-    "other",
-    "hour",
-    "half",
-    "quarter",
-    "oclock",
-    "pm",
-    "am",
-    "soon",
-    "enough",
-    "time",
-    "early",
-    "late",
-    "before",
-    "by",
-    "until",
-    "still",
-    "there",
-    "stop",
-    "over",
-    "way",
-    "my",
-    "afterwards",
-    "after",
-    "see",
-    "has",
-    "how",
-    "many",
-    "another",
-    "else",
-    "different",
-    "pick",
-    "choose",
-    "suggest",
-    "recommend",
-    "help",
-    "hungry",
-    "tired",
-    "empty",
-    "low",
-    "running",
-    "battery",
-    "tank",
-    "almost",
-    "nearly",
-    "again",
-    "instead",
-    "if",
-    "when",
-    "what",
-    "much",
-    "more",
-    "less",
-    "most",
-    "under",
-    "within",
-    "route",
-    "distance",
-    "far",
-    "end",
-    "up",
-    "visit",
-    "grab",
-    "get",
-    "kids",
-    "children",
-    "wife",
-    "friends",
-    "friend",
-    "tonight",
-    "tomorrow",
-    "evening",
-    "morning",
-    "somebody",
-    "someone",
-    "pick",
-    "meet",
-    "meeting",
-    "parents",
-    "all",
-    "list",
-    "every",
-    "except",
-    "apart",
-    "besides",
-    "rather",
-    "directions",
-    "want",
-    "wants",
-    "they",
-    "he",
-    "she",
-    "her",
-    "him",
-    "and",
-    "closer",
-    "nearer",
-    "faster",
-    "quicker",
-    "further",
-    "farther",
-    "shorter",
-    "sooner",
-    "longer",
-    "cheap",
-    "cheapest",
-    "cheaper",
-    "price",
-    "open",
-    "opens",
-    "close",
-    "closes",
-    "best",
-    "good",
-    "rating",
-    "traffic",
-    "free",
-    "five",
-    "ten",
-    "fifteen",
-    "twenty",
-    "thirty",
-    "four",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "eleven",
-    "twelve",
-    "does",
-    "because",
-    "since",
-    "only",
-    "quick",
-    "bite",
-    "break",
-    "rest",
-    "sleep",
-    "spend",
-    "night",
-    "day",
-    "really",
-    "any",
-    "no",
-    "yes",
-    "right",
-    "so",
-    "very",
-    "too",
-    "bit",
-    "little",
-    "lot",
-    "nothing",
-    "nearest",
-    "closest",
-    "tell",
-    "ask",
-    "say",
-    "think",
-    "wondering",
-    "wonder",
-    "looking",
-    "need",
-    "head",
-    "heading",
-    "home",
-    "bring",
-];
+/// The words of the rules (`language.toml`, which says of each what it is).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rules {
+    compare: Vec<String>,
+    after: Vec<String>,
+    stop_at: Vec<String>,
+    on_the_way: Vec<String>,
+    within: Vec<String>,
+    by: Vec<String>,
+    not: Vec<String>,
+    all: Vec<String>,
+    last: Vec<String>,
+    ordinals: Vec<Vec<String>>,
+    back_ordinals: Vec<Vec<String>>,
+    known: BTreeSet<String>,
+    unknowable: BTreeMap<String, Vec<String>>,
+}
+
+impl Rules {
+    /// Those that ship.
+    ///
+    /// # Panics
+    /// Never: a test reads them.
+    pub(crate) fn shipped() -> Rules {
+        match toml::from_str(include_str!("../language.toml")) {
+            Ok(rules) => rules,
+            Err(error) => unreachable!("language.toml, {error}"),
+        }
+    }
+}
 
 struct Reader<'a> {
     words: &'a Words,
+    rules: &'a Rules,
     tokens: Vec<String>,
     taken: Vec<bool>,
 }
 
+fn split(phrase: &str) -> Vec<String> {
+    phrase.split(' ').map(str::to_owned).collect()
+}
+
 /// Reads a question.
-pub(crate) fn read(words: &Words, question: &str) -> Asked {
+pub(crate) fn read(words: &Words, rules: &Rules, question: &str) -> Asked {
     let tokens = words.heard(question);
     let taken = vec![false; tokens.len()];
-    let mut reader = Reader { words, tokens, taken };
+    let mut reader = Reader { words, rules, tokens, taken };
     let mut asked = Asked::default();
     let understand = &words.understand;
     let has = |reader: &Reader<'_>, phrases: &[Phrase]| {
@@ -397,6 +144,8 @@ pub(crate) fn read(words: &Words, question: &str) -> Asked {
         find: has(&reader, &understand.find),
         route: has(&reader, &understand.route)
             || reader.any(&[
+                "drive there",
+                "go there",
                 "quickest way",
                 "fastest way",
                 "shortest way",
@@ -406,9 +155,9 @@ pub(crate) fn read(words: &Words, question: &str) -> Asked {
             ]),
         long: has(&reader, &understand.how_long),
         when: has(&reader, &understand.when) || reader.any(&["make it", "in time", "on time"]),
-        far: has(&reader, &understand.how_far),
+        far: has(&reader, &understand.how_far) || reader.any(&["distance", "is it far", "is that far"]),
     };
-    asked.compare = reader.any(COMPARE) && reader.any(&["or", "than"]);
+    asked.compare = reader.any(&rules.compare) && reader.any(&["or", "than"]);
     asked.compare |= reader.any(&["or"])
         && reader.any(&[
             "which is nearest",
@@ -417,27 +166,26 @@ pub(crate) fn read(words: &Words, question: &str) -> Asked {
             "whats nearer",
             "should i rather",
         ]);
-    asked.all = reader.any(ALL);
+    asked.all = reader.any(&rules.all);
     asked.also = has(&reader, &understand.also);
-    asked.unknowable = UNKNOWABLE
-        .iter()
-        .find(|(word, _)| reader.any(&[*word]) && !reader.any(&["close to", "close by", "free of"]))
-        .map(|(_, what)| *what);
+    let near = reader.any(&["close to", "close by", "free of"]);
+    let unknowable = rules.unknowable.iter().find(|(_, words)| !near && reader.any(words));
+    asked.unknowable = unknowable.map(|(what, _)| what.clone());
     asked.limit = reader.limit();
     if let Some(Limit::Clock(_)) = asked.limit {
         // "Can I be there by three?" asks for a time, whatever else it says.
         (asked.wants.when, asked.wants.find) = (true, false);
     }
     asked.later = reader.later();
-    let along = reader.take(ON_THE_WAY);
+    let along = reader.take(&rules.on_the_way);
     asked.on_the_way = along.is_some() || reader.any(&["on the way", "on my way", "along the way"]);
-    let after = reader.take(AFTER);
-    let via = reader.take(STOP_AT);
+    let after = reader.take(&rules.after);
+    let via = reader.take(&rules.stop_at);
     asked.trip = after.is_some() || via.is_some();
-    let not = reader.take(NOT);
-    let nth = ORDINALS.iter().find_map(|(phrase, nth)| reader.take(&[*phrase]).map(|_| *nth)).unwrap_or(0);
-    let back = BACK_ORDINALS.iter().find_map(|(phrase, nth)| reader.take(&[*phrase]).map(|_| *nth));
-    let last = reader.take(LAST).is_some();
+    let not = reader.take(&rules.not);
+    let nth = rules.ordinals.iter().position(|phrases| reader.take(phrases).is_some()).map_or(0, |at| at + 1);
+    let back = rules.back_ordinals.iter().position(|phrases| reader.take(phrases).is_some());
+    let last = reader.take(&rules.last).is_some();
     let next = understand
         .next_one
         .iter()
@@ -454,6 +202,15 @@ pub(crate) fn read(words: &Words, question: &str) -> Asked {
         asked.destination = Some(mentions.remove(at).1);
     }
     asked.targets = reader.near(mentions, nth);
+    asked.near_it = reader.any(&["of them", "of those", "something else near", "something near", "one near"]);
+    if asked.compare && asked.targets.len() == 1 {
+        // "Is that closer than Forest Lodge?"
+        asked.targets.insert(0, Target::Back(0));
+    }
+    if asked.wants.arrival() && asked.targets.is_empty() {
+        // "When do we arrive?"
+        asked.targets.push(Target::Back(0));
+    }
     if via.is_some() && asked.targets.len() == 2 {
         // "To the airport with a stop at a cafe": the stop comes first.
         asked.targets.reverse();
@@ -486,17 +243,16 @@ impl Reader<'_> {
         !self.taken[at.clone()].iter().any(|taken| *taken)
     }
 
-    fn find(&self, phrases: &[&str]) -> Option<Range<usize>> {
-        let split = |phrase: &&str| phrase.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let found = phrases.iter().filter_map(|phrase| self.phrase(&split(phrase)));
+    fn find(&self, phrases: &[impl AsRef<str>]) -> Option<Range<usize>> {
+        let found = phrases.iter().filter_map(|phrase| self.phrase(&split(phrase.as_ref())));
         found.filter(|at| self.free(at)).max_by_key(Range::len)
     }
 
-    fn any(&self, phrases: &[&str]) -> bool {
+    fn any(&self, phrases: &[impl AsRef<str>]) -> bool {
         self.find(phrases).is_some()
     }
 
-    fn take(&mut self, phrases: &[&str]) -> Option<Range<usize>> {
+    fn take(&mut self, phrases: &[impl AsRef<str>]) -> Option<Range<usize>> {
         let at = self.find(phrases)?;
         self.taken[at.clone()].fill(true);
         Some(at)
@@ -527,8 +283,7 @@ impl Reader<'_> {
 
     /// "Within five minutes", "before three", "by quarter to three".
     fn limit(&mut self) -> Option<Limit> {
-        for (phrases, clock) in [(WITHIN, false), (BY, true)] {
-            let split = |phrase: &&str| phrase.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (phrases, clock) in [(&self.rules.within, false), (&self.rules.by, true)] {
             let found: Vec<Range<usize>> = phrases
                 .iter()
                 .flat_map(|phrase| {
@@ -622,7 +377,7 @@ impl Reader<'_> {
             &understand.to,
         ];
         self.taken[at]
-            || KNOWN.contains(&word.as_str())
+            || self.rules.known.contains(word)
             || lists.iter().any(|phrases| phrases.iter().any(|phrase| phrase.words().contains(word)))
     }
 
@@ -703,8 +458,10 @@ impl Reader<'_> {
             .near
             .iter()
             .chain(&self.words.understand.near_too)
-            .flat_map(|phrase| {
-                let words = phrase.words();
+            .map(|phrase| phrase.words().to_vec())
+            .chain(["nearer to", "closer to"].map(|phrase| phrase.split(' ').map(str::to_owned).collect()))
+            .flat_map(|words| {
+                let words = &words;
                 (0..self.tokens.len())
                     .filter(|at| self.stands(*at, words))
                     .map(|at| at..at + words.len())
@@ -753,57 +510,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asked(question: &str) -> Asked {
-        read(&Words::english(), question)
-    }
-
-    fn kind(kind: Kind) -> Target {
-        Target::Kind { kind, near: None, nth: 0 }
-    }
-
-    #[test]
-    fn names_are_what_is_left_over() {
-        assert_eq!(
-            asked("How do I get to ferryman's table?").targets,
-            [Target::Named("ferrymans table".into())]
-        );
-        assert_eq!(asked("take me to Cafe Anker please").targets, [Target::Named("cafe anker".into())]);
-        assert_eq!(asked("take me to the museum of salt").targets, [Target::Named("museum of salt".into())]);
-        assert_eq!(asked("drive to station chargers").targets, [Target::Named("station chargers".into())]);
-        assert_eq!(asked("where is the nearest cafe").targets, [kind(Kind::Cafe)]);
-    }
-
-    #[test]
-    fn what_the_vehicle_s_planner_does_not_do_is_understood() {
-        let both = asked("Which is closer, the airport or the station?");
-        assert!(both.compare && both.targets == [kind(Kind::Airport), kind(Kind::Station)]);
-        assert_eq!(
-            asked("the second nearest cafe").targets,
-            [Target::Kind { kind: Kind::Cafe, near: None, nth: 1 }]
-        );
-        let way = asked("Is there a cafe on the way to the museum where I can also charge?");
-        assert!(way.on_the_way, "{way:?}");
-        assert_eq!(
-            (way.targets, way.destination),
-            (vec![kind(Kind::Cafe), kind(Kind::Charging)], Some(kind(Kind::Museum)))
-        );
-        let trip = asked("Take me to the station and then to the airport");
-        assert!(trip.trip && trip.targets == [kind(Kind::Station), kind(Kind::Airport)]);
-        assert_eq!(asked("a pharmacy within five minutes").limit, Some(Limit::Minutes(5.0)));
-        assert_eq!(
-            asked("Can I make it to the airport by quarter to three").limit,
-            Some(Limit::Clock(14 * 60 + 45))
-        );
-        assert_eq!(asked("if I leave in ten minutes, when would I be at the station").later, 10);
-        assert_eq!(asked("where is the cheapest petrol").unknowable, Some("prices"));
-        let near = asked("a cafe near the museum");
-        assert_eq!(
-            near.targets,
-            [Target::Kind { kind: Kind::Cafe, near: Some(Box::new(kind(Kind::Museum))), nth: 0 }]
-        );
-        assert_eq!(asked("take me to the second one").targets, [Target::Back(1)]);
-    }
-}
+mod tests;
