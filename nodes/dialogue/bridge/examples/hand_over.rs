@@ -57,10 +57,10 @@ type Tool = (&'static str, &'static str);
 /// What is asked, the tool that the service calls first (its name, its arguments), and what it says.
 const TEXTS: [(&str, Option<Tool>, &str); 3] = [
     (
-        "How long does it take to the Railway Museum?",
-        Some(("eta", "{\"to\":\"Railway Museum\"}")),
-        "The Railway Museum is 2.1 km away by road. You would be there in about 5 minutes. It is a fine place for an afternoon, and there is \
-         room to park beside it.",
+        "How long does it take to the Museum of Salt?",
+        Some(("eta", "{\"to\":\"Museum of Salt\"}")),
+        "The Museum of Salt is a fine place for an afternoon, and it is not far. The way there is easy to find. There is room to park \
+         beside it, and the cafe in its yard is open all day.",
     ),
     (
         "Why is the sky blue?",

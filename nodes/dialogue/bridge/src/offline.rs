@@ -1,11 +1,11 @@
 //! Answers about the way without a model: what the planner understands is asked of the map's tools and put into words, and an answer of
 //! the cloud that broke off after its tools had told is finished from what they told. What it says is true of the map, and at once there.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use troika_dialogue::{
-    Before, Navigation, Plan, Planner, Told, Tools as _,
-    chat::Message,
+    Before, Navigation, Plan, Planner, Told, Tools,
+    chat::{Message, ToolCall, ToolSpec},
     phrase::{continue_from, phrase, usual},
 };
 
@@ -15,19 +15,48 @@ use crate::local::Offline;
 pub struct OnTheMap {
     planner: Planner,
     navigation: Navigation,
-    before: Mutex<Before>,
+    before: Arc<Mutex<Before>>,
+}
+
+/// The map's tools, which remember what they told, whoever called them: "take me there" may follow on an answer of the cloud.
+pub struct Remembering {
+    navigation: Navigation,
+    before: Arc<Mutex<Before>>,
+}
+
+impl Tools for Remembering {
+    fn specs(&self) -> Vec<ToolSpec> {
+        self.navigation.specs()
+    }
+
+    fn call(&self, call: &ToolCall) -> Result<String, String> {
+        let result = self.navigation.call(call)?;
+        let mut before = lock(&self.before);
+        before.not_planned();
+        before.told(&Told::read(call, &result));
+        Ok(result)
+    }
+}
+
+fn lock(before: &Mutex<Before>) -> MutexGuard<'_, Before> {
+    before.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl OnTheMap {
     /// With a planner of the same map as the tools'.
     pub fn new(planner: Planner, navigation: Navigation) -> OnTheMap {
-        OnTheMap { planner, navigation, before: Mutex::new(Before::default()) }
+        OnTheMap { planner, navigation, before: Arc::default() }
+    }
+
+    /// The same map's tools, for the models.
+    pub fn tools(&self) -> Remembering {
+        Remembering { navigation: self.navigation.clone(), before: self.before.clone() }
     }
 }
 
 impl Offline for OnTheMap {
     fn answer(&self, messages: &[Message], so_far: &str, brief: bool) -> Option<String> {
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = lock(&self.before);
         if !messages.iter().any(|message| matches!(message, Message::Assistant(_))) {
             *before = Before::default();
         }
@@ -89,6 +118,18 @@ mod tests {
         assert!(second.contains("minute"), "{second}");
         assert_eq!(map.answer(&asked("who painted the mona lisa"), "", false), None);
         assert_eq!(map.answer(&asked("why is the sky blue"), "The sky is ", false), None);
+    }
+
+    #[test]
+    fn what_the_cloud_asked_the_tools_is_followed_on_too() {
+        let map = on_the_map();
+        map.answer(&asked("where is the nearest cafe"), "", false).expect("planned");
+        let arguments = "{\"to\":\"Museum of Salt\"}".to_owned();
+        map.tools().call(&ToolCall { id: "a".into(), name: "eta".into(), arguments }).expect("it is there");
+        let mut messages = asked("and the museum");
+        messages.extend([Message::Assistant("In 5 minutes.".into()), Message::User("take me there".into())]);
+        let answer = map.answer(&messages, "", false).expect("it follows");
+        assert!(answer.contains("Museum of Salt"), "{answer}");
     }
 
     #[test]

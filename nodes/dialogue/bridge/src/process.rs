@@ -98,12 +98,13 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
     let navigation = Navigation::new(config.town()?, here(config));
     let planner = Planner::new(Words::english(), config.town()?);
     let offline = OnTheMap::new(planner, navigation.clone());
+    let tools = offline.tools();
     let local = OnVehicle::new(&config.name, config.language, Some(Box::new(offline)));
     let session = Session::new(
         config.dialogue.manner()?,
         Box::new(Guarded::new(guard.clone(), service)),
         Some(Box::new(local.clone())),
-        Box::new(navigation.clone()),
+        Box::new(tools),
     );
     let parts = Parts {
         guard,

@@ -45,7 +45,7 @@ const SENTENCES_TO_GO_ON: usize = 3;
 const PART: u32 = 4;
 /// A sentence that goes on what somebody else said, and whose words the model is less sure of (their mean), is not told, and ends it: nobody
 /// asked this model, and what it makes up would pass for the other's word.
-const GO_ON_FROM: f64 = 0.5;
+const GO_ON_FROM: f64 = 0.6;
 
 /// The requests in hand.
 pub struct Desk {
