@@ -29,6 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The dialogue and what waits for a link take plain types; who has messages puts them together.
     ("troika-dialogue", &["troika-kit"]),
     ("troika-outbox", &["troika-kit"]),
+    // The stand-in for a model in the cloud: its words for kinds of places are the vehicle's.
+    ("troika-expert", &["troika-dialogue"]),
     // The cloud's side of it: its breaker and its names for what failed.
     ("troika-gateway", &["troika-dialogue", "troika-kit"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
