@@ -7,7 +7,7 @@ use clap::Subcommand;
 use crate::{
     deadlines, environments, mediapipe,
     packages::{self, succeed},
-    steps::{built, cargo, root, say, set_up, target},
+    steps::{built, cargo, pull, root, say, set_up, target},
 };
 
 /// What is measured.
@@ -47,6 +47,39 @@ pub(crate) enum Bench {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Task success and calls of the cloud of four policies over recorded links, with the real router, bridge and models' answers in virtual
+    /// time; in the cloud's place a scripted stand-in.
+    Route {
+        /// Recorded links: lines of seconds and Mbit/s. Without one: four made by a seed with the statistics of such logs.
+        traces: Vec<String>,
+        /// Cuts an hour at random times, beside those in the traces.
+        #[arg(long, value_name = "N", default_value_t = 0.0)]
+        cuts: f64,
+        /// The seed of all chance.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// A policy file instead of the one that ships.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<String>,
+        /// Write the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<String>,
+    },
+    /// Many vehicles at the gateway, open loop: what it adds, what a vehicle costs it, and twice as much as there is room for.
+    Gateway {
+        /// Vehicles, each with a certificate and a connection of its own.
+        #[arg(long, default_value_t = 1000)]
+        vehicles: usize,
+        /// Requests a second, half of them past the gateway.
+        #[arg(long, default_value_t = 100.0)]
+        rate: f64,
+        /// How long each of the two parts takes.
+        #[arg(long, default_value_t = 30.0)]
+        seconds: f64,
+        /// Write the figures as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<String>,
+    },
     /// Inject faults (overrun, miss, old input, panic, hang, kill) into real systems under load; how soon each is answered.
     Reactions {
         /// How many of each.
@@ -69,8 +102,43 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Ros2 { json, rounds, messages, only } => {
             ros2(json.as_deref(), *rounds, *messages, only.as_deref())
         }
+        Bench::Route { traces, cuts, seed, policy, json } => {
+            let mut command = example("route")?;
+            // A relative path is the caller's, not the checkout's.
+            for trace in traces {
+                command.arg(absolute(trace)?);
+            }
+            command.args(["--cuts", &cuts.to_string(), "--seed", &seed.to_string()]);
+            command.arg("--answers").arg(absolute(target())?.join("route-answers.jsonl"));
+            command.arg("--slm").arg(absolute(built("troika-slm"))?);
+            for (name, file) in [("--policy", policy), ("--json", json)] {
+                if let Some(file) = file {
+                    command.arg(name).arg(absolute(file)?);
+                }
+            }
+            succeed(&mut command)
+        }
+        Bench::Gateway { vehicles, rate, seconds, json } => {
+            let mut command = example("gateway-load")?;
+            command.args(["--vehicles", &vehicles.to_string(), "--rate", &rate.to_string()]);
+            command.args(["--seconds", &seconds.to_string()]);
+            if let Some(file) = json {
+                command.arg("--json").arg(absolute(file)?);
+            }
+            succeed(&mut command)
+        }
         Bench::Reactions { times, json } => reactions(*times, json.as_deref()),
     }
+}
+
+/// A measurement that is an example of a crate of the workspace.
+fn example(name: &str) -> anyhow::Result<Command> {
+    set_up(packages::RUN)?;
+    pull("demo")?;
+    say(name);
+    let mut command = Command::new(absolute(target().join("debug/examples").join(name))?);
+    command.current_dir(root());
+    Ok(command)
 }
 
 /// In the workspace `bench`: it is built when it is asked for, and no other build knows of it.

@@ -232,17 +232,32 @@ fn minutes(seconds: f64) -> u32 {
     (seconds / 60.0).ceil() as u32
 }
 
+/// Who hears of each call that was carried out, and of what it told.
+pub type Observer = Arc<dyn Fn(&ToolCall, &Result<String, String>) + Send + Sync>;
+
 /// The tools, where the vehicle is now. Clones share the situation.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Navigation {
     town: Arc<Town>,
     situation: Arc<Mutex<Situation>>,
+    observer: Option<Observer>,
+}
+
+impl std::fmt::Debug for Navigation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Navigation").field("situation", &self.situation).finish_non_exhaustive()
+    }
 }
 
 impl Navigation {
     /// On this map, with the vehicle here.
     pub fn new(town: Town, situation: Situation) -> Navigation {
-        Navigation { town: Arc::new(town), situation: Arc::new(Mutex::new(situation)) }
+        Navigation { town: Arc::new(town), situation: Arc::new(Mutex::new(situation)), observer: None }
+    }
+
+    /// The same, which tells of its calls; clones made from now on do too.
+    pub fn observed(self, observer: Observer) -> Navigation {
+        Navigation { observer: Some(observer), ..self }
     }
 
     /// The vehicle is here now.
@@ -296,7 +311,11 @@ impl Tools for Navigation {
     }
 
     fn call(&self, call: &ToolCall) -> Result<String, String> {
-        self.carry_out(&call.name, &call.arguments).map_err(|error| error.to_string())
+        let result = self.carry_out(&call.name, &call.arguments).map_err(|error| error.to_string());
+        if let Some(observer) = &self.observer {
+            observer(call, &result);
+        }
+        result
     }
 }
 

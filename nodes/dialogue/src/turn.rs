@@ -213,7 +213,7 @@ impl Turn {
                 text.push_str(&more)
             }
             (Local::Draft { number, done, .. }, FromLocal::Done) if *number == stream => *done = true,
-            (Local::Draft { number, .. }, FromLocal::Failed(_)) if *number == stream => {
+            (Local::Draft { number, .. }, FromLocal::Failed(_) | FromLocal::Unsure) if *number == stream => {
                 self.local = Local::Absent
             }
             (Local::Speaks { number }, FromLocal::Text(more)) if *number == stream => {
@@ -224,6 +224,10 @@ impl Turn {
             (Local::Speaks { number }, FromLocal::Done) if *number == stream => {
                 self.local = Local::Idle;
                 self.end(now, None, &mut acts);
+            }
+            (Local::Speaks { number }, FromLocal::Unsure) if *number == stream => {
+                self.local = Local::Idle;
+                self.end(now, Some(Reason::Unsure), &mut acts);
             }
             (Local::Speaks { number }, FromLocal::Failed(why)) if *number == stream => {
                 self.local = Local::Absent;

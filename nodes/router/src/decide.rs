@@ -44,6 +44,8 @@ pub struct World {
     pub local_speed: f64,
     /// The driver.
     pub driver: Driver,
+    /// The vehicle's planner understands the question: the map answers it, and no model needs to.
+    pub planned: bool,
 }
 
 impl Default for World {
@@ -59,6 +61,7 @@ impl Default for World {
             local_free_in: Duration::ZERO,
             local_speed: 1.0,
             driver: Driver::Unknown,
+            planned: false,
         }
     }
 }
@@ -187,7 +190,7 @@ impl Router {
         let (cloud_job, local_job) =
             (Job::new(&request.text, tokens, left), Job::new(&request.text, tokens * brief, left));
         let here_up = world.here.filter(|(_, visits)| *visits > FEW_VISITS).map_or(1.0, |(up, _)| up);
-        let well = |model: &Model| model.answers_well(request.task, decision.complexity);
+        let well = |model: &Model| model.answers_well(request.task, decision.complexity, world.planned);
         let mut weighed = Vec::with_capacity(rules.model.len());
 
         for model in rules.model.iter().map(|one| one.get_ref()).filter(|one| one.tier == Tier::OnVehicle) {

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use troika_dialogue::{Before, Plan, Planner, Town, Words};
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Events, Fault, Latest, Out, Step, Tick, Time, Wake, ports,
     requirements,
@@ -28,6 +29,8 @@ use crate::{
 pub struct Config {
     /// A policy file; empty: the policy that ships.
     pub policy: PathBuf,
+    /// A map of places and roads (TOML): what the vehicle answers from it needs nobody else. Empty: the town of the demo.
+    pub map: PathBuf,
     /// Whether a model answers on the vehicle. Without one, easy questions go to the cloud too and private ones get a fixed sentence.
     pub local_model: bool,
     /// A link state or driver state older than this is not known, ms: five missed states of 5 Hz.
@@ -37,7 +40,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { policy: PathBuf::new(), local_model: true, max_age_ms: 1_000 }
+        Config { policy: PathBuf::new(), map: PathBuf::new(), local_model: true, max_age_ms: 1_000 }
     }
 }
 
@@ -55,6 +58,14 @@ pub enum ConfigError {
     /// A fault in it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The map cannot be used.
+    #[error("map: {}: {reason}", path.display())]
+    Map {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
     /// Out of its range.
     #[error("max_age_ms is {0}; it is 1 to 60000")]
     MaxAge(u64),
@@ -78,6 +89,24 @@ impl Config {
         let text =
             read(&self.policy).map_err(|reason| ConfigError::Read { path: self.policy.clone(), reason })?;
         Ok(Policy::parse(&self.policy.display().to_string(), &text)?)
+    }
+
+    /// What the vehicle understands of the way by itself. `read` gives the text of a file.
+    ///
+    /// # Errors
+    /// A map that cannot be used.
+    pub fn planner(
+        &self,
+        read: impl FnOnce(&std::path::Path) -> io::Result<String>,
+    ) -> Result<Planner, ConfigError> {
+        let told = |reason| ConfigError::Map { path: self.map.clone(), reason };
+        let town = if self.map.as_os_str().is_empty() {
+            Town::brellin()
+        } else {
+            let text = read(&self.map).map_err(|error| told(error.to_string()))?;
+            Town::read(&text).map_err(|error| told(error.to_string()))?
+        };
+        Ok(Planner::new(Words::english(), town))
     }
 }
 
@@ -127,7 +156,9 @@ struct Circuit {
 
 impl Circuit {
     fn hear(&mut self, now: Time, reply: &DialogueReply) {
-        if reply.done && reply.outcome == DialogueReply::FAILED {
+        // A model that is not sure enough has answered after all.
+        let unsure = reply.reason.split(", ").any(|why| why == troika_dialogue::Reason::Unsure.name());
+        if reply.done && reply.outcome == DialogueReply::FAILED && !unsure {
             self.failures = self.failures.saturating_add(1);
             self.rests = (self.failures >= FAILURES).then_some(now);
         } else if !reply.text.is_empty() {
@@ -162,6 +193,9 @@ impl UnderWay {
 /// The node.
 pub struct RouterNode {
     router: Router,
+    planner: Planner,
+    /// The conversation, and what was planned of it. What the tools told is not known here: what goes back to that is not planned.
+    conversation: (String, Before),
     local_model: bool,
     max_age: Duration,
     local: Option<UnderWay>,
@@ -173,10 +207,12 @@ pub struct RouterNode {
 }
 
 impl RouterNode {
-    /// With this policy.
-    pub fn new(config: &Config, policy: Policy) -> RouterNode {
+    /// With this policy, and what the vehicle understands by itself.
+    pub fn new(config: &Config, policy: Policy, planner: Planner) -> RouterNode {
         RouterNode {
             router: Router::new(policy),
+            planner,
+            conversation: (String::new(), Before::default()),
             local_model: config.local_model,
             max_age: Duration::from_millis(config.max_age_ms),
             local: None,
@@ -190,6 +226,26 @@ impl RouterNode {
     /// How often each reason was given.
     pub fn counts(&self) -> &Counts {
         self.router.counts()
+    }
+
+    /// Whether the map answers this.
+    fn planned(&mut self, request: &Request) -> bool {
+        let goes_on = !request.conversation.is_empty() && request.conversation == self.conversation.0;
+        if !goes_on {
+            self.conversation = (request.conversation.clone(), Before::default());
+        }
+        let before = &mut self.conversation.1;
+        let plan = self.planner.plan(before, &request.text);
+        match &plan {
+            Some(plan) => before.planned(plan),
+            None => before.not_planned(),
+        }
+        match plan {
+            Some(Plan::Call { .. }) => true,
+            // What is asked back for may be what was told before.
+            Some(Plan::AskBack { .. }) => !goes_on,
+            None => false,
+        }
     }
 
     fn hear(&mut self, now: Time, reply: &DialogueReply) {
@@ -234,7 +290,7 @@ impl RouterNode {
         }
     }
 
-    fn world(&self, now: Time, inputs: &Inputs) -> World {
+    fn world(&self, now: Time, inputs: &Inputs, planned: bool) -> World {
         let link = inputs.link.within(now, self.max_age);
         let driver =
             inputs.driver.within(now, self.max_age).map_or(Driver::Unknown, |driver| match driver.state {
@@ -262,6 +318,7 @@ impl RouterNode {
             local_free_in: if busy { LOCAL_REST } else { Duration::ZERO },
             local_speed: speed.map_or(1.0, |(speed, _)| speed),
             driver,
+            planned,
         }
     }
 }
@@ -292,7 +349,8 @@ impl Step for RouterNode {
         let mut done = Done::Idle;
         for asked in inputs.request.iter() {
             let request = Request::from_message(&asked.value, asked.received);
-            let world = self.world(now, inputs);
+            let planned = self.planned(&request);
+            let world = self.world(now, inputs, planned);
             let decision = self.router.decide(now, &request, &world);
             if decision.tier == Tier::OnVehicle {
                 self.local = Some(UnderWay::asked(&request.id, now));

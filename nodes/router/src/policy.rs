@@ -158,11 +158,16 @@ pub(crate) struct Model {
     #[serde(default)]
     pub(crate) microeuro_a_token: Amount,
     pub(crate) answers: Each<[Chance; 2]>,
+    /// On the vehicle: the chance where the planner understood the question, so that the map answers it.
+    pub(crate) planned: Option<Chance>,
 }
 
 impl Model {
-    /// The chance of a good answer, whenever it comes.
-    pub(crate) fn answers_well(&self, task: Task, complexity: f64) -> f64 {
+    /// The chance of a good answer, whenever it comes. `planned`: the vehicle's planner understood the question.
+    pub(crate) fn answers_well(&self, task: Task, complexity: f64, planned: bool) -> f64 {
+        if let Some(chance) = self.planned.filter(|_| planned) {
+            return chance.0;
+        }
         let [easy, hard] = self.answers.of(task);
         easy.0 + (hard.0 - easy.0) * complexity.clamp(0.0, 1.0)
     }
@@ -215,6 +220,11 @@ impl Policy {
         self.private_words.of(text)
     }
 
+    /// From the end of a question to the first words of its answer.
+    pub fn deadline(&self, task: Task) -> troika_kit::Duration {
+        self.rules.deadline_s.of(task).duration()
+    }
+
     /// Whether street addresses are replaced in what leaves.
     pub fn redacts_street_addresses(&self) -> bool {
         self.rules.redact.street_addresses
@@ -248,6 +258,9 @@ impl Rules {
             }
             if model.tier == Tier::OnVehicle && model.prompt_tokens_per_s.is_none() {
                 return refuse(at, "a model on the vehicle has prompt_tokens_per_s: how fast it reads");
+            }
+            if model.tier == Tier::Cloud && model.planned.is_some() {
+                return refuse(at, "planned is of a model on the vehicle: the map is there");
             }
         }
         Ok(())
@@ -310,5 +323,10 @@ mod tests {
         assert!(refused("\"cloud-large\"", "\"cloud-small\"").reason.contains("twice"));
         assert!(refused("tier = \"cloud\"", "tier = \"canned\"").reason.contains("on_vehicle or cloud"));
         assert!(refused("prompt_tokens_per_s = 83.0\n", "").reason.contains("how fast it reads"));
+        assert!(
+            refused("first_token_s = 0.45\n", "first_token_s = 0.45\nplanned = 0.9\n")
+                .reason
+                .contains("the map")
+        );
     }
 }

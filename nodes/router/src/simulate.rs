@@ -11,12 +11,17 @@ mod chance;
 mod report;
 mod run;
 mod trace;
+mod watch;
 mod world;
 
+pub use air::Air;
 pub use report::{PolicyReport, Report, Silence};
 pub use run::Contender;
 pub use trace::{Like, Trace, TraceError};
-pub use world::{Outcome, Tasks};
+pub use watch::Watch;
+pub use world::{Outcome, Pace, Tasks};
+
+use troika_dialogue::{Before, Plan, Planner, Town, Words};
 
 use crate::policy::{Policy, PolicyError};
 
@@ -81,10 +86,14 @@ impl Simulation {
 
     /// All tasks over each trace, under each contender.
     pub fn run(&self, traces: &[Trace]) -> Report {
+        let planner = Planner::new(Words::english(), Town::brellin());
+        let plans = |ask: &str| matches!(planner.plan(&Before::default(), ask), Some(Plan::Call { .. }));
+        let planned: Vec<bool> = self.tasks.task.iter().map(|task| plans(&task.ask)).collect();
         let policies = Contender::ALL.map(|contender| {
             let drives = traces.iter().enumerate().map(|(n, trace)| {
                 let setting = run::Setting {
                     tasks: &self.tasks,
+                    planned: &planned,
                     outcome: &self.outcome,
                     policy: &self.policy,
                     cuts_an_hour: self.cuts_an_hour,

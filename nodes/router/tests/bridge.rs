@@ -1,5 +1,6 @@
 //! Link and router together, on a virtual clock: what becomes of a conversation on a drive into a tunnel and out of it.
 
+use troika_dialogue::{Planner, Town, Words};
 use troika_host::{NodeOptions, simulate::Simulation};
 use troika_kit::{Duration, requirements};
 use troika_link::{Bearer, Config as LinkConfig, Coverage, Edge, LinkNode, Probe, Sample, Source};
@@ -23,11 +24,15 @@ impl Edge for NoProbes {
     fn keep(&mut self, _: &Coverage) {}
 }
 
+fn planner() -> Planner {
+    Planner::new(Words::english(), Town::brellin())
+}
+
 fn bridge() -> Simulation {
     let mut simulation = Simulation::new().expect("the nodes start");
     let link = LinkNode::new(&LinkConfig::default(), Coverage::new(8), NoProbes).expect("the nodes start");
     simulation.spawn(link, NodeOptions::new("link")).expect("the nodes start");
-    let router = RouterNode::new(&Config::default(), Policy::built_in());
+    let router = RouterNode::new(&Config::default(), Policy::built_in(), planner());
     simulation.spawn(router, NodeOptions::new("router")).expect("the nodes start");
     simulation
 }
@@ -88,7 +93,7 @@ fn on_the_way_through_a_tunnel_the_vehicle_answers_and_behind_it_the_cloud_again
 fn a_link_node_that_says_nothing_any_more_is_a_link_of_which_nothing_is_known() {
     let _verifies = requirements::SR_RTE_003;
     let mut simulation = Simulation::new().unwrap();
-    let router = RouterNode::new(&Config::default(), Policy::built_in());
+    let router = RouterNode::new(&Config::default(), Policy::built_in(), planner());
     simulation.spawn(router, NodeOptions::new("router")).unwrap();
     let up = LinkState {
         state: LinkState::UP,

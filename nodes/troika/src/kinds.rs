@@ -205,7 +205,8 @@ fn link(config: troika_link::Config, making: &Making<'_>) -> anyhow::Result<Link
 
 fn router(config: troika_router::Config, _: &Making<'_>) -> anyhow::Result<RouterNode> {
     let policy = config.policy(|path| std::fs::read_to_string(path))?;
-    Ok(RouterNode::new(&config, policy))
+    let planner = config.planner(|path| std::fs::read_to_string(path))?;
+    Ok(RouterNode::new(&config, policy, planner))
 }
 
 fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {

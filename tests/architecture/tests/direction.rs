@@ -37,7 +37,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
     // The bridge to the cloud: what the link is like, and who answers.
     ("troika-link", &["troika-kit", "troika-msgs"]),
-    ("troika-router", &["troika-kit", "troika-link", "troika-msgs"]),
+    // It knows what the vehicle answers from the map.
+    ("troika-router", &["troika-dialogue", "troika-kit", "troika-link", "troika-msgs"]),
     // The dialogue's process: what puts those together.
     (
         "troika-bridge",

@@ -107,6 +107,7 @@ impl OnVehicle {
             LanguageReply::PARTIAL => return Some((stream, words)),
             // What came in time is said; the sentence that is not whole is the turn's matter.
             LanguageReply::DONE | LanguageReply::LATE => FromLocal::Done,
+            LanguageReply::UNSURE => FromLocal::Unsure,
             _ => FromLocal::Failed(reply.reason.clone()),
         };
         words.push(end);

@@ -93,6 +93,8 @@ pub enum Reason {
     Cancelled,
     /// The vehicle's model failed too, or there is none.
     NoModel(String),
+    /// The vehicle's model is not sure enough of what it would say.
+    Unsure,
     /// The vehicle's model repeated itself.
     Loops,
     /// The vehicle's model named what no tool told.
@@ -114,6 +116,7 @@ impl Reason {
             Reason::Deadline => "deadline",
             Reason::Cancelled => "cancelled",
             Reason::NoModel(_) => "no_model",
+            Reason::Unsure => "unsure",
             Reason::Loops => "loops",
             Reason::Ungrounded => "ungrounded",
         }
@@ -142,6 +145,8 @@ pub enum FromLocal {
     Text(String),
     /// It has ended.
     Done,
+    /// It is not sure enough of what it would say.
+    Unsure,
     /// It cannot.
     Failed(String),
 }

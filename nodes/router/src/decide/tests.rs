@@ -260,7 +260,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 loss,
                 ..Estimate::default()
             });
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let drivers = prop::sample::select(vec![
         Driver::Unknown,
         Driver::Attentive,
@@ -272,7 +272,7 @@ fn any_world() -> impl Strategy<Value = World> {
         .prop_map(
             |(
                 link,
-                (cloud_open, cloud_available, local_available),
+                (cloud_open, cloud_available, local_available, planned),
                 driver,
                 metered,
                 local_speed,
@@ -288,6 +288,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 local_free_in: Duration::from_nanos(free_in),
                 local_speed,
                 driver,
+                planned,
             },
         )
 }

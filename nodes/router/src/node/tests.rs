@@ -49,8 +49,12 @@ fn steps(node: &mut RouterNode, now: Time, inputs: &Inputs) -> Vec<RoutingDecisi
     outputs.decision.sent().to_vec()
 }
 
+fn planner() -> Planner {
+    Config::default().planner(|_| unreachable!("the map of the demo is built in")).unwrap()
+}
+
 fn node() -> RouterNode {
-    RouterNode::new(&Config::default(), Policy::built_in())
+    RouterNode::new(&Config::default(), Policy::built_in(), planner())
 }
 
 #[test]
@@ -189,4 +193,27 @@ fn a_policy_file_that_is_missing_or_wrong_is_told_with_the_way_out() {
     let wrong = config.policy(|_| Ok("policy = 'x'\nclod_tasks = []\n".into())).unwrap_err().to_string();
     assert!(wrong.starts_with("mine.toml, line 2:"), "{wrong}");
     assert!(Config { max_age_ms: 0, ..Config::default() }.policy(|_| Ok(String::new())).is_err());
+}
+
+#[test]
+fn what_the_map_answers_is_not_sent_away_and_a_follow_up_is_what_it_is_with_what_is_known_here() {
+    let mut node = node();
+    let asked = |id: &str, text: &str, conversation: &str| DialogueRequest {
+        text: text.into(),
+        conversation_id: conversation.into(),
+        complexity: f32::NAN,
+        ..asks(id)
+    };
+    let mut reason = |text: &str, conversation: &str| {
+        let requests = [asked("a", text, conversation)];
+        let decision = steps(&mut node, NOW, &inputs(NOW, &requests, &[], Duration::ZERO)).remove(0);
+        (decision.tier, decision.reason)
+    };
+    let here = (DialogueReply::ON_VEHICLE, "local_enough".to_owned());
+    let there = (DialogueReply::CLOUD, "cloud_better".to_owned());
+    assert_eq!(reason("where is the nearest cafe", ""), here);
+    assert_eq!(reason("how long would it take to the museum of salt", ""), here);
+    // A place that there is not is asked back for.
+    assert_eq!(reason("take me to the casino royale", ""), here);
+    assert_eq!(reason("which cafe is the cosiest on a rainy day", ""), there);
 }

@@ -1,27 +1,25 @@
 //! The link as it is: a trace, when it is dead, and what goes through it.
 
-use super::{chance::Chance, trace::Trace, world::Outcome};
+use super::{
+    chance::Chance,
+    trace::Trace,
+    world::{LinkTruth, Outcome},
+};
 
 /// A link over time, s.
 #[derive(Debug, Clone)]
-pub(crate) struct Air<'a> {
-    trace: &'a Trace,
-    outcome: &'a Outcome,
+pub struct Air {
+    trace: Trace,
+    link: LinkTruth,
     /// Dead from and to, within the trace.
     gaps: Vec<(f64, f64)>,
     /// Cuts beside those, from and to, over all of the time.
     cuts: Vec<(f64, f64)>,
 }
 
-impl<'a> Air<'a> {
+impl Air {
     /// With so many cuts an hour beside those of the trace, over so many seconds.
-    pub(crate) fn new(
-        trace: &'a Trace,
-        outcome: &'a Outcome,
-        cuts_an_hour: f64,
-        seconds: f64,
-        seed: u64,
-    ) -> Air<'a> {
+    pub fn new(trace: &Trace, outcome: &Outcome, cuts_an_hour: f64, seconds: f64, seed: u64) -> Air {
         let gaps = trace.gaps(outcome.link.chunk_mbit, outcome.link.gap_s);
         let mut chance = Chance::of(seed, &[0xc07]);
         let (mut cuts, mut time) = (Vec::new(), 0.0);
@@ -31,11 +29,11 @@ impl<'a> Air<'a> {
             cuts.push((time, time + lasts));
             time += lasts;
         }
-        Air { trace, outcome, gaps, cuts }
+        Air { trace: trace.clone(), link: outcome.link.clone(), gaps, cuts }
     }
 
     /// When it is alive again, of a time at which it is dead; none where it is alive.
-    pub(crate) fn dead_until(&self, time: f64) -> Option<f64> {
+    pub fn dead_until(&self, time: f64) -> Option<f64> {
         let within = time.rem_euclid(self.trace.seconds());
         let gap = self
             .gaps
@@ -47,24 +45,24 @@ impl<'a> Air<'a> {
     }
 
     /// kbit/s down.
-    pub(crate) fn down_kbps(&self, time: f64) -> f64 {
+    pub fn down_kbps(&self, time: f64) -> f64 {
         if self.dead_until(time).is_some() { 0.0 } else { self.trace.mbit(time) * 1000.0 }
     }
 
     /// kbit/s up.
-    pub(crate) fn up_kbps(&self, time: f64) -> f64 {
-        self.down_kbps(time) * self.outcome.link.up_share
+    pub fn up_kbps(&self, time: f64) -> f64 {
+        self.down_kbps(time) * self.link.up_share
     }
 
     /// A round trip, s, while it is alive.
-    pub(crate) fn rtt(&self, time: f64) -> f64 {
-        let link = &self.outcome.link;
+    pub fn rtt(&self, time: f64) -> f64 {
+        let link = &self.link;
         (link.rtt_ms + link.queue_ms / self.trace.mbit(time).max(0.01)) / 1000.0
     }
 
     /// When something of so long, begun at `from`, is through: what is dead in between is waited for, and then TCP's own wait. `pace`: what
     /// one step of it takes from a time on.
-    pub(crate) fn through(&self, from: f64, steps: usize, pace: impl Fn(f64) -> f64) -> Vec<f64> {
+    pub fn through(&self, from: f64, steps: usize, pace: impl Fn(f64) -> f64) -> Vec<f64> {
         let mut time = from;
         let mut done = Vec::with_capacity(steps);
         for _ in 0..steps {
@@ -83,7 +81,7 @@ impl<'a> Air<'a> {
         // Gaps and cuts can follow on one another; a trace that is dead for good is not waited for without an end.
         for _ in 0..100 {
             match self.dead_until(time) {
-                Some(until) => time = until + self.outcome.link.recovers_s,
+                Some(until) => time = until + self.link.recovers_s,
                 None => return time,
             }
         }

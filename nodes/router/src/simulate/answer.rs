@@ -22,7 +22,7 @@ pub(crate) fn local(
 /// Of a model in the cloud, asked at `from`. `open`: there is a connection.
 pub(crate) fn cloud(
     model: &ModelTruth,
-    air: &Air<'_>,
+    air: &Air,
     from: f64,
     open: bool,
     prompt_bytes: f64,

@@ -62,7 +62,8 @@ pub struct Silence {
 }
 
 impl Silence {
-    fn of(seconds: impl Iterator<Item = f64>) -> Silence {
+    /// Of these.
+    pub fn of(seconds: impl Iterator<Item = f64>) -> Silence {
         let mut ms: Vec<f64> = seconds.map(|s| (s * 1000.0).round()).collect();
         ms.sort_by(f64::total_cmp);
         // The nearest rank.

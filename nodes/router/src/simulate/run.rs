@@ -1,15 +1,13 @@
 //! A drive: the tasks, one after the other, over a link, under one policy.
 
-use troika_kit::{Duration, Time};
-use troika_link::{
-    Estimator, Metered, Outcome as Went, Probe, Prober, Sample, Source, config::ProbeConfig, sample::Transfer,
-};
+use troika_link::{Metered, Outcome as Went, Sample, Source, sample::Transfer};
 
 use super::{
     air::Air,
     answer::{self, Tokens},
     chance::Chance,
     trace::Trace,
+    watch::{Watch, at, span},
     world::{Asked, Outcome, Tasks},
 };
 use crate::{
@@ -78,6 +76,8 @@ pub(crate) struct Drive {
 /// A drive and the knobs of it.
 pub(crate) struct Setting<'a> {
     pub(crate) tasks: &'a Tasks,
+    /// Which of them the vehicle's planner understands.
+    pub(crate) planned: &'a [bool],
     pub(crate) outcome: &'a Outcome,
     pub(crate) policy: &'a Policy,
     pub(crate) cuts_an_hour: f64,
@@ -86,14 +86,11 @@ pub(crate) struct Setting<'a> {
 
 /// The connection is closed by the other side after so long without traffic, s.
 const IDLE_S: f64 = 30.0;
-const STEP_S: f64 = 0.2;
 
 struct Driving<'a> {
     setting: &'a Setting<'a>,
-    air: Air<'a>,
-    link: Estimator,
-    prober: Prober,
-    pending: Option<(f64, Sample)>,
+    air: Air,
+    link: Watch,
     connected: Option<f64>,
     router: Router,
     drive: Drive,
@@ -105,9 +102,7 @@ pub(crate) fn drive(setting: &Setting<'_>, trace: &Trace, contender: Contender) 
     let mut driving = Driving {
         setting,
         air: Air::new(trace, outcome, setting.cuts_an_hour, seconds, setting.seed),
-        link: Estimator::new(),
-        prober: Prober::new(ProbeConfig::default()),
-        pending: None,
+        link: Watch::new(),
         connected: None,
         router: Router::new(setting.policy.clone()),
         drive: Drive::default(),
@@ -116,59 +111,20 @@ pub(crate) fn drive(setting: &Setting<'_>, trace: &Trace, contender: Contender) 
     let mut time = 0.0;
     for (n, task) in setting.tasks.task.iter().enumerate() {
         let asked = time + outcome.every_s * (0.5 + pauses.uniform());
-        driving.wait(time, asked, contender != Contender::AlwaysLocal);
+        // Who is about to ask speaks.
+        let speaks = (contender != Contender::AlwaysLocal).then_some(asked - outcome.speaks_s);
+        driving.link.pass(&driving.air, time, asked, speaks);
         driving.ask(contender, n, task, asked);
         time = asked;
     }
-    driving.drive.probe_bytes = driving.prober.spent() as f64;
+    driving.drive.probe_bytes = driving.link.probe_bytes();
     driving.drive.bytes += driving.drive.probe_bytes;
     driving.drive
 }
 
-fn at(seconds: f64) -> Time {
-    Time::from_nanos(1_000_000_000_000 + (seconds * 1e9) as u64)
-}
-
-fn span(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
 impl Driving<'_> {
-    /// The link node runs, as it does at 5 Hz; who is about to ask speaks.
-    fn wait(&mut self, from: f64, to: f64, probes: bool) {
-        let speaks = to - self.setting.outcome.speaks_s;
-        for n in 0..((to - from) / STEP_S) as u64 {
-            let time = from + n as f64 * STEP_S;
-            if let Some((_, sample)) = self.pending.take_if(|(then, _)| *then <= time) {
-                self.link.saw(at(time), &sample);
-                self.prober.ended(at(time));
-            }
-            if self.prober.overdue(at(time)) {
-                self.pending = None;
-                self.link.saw(at(time), &Sample::failed(Source::Active));
-            }
-            let next = probes
-                .then(|| self.prober.next(at(time), &self.link, Metered::Yes, time >= speaks))
-                .flatten();
-            if let Some(probe) = next {
-                self.pending = Some(self.probe(time, probe));
-            }
-        }
-    }
-
-    fn probe(&self, time: f64, probe: Probe) -> (f64, Sample) {
-        let ended = self.air.through(time, 1, |time| self.air.rtt(time))[0];
-        let mut sample = Sample::round_trip(Source::Active, span(ended - time));
-        let mut over = ended;
-        if probe == Probe::Bulk {
-            over += f64::from(Probe::BULK_BODY) * 8.0 / 1000.0 / self.air.down_kbps(ended).max(1.0);
-            sample.down = Transfer { bytes: Probe::BULK_BODY, took: span(over - ended) };
-        }
-        (over, sample)
-    }
-
     fn ask(&mut self, contender: Contender, n: usize, task: &Asked, asked: f64) {
-        let outcome = self.setting.outcome;
+        let (outcome, planned) = (self.setting.outcome, self.setting.planned[n]);
         let request = Request {
             id: task.id.clone(),
             conversation: task.conversation.clone(),
@@ -180,7 +136,7 @@ impl Driving<'_> {
             asked: at(asked),
             deadline: None,
         };
-        let seen = self.link.estimate(at(asked));
+        let seen = self.link.estimate(asked);
         // The threshold is told more than there is to know on a vehicle that sends little: the rate of a second ago.
         let fast = self.air.down_kbps((asked - 1.0).max(0.0)) >= outcome.threshold_kbps;
         let (tier, model, reason) = match contender {
@@ -197,6 +153,7 @@ impl Driving<'_> {
                     metered: Metered::Yes,
                     cloud_open: self.open(asked),
                     driver: Driver::Attentive,
+                    planned,
                     ..World::default()
                 };
                 let decision = self.router.decide(at(asked), &request, &world);
@@ -220,16 +177,18 @@ impl Driving<'_> {
         let mut times = Chance::of(self.setting.seed, &[n as u64, 0x2]);
         let (heard, chance, luck) = match tier {
             Tier::Vehicle => {
-                let chance = outcome.model(&outcome.local).map_or(0.0, |model| model.chance(&task.needs));
+                let chance =
+                    outcome.model(&outcome.local).map_or(0.0, |model| model.chance(&task.needs, planned));
                 (answer::heard(asked, &[asked + 0.3]), chance, luck(1))
             }
             Tier::OnVehicle => {
-                let chance = outcome.model(&model).map_or(0.0, |model| model.chance(&task.needs));
+                let chance = outcome.model(&model).map_or(0.0, |model| model.chance(&task.needs, planned));
                 let tokens = self.local(&model, asked, &task.ask, tokens, &mut times);
                 (answer::heard(asked, &tokens), chance, luck(1))
             }
             Tier::Cloud => {
-                let (tokens, chance) = self.cloud(contender, &model, task, asked, &mut times, &mut became);
+                let (tokens, chance) =
+                    self.cloud(contender, &model, (task, planned), asked, &mut times, &mut became);
                 (answer::heard(asked, &tokens), chance, luck(2))
             }
             Tier::Canned => (None, 0.0, 1.0),
@@ -263,7 +222,7 @@ impl Driving<'_> {
         &mut self,
         contender: Contender,
         name: &str,
-        task: &Asked,
+        (task, planned): (&Asked, bool),
         asked: f64,
         times: &mut Chance,
         became: &mut Became,
@@ -276,7 +235,7 @@ impl Driving<'_> {
         let (open, bytes) = (self.open(asked), task.ask.len() as f64);
         let all = answer::cloud(model, &self.air, asked, open, bytes, tokens, times);
         self.drive.bytes += BYTES_A_REQUEST + bytes;
-        let (good, local_good) = (model.chance(&task.needs), local.chance(&task.needs));
+        let (good, local_good) = (model.chance(&task.needs, planned), local.chance(&task.needs, planned));
         let (kept, chance, spoken) = if contender == Contender::Ours {
             // The first token may take its time; those after it come one after another.
             let late = all[0] - asked > outcome.hedge_s;
@@ -333,6 +292,6 @@ impl Driving<'_> {
             sample.down = Transfer { bytes: (BYTES_A_TOKEN * tokens as f64) as u32, took };
         }
         // It is told when it is over; until the next request nothing else looks.
-        self.link.saw(at(ended), &sample);
+        self.link.saw(ended, &sample);
     }
 }

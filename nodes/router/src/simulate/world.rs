@@ -84,14 +84,32 @@ pub(crate) struct ModelTruth {
     #[serde(default)]
     pub(crate) prompt_tokens_per_s: Option<f64>,
     pub(crate) tokens_per_s: f64,
+    #[serde(default)]
+    planned: Option<f64>,
     chances: BTreeMap<String, f64>,
 }
 
 impl ModelTruth {
-    /// That a right answer comes, to a request that needs this.
-    pub(crate) fn chance(&self, needs: &[String]) -> f64 {
+    /// That a right answer comes, to a request that needs this. `planned`: the vehicle's planner understands it.
+    pub(crate) fn chance(&self, needs: &[String], planned: bool) -> f64 {
+        if let Some(chance) = self.planned.filter(|_| planned) {
+            return chance;
+        }
         needs.iter().map(|need| self.chances.get(need).copied().unwrap_or(0.0)).product()
     }
+}
+
+/// How fast a model is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// To the first token, s.
+    pub first_token_s: f64,
+    /// By what factor that varies: one standard deviation of its logarithm.
+    pub spread: f64,
+    /// Of the prompt; none: it is part of `first_token_s`.
+    pub prompt_tokens_per_s: Option<f64>,
+    /// Of the answer.
+    pub tokens_per_s: f64,
 }
 
 const TASKS: &str = include_str!("../../simulate/tasks.toml");
@@ -176,7 +194,9 @@ impl Outcome {
         for model in &o.model {
             let key = format!("name = \"{}\"", model.name);
             let sound = model.first_token_s >= 0.0 && model.spread >= 0.0 && model.tokens_per_s > 0.0;
-            if !(sound && model.chances.values().all(|chance| (0.0..=1.0).contains(chance))) {
+            if !(sound
+                && model.chances.values().chain(&model.planned).all(|chance| (0.0..=1.0).contains(chance)))
+            {
                 return Err(fault(
                     &key,
                     "its times are 0 or more, its rates over 0, its chances 0 to 1".into(),
@@ -211,6 +231,31 @@ impl Outcome {
     pub fn built_in() -> Outcome {
         // Both are compiled in, and a test reads them: this cannot be met at run time.
         Outcome::shipped_for(&Tasks::built_in()).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    /// Of a model: s to its first token, how much that varies (one standard deviation of its logarithm), tokens/s read and made.
+    pub fn pace(&self, name: &str) -> Option<Pace> {
+        self.model(name).map(|model| Pace {
+            first_token_s: model.first_token_s,
+            spread: model.spread,
+            prompt_tokens_per_s: model.prompt_tokens_per_s,
+            tokens_per_s: model.tokens_per_s,
+        })
+    }
+
+    /// The models that the policies without a choice ask: the cloud's and the vehicle's.
+    pub fn asked(&self) -> [&str; 2] {
+        [&self.cloud, &self.local]
+    }
+
+    /// Requests come so far apart on average, and a speaker takes so long to ask, s.
+    pub fn rhythm_s(&self) -> (f64, f64) {
+        (self.every_s, self.speaks_s)
+    }
+
+    /// What the threshold wants, kbit/s.
+    pub fn threshold_kbps(&self) -> f64 {
+        self.threshold_kbps
     }
 
     pub(crate) fn model(&self, name: &str) -> Option<&ModelTruth> {

@@ -370,7 +370,7 @@ impl Desk {
     fn not_sure(&self, now: Time, running: &Running) -> LanguageReply {
         let told = running.job.shown(&running.text[..running.told]);
         let why = "the model is not sure enough to go on";
-        self.reply(now, &running.job, LanguageReply::UNAVAILABLE, told, 0.0, why)
+        self.reply(now, &running.job, LanguageReply::UNSURE, told, 0.0, why)
     }
 
     /// Ends what is due.

@@ -72,7 +72,7 @@ struct Arguments {
     #[arg(long, value_name = "TOML")]
     prompts: Option<PathBuf>,
     /// Answers requests from standard input, a line of JSON each (`{"text": …, "context": …}`), by a line of JSON each: what an utterance
-    /// means, or with `"ask": true` the answer to a question.
+    /// means, or with `"ask": true` the answer to a question; with `"so_far": …` what goes on from that.
     #[arg(long, group = "request")]
     lines: bool,
     /// Prints the grammar of an utterance's answers, and needs no model.
@@ -278,6 +278,8 @@ struct Line {
     context: String,
     #[serde(default)]
     ask: bool,
+    #[serde(default)]
+    so_far: Option<String>,
 }
 
 fn lines(desk: &mut Desk, llama: &mut Llama<'_>) -> anyhow::Result<()> {
@@ -286,10 +288,14 @@ fn lines(desk: &mut Desk, llama: &mut Llama<'_>) -> anyhow::Result<()> {
         let request = LanguageRequest {
             header: Header::at(Time::ZERO),
             request_id: index.to_string(),
-            task: if line.ask { LanguageRequest::ANSWER } else { LanguageRequest::INTERPRET },
+            task: match (&line.so_far, line.ask) {
+                (Some(_), _) => LanguageRequest::CONTINUE,
+                (None, true) => LanguageRequest::ANSWER,
+                (None, false) => LanguageRequest::INTERPRET,
+            },
             text: line.text,
             context: line.context,
-            so_far: String::new(),
+            so_far: line.so_far.unwrap_or_default(),
             deadline: Duration::from_secs(60).into(),
         };
         let (reply, ms) = measure::ask(desk, llama, &request, &mut |_| {});

@@ -1,5 +1,5 @@
 //! How many of the tasks the vehicle's planner answers by itself, and how many the stand-in does: without a network, a language model or a clock.
-//! `cargo run -p troika-expert --example score -- [--wrong]`
+//! `cargo run -p troika-expert --example task-score -- [--wrong]`
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,92 @@
+//! The link node on a link that is simulated: what its estimator makes of the traffic, and of the probes that its prober sends.
+
+use troika_kit::{Duration, Time};
+use troika_link::{
+    Estimate, Estimator, Metered, Probe, Prober, Sample, Source, config::ProbeConfig, sample::Transfer,
+};
+
+use super::air::Air;
+
+/// As often as the node steps, s.
+const STEP_S: f64 = 0.2;
+
+/// A time of the simulation, s, as the nodes have it.
+pub(crate) fn at(seconds: f64) -> Time {
+    Time::from_nanos(1_000_000_000_000 + (seconds * 1e9) as u64)
+}
+
+pub(crate) fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+/// The estimator and the prober, and a probe that is on its way. Times are seconds of the simulation.
+#[derive(Debug)]
+pub struct Watch {
+    link: Estimator,
+    prober: Prober,
+    pending: Option<(f64, Sample)>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Watch::new()
+    }
+}
+
+impl Watch {
+    /// Nothing seen.
+    pub fn new() -> Watch {
+        Watch { link: Estimator::new(), prober: Prober::new(ProbeConfig::default()), pending: None }
+    }
+
+    /// Time passes, at 5 Hz. `speaks`: from when on somebody speaks who is about to ask; none: no probe is sent.
+    pub fn pass(&mut self, air: &Air, from: f64, to: f64, speaks: Option<f64>) {
+        for n in 0..((to - from) / STEP_S) as u64 {
+            let time = from + n as f64 * STEP_S;
+            if let Some((_, sample)) = self.pending.take_if(|(then, _)| *then <= time) {
+                self.link.saw(at(time), &sample);
+                self.prober.ended(at(time));
+            }
+            if self.prober.overdue(at(time)) {
+                self.pending = None;
+                self.link.saw(at(time), &Sample::failed(Source::Active));
+            }
+            let next = speaks
+                .and_then(|speaks| self.prober.next(at(time), &self.link, Metered::Yes, time >= speaks));
+            if let Some(probe) = next {
+                self.pending = Some(sent(air, time, probe));
+            }
+        }
+    }
+
+    /// Traffic told something.
+    pub fn saw(&mut self, time: f64, sample: &Sample) {
+        self.link.saw(at(time), sample);
+    }
+
+    /// What is believed of the link.
+    pub fn estimate(&self, time: f64) -> Estimate {
+        self.link.estimate(at(time))
+    }
+
+    /// A time of the simulation as nodes have it.
+    pub fn time(seconds: f64) -> Time {
+        at(seconds)
+    }
+
+    /// Bytes of probes so far.
+    pub fn probe_bytes(&self) -> f64 {
+        self.prober.spent() as f64
+    }
+}
+
+fn sent(air: &Air, time: f64, probe: Probe) -> (f64, Sample) {
+    let ended = air.through(time, 1, |time| air.rtt(time))[0];
+    let mut sample = Sample::round_trip(Source::Active, span(ended - time));
+    let mut over = ended;
+    if probe == Probe::Bulk {
+        over += f64::from(Probe::BULK_BODY) * 8.0 / 1000.0 / air.down_kbps(ended).max(1.0);
+        sample.down = Transfer { bytes: Probe::BULK_BODY, took: span(over - ended) };
+    }
+    (over, sample)
+}
