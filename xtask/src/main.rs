@@ -65,6 +65,8 @@ enum Command {
     Install(install::Install),
     /// Install and fetch and build, and nothing more.
     Setup,
+    /// Install, build, then build zenoh's own router with what is compiled here already: it loads the plugin.
+    Zenohd,
 }
 
 fn main() -> ExitCode {
@@ -76,6 +78,9 @@ fn main() -> ExitCode {
         Command::Soak { messages } => suites::soak(messages),
         Command::Bench { what } => bench::run(&what),
         Command::Install(to) => install::run(&to),
+        Command::Zenohd => steps::set_up(packages::RUN)
+            .and_then(|()| steps::zenohd())
+            .map(|program| println!("{}", program.display())),
         Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
     };
     match result {

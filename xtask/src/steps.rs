@@ -16,6 +16,14 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
+    // What `cargo run` told this program of itself: a build script that looks at one of them (ring's does) would run again, and all that
+    // stands on it be compiled again, whenever a build by hand follows on one by this program.
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
@@ -43,6 +51,28 @@ pub(crate) fn set_up(wanted: &[&str]) -> anyhow::Result<()> {
     succeed(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]))
 }
 
+/// zenoh's own router. All members are named beside it, and a test is asked for, since that chooses the features of the whole build: with
+/// others zenoh would be compiled again, and the plugin would not fit.
+pub(crate) fn zenohd() -> anyhow::Result<PathBuf> {
+    say("zenohd");
+    let output = cargo(&["metadata", "--locked", "--no-deps", "--format-version", "1"]).output()?;
+    anyhow::ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let mut command =
+        cargo(&["build", "--locked", "--package", "zenohd", "--features", "troika-interop/zenohd"]);
+    for member in members(&String::from_utf8(output.stdout)?) {
+        command.args(["--package", &member]);
+    }
+    succeed(command.args(["--bin", "zenohd", "--test", "plugin"]))?;
+    Ok(std::path::absolute(built("zenohd"))?)
+}
+
+/// The workspace's members by cargo's metadata: `"id":"path+file:///…/nodes/kit#troika-kit@0.1.0"`, or without the name where that is the folder's.
+fn members(metadata: &str) -> Vec<String> {
+    let all = metadata.split_once("\"workspace_members\":[").and_then(|(_, rest)| rest.split_once(']'));
+    let ids = all.map_or("", |(ids, _)| ids).split(',').map(|id| id.trim_matches('"').to_owned());
+    ids.filter(|id| !id.is_empty()).collect()
+}
+
 /// Fetches a set of models.
 pub(crate) fn pull(set: &str) -> anyhow::Result<()> {
     say("models");
@@ -64,4 +94,19 @@ pub(crate) fn demo(system: &str, seconds: u32, headless: bool, report: Option<&s
         run.arg("--report").arg(std::path::absolute(file)?);
     }
     succeed(run.current_dir(root()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_read_of_cargos_metadata() {
+        let metadata = concat!(
+            r#"{"packages":[{"id":"path+file:///t/a#0.1.0"}],"workspace_members":["path+file:///t/a#0.1.0","path+file:///t/b#c@0.1.0"],"#,
+            r#""workspace_default_members":["path+file:///t/a#0.1.0"]}"#
+        );
+        assert_eq!(members(metadata), ["path+file:///t/a#0.1.0", "path+file:///t/b#c@0.1.0"]);
+        assert!(members("{}").is_empty());
+    }
 }

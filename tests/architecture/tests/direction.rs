@@ -49,9 +49,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "troika-link",
             "troika-msgs",
             "troika-router",
+            "troika-transport",
             "troika-transport-open",
         ],
     ),
+    // The same inside a zenoh router.
+    ("zenoh-plugin-troika", &["troika-bridge", "troika-host", "troika-transport-zenoh"]),
     // ROS 2's command line: text in, rules and values out.
     ("troika-ros-args", &[]),
     // Transports know the kit and their own API; never a node, never the host.

@@ -24,6 +24,7 @@ use troika_msgs::troika::{
     VoiceActivity, VoiceReply,
 };
 use troika_router::Redactor;
+use troika_transport::Transport;
 use troika_transport_open::Carrier;
 
 use crate::{
@@ -64,19 +65,34 @@ pub fn run(config: &BridgeConfig) -> anyhow::Result<()> {
     {
         eprintln!("bridge: cannot take niceness {nice}: {error}; running on as it is");
     }
-    let (sender, inbox) = channel();
-    let mut bridge = bridge(config, &sender)?;
+    config.check()?;
     let carrier =
         Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
     let transport = carrier.open()?;
+    run_on(config, &*transport, &stop, || signal::end_within(CLOSING))
+}
+
+/// Runs on this transport until `stop`; `ending` is called when it goes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    config: &BridgeConfig,
+    transport: &dyn Transport,
+    stop: &StopToken,
+    ending: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let (sender, inbox) = channel();
+    let mut bridge = bridge(config, &sender)?;
     let clock = HostClock::start();
-    let edge = Edge::new(&*transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
+    let edge = Edge::new(transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
     let subscriptions = subscriptions(&edge, &sender)?;
     let mut mouths = Mouths::new(&edge)?;
-    serve(config, &mut bridge, &inbox, &clock, &stop, &mut mouths)?;
-    signal::end_within(CLOSING);
+    serve(config, &mut bridge, &inbox, &clock, stop, &mut mouths)?;
+    ending();
     let ended = bridge.speaking(clock.now());
     mouths.publish(ended)?;
+    // Not `stop`, which is stopped.
     StopToken::new().wait_for(LINGER);
     drop(subscriptions);
     Ok(())

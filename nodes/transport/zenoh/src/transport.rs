@@ -73,8 +73,13 @@ impl ZenohTransport {
         }
         let config = options.session_config().map_err(|error| open_error(error.to_string()))?;
         let session = zenoh::open(config).wait().map_err(|error| open_error(error.to_string()))?;
+        Ok(ZenohTransport::on(session, options))
+    }
+
+    /// On a session that is open already, such as one of a router's own runtime. Of the options the domain and the priorities count.
+    pub fn on(session: Session, options: ZenohOptions) -> ZenohTransport {
         let zid = session.zid().to_string();
-        Ok(ZenohTransport { shared: Arc::new(Shared { session, options, zid, next_entity: Mutex::new(0) }) })
+        ZenohTransport { shared: Arc::new(Shared { session, options, zid, next_entity: Mutex::new(0) }) }
     }
 
     /// The ROS domain that it sees.

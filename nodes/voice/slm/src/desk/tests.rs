@@ -293,10 +293,7 @@ fn an_answer_goes_on_sentence_by_sentence_and_ends_where_the_model_is_not_sure()
     ]);
     let replies = to_the_end(&mut desk, &mut engine);
     let told: Vec<(u8, &str)> = replies.iter().map(|reply| (reply.status, reply.text.as_str())).collect();
-    assert_eq!(
-        told,
-        [(LanguageReply::PARTIAL, " until nine."), (LanguageReply::UNSURE, " until nine.")]
-    );
+    assert_eq!(told, [(LanguageReply::PARTIAL, " until nine."), (LanguageReply::UNSURE, " until nine.")]);
     assert!(replies[1].reason.contains("not sure"), "{}", replies[1].reason);
 }
 
