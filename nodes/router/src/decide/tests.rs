@@ -168,7 +168,7 @@ fn whoever_asks_when_the_time_is_over_gets_a_fixed_sentence() {
 #[test]
 fn the_days_money_and_bytes_end_and_are_there_again_the_next_day() {
     for (key, reason) in
-        [("bytes_a_day = 3000000", Reason::BytesSpent), ("cents_a_day = 50.0", Reason::MoneySpent)]
+        [("bytes_a_day = 10000000", Reason::BytesSpent), ("cents_a_day = 50.0", Reason::MoneySpent)]
     {
         let text = include_str!("../../policies/troika.toml");
         let little = if reason == Reason::BytesSpent { "bytes_a_day = 50000" } else { "cents_a_day = 0.05" };
