@@ -5,14 +5,26 @@
 mod support;
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        mpsc::{RecvTimeoutError, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use support::{Router, Run, Scratch, command, start};
+use troika_host::{Clock, Edge, HostClock};
+use troika_kit::{Message, Qos};
+use troika_msgs::{
+    std_msgs::Header,
+    troika::{DialogueReply, DialogueRequest, LanguageReply, LanguageRequest, RoutingDecision},
+};
+use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
 fn system(port: u16) -> String {
     format!(
@@ -145,5 +157,143 @@ fn a_wrong_parameter_is_told_by_the_check() {
         let run = support::troika(&["check", &file]);
         run.says(&[says]);
         assert_ne!(run.code, Some(0), "{run}");
+    }
+}
+
+/// Each of the processes is killed so often: a few times, or as many as `TROIKA_KILLS` says.
+fn kills() -> usize {
+    std::env::var("TROIKA_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
+}
+
+/// The process whose command line has this in it, of those that a run started.
+fn child(run: u32, program: &str) -> Option<Pid> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|one| one.file_name().to_str()?.parse::<u32>().ok()).find_map(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let parent: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        let named = String::from_utf8_lossy(&line).contains(program);
+        (parent == run && named).then(|| Pid::from_raw(pid.try_into().ok()?)).flatten()
+    })
+}
+
+/// Asks again and again, each time anew, until one answer is `right`; how long that took.
+fn answered<Q: Message + 'static, A: Message + Clone + Send + 'static>(
+    edge: &Edge,
+    [ask, answer]: [&str; 2],
+    mut question: impl FnMut(u32) -> Q,
+    right: impl Fn(&A) -> bool,
+) -> Duration {
+    let (heard, answers) = channel();
+    let _answers =
+        edge.subscribe::<A>(answer, Qos::DEFAULT, move |sample| drop(heard.send(sample.value))).unwrap();
+    let mut questions = edge.publisher::<Q>(ask, Qos::DEFAULT).unwrap();
+    let begin = Instant::now();
+    for n in 0.. {
+        assert!(begin.elapsed() < Duration::from_secs(120), "nobody answers on {answer}");
+        questions.send(&question(n)).unwrap();
+        let until = Instant::now() + Duration::from_millis(100);
+        loop {
+            match answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(one) if right(&one) => return begin.elapsed(),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    }
+    unreachable!("it returned, or it failed")
+}
+
+#[test]
+fn whoever_is_killed_is_started_again_and_answers() {
+    let (port, _) = service();
+    let scratch = Scratch::new();
+    let router = Router::new();
+    let again = "essential = false\nrestarts_per_minute = 600\n";
+    let text = system(port).replace("[processes.router]\n", &format!("[processes.router]\n{again}")).replace(
+        "[processes.bridge]\nessential = false\n",
+        &format!("[processes.bridge]\n{again}[processes.slm]\n{again}"),
+    ) + "[nodes.slm]\nkind = \"slm\"\nprocess = \"slm\"\n";
+    let file = scratch.file("words.toml", &text);
+    let running = start(&mut router.run(&file, 1200));
+    let options = ZenohOptions { router: router.endpoint.clone(), ..ZenohOptions::default() };
+    let transport = ZenohTransport::open(options).unwrap();
+    let edge = Edge::new(&transport, Clock::Host(HostClock::start()), "/", "killer").unwrap();
+    let mut asked = 0;
+    let mut request = |text: &'static str, what: &'static str| {
+        asked += 1;
+        let id = format!("{what}-{asked}");
+        move |n: u32| DialogueRequest {
+            header: Header::default(),
+            request_id: format!("{id}-{n}"),
+            text: text.into(),
+            task: DialogueRequest::NAVIGATION,
+            privacy: DialogueRequest::PUBLIC,
+            ..DialogueRequest::default()
+        }
+    };
+    let mut language = 0;
+    let mut times: Vec<(&str, Vec<Duration>)> = Vec::new();
+    for (process, program) in
+        [("bridge", "troika-bridge"), ("router", "--process\0router"), ("slm", "troika-slm")]
+    {
+        let mut took = Vec::new();
+        for kill in 0..=kills() {
+            if kill > 0 {
+                let pid = child(running.id(), program).unwrap_or_else(|| panic!("no {process}"));
+                kill_process(pid, Signal::KILL).unwrap();
+            }
+            let took_now = match process {
+                "bridge" => answered(
+                    &edge,
+                    ["/dialogue/request", "/dialogue/reply"],
+                    request("where is the nearest cafe", "bridge"),
+                    |reply: &DialogueReply| reply.done && reply.outcome == DialogueReply::COMPLETE,
+                ),
+                "router" => answered(
+                    &edge,
+                    ["/dialogue/request", "/dialogue/decision"],
+                    request("where is the nearest cafe", "router"),
+                    |decision: &RoutingDecision| decision.request_id.starts_with("router"),
+                ),
+                _ => {
+                    language += 1;
+                    let id = format!("language-{language}");
+                    answered(
+                        &edge,
+                        ["/voice/language_request", "/voice/language_reply"],
+                        |n| LanguageRequest {
+                            header: Header::at(edge.now()),
+                            request_id: format!("{id}-{n}"),
+                            task: LanguageRequest::INTERPRET,
+                            text: "open the window".into(),
+                            // Late is an answer too: of a model that is loaded and works.
+                            deadline: troika_kit::Duration::from_millis(300).into(),
+                            ..LanguageRequest::default()
+                        },
+                        |reply: &LanguageReply| {
+                            reply.request_id.starts_with("language")
+                                && reply.status != LanguageReply::UNAVAILABLE
+                        },
+                    )
+                }
+            };
+            if kill > 0 {
+                took.push(took_now);
+            }
+        }
+        took.sort_unstable();
+        times.push((process, took));
+    }
+    running.terminate();
+    let run = running.wait();
+    assert_eq!(run.code, Some(0), "{run}");
+    for (process, took) in times {
+        let (middle, longest) = (took[took.len() / 2], took[took.len() - 1]);
+        println!(
+            "{process}: killed {} times, answers again after {middle:?}, at most {longest:?}",
+            took.len()
+        );
+        run.says(&[&format!("process '{process}' was started again {} times", took.len())]);
     }
 }

@@ -15,6 +15,7 @@ use anyhow::{Context as _, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use troika_host::{
     Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals, sync::StopToken,
+    watch::Restarts,
 };
 use troika_kit::Qos;
 use troika_msgs::troika::Heartbeat;
@@ -239,11 +240,16 @@ struct Company {
     beats: BTreeMap<String, (u32, Instant)>,
     /// The screen belongs to the terminal view.
     quiet: bool,
+    since: Instant,
 }
 
 struct Member {
     name: String,
     child: Child,
+    /// How it is started, and started again.
+    command: Command,
+    restarts: Restarts,
+    started_again: u32,
     log: Option<PathBuf>,
     figures: PathBuf,
     essential: bool,
@@ -264,6 +270,7 @@ impl Company {
             essential: system.essential_nodes(),
             beats: BTreeMap::new(),
             quiet,
+            since: Instant::now(),
         };
         let mut names: Vec<&String> = system.nodes.values().map(|node| &node.get_ref().process).collect();
         names.sort_unstable();
@@ -292,6 +299,9 @@ impl Company {
             company.members.push(Member {
                 name: name.clone(),
                 child,
+                command,
+                restarts: Restarts::new(system.starts_again(name)),
+                started_again: 0,
                 log,
                 figures,
                 essential,
@@ -355,12 +365,25 @@ impl Company {
 
     /// Whether all that are essential still run.
     fn all_run(&mut self) -> bool {
-        let mut ended = Vec::new();
+        let (mut ended, mut again) = (Vec::new(), Vec::new());
         for member in self.members.iter_mut().filter(|member| !member.essential && !member.told) {
             if let Ok(Some(status)) = member.child.try_wait() {
+                let failed = !status.success();
+                if failed && member.restarts.allow(self.since.elapsed()) {
+                    let why = format!("{} ended by itself ({status})", member.whole_name());
+                    match member.command.spawn() {
+                        Ok(child) => {
+                            member.child = child;
+                            member.started_again += 1;
+                            again.push(format!("{why} and was started again"));
+                            continue;
+                        }
+                        Err(error) => again.push(format!("{why} and cannot be started again: {error}")),
+                    }
+                }
                 member.told = true;
                 // A voice that plays files ends well when it has played them.
-                if !status.success() {
+                if failed {
                     let consequence =
                         if member.watched { "; nobody speaks for its nodes any more" } else { "" };
                     let why = format!("ended by itself ({status}){consequence}{}", member.tail());
@@ -368,6 +391,7 @@ impl Company {
                 }
             }
         }
+        again.into_iter().for_each(|told| self.note(told));
         for (process, why) in ended {
             self.do_without(&process, &why);
         }
@@ -418,6 +442,11 @@ impl Company {
         for member in &mut self.members {
             signal(&member.child, Signal::TERM);
         }
+        let again = self.members.iter().filter(|member| member.started_again > 1);
+        let again: Vec<String> = again
+            .map(|member| format!("{} was started again {} times", member.whole_name(), member.started_again))
+            .collect();
+        again.into_iter().for_each(|told| self.note(told));
         let deadline = Instant::now() + GRACE;
         for member in &mut self.members {
             while matches!(member.child.try_wait(), Ok(None)) {

@@ -123,8 +123,10 @@ pub(crate) struct Process {
     pub nice: i32,
     /// Watch its nodes from a second process, which publishes their fall-backs when they hang or are gone, and starts them again.
     pub watchdog: Watchdog,
-    /// Whether the system ends when this process fails. One that is not essential is told and done without.
+    /// Whether the system ends when this process fails. One that is not essential is told, started again, and in the end done without.
     pub essential: bool,
+    /// How often a minute one that is not essential and has no watchdog is started again when it fails.
+    pub restarts_per_minute: Option<u32>,
 }
 
 impl Default for Process {
@@ -136,6 +138,7 @@ impl Default for Process {
             nice: 0,
             watchdog: Watchdog::Off,
             essential: true,
+            restarts_per_minute: None,
         }
     }
 }
@@ -390,6 +393,15 @@ impl System {
             Watchdog::Off => None,
             Watchdog::On { restarts_per_minute } => Some(restarts_per_minute),
         }
+    }
+
+    /// How often a minute the process is started again by the run itself: not, where it is essential (the run ends) or has a watchdog.
+    pub(crate) fn starts_again(&self, process: &str) -> usize {
+        let Some(settings) = self.processes.get(process).map(|settings| settings.get_ref()) else { return 0 };
+        if settings.essential || settings.watchdog != Watchdog::Off {
+            return 0;
+        }
+        settings.restarts_per_minute.map_or(RESTARTS_A_MINUTE, |most| most as usize)
     }
 
     /// The nodes that `troika` itself hosts in this process, in the order in which they are made.

@@ -133,6 +133,11 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends what Ctrl-C sends, to whom the terminal sends it: the whole group.
     pub(crate) fn interrupt(&self) {
         kill_process_group(self.pid(), Signal::INT).unwrap();

@@ -17,6 +17,16 @@ pub enum Task {
 impl Task {
     /// All of them.
     pub const ALL: [Task; 4] = [Task::Interpret, Task::Rewrite, Task::Answer, Task::Continue];
+
+    /// A name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Task::Interpret => "interpret",
+            Task::Rewrite => "rewrite",
+            Task::Answer => "answer",
+            Task::Continue => "continue",
+        }
+    }
 }
 
 /// A piece of what stands before the answer.

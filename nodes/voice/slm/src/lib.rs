@@ -4,12 +4,14 @@
 //! - [`desk`]: which request is worked on, until when, and what is told of it. Pure; time is an argument.
 //! - [`prompt`]: a request to the model's words and the grammar of its answer.
 //! - [`engine`]: the seam between the two and the model; [`llama`] is the model.
+//! - `kept`: what it made of the tasks' beginnings, from one start to the next.
 //! - [`measure`]: how right and how fast it is, on files of utterances.
 //! - [`process`]: all of it on a transport.
 #![allow(clippy::disallowed_methods, reason = "an edge: it measures real time")]
 
 pub mod desk;
 pub mod engine;
+mod kept;
 pub mod llama;
 pub mod measure;
 pub mod process;

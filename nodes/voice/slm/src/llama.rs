@@ -19,6 +19,7 @@ use llama_cpp_2::{
 
 use crate::{
     engine::{Engine, EngineError, Piece, Progress, Prompt, Task},
+    kept::Kept,
     prompt::Prompts,
 };
 
@@ -53,6 +54,8 @@ pub struct Weights {
     model: LlamaModel,
     adapter: Option<std::sync::Mutex<LlamaLoraAdapter>>,
     path: String,
+    files: Vec<std::path::PathBuf>,
+    kept: Kept,
 }
 
 impl Weights {
@@ -75,6 +78,7 @@ impl Weights {
         let backend = LlamaBackend::init().map_err(|error| told(path, &error.to_string()))?;
         let mut model = LlamaModel::load_from_file(&backend, path, &LlamaModelParams::default())
             .map_err(|error| told(path, &error.to_string()))?;
+        let files = [Some(path), adapter].into_iter().flatten().map(Path::to_owned).collect();
         let adapter = match adapter {
             None => None,
             Some(file) => {
@@ -83,7 +87,21 @@ impl Weights {
                 Some(std::sync::Mutex::new(adapter))
             }
         };
-        Ok(Weights { backend, model, adapter, path: path.display().to_string() })
+        Ok(Weights {
+            backend,
+            model,
+            adapter,
+            path: path.display().to_string(),
+            files,
+            kept: Kept::nothing(),
+        })
+    }
+
+    /// What the model makes of the tasks' beginnings is kept in this folder from one start to the next.
+    pub fn keeping(self, folder: &Path) -> Weights {
+        let files: Vec<&Path> = self.files.iter().map(std::path::PathBuf::as_path).collect();
+        let kept = Kept::new(folder, &files);
+        Weights { kept, ..self }
     }
 }
 
@@ -124,7 +142,7 @@ struct Run {
 }
 
 impl<'w> Llama<'w> {
-    /// Evaluates the beginnings: seconds. `stop` is asked between two passes.
+    /// Evaluates the beginnings (seconds), unless they are kept. `stop` is asked between two passes.
     ///
     /// # Errors
     /// When the model fails, or `stop` says so.
@@ -156,11 +174,15 @@ impl<'w> Llama<'w> {
                 let mut adapter = adapter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 context.lora_adapter_set(&mut adapter, 1.0).map_err(|error| told(error.to_string()))?;
             }
-            for (index, chunk) in beginning.chunks(CHUNK).enumerate() {
-                if stop() {
-                    return Err(LoadError::Stopped);
+            if !weights.kept.restore(task.name(), &beginning, &mut context) {
+                for (index, chunk) in beginning.chunks(CHUNK).enumerate() {
+                    if stop() {
+                        return Err(LoadError::Stopped);
+                    }
+                    read(&mut context, chunk, index * CHUNK, false)
+                        .map_err(|error| told(error.to_string()))?;
                 }
-                read(&mut context, chunk, index * CHUNK, false).map_err(|error| told(error.to_string()))?;
+                weights.kept.keep(task.name(), &beginning, &context);
             }
             desks.push(Room { context, beginning: beginning.len(), seen: Vec::new(), room: room as usize });
         }

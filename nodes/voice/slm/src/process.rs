@@ -116,7 +116,12 @@ pub fn file(config: &SlmConfig) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// As [`file`], and when llama.cpp does not take it.
 pub fn weights(config: &SlmConfig) -> anyhow::Result<Weights> {
-    Ok(Weights::load(&file(config)?, config.lora.as_deref())?)
+    let weights = Weights::load(&file(config)?, config.lora.as_deref())?;
+    // Without a store there is no place of ours on this machine.
+    Ok(match Store::open_in(config.models.as_deref()) {
+        Ok(store) => weights.keeping(&store.root().join("beginnings")),
+        Err(_) => weights,
+    })
 }
 
 impl Door {

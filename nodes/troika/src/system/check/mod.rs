@@ -377,6 +377,30 @@ fn processes(text: &str, system: &System, known: &Known<'_>) -> Vec<Problem> {
                 .help("leave it out of this process, which may have `nice` and `essential`"),
             );
         }
+        if let Some(settings) = settings
+            && let Some(restarts) = settings.get_ref().restarts_per_minute
+        {
+            let (process, one) = (&node.get_ref().process, settings.get_ref());
+            let wrong = if one.watchdog != Watchdog::Off {
+                Some(("its watchdog starts it again", "write `watchdog = { restarts_per_minute = N }`"))
+            } else if one.essential {
+                Some((
+                    "the run ends when an essential process fails",
+                    "write `essential = false`, or `watchdog = true`",
+                ))
+            } else if restarts > 600 {
+                Some(("it is 0 to 600", "ten a second is no life"))
+            } else {
+                None
+            };
+            if let Some((why, help)) = wrong {
+                problems.push(
+                    Problem::error(format!("process '{process}': `restarts_per_minute`: {why}"))
+                        .at(at(process, "restarts_per_minute", settings))
+                        .help(help),
+                );
+            }
+        }
         let hard = kind.contract().is_some_and(|contract| contract.spec().class == Class::Hard);
         let misspelt = near(system, &node.get_ref().process).is_some();
         if hard && !misspelt && settings.is_none_or(|settings| !settings.get_ref().lock_memory) {

@@ -198,6 +198,14 @@ fn what_is_wrong_with_a_policy_is_shown_at_its_key_or_in_words() {
     }
     let (_, at, help) = refused("priority = 80");
     assert!(at == "priority" && help.contains("a node's `sched`"), "{help}");
+    for (process, told) in [
+        ("restarts_per_minute = 3", "essential"),
+        ("restarts_per_minute = 3\nwatchdog = true", "watchdog"),
+        ("restarts_per_minute = 601\nessential = false", "0 to 600"),
+    ] {
+        let text = format!("{DETECTORS}[processes.main]\nlock_memory = true\n{process}\n");
+        assert!(error(&text).0.contains(told), "{process}");
+    }
     let text = format!("{DETECTORS}[processes.main.watchdog]\nrestarts_per_minute = 700\n");
     assert_eq!(error(&text).1, "700");
 }
