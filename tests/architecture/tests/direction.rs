@@ -51,6 +51,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "troika-transport-open",
         ],
     ),
+    // The vehicle's own senders, a process of their own: the outbox, and the dialogue's client of the gateway.
+    (
+        "troika-uplink",
+        &[
+            "troika-dialogue",
+            "troika-host",
+            "troika-kit",
+            "troika-msgs",
+            "troika-outbox",
+            "troika-transport-open",
+        ],
+    ),
     // ROS 2's command line: text in, rules and values out.
     ("troika-ros-args", &[]),
     // Transports know the kit and their own API; never a node, never the host.
