@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 2 << 20;
 pub struct UplinkConfig {
     /// The gateway.
     pub cloud: GatewayConfig,
-    /// The outbox's file. It is made where there is none; its folder is there.
+    /// The outbox's file. It and its folder are made where there are none; both are to outlive a restart of the machine.
     pub file: PathBuf,
     /// How much waits and what a day may spend.
     #[serde(default)]
@@ -183,7 +183,7 @@ pub enum UplinkConfigError {
     #[error("outbox.{0}")]
     Outbox(#[from] LimitsError),
     /// The outbox's folder.
-    #[error("file: the folder {} is not there; make it, it is to survive a restart", .0.display())]
+    #[error("file: {} is no folder; name a file in one that outlives a restart, for example /var/lib/troika/outbox.redb", .0.display())]
     Folder(PathBuf),
     /// A number that cannot be.
     #[error("{key} is {value}; it is from {least} to {most}")]
@@ -224,8 +224,7 @@ impl UplinkConfig {
     pub fn check(&self) -> Result<(), UplinkConfigError> {
         self.client()?;
         self.outbox.check()?;
-        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        if let Some(folder) = self.file.parent().filter(|folder| folder.exists() && !folder.is_dir()) {
             return Err(UplinkConfigError::Folder(folder.into()));
         }
         let (delivery, report) = (&self.delivery, &self.report);
@@ -248,6 +247,12 @@ impl UplinkConfig {
             Some((key, value, least, most)) => Err(UplinkConfigError::Range { key, value, least, most }),
             None => Ok(()),
         }
+    }
+
+    /// Whether it reports, and whether it listens to what is said of the driver.
+    pub fn reads(&self) -> (bool, bool) {
+        let reports = self.report.report_s > 0;
+        (reports, reports && self.report.driver_state)
     }
 
     /// The client with its files read.
@@ -302,8 +307,8 @@ mod tests {
         );
         assert!(told("[delivery]\nbatch_items = 101").contains("1 to 100"));
         assert!(told("[report]\nreport_s = 100").contains("report.thrift_s is 60; it is from 100"));
-        let elsewhere = UplinkConfig { file: "not/there/outbox".into(), ..config("") };
-        assert!(elsewhere.check().unwrap_err().to_string().contains("not/there"));
+        let elsewhere = UplinkConfig { file: "Cargo.toml/outbox".into(), ..config("") };
+        assert!(elsewhere.check().unwrap_err().to_string().contains("Cargo.toml is no folder"));
         let plain = LEAST.replace("https:", "http:");
         let plain: UplinkConfig = toml::from_str(&plain).unwrap();
         assert!(plain.check().unwrap_err().to_string().contains("plain_http"));

@@ -2,6 +2,7 @@
 //! for the gateway. Memory is not locked: whatever runs at deadlines goes before.
 
 use std::{
+    fs,
     sync::mpsc::{
         Receiver, RecvTimeoutError, Sender as Mouth, SyncSender, TrySendError, channel, sync_channel,
     },
@@ -61,6 +62,9 @@ pub fn run(config: &UplinkConfig) -> anyhow::Result<()> {
         eprintln!("uplink: cannot take niceness {nice}: {error}; running on as it is");
     }
     let mut client = config.client()?;
+    if let Some(folder) = config.file.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("file: cannot make {}", folder.display()))?;
+    }
     let outbox = Outbox::open(&config.file, config.outbox)
         .with_context(|| format!("file: {}", config.file.display()))?;
     let mut sender = Sender::new(outbox, config);
@@ -75,7 +79,7 @@ pub fn run(config: &UplinkConfig) -> anyhow::Result<()> {
     let mut receipts = edge.publisher::<OutboxReceipt>(receipt.topic, receipt.qos)?;
     let (came, inbox) = sync_channel(WAITING);
     let worker = worker(client.clone(), came.clone())?;
-    let subscriptions = subscriptions(&edge, &came)?;
+    let subscriptions = subscriptions(config, &edge, &came)?;
     serve(&mut sender, &inbox, &worker, &clock, &stop, &mut receipts)?;
     signal::end_within(CLOSING);
     // Whatever is on its way comes again after the next start, and the gateway knows it by its key.
@@ -149,19 +153,29 @@ fn say(out: Vec<Out>, receipts: &mut TypedPublisher<OutboxReceipt>) -> anyhow::R
     Ok(())
 }
 
-fn subscriptions(edge: &Edge, came: &SyncSender<Came>) -> anyhow::Result<Vec<TypedSubscription>> {
+/// What is not told is not listened to.
+fn subscriptions(
+    config: &UplinkConfig,
+    edge: &Edge,
+    came: &SyncSender<Came>,
+) -> anyhow::Result<Vec<TypedSubscription>> {
     let [item, link, decision, reply, driver, alert] = *<Inputs as Ports>::SPECS else {
         unreachable!("the ports are six, as written in ports.rs");
     };
-    let subscriptions = vec![
+    let (reports, driver_told) = config.reads();
+    let mut all = vec![
         subscribe::<OutboxItem>(edge, item, came, |one| Came::Item(Box::new(one)))?,
         subscribe::<LinkState>(edge, link, came, |one| Came::Link(Box::new(one)))?,
-        subscribe::<RoutingDecision>(edge, decision, came, |one| Came::Decision(Box::new(one)))?,
-        subscribe::<DialogueReply>(edge, reply, came, |one| Came::Reply(Box::new(one)))?,
-        subscribe::<DriverState>(edge, driver, came, |one| Came::Driver(Box::new(one)))?,
-        subscribe::<DriverAlert>(edge, alert, came, |one| Came::Alert(Box::new(one)))?,
     ];
-    Ok(subscriptions)
+    if reports {
+        all.push(subscribe::<RoutingDecision>(edge, decision, came, |one| Came::Decision(Box::new(one)))?);
+        all.push(subscribe::<DialogueReply>(edge, reply, came, |one| Came::Reply(Box::new(one)))?);
+    }
+    if driver_told {
+        all.push(subscribe::<DriverState>(edge, driver, came, |one| Came::Driver(Box::new(one)))?);
+        all.push(subscribe::<DriverAlert>(edge, alert, came, |one| Came::Alert(Box::new(one)))?);
+    }
+    Ok(all)
 }
 
 fn subscribe<T: Message + 'static>(

@@ -1,9 +1,16 @@
 //! The rules on a store in memory, in time that is an argument, before a gateway that does as it is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{Arc, Mutex},
+};
 
 use proptest::prelude::*;
-use redb::{Database, DatabaseError, backends::InMemoryBackend};
+use redb::{
+    Database, DatabaseError, StorageBackend,
+    backends::{FileBackend, InMemoryBackend},
+};
 use troika_msgs::builtin_interfaces;
 use troika_outbox::{Disk, Limits};
 
@@ -224,6 +231,85 @@ fn a_report_goes_first_and_what_it_costs_is_bounded() {
         }
     }
     assert!((59..=61).contains(&reports), "{reports} in ten minutes");
+}
+
+/// A disk that is full while it is told so.
+#[derive(Debug, Clone)]
+struct Full {
+    path: std::path::PathBuf,
+    full: Arc<Mutex<bool>>,
+}
+
+#[derive(Debug)]
+struct FullFile(FileBackend, Arc<Mutex<bool>>);
+
+impl FullFile {
+    fn room(&self) -> io::Result<()> {
+        if *self.1.lock().unwrap() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+impl StorageBackend for FullFile {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.room()?;
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.room()?;
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.room()?;
+        self.0.write(offset, data)
+    }
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}
+
+impl Disk for Full {
+    fn open(&self) -> Result<Database, DatabaseError> {
+        let mut file = std::fs::OpenOptions::new();
+        let file = file.read(true).write(true).create(true).truncate(false).open(&self.path);
+        let file = FileBackend::new(file.map_err(|error| DatabaseError::Storage(error.into()))?)?;
+        Database::builder().create_with_backend(FullFile(file, self.full.clone()))
+    }
+}
+
+#[test]
+fn on_a_full_disk_it_is_told_nothing_is_sent_twice_and_it_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Full { path: folder.path().join("outbox"), full: Arc::default() };
+    let config = config();
+    let mut sender = Sender::new(Outbox::on(Box::new(disk.clone()), config.outbox).unwrap(), &config);
+    sender.link(at(0), good());
+    sender.item(at(0), &item("on its way", 1));
+    let went = keys(&sender.step(at(0)).1.expect("it goes"));
+    *disk.full.lock().unwrap() = true;
+    let refused = (OutboxReceipt::REFUSED, OutboxReceipt::DISK);
+    assert_eq!(state(&sender.item(at(1), &item("late", 1))), refused);
+    // The gateway has it, and the disk cannot be told so.
+    let out = sender.answered(at(2), &accepts(&went));
+    assert_eq!(state(&out[0]), (OutboxReceipt::DELIVERED, 0));
+    assert!(matches!(&out[1], Out::Told(told) if told.contains("disk is full")), "{out:?}");
+    for ms in (1000..60_000).step_by(500) {
+        sender.link(at(ms), good());
+        assert_eq!(sender.step(at(ms)).1, None);
+    }
+    *disk.full.lock().unwrap() = false;
+    sender.link(at(70_000), good());
+    let (out, exchange) = sender.step(at(70_000));
+    assert!(matches!(&out[..], [Out::Told(told)] if told.contains("again")), "{out:?}");
+    assert_eq!(exchange, None);
+    assert_eq!(sender.outbox.queued().unwrap().items, 0, "it is settled");
+    assert_eq!(state(&sender.item(at(70_001), &item("late", 1))), (OutboxReceipt::QUEUED, 0));
+    assert_eq!(keys(&sender.step(at(70_001)).1.expect("it goes")), ["late"]);
 }
 
 /// What may happen in a tenth of a second.
