@@ -27,6 +27,14 @@ fn the_file_to_begin_with_is_this_process_own_and_wants_a_certificate() {
 }
 
 #[test]
+fn the_systems_node_has_settings_that_can_be_used() {
+    let file = Path::new(DEPLOY).join("../systems/bridge.toml");
+    let system: toml::Table = toml::from_str(&fs::read_to_string(file).expect("there")).expect("TOML");
+    let config: UplinkConfig = system["nodes"]["uplink"]["params"].clone().try_into().expect("settings");
+    config.check().expect("fine");
+}
+
+#[test]
 #[ignore = "wants systemd-analyze: cargo test -p troika-uplink --test deploy -- --ignored"]
 fn systemd_finds_nothing_wrong_with_the_unit() {
     let dir = tempfile::tempdir().expect("a folder");
