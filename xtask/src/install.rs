@@ -25,7 +25,8 @@ pub(crate) struct Install {
 }
 
 /// What runs a system; speech and the language model stand beside `troika`.
-const PROGRAMS: [&str; 5] = ["troika", "troika-voice", "troika-slm", "troika-bridge", "troika-gateway"];
+const PROGRAMS: [&str; 6] =
+    ["troika", "troika-voice", "troika-slm", "troika-bridge", "troika-uplink", "troika-gateway"];
 /// From the checkout to `share/troika`. What system files name stands where they look for it: in the folder that `troika` is
 /// called in, which the launch files make this one.
 const SHARED: [(&str, &str); 8] = [

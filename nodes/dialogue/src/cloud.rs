@@ -1,16 +1,13 @@
-//! The client: one streamed answer at a time from an OpenAI-compatible service over HTTPS. The impure edge of this crate.
+//! One streamed answer at a time from an OpenAI-compatible service, over the [`Client`]. The impure edge of this crate.
 //!
-//! `ureq` on `rustls` with `ring`: blocking, so that a vehicle needs no async runtime for one stream; kept; and `Agent::shutdown` ends
-//! whatever a stream is doing (handshake, waiting, reading) from another thread at once, which is what a barge-in needs. Between turns the
-//! connection is kept, so that the next question costs no handshake. A redirect is an error: the question and the key go to the host that
-//! was configured and to no other.
+//! Each stream is a thread, and `Client::cut` ends whatever it is doing (handshake, waiting, reading) from another one at once, which is what
+//! a barge-in needs. Between turns the connection is kept, so that the next question costs no handshake.
 
 #![expect(clippy::disallowed_methods, reason = "the client measures what the link carries: this is the edge")]
 
 use std::{
-    fs,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     thread,
     time::Instant,
@@ -19,24 +16,15 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use troika_kit::Duration;
-use ureq::{
-    Agent,
-    http::Uri,
-    tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem},
-    unversioned::{
-        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
-        transport::{DefaultConnector, NextTimeout},
-    },
-};
+use ureq::http::Uri;
 
 use crate::{
-    chat::{ChatRequest, Reader, retry_after, status_fault},
+    chat::{ChatRequest, Reader},
+    client::{self, Client, fault_of},
     fault::Fault,
     turn::FromCloud,
 };
 
-/// Bytes of a refusal that are read for its reason.
-const MOST_REFUSAL: u64 = 4096;
 /// Bytes read at once. A token's event is some 300.
 const READ: usize = 8192;
 
@@ -189,7 +177,7 @@ impl CloudConfig {
         }
     }
 
-    /// Whether the numbers and the address are usable; the files are looked at by [`HttpUpstream::new`].
+    /// Whether the numbers and the address are usable; the files are looked at by [`Client::new`].
     ///
     /// # Errors
     /// The first that is not.
@@ -226,11 +214,8 @@ impl CloudConfig {
 
 /// The service, over HTTPS.
 pub struct HttpUpstream {
-    url: String,
+    client: Client,
     model: String,
-    key: Option<String>,
-    config: ureq::config::Config,
-    agent: Agent,
     running: Option<u64>,
     sink: Sink,
     meter: Option<Meter>,
@@ -242,64 +227,8 @@ impl HttpUpstream {
     /// # Errors
     /// What is wrong with the parameters or the files.
     pub fn new(config: &CloudConfig, sink: Sink) -> Result<HttpUpstream, CloudConfigError> {
-        config.check()?;
-        let key = match &config.key_file {
-            None => None,
-            Some(path) => {
-                let key = String::from_utf8(read("key_file", path)?).unwrap_or_default().trim().to_owned();
-                if key.is_empty() || key.contains(|sign: char| !sign.is_ascii_graphic()) {
-                    return Err(CloudConfigError::Content {
-                        key: "key_file",
-                        path: path.clone(),
-                        what: "key in one line",
-                    });
-                }
-                Some(key)
-            }
-        };
-        let mut tls = TlsConfig::builder();
-        if let Some(path) = &config.ca_file {
-            let roots = certificates("ca_file", path)?;
-            tls = tls.root_certs(RootCerts::Specific(Arc::new(roots)));
-        }
-        if let (Some(chain), Some(key)) = (&config.certificate_file, &config.private_key_file) {
-            let certificates = certificates("certificate_file", chain)?;
-            let private = PrivateKey::from_pem(&read("private_key_file", key)?).map_err(|_| {
-                CloudConfigError::Content {
-                    key: "private_key_file",
-                    path: key.clone(),
-                    what: "private key (PEM)",
-                }
-            })?;
-            tls = tls.client_cert(Some(ClientCert::new_with_certs(&certificates, private)));
-        }
-        let within = |ms| Some(Duration::from_millis(ms));
-        let config_of_agent = Agent::config_builder()
-            .tls_config(tls.build())
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .user_agent(concat!("troika/", env!("CARGO_PKG_VERSION")))
-            .no_delay(true)
-            .max_response_header_size(16 << 10)
-            .timeout_resolve(within(config.resolve_ms))
-            .timeout_connect(within(config.connect_ms))
-            .timeout_send_request(within(config.head_ms))
-            .timeout_send_body(within(config.head_ms))
-            .timeout_recv_response(within(config.head_ms))
-            .timeout_recv_body(within(config.answer_ms))
-            .build();
-        Ok(HttpUpstream {
-            url: format!("{}/chat/completions", config.url.trim_end_matches('/')),
-            model: config.model.clone(),
-            key,
-            agent: agent(&config_of_agent),
-            config: config_of_agent,
-            running: None,
-            sink,
-            meter: None,
-        })
+        let client = Client::new(config)?;
+        Ok(HttpUpstream { client, model: config.model.clone(), running: None, sink, meter: None })
     }
 
     /// The same, that tells what each stream carried.
@@ -313,8 +242,7 @@ impl Upstream for HttpUpstream {
     fn start(&mut self, stream: u64, mut request: ChatRequest) {
         self.running = Some(stream);
         request.model.clone_from(&self.model);
-        let (agent, url, key, sink) =
-            (self.agent.clone(), self.url.clone(), self.key.clone(), self.sink.clone());
+        let (client, sink) = (self.client.clone(), self.sink.clone());
         let meter = self.meter.clone();
         let body = request.body().to_string();
         let spawned = thread::Builder::new().name(format!("cloud-{stream}")).spawn({
@@ -330,7 +258,7 @@ impl Upstream for HttpUpstream {
                     }
                     last.say(said);
                 };
-                let answered = answer(&agent, &url, key.as_deref(), &body, &mut traffic, &mut say);
+                let answered = answer(&client, &body, &mut traffic, &mut say);
                 if let Err(fault) = answered {
                     say(FromCloud::Failed(fault), &traffic);
                 }
@@ -344,37 +272,14 @@ impl Upstream for HttpUpstream {
     fn stop(&mut self, stream: u64) {
         if self.running == Some(stream) {
             self.running = None;
-            // An agent that was shut down makes no more connections.
-            std::mem::replace(&mut self.agent, agent(&self.config)).shutdown();
+            self.client.cut();
         }
     }
 }
 
 impl Drop for HttpUpstream {
     fn drop(&mut self) {
-        self.agent.clone().shutdown();
-    }
-}
-
-fn agent(config: &ureq::config::Config) -> Agent {
-    Agent::with_parts(config.clone(), DefaultConnector::new(), Names(DefaultResolver::default()))
-}
-
-/// The system's resolver, whose failures are told apart from a socket's.
-#[derive(Debug)]
-struct Names(DefaultResolver);
-
-impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.0.resolve(uri, config, timeout).map_err(|error| match error {
-            ureq::Error::Io(_) => ureq::Error::HostNotFound,
-            other => other,
-        })
+        self.client.cut();
     }
 }
 
@@ -395,41 +300,27 @@ impl LastWord {
 impl Drop for LastWord {
     fn drop(&mut self) {
         if self.due {
-            let why = "the client failed; do `certificate_file` and `private_key_file` belong together?";
-            self.say(FromCloud::Failed(Fault::Tls(why.into())));
+            self.say(FromCloud::Failed(client::panicked()));
         }
     }
 }
 
 /// One answer, from the question to its end.
 fn answer(
-    agent: &Agent,
-    url: &str,
-    key: Option<&str>,
+    client: &Client,
     body: &str,
     traffic: &mut Traffic,
     say: &mut dyn FnMut(FromCloud, &Traffic),
 ) -> Result<(), Fault> {
     let asked = Instant::now();
-    let mut post =
-        agent.post(url).header("Content-Type", "application/json").header("Accept", "text/event-stream");
-    if let Some(key) = key {
-        post = post.header("Authorization", format!("Bearer {key}"));
-    }
+    let post = client.request("/chat/completions").header("Accept", "text/event-stream");
     let mut response = post.send(body).map_err(fault_of)?;
     let began = Instant::now();
     traffic.head = Some(began - asked);
-    let header =
-        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let status = response.status().as_u16();
-    if status != 200 {
-        let wait = header("retry-after").and_then(|wait| retry_after(&wait, header("date").as_deref()));
-        let mut said = Vec::new();
-        // The reason is good to have; the status is what counts.
-        let _ = response.body_mut().as_reader().take(MOST_REFUSAL).read_to_end(&mut said);
-        return Err(status_fault(status, wait, &String::from_utf8_lossy(&said)));
+    if response.status().as_u16() != 200 {
+        return Err(client::refusal(&mut response));
     }
-    let kind = header("content-type").unwrap_or_default();
+    let kind = client::header(&response, "content-type").unwrap_or_default();
     if !kind.starts_with("text/event-stream") {
         return Err(Fault::Malformed(format!(
             "its type is {kind:?}: a sign-in page of the network, perhaps"
@@ -460,44 +351,4 @@ fn answer(
         let _ = bytes.read(&mut buffer);
     }
     Ok(())
-}
-
-fn fault_of(error: ureq::Error) -> Fault {
-    use ureq::Timeout;
-    match error {
-        ureq::Error::HostNotFound => Fault::Dns,
-        ureq::Error::Timeout(Timeout::Resolve) => Fault::ConnectTimeout("name"),
-        ureq::Error::Timeout(Timeout::Connect) => Fault::ConnectTimeout("connection"),
-        ureq::Error::Timeout(Timeout::RecvBody) => Fault::Timeout("the whole answer"),
-        ureq::Error::Timeout(_) => Fault::Timeout("the answer's head"),
-        ureq::Error::Tls(what) => Fault::Tls(what.into()),
-        ureq::Error::Rustls(error) => Fault::Tls(error.to_string()),
-        ureq::Error::Io(error) => match error.kind() {
-            // What rustls says within a read or write: a certificate, an alert, a record that does not check.
-            io::ErrorKind::InvalidData => Fault::Tls(error.to_string()),
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::Timeout("a read"),
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::AddrNotAvailable => Fault::Connect(error.to_string()),
-            io::ErrorKind::UnexpectedEof => Fault::Truncated,
-            _ => Fault::Reset(error.to_string()),
-        },
-        ureq::Error::ConnectionFailed => Fault::Connect("no address answered".into()),
-        other => Fault::Malformed(other.to_string()),
-    }
-}
-
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, CloudConfigError> {
-    fs::read(path).map_err(|reason| CloudConfigError::Read { key, path: path.into(), reason })
-}
-
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<Certificate<'static>>, CloudConfigError> {
-    let found: Vec<_> = parse_pem(&read(key, path)?)
-        .filter_map(|item| if let Ok(PemItem::Certificate(one)) = item { Some(one) } else { None })
-        .collect();
-    if found.is_empty() {
-        return Err(CloudConfigError::Content { key, path: path.into(), what: "certificate (PEM)" });
-    }
-    Ok(found)
 }

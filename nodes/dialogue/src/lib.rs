@@ -1,5 +1,5 @@
 //! What belongs here: a dialogue with a large model in the cloud that the vehicle's own model can take over in mid-sentence. Pure but for
-//! [`cloud`], the client.
+//! [`client`] and [`cloud`].
 //!
 //! [`turn`] decides who speaks and until when, [`reply`] puts the words of two models together, [`chat`] reads the stream, [`grounded`] holds
 //! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone. [`plan`] and [`phrase`]
@@ -7,6 +7,7 @@
 
 pub mod breaker;
 pub mod chat;
+pub mod client;
 pub mod cloud;
 pub mod config;
 pub mod fault;
@@ -23,6 +24,7 @@ pub mod town;
 pub mod turn;
 pub mod words;
 
+pub use client::Client;
 pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Meter, Traffic, Upstream};
 pub use config::{DialogueConfig, DialogueConfigError};
 pub use fault::Fault;

@@ -23,6 +23,7 @@ use troika_sim::{
 };
 use troika_speech::{SpeechNode, config::BargeIn};
 use troika_template::Template;
+use troika_uplink::{UplinkConfig, ports as uplink};
 use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
 use troika_voice::{
     command,
@@ -123,6 +124,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
     &Voice,
     &Slm,
     &Bridge,
+    &Uplink,
 ];
 
 /// The process's one store of models, so that what it handed out can be exchanged ([`crate::run::keeper`]).
@@ -431,5 +433,44 @@ impl Kind for Bridge {
     }
     fn settings(&self, text: &str, node: &str) -> anyhow::Result<serde_json::Value> {
         Ok(serde_json::to_value(system::read_params::<BridgeConfig>(text, node)?)?)
+    }
+}
+
+/// The vehicle's own senders: a program of its own, because it waits for a disk and for sockets.
+struct Uplink;
+
+impl Kind for Uplink {
+    fn name(&self) -> &'static str {
+        "uplink"
+    }
+    fn summary(&self) -> &'static str {
+        "what may wait is delivered to the gateway, and the vehicle reported to the fleet's page, in a process of its own"
+    }
+    fn contract(&self) -> Option<Contract> {
+        None
+    }
+    fn inputs(&self) -> &'static [PortSpec] {
+        <uplink::Inputs as Ports>::SPECS
+    }
+    fn outputs(&self) -> &'static [PortSpec] {
+        <uplink::Outputs as Ports>::SPECS
+    }
+    fn silent(&self, text: &str, node: &str) -> Vec<&'static str> {
+        let Ok(config) = system::read_params::<UplinkConfig>(text, node) else { return Vec::new() };
+        let (reports, driver) = config.reads();
+        unused([(reports, "decision"), (reports, "reply"), (driver, "driver"), (driver, "alert")])
+    }
+    fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
+        let config = system::read_params::<UplinkConfig>(text, node)?;
+        config.check().map_err(|error| Problem::error(error.to_string()))
+    }
+    fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
+        anyhow::bail!("uplink runs as a program of its own")
+    }
+    fn program(&self) -> Option<&'static str> {
+        Some("troika-uplink")
+    }
+    fn settings(&self, text: &str, node: &str) -> anyhow::Result<serde_json::Value> {
+        Ok(serde_json::to_value(system::read_params::<UplinkConfig>(text, node)?)?)
     }
 }

@@ -55,6 +55,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // The same inside a zenoh router.
     ("zenoh-plugin-troika", &["troika-bridge", "troika-host", "troika-transport-zenoh"]),
+    // The vehicle's own senders, a process of their own: the outbox, and the dialogue's client of the gateway.
+    (
+        "troika-uplink",
+        &[
+            "troika-dialogue",
+            "troika-host",
+            "troika-kit",
+            "troika-msgs",
+            "troika-outbox",
+            "troika-transport-open",
+        ],
+    ),
     // ROS 2's command line: text in, rules and values out.
     ("troika-ros-args", &[]),
     // Transports know the kit and their own API; never a node, never the host.

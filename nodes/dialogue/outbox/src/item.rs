@@ -75,6 +75,58 @@ pub struct Item {
     pub payload: Vec<u8>,
 }
 
+/// What waits, as far as who chooses what goes needs to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting<'a> {
+    /// See [`New::key`].
+    pub key: &'a str,
+    /// See [`New::kind`].
+    pub kind: &'a str,
+    /// See [`New::priority`].
+    pub priority: Priority,
+    /// Worth nothing from then on.
+    pub expires: Time,
+    /// Tries so far.
+    pub tries: u32,
+    /// See [`New::cost`].
+    pub cost: u64,
+    /// Bytes of the payload.
+    pub bytes: u64,
+}
+
+/// What a try takes of the day's budgets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// Bytes, with what goes around the payload.
+    pub bytes: u64,
+    /// In millionths of the budget's unit.
+    pub cost: u64,
+}
+
+/// How much is taken at once. The first that does not fit ends it, so that nothing small goes past something large for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most {
+    /// Items.
+    pub items: usize,
+    /// Bytes of all of them, as charged.
+    pub bytes: u64,
+    /// Bytes of the first, which may have more than `bytes`.
+    pub first: u64,
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The other end has said that it has it.
+    Delivered,
+    /// It is tried again after a while that doubles, and not before this is over.
+    Failed(Option<Duration>),
+    /// Nothing is known against it: it is tried again as soon as may be.
+    Again,
+    /// It can never be delivered: it and its key are forgotten.
+    Hopeless,
+}
+
 /// As it is in the file, beside the payload.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Head {
@@ -86,4 +138,18 @@ pub(crate) struct Head {
     pub(crate) tries: u32,
     pub(crate) cost: u64,
     pub(crate) bytes: u64,
+}
+
+impl Head {
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        Waiting {
+            key: &self.key,
+            kind: &self.kind,
+            priority: self.priority,
+            expires: Time::from_nanos(self.expires_ns),
+            tries: self.tries,
+            cost: self.cost,
+            bytes: self.bytes,
+        }
+    }
 }

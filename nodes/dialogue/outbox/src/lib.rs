@@ -12,8 +12,9 @@ mod limits;
 mod outbox;
 mod seen;
 mod store;
+mod tables;
 
-pub use item::{Item, New, Priority};
+pub use item::{Charge, Item, Most, New, Outcome, Priority, Waiting};
 pub use limits::{Limits, LimitsError};
 pub use outbox::{Outbox, OutboxError, Put, Queued, Spent};
 pub use seen::Seen;

@@ -2,30 +2,17 @@
 
 use std::{io, path::Path};
 
-use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use troika_kit::{Duration, Time};
 
 use crate::{
-    Disk, FileDisk, Item, Limits, LimitsError, New,
+    Charge, Disk, FileDisk, Item, Limits, LimitsError, Most, New, Outcome, Waiting,
     item::{Head, Priority},
+    tables::{
+        DAY, DELIVERED, HEADS, KEYS, NUMBERS, ORDER, PAYLOADS, decode, done, encode, forget, number,
+        postpone, spent,
+    },
 };
-
-/// Heads, by id.
-const HEADS: TableDefinition<u64, &[u8]> = TableDefinition::new("heads");
-/// Payloads, by id: apart, so that looking for what is next reads no payload.
-const PAYLOADS: TableDefinition<u64, &[u8]> = TableDefinition::new("payloads");
-/// What goes first: by rank, then by age.
-const ORDER: TableDefinition<(u8, u64), ()> = TableDefinition::new("order");
-/// Key to id, of what waits and of what was delivered.
-const KEYS: TableDefinition<&str, u64> = TableDefinition::new("keys");
-/// Id to key of what was delivered.
-const DELIVERED: TableDefinition<u64, &str> = TableDefinition::new("delivered");
-/// Next id, bytes that wait, the day and what it spent.
-const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-
-const DAY: u64 = 86_400_000_000_000;
 
 /// What became of a [`Outbox::put`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,13 +212,33 @@ impl Outbox {
     /// # Errors
     /// The disk.
     pub fn take(&mut self, now: Time) -> Result<Option<Item>, OutboxError> {
-        let (limits, out) = (self.limits, self.out.clone());
-        let item = self.with_write(|write| {
+        let one = Most { items: 1, bytes: u64::MAX, first: u64::MAX };
+        let taken = self.take_some(now, one, |one| Some(Charge { bytes: one.bytes, cost: one.cost }))?;
+        Ok(taken.into_iter().next())
+    }
+
+    /// Several that are to be delivered together, in their order: of what could go now, those for which `choose` says what the try takes.
+    /// As with [`Outbox::take`] that is spent with this; one commit for all of them.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn take_some(
+        &mut self,
+        now: Time,
+        most: Most,
+        choose: impl Fn(&Waiting<'_>) -> Option<Charge>,
+    ) -> Result<Vec<Item>, OutboxError> {
+        let limits = self.limits;
+        let out = &self.out;
+        let items = Self::write(&*self.disk, &mut self.store, |write| {
             let mut heads = write.open_table(HEADS)?;
             let mut numbers = write.open_table(NUMBERS)?;
-            let spent = spent(&numbers, now)?;
-            let mut found = None;
+            let mut spent = spent(&numbers, now)?;
+            let (mut found, mut bytes) = (Vec::new(), 0_u64);
             for entry in write.open_table(ORDER)?.iter()? {
+                if found.len() >= most.items {
+                    break;
+                }
                 let (_, id) = entry?.0.value();
                 if out.contains(&id) {
                     continue;
@@ -239,37 +246,53 @@ impl Outbox {
                 let Some(head) = heads.get(id)?.map(|head| decode(head.value())).transpose()? else {
                     continue;
                 };
+                if head.expires_ns <= now.as_nanos() || head.not_before_ns > now.as_nanos() {
+                    continue;
+                }
+                let Some(charge) = choose(&head.waiting()) else { continue };
                 let share = head.priority.share();
-                let in_time = head.expires_ns > now.as_nanos() && head.not_before_ns <= now.as_nanos();
-                let in_budget = spent.bytes.saturating_add(head.bytes) <= limits.bytes_a_day * share / 100
-                    && spent.cost.saturating_add(head.cost) <= limits.cost_a_day * share / 100;
-                if in_time && in_budget {
-                    found = Some((id, head));
+                let in_budget = spent.bytes.saturating_add(charge.bytes) <= limits.bytes_a_day * share / 100
+                    && spent.cost.saturating_add(charge.cost) <= limits.cost_a_day * share / 100;
+                if !in_budget {
+                    continue;
+                }
+                bytes = bytes.saturating_add(charge.bytes);
+                let fits = if found.is_empty() { charge.bytes <= most.first } else { bytes <= most.bytes };
+                if !fits {
                     break;
                 }
+                spent.bytes += charge.bytes;
+                spent.cost += charge.cost;
+                found.push((id, head));
             }
-            let Some((id, mut head)) = found else { return Ok(Comes::ToNothing(Ok(None))) };
-            head.tries = head.tries.saturating_add(1);
-            heads.insert(id, encode(&head)?.as_slice())?;
+            if found.is_empty() {
+                return Ok(Comes::ToNothing(Ok(Vec::new())));
+            }
             let day = number(&numbers, "day")?.max(now.as_nanos() / DAY);
             numbers.insert("day", day)?;
-            numbers.insert("spent_bytes", spent.bytes + head.bytes)?;
-            numbers.insert("spent_cost", spent.cost + head.cost)?;
+            numbers.insert("spent_bytes", spent.bytes)?;
+            numbers.insert("spent_cost", spent.cost)?;
             let payloads = write.open_table(PAYLOADS)?;
-            let payload = payloads.get(id)?.map(|payload| payload.value().to_vec()).unwrap_or_default();
-            Ok(Comes::To(Some(Item {
-                id,
-                key: head.key,
-                kind: head.kind,
-                priority: head.priority,
-                expires: Time::from_nanos(head.expires_ns),
-                tries: head.tries,
-                cost: head.cost,
-                payload,
-            })))
+            let mut items = Vec::new();
+            for (id, mut head) in found {
+                head.tries = head.tries.saturating_add(1);
+                heads.insert(id, encode(&head)?.as_slice())?;
+                let payload = payloads.get(id)?.map(|payload| payload.value().to_vec()).unwrap_or_default();
+                items.push(Item {
+                    id,
+                    key: head.key,
+                    kind: head.kind,
+                    priority: head.priority,
+                    expires: Time::from_nanos(head.expires_ns),
+                    tries: head.tries,
+                    cost: head.cost,
+                    payload,
+                });
+            }
+            Ok(Comes::To(items))
         })?;
-        self.out.extend(item.as_ref().map(|item| item.id));
-        Ok(item)
+        self.out.extend(items.iter().map(|item| item.id));
+        Ok(items)
     }
 
     /// The other end has said that it has it: it leaves the queue, and its key is remembered.
@@ -277,21 +300,7 @@ impl Outbox {
     /// # Errors
     /// The disk; then it is delivered once more, and the other end sees by the key that it has it.
     pub fn delivered(&mut self, id: u64) -> Result<(), OutboxError> {
-        let remembered = self.limits.remembered;
-        self.with_write(|write| {
-            let Some(head) = remove(write, id)? else { return Ok(Comes::ToNothing(Ok(()))) };
-            let mut delivered = write.open_table(DELIVERED)?;
-            delivered.insert(id, head.key.as_str())?;
-            while delivered.len()? > remembered {
-                let Some(oldest) = delivered.pop_first()?.map(|(_, key)| key.value().to_owned()) else {
-                    break;
-                };
-                write.open_table(KEYS)?.remove(oldest.as_str())?;
-            }
-            Ok(Comes::To(()))
-        })?;
-        self.out.retain(|one| *one != id);
-        Ok(())
+        self.settle(Time::ZERO, &[(id, Outcome::Delivered)])
     }
 
     /// It was not delivered: it is tried again after a while that doubles, or after what the other end asked for.
@@ -299,19 +308,33 @@ impl Outbox {
     /// # Errors
     /// The disk; then it is tried again earlier.
     pub fn failed(&mut self, now: Time, id: u64, retry_after: Option<Duration>) -> Result<(), OutboxError> {
+        self.settle(now, &[(id, Outcome::Failed(retry_after))])
+    }
+
+    /// What became of what was taken, in one commit.
+    ///
+    /// # Errors
+    /// The disk. Then nothing of it is written: what failed is tried again earlier; what was delivered or is hopeless stays taken, so that it
+    /// is not sent again before a restart, and this can be said again.
+    pub fn settle(&mut self, now: Time, outcomes: &[(u64, Outcome)]) -> Result<(), OutboxError> {
+        let goes = |outcome: &Outcome| matches!(outcome, Outcome::Delivered | Outcome::Hopeless);
+        let back = |id: &u64| outcomes.iter().any(|one| one.0 == *id && !goes(&one.1));
+        self.out.retain(|id| !back(id));
         let limits = self.limits;
-        self.out.retain(|one| *one != id);
-        self.with_write(|write| {
-            let mut heads = write.open_table(HEADS)?;
-            let Some(mut head) = heads.get(id)?.map(|head| decode(head.value())).transpose()? else {
-                return Ok(Comes::ToNothing(Ok(())));
-            };
-            let doubled = limits.retry_first_ms.saturating_mul(1 << head.tries.saturating_sub(1).min(30));
-            let own = Duration::from_millis(doubled.min(limits.retry_longest_ms));
-            head.not_before_ns = (now + retry_after.unwrap_or_default().max(own)).as_nanos();
-            heads.insert(id, encode(&head)?.as_slice())?;
-            Ok(Comes::To(()))
-        })
+        Self::write(&*self.disk, &mut self.store, |write| {
+            let mut changed = false;
+            for (id, outcome) in outcomes {
+                changed |= match outcome {
+                    Outcome::Again => false,
+                    Outcome::Delivered => done(write, *id, limits.remembered)?,
+                    Outcome::Hopeless => forget(write, *id)?.is_some(),
+                    Outcome::Failed(wait) => postpone(write, now, *id, *wait, &limits)?,
+                };
+            }
+            Ok(if changed { Comes::To(()) } else { Comes::ToNothing(Ok(())) })
+        })?;
+        self.out.retain(|id| !outcomes.iter().any(|one| one.0 == *id));
+        Ok(())
     }
 
     /// Takes out what has expired and is not being delivered, and tells it: key and kind.
@@ -334,10 +357,7 @@ impl Outbox {
             }
             let mut told = Vec::new();
             for id in expired {
-                if let Some(head) = remove(write, id)? {
-                    write.open_table(KEYS)?.remove(head.key.as_str())?;
-                    told.push((head.key, head.kind));
-                }
+                told.extend(forget(write, id)?.map(|head| (head.key, head.kind)));
             }
             Ok(Comes::To(told))
         })
@@ -363,75 +383,50 @@ impl Outbox {
         self.with_read(|store| spent(&store.begin_read()?.open_table(NUMBERS)?, now))
     }
 
-    fn store(&mut self) -> Result<&Database, OutboxError> {
-        if self.store.is_none() {
-            self.store = Some(self.disk.open().map_err(redb::Error::from)?);
-        }
-        self.store.as_ref().ok_or(OutboxError::Taken)
-    }
-
     fn with_read<T>(
         &mut self,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, OutboxError> {
-        let done = work(self.store()?);
-        self.mind(done)
+        let done = work(opened(&*self.disk, &mut self.store)?);
+        mind(&mut self.store, done)
     }
 
-    /// One transaction: all of it is on the disk when this returns, or nothing.
     fn with_write<T>(
         &mut self,
         work: impl FnOnce(&WriteTransaction) -> Result<Comes<T>, redb::Error>,
     ) -> Result<T, OutboxError> {
-        let store = self.store()?;
+        Self::write(&*self.disk, &mut self.store, work)
+    }
+
+    /// One transaction: all of it is on the disk when this returns, or nothing.
+    fn write<T>(
+        disk: &dyn Disk,
+        store: &mut Option<Database>,
+        work: impl FnOnce(&WriteTransaction) -> Result<Comes<T>, redb::Error>,
+    ) -> Result<T, OutboxError> {
+        let open = opened(disk, store)?;
         let done = (|| {
-            let write = store.begin_write()?;
+            let write = open.begin_write()?;
             match work(&write)? {
                 Comes::To(value) => write.commit().map(|()| Ok(value)).map_err(redb::Error::from),
                 Comes::ToNothing(value) => write.abort().map(|()| value).map_err(redb::Error::from),
             }
         })();
-        self.mind(done)?
-    }
-
-    /// After an error of the disk the store takes nothing more; it is opened anew when it is next wanted.
-    fn mind<T>(&mut self, done: Result<T, redb::Error>) -> Result<T, OutboxError> {
-        done.map_err(|error| {
-            self.store = None;
-            error.into()
-        })
+        mind(store, done)?
     }
 }
 
-/// Takes an item out of the queue, all but its key.
-fn remove(write: &WriteTransaction, id: u64) -> Result<Option<Head>, redb::Error> {
-    let head = write.open_table(HEADS)?.remove(id)?.map(|head| decode(head.value())).transpose()?;
-    if let Some(head) = &head {
-        write.open_table(PAYLOADS)?.remove(id)?;
-        write.open_table(ORDER)?.remove((head.priority.rank(), id))?;
-        let mut numbers = write.open_table(NUMBERS)?;
-        let waiting = number(&numbers, "bytes")?;
-        numbers.insert("bytes", waiting.saturating_sub(head.bytes))?;
+fn opened<'a>(disk: &dyn Disk, store: &'a mut Option<Database>) -> Result<&'a Database, OutboxError> {
+    if store.is_none() {
+        *store = Some(disk.open().map_err(redb::Error::from)?);
     }
-    Ok(head)
+    store.as_ref().ok_or(OutboxError::Taken)
 }
 
-fn number(numbers: &impl ReadableTable<&'static str, u64>, name: &str) -> Result<u64, redb::Error> {
-    Ok(numbers.get(name)?.map_or(0, |value| value.value()))
-}
-
-fn spent(numbers: &impl ReadableTable<&'static str, u64>, now: Time) -> Result<Spent, redb::Error> {
-    // A clock that goes back to the day before does not get that day's budget again.
-    if now.as_nanos() / DAY > number(numbers, "day")? {
-        return Ok(Spent::default());
-    }
-    Ok(Spent { bytes: number(numbers, "spent_bytes")?, cost: number(numbers, "spent_cost")? })
-}
-
-fn encode(head: &Head) -> Result<Vec<u8>, redb::Error> {
-    serde_json::to_vec(head).map_err(|error| redb::Error::Corrupted(error.to_string()))
-}
-
-fn decode(bytes: &[u8]) -> Result<Head, redb::Error> {
-    serde_json::from_slice(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
+/// After an error of the disk the store takes nothing more; it is opened anew when it is next wanted.
+fn mind<T>(store: &mut Option<Database>, done: Result<T, redb::Error>) -> Result<T, OutboxError> {
+    done.map_err(|error| {
+        *store = None;
+        error.into()
+    })
 }

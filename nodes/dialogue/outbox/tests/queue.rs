@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use proptest::prelude::*;
 use troika_kit::{Duration, Time};
-use troika_outbox::{Limits, New, Outbox, OutboxError, Priority, Put, Queued};
+use troika_outbox::{Charge, Limits, Most, New, Outbox, OutboxError, Outcome, Priority, Put, Queued, Spent};
 
 fn at(seconds: u64) -> Time {
     // Noon of a day, so that a test of a minute stays within it.
@@ -43,6 +43,68 @@ fn what_is_urgent_goes_first_and_what_is_older_before_what_is_newer() {
         order.push(item.key);
     }
     assert_eq!(order, ["message", "another", "question", "summary"]);
+}
+
+#[test]
+fn several_are_taken_at_once_as_the_caller_chooses_and_what_does_not_fit_ends_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    for (key, priority, bytes) in [
+        ("a", Priority::Urgent, 100),
+        ("not-now", Priority::Urgent, 1),
+        ("b", Priority::Normal, 100),
+        ("large", Priority::Normal, 500),
+        ("small", Priority::Bulk, 1),
+    ] {
+        outbox.put(at(0), &new(key, priority, bytes)).expect("put");
+    }
+    let mut take = |most: Most| {
+        let charge = |bytes| Some(Charge { bytes: bytes + 20, cost: 0 });
+        let taken =
+            outbox.take_some(at(1), most, |one| if one.key == "not-now" { None } else { charge(one.bytes) });
+        let taken = taken.expect("a disk");
+        let keys: Vec<_> = taken.iter().map(|item| item.key.clone()).collect();
+        let ids: Vec<_> = taken.iter().map(|item| (item.id, Outcome::Again)).collect();
+        outbox.settle(at(1), &ids).expect("a disk");
+        (keys.join(" "), outbox.spent(at(1)).expect("a disk"))
+    };
+    let most = Most { items: 100, bytes: 300, first: 300 };
+    assert_eq!(take(most), ("a b".into(), Spent { bytes: 240, cost: 0 }), "charged as chosen");
+    assert_eq!(take(Most { items: 1, ..most }).0, "a");
+    assert_eq!(take(Most { bytes: 10, ..most }).0, "a", "the first is measured by itself");
+    assert_eq!(take(Most { first: 119, ..most }).0, "", "what is first and does not fit is not gone past");
+}
+
+#[test]
+fn what_became_of_several_is_settled_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    let mut ids = Vec::new();
+    for key in ["delivered", "failed", "again", "hopeless"] {
+        let Ok(Put::Queued(id)) = outbox.put(at(0), &new(key, Priority::Normal, 10)) else { panic!() };
+        ids.push(id);
+    }
+    let all = Most { items: 100, bytes: 1000, first: 1000 };
+    let free = |outbox: &mut Outbox, time| -> Vec<String> {
+        let taken = outbox.take_some(time, all, |_| Some(Charge::default())).expect("a disk");
+        taken.into_iter().map(|item| item.key).collect()
+    };
+    assert_eq!(free(&mut outbox, at(1)).len(), 4);
+    let outcomes = [
+        Outcome::Delivered,
+        Outcome::Failed(Some(Duration::from_secs(9))),
+        Outcome::Again,
+        Outcome::Hopeless,
+    ];
+    let outcomes: Vec<_> = ids.iter().copied().zip(outcomes).collect();
+    outbox.settle(at(1), &outcomes).expect("a disk");
+    assert_eq!(free(&mut outbox, at(2)), ["again"]);
+    assert_eq!(free(&mut outbox, at(10)), ["failed"]);
+    assert!(matches!(outbox.put(at(2), &new("delivered", Priority::Normal, 1)), Ok(Put::Delivered(_))));
+    assert!(
+        matches!(outbox.put(at(2), &new("hopeless", Priority::Normal, 1)), Ok(Put::Queued(_))),
+        "forgotten"
+    );
 }
 
 #[test]

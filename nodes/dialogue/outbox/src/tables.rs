@@ -1,0 +1,100 @@
+//! The tables of the file, and what is done with one item in them, within the caller's transaction.
+
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use troika_kit::{Duration, Time};
+
+use crate::{Limits, Spent, item::Head};
+
+/// Heads, by id.
+pub(crate) const HEADS: TableDefinition<u64, &[u8]> = TableDefinition::new("heads");
+/// Payloads, by id: apart, so that looking for what is next reads no payload.
+pub(crate) const PAYLOADS: TableDefinition<u64, &[u8]> = TableDefinition::new("payloads");
+/// What goes first: by rank, then by age.
+pub(crate) const ORDER: TableDefinition<(u8, u64), ()> = TableDefinition::new("order");
+/// Key to id, of what waits and of what was delivered.
+pub(crate) const KEYS: TableDefinition<&str, u64> = TableDefinition::new("keys");
+/// Id to key of what was delivered.
+pub(crate) const DELIVERED: TableDefinition<u64, &str> = TableDefinition::new("delivered");
+/// Next id, bytes that wait, the day and what it spent.
+pub(crate) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+
+pub(crate) const DAY: u64 = 86_400_000_000_000;
+
+/// It has arrived: out of the queue, and its key is remembered, as the last so many.
+pub(crate) fn done(write: &WriteTransaction, id: u64, remembered: u64) -> Result<bool, redb::Error> {
+    let Some(head) = remove(write, id)? else { return Ok(false) };
+    let mut delivered = write.open_table(DELIVERED)?;
+    delivered.insert(id, head.key.as_str())?;
+    while delivered.len()? > remembered {
+        let Some(oldest) = delivered.pop_first()?.map(|(_, key)| key.value().to_owned()) else { break };
+        write.open_table(KEYS)?.remove(oldest.as_str())?;
+    }
+    Ok(true)
+}
+
+/// It is tried again later.
+pub(crate) fn postpone(
+    write: &WriteTransaction,
+    now: Time,
+    id: u64,
+    retry_after: Option<Duration>,
+    limits: &Limits,
+) -> Result<bool, redb::Error> {
+    let mut heads = write.open_table(HEADS)?;
+    let Some(mut head) = heads.get(id)?.map(|head| decode(head.value())).transpose()? else {
+        return Ok(false);
+    };
+    let doubled = limits.retry_first_ms.saturating_mul(1 << head.tries.saturating_sub(1).min(30));
+    let own = Duration::from_millis(doubled.min(limits.retry_longest_ms));
+    head.not_before_ns = (now + retry_after.unwrap_or_default().max(own)).as_nanos();
+    heads.insert(id, encode(&head)?.as_slice())?;
+    Ok(true)
+}
+
+/// Takes an item out of the queue, and its key.
+pub(crate) fn forget(write: &WriteTransaction, id: u64) -> Result<Option<Head>, redb::Error> {
+    let head = remove(write, id)?;
+    if let Some(head) = &head {
+        write.open_table(KEYS)?.remove(head.key.as_str())?;
+    }
+    Ok(head)
+}
+
+/// Takes an item out of the queue, all but its key.
+pub(crate) fn remove(write: &WriteTransaction, id: u64) -> Result<Option<Head>, redb::Error> {
+    let head = write.open_table(HEADS)?.remove(id)?.map(|head| decode(head.value())).transpose()?;
+    if let Some(head) = &head {
+        write.open_table(PAYLOADS)?.remove(id)?;
+        write.open_table(ORDER)?.remove((head.priority.rank(), id))?;
+        let mut numbers = write.open_table(NUMBERS)?;
+        let waiting = number(&numbers, "bytes")?;
+        numbers.insert("bytes", waiting.saturating_sub(head.bytes))?;
+    }
+    Ok(head)
+}
+
+pub(crate) fn number(
+    numbers: &impl ReadableTable<&'static str, u64>,
+    name: &str,
+) -> Result<u64, redb::Error> {
+    Ok(numbers.get(name)?.map_or(0, |value| value.value()))
+}
+
+pub(crate) fn spent(
+    numbers: &impl ReadableTable<&'static str, u64>,
+    now: Time,
+) -> Result<Spent, redb::Error> {
+    // A clock that goes back to the day before does not get that day's budget again.
+    if now.as_nanos() / DAY > number(numbers, "day")? {
+        return Ok(Spent::default());
+    }
+    Ok(Spent { bytes: number(numbers, "spent_bytes")?, cost: number(numbers, "spent_cost")? })
+}
+
+pub(crate) fn encode(head: &Head) -> Result<Vec<u8>, redb::Error> {
+    serde_json::to_vec(head).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Head, redb::Error> {
+    serde_json::from_slice(bytes).map_err(|error| redb::Error::Corrupted(error.to_string()))
+}
