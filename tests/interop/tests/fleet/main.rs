@@ -1,0 +1,10 @@
+//! Vehicles over zenoh, with stock zenohd routers, our gateways as processes of their own, and vehicles that are not what they should be.
+//!
+//! Wants `TROIKA_ZENOHD` and `TROIKA_GATEWAY`, the two programs: `cargo xtask test interop` builds them and says where they are.
+
+mod carriage;
+mod crowd;
+mod hostile;
+mod roll;
+mod service;
+mod world;
