@@ -17,9 +17,6 @@ const SESSIONS: u32 = 20_000;
 const PENDING: u32 = 1_000;
 /// A handshake takes no longer.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// A reader that stands still holds up whoever sends to it no longer than this; questions and answers do not wait at all.
-const STUCK: Duration = Duration::from_millis(500);
-
 /// The common name of a fleet's gateways.
 pub fn gateway_name(fleet: &str) -> String {
     format!("{fleet} gateway")
@@ -65,7 +62,6 @@ pub fn router(fleet: &str, vehicles: &BTreeSet<&str>) -> Value {
             "shared_memory": {"enabled": false},
             "link": {
                 "protocols": ["tls", "quic"],
-                "tx": {"queue": {"congestion_control": {"block": {"wait_before_close": STUCK.as_micros()}}}},
                 "rx": {"max_message_size": MOST_MESSAGE},
                 "tls": {
                     "root_ca_certificate": "ca.pem", "enable_mtls": true,
@@ -99,8 +95,8 @@ fn access(fleet: &str, vehicles: &BTreeSet<&str>) -> Value {
         "liveliness_query",
         "declare_liveliness_subscriber",
     ];
-    // Whoever has a certificate may look whether there is a gateway: it tells "there is none" from "you are not on the list".
-    all.allow(": look", &from, &["liveliness_query"], &[wire::GATEWAYS]);
+    // Whoever has a certificate may look which gateways there are: it tells "there is none" from "you are not on the list".
+    all.allow(": look", &from, &["liveliness_query", "declare_liveliness_subscriber"], &[wire::GATEWAYS]);
     all.allow(": see", &to, &["liveliness_token"], &[wire::GATEWAYS]);
     all.policy(json!({"id": ": anyone"}), ": anyone", &[": look", ": see"]);
 
@@ -130,7 +126,7 @@ fn access(fleet: &str, vehicles: &BTreeSet<&str>) -> Value {
             format!("{id} lives"),
         ];
         let [asks, answered, takes_back, lives] = names.each_ref().map(String::as_str);
-        let asked = wire::question(id, "v1/**");
+        let asked = wire::question(id, "*", "v1/**");
         all.allow(asks, &from, &["query"], &[&asked]);
         all.allow(answered, &to, &["reply"], &[&asked]);
         all.allow(takes_back, &from, &["put"], &[&wire::cancel(id)]);

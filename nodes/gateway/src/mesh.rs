@@ -131,16 +131,15 @@ async fn open(shared: &Arc<Mesh>, mesh: &MeshConfig) -> Result<(Session, Livelin
         .background()
         .await
         .map_err(told)?;
-    let answers = shared.clone();
+    let (answers, here) = (shared.clone(), session.zid().to_string());
     session
-        .declare_queryable(wire::ASKED)
-        // One gateway answers the whole of a question: the nearest is asked, and no other.
+        .declare_queryable(wire::asked(&here))
         .complete(true)
         .callback(move |query| answers.asked(query))
         .background()
         .await
         .map_err(told)?;
-    let here = wire::gateway(&session.zid().to_string());
+    let here = wire::gateway(&here);
     let here = session.liveliness().declare_token(here).await.map_err(told)?;
     Ok((session, here))
 }
@@ -183,9 +182,12 @@ impl Mesh {
     fn asked(self: &Arc<Mesh>, query: Query) {
         let key = query.key_expr().as_str().to_owned();
         // The router lets nobody ask for several vehicles at once; a reply would go to whoever did.
-        let Some((Ok(vehicle), path)) =
-            wire::whose(&key).map(|(id, path)| (VehicleId::new(id), path.to_owned()))
-        else {
+        let whose = wire::whose(&key).and_then(|(id, rest)| {
+            // `at/` and ours: we hear at no other.
+            let (_, path) = rest.strip_prefix("at/")?.split_once('/')?;
+            Some((VehicleId::new(id).ok()?, path.to_owned()))
+        });
+        let Some((vehicle, path)) = whose else {
             return self.refused("key");
         };
         let attachment = query.attachment().map(|bytes| bytes.to_bytes().into_owned()).unwrap_or_default();

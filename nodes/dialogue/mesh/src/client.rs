@@ -7,12 +7,13 @@
 #![expect(clippy::disallowed_methods, reason = "the client measures what the link carries: this is the edge")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read as _,
     net::{TcpStream, ToSocketAddrs as _},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
@@ -36,6 +37,7 @@ use zenoh::{
     liveliness::LivelinessToken,
     qos::CongestionControl,
     query::{ConsolidationMode, Reply},
+    sample::SampleKind,
 };
 
 use crate::{
@@ -45,8 +47,12 @@ use crate::{
 
 /// How often it is looked whether a lost router is back.
 const LOOK: Duration = Duration::from_millis(20);
-/// Whether a gateway is there is known by the router itself.
-const GATEWAY: Duration = Duration::from_secs(2);
+/// Which gateways are there is known by the router itself.
+const LOOKS: Duration = Duration::from_secs(2);
+/// The router tells so soon that a gateway has gone: one that says nothing and is there still was not let be asked.
+const GOES: Duration = Duration::from_millis(500);
+/// Gateways that are asked the same question, when one after another goes before its first word.
+const ATTEMPTS: u64 = 3;
 /// Bytes of a refusal that are read for its reason.
 const MOST_REFUSAL: usize = 4096;
 /// Where questions go.
@@ -103,9 +109,18 @@ impl Drop for Over {
     }
 }
 
+#[derive(Clone)]
 struct Open {
     session: Session,
-    _alive: LivelinessToken,
+    /// The gateways that are there, as the router tells.
+    gateways: Gateways,
+    _alive: Arc<LivelinessToken>,
+}
+
+type Gateways = Arc<Mutex<BTreeSet<String>>>;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the threads of all answers share.
@@ -183,7 +198,7 @@ impl Upstream for MeshUpstream {
     fn start(&mut self, stream: u64, mut request: ChatRequest) {
         request.model.clone_from(&self.model);
         self.asked += 1;
-        let number = format!("{:016x}", self.asked);
+        let turn = self.asked;
         let body = request.body().to_string();
         let (sender, inbox) = channel();
         self.running = Some((stream, sender.clone()));
@@ -200,7 +215,7 @@ impl Upstream for MeshUpstream {
                 }
                 sink(stream, said);
             };
-            if let Err(fault) = link.ask(&number, &body, &sender, &inbox, &mut traffic, &mut say) {
+            if let Err(fault) = link.ask(turn, &body, &sender, &inbox, &mut traffic, &mut say) {
                 say(FromCloud::Failed(fault), &traffic);
             }
         });
@@ -222,7 +237,7 @@ impl Drop for MeshUpstream {
         if let Some((_, inbox)) = self.running.take() {
             let _ = inbox.send(Came::Stop);
         }
-        let open = self.link.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let open = locked(&self.link.open).take();
         if let Some(open) = open {
             // Closing waits for the router; nobody else does.
             let _ = thread::Builder::new()
@@ -234,20 +249,38 @@ impl Drop for MeshUpstream {
 
 impl Link {
     /// The session, opened where it is not.
-    fn session(&self) -> Result<Session, Fault> {
-        let mut held = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+    fn session(&self) -> Result<Open, Fault> {
+        let mut held = locked(&self.open);
         if let Some(open) = held.as_ref().filter(|open| !open.session.is_closed()) {
-            return Ok(open.session.clone());
+            return Ok(open.clone());
         }
         let session = match zenoh::open(self.zenoh.clone()).wait() {
             Ok(session) => session,
             Err(error) => return Err(self.why_not().unwrap_or_else(|| Fault::Connect(error.to_string()))),
         };
+        let told = |error: zenoh::Error| Fault::Connect(format!("zenoh: {error}"));
         let alive = wire::alive(&self.vehicle, &session.zid().to_string());
-        let alive = session.liveliness().declare_token(alive).wait();
-        let alive = alive.map_err(|error| Fault::Connect(format!("zenoh: {error}")))?;
-        *held = Some(Open { session: session.clone(), _alive: alive });
-        Ok(session)
+        let alive = Arc::new(session.liveliness().declare_token(alive).wait().map_err(told)?);
+        let gateways = Gateways::default();
+        let seen = gateways.clone();
+        session
+            .liveliness()
+            .declare_subscriber(wire::GATEWAYS)
+            .history(true)
+            .callback(move |sample| {
+                if let Some(id) = wire::gateway_of(sample.key_expr().as_str()) {
+                    match sample.kind() {
+                        SampleKind::Put => locked(&seen).insert(id.to_owned()),
+                        SampleKind::Delete => locked(&seen).remove(id),
+                    };
+                }
+            })
+            .background()
+            .wait()
+            .map_err(told)?;
+        let open = Open { session, gateways, _alive: alive };
+        *held = Some(open.clone());
+        Ok(open)
     }
 
     /// Waits for a router, as long as a connection may take.
@@ -268,23 +301,27 @@ impl Link {
 
     fn ask(
         &self,
-        number: &str,
+        turn: u64,
         body: &str,
         sender: &Sender<Came>,
         inbox: &Receiver<Came>,
         traffic: &mut Traffic,
         say: &mut dyn FnMut(FromCloud, &Traffic),
     ) -> Result<(), Fault> {
-        let session = self.session()?;
+        let Open { session, gateways, .. } = self.session()?;
         if let Ok(Came::Stop) = inbox.try_recv() {
             return Err(Fault::Cancelled);
         }
-        for again in [false, true] {
+        let mut tried = BTreeSet::new();
+        for attempt in 0..ATTEMPTS {
             self.connected(&session, inbox)?;
+            let Some(gateway) = choose(&session, &gateways, &tried, turn + attempt) else {
+                return Err(Fault::Connect("no gateway is at the fleet's routers".into()));
+            };
             let asked = Asked {
                 version: VERSION,
-                // A gateway that has seen this question once does not take it for another.
-                request: if again { format!("{number}a") } else { number.to_owned() },
+                // To a gateway that has seen it before it is another one.
+                request: format!("{turn:014x}{attempt:02x}"),
                 session: session.zid().to_string(),
                 method: "POST".into(),
                 content_type: Some("application/json".into()),
@@ -299,7 +336,7 @@ impl Link {
                 let _ = replies.send(Came::Reply(reply));
             };
             let get = session
-                .get(wire::question(&self.vehicle, PATH))
+                .get(wire::question(&self.vehicle, &gateway, PATH))
                 .payload(body)
                 .attachment(asked.to_bytes())
                 .consolidation(ConsolidationMode::None)
@@ -308,36 +345,32 @@ impl Link {
                 .cancellation_token(token.clone())
                 .callback(hear);
             get.wait().map_err(|error| Fault::Connect(format!("zenoh: {error}")))?;
-            let (ended, begun) = {
-                let mut reading = Reading::default();
-                (self.read(inbox, &mut reading, traffic, say), reading.parts.begun())
-            };
-            match ended {
-                // What a gateway still does is of no use to anybody.
-                Err(fault) if !matches!(fault, Fault::Truncated | Fault::Reset(_)) || begun => {
-                    self.take_back(&session, &asked);
-                    drop(token.cancel().wait());
-                    return Err(if matches!(fault, Fault::Truncated) && !linked(&session) {
-                        Fault::Reset("the router went".into())
-                    } else {
-                        fault
-                    });
-                }
+            let mut reading = Reading::default();
+            let fault = match self.read(inbox, &mut reading, traffic, say) {
                 Ok(()) => return Ok(()),
-                Err(_) => {}
+                Err(fault) => fault,
+            };
+            let silent = fault == Fault::Truncated && !reading.parts.begun();
+            if !silent {
+                // What a gateway still does is of no use to anybody.
+                self.take_back(&session, &asked);
+                drop(token.cancel().wait());
+                let gone = fault == Fault::Truncated && !linked(&session);
+                return Err(if gone { Fault::Reset("the router went".into()) } else { fault });
             }
-            // Over without a word: the router has gone, the gateway has, there is none, or we may not ask.
-            if !linked(&session) {
-                continue;
+            // Over without a word: the router has gone, or the gateway has, or the router does not let us.
+            let until = Instant::now() + GOES;
+            while linked(&session) && locked(&gateways).contains(&gateway) {
+                if Instant::now() >= until {
+                    return Err(Fault::Unauthorized(403));
+                }
+                if let Ok(Came::Stop) = inbox.recv_timeout(LOOK) {
+                    return Err(Fault::Cancelled);
+                }
             }
-            if !gateway_there(&session) {
-                return Err(Fault::Connect("no gateway is at the fleet's routers".into()));
-            }
-            if again {
-                return Err(Fault::Unauthorized(403));
-            }
+            tried.insert(gateway);
         }
-        Err(Fault::Reset("the router went".into()))
+        Err(Fault::Reset("the router went, and the one after it".into()))
     }
 
     fn take_back(&self, session: &Session, asked: &Asked) {
@@ -442,12 +475,29 @@ fn linked(session: &Session) -> bool {
     session.info().routers_zid().wait().next().is_some()
 }
 
-/// Whether a gateway is, as the router knows it.
-fn gateway_there(session: &Session) -> bool {
-    let looked = session.liveliness().get(wire::GATEWAYS).timeout(GATEWAY).wait();
-    looked.is_ok_and(|found| {
-        found.recv_timeout(GATEWAY).is_ok_and(|reply| reply.is_some_and(|one| one.result().is_ok()))
-    })
+/// A gateway to ask: each in turn, beginning anywhere, so that all vehicles together ask all of them alike. None: none is there.
+fn choose(session: &Session, gateways: &Gateways, tried: &BTreeSet<String>, turn: u64) -> Option<String> {
+    let mut known: Vec<String> = locked(gateways).iter().cloned().collect();
+    if known.is_empty() {
+        // What the router tells by itself may still be on its way. Its answer comes behind that, and names only what it has not named before.
+        let looked = session.liveliness().get(wire::GATEWAYS).timeout(LOOKS).wait().ok()?;
+        let found: Vec<_> = std::iter::from_fn(|| looked.recv().ok()?.into_result().ok()).collect();
+        known = locked(gateways).iter().cloned().collect();
+        known.extend(
+            found.iter().filter_map(|one| wire::gateway_of(one.key_expr().as_str()).map(str::to_owned)),
+        );
+        known.dedup();
+    }
+    let begin = session.zid().to_le_bytes()[0];
+    pick(&known, tried, turn + u64::from(begin)).cloned()
+}
+
+/// The one whose turn it is, of those that were not tried; of all where all were. Pure.
+fn pick<'a>(known: &'a [String], tried: &BTreeSet<String>, turn: u64) -> Option<&'a String> {
+    let fresh: Vec<&String> = known.iter().filter(|one| !tried.contains(*one)).collect();
+    let all: Vec<&String> = if fresh.is_empty() { known.iter().collect() } else { fresh };
+    let at = usize::try_from(turn).unwrap_or_default().checked_rem(all.len())?;
+    all.get(at).copied()
 }
 
 /// What has come of an answer. Pure.
@@ -505,7 +555,7 @@ fn vehicle(path: &Path) -> Result<String, MeshError> {
     let (_, certificate) = X509Certificate::from_der(&der).map_err(|error| wrong(error.to_string()))?;
     let mut names = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
     match (names.next(), names.next()) {
-        (Some(id), None) if wire::whose(&wire::question(id, PATH)) == Some((id, PATH)) => Ok(id.to_owned()),
+        (Some(id), None) if wire::whose(&wire::cancel(id)) == Some((id, "cancel")) => Ok(id.to_owned()),
         _ => Err(wrong(
             "its common name is no vehicle's id: is it one of `troika-gateway fleet enrol`?".into(),
         )),
@@ -542,4 +592,74 @@ fn tls(credentials: &Credentials) -> Result<ClientConfig, MeshError> {
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
         .map_err(|error| wrong("private_key_file", &credentials.key, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Part;
+
+    fn part(part: u32, then: Then, head: Option<Head>) -> Vec<u8> {
+        Part { version: VERSION, part, then, head }.to_bytes()
+    }
+
+    fn head(status: u16, kind: &str, wait: Option<&str>) -> Option<Head> {
+        Some(Head { status, content_type: Some(kind.into()), retry_after: wait.map(str::to_owned) })
+    }
+
+    #[test]
+    fn a_stream_is_read_from_parts_wherever_they_are_cut() {
+        let mut reading = Reading::default();
+        let text = "data: {\"choices\":[{\"delta\":{\"content\":\"Turn\"}}]}\n\ndata: [DONE]\n\n";
+        let (first, second) = text.as_bytes().split_at(20);
+        let said = reading.part(&part(0, Then::More, head(200, "text/event-stream", None)), first);
+        assert_eq!(said, Ok(Vec::new()));
+        let said = reading.part(&part(1, Then::End, None), second);
+        assert_eq!(said, Ok(vec![FromCloud::Text("Turn".into()), FromCloud::Done]));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_ends_early_or_misses_a_part_is_told_so() {
+        let begin = || {
+            let mut reading = Reading::default();
+            reading.part(&part(0, Then::More, head(200, "text/event-stream", None)), b"").expect("a head");
+            reading
+        };
+        assert_eq!(begin().part(&part(1, Then::Broken, None), b""), Err(Fault::Truncated));
+        assert_eq!(
+            begin().part(&part(1, Then::End, None), b""),
+            Ok(vec![FromCloud::Failed(Fault::Truncated)])
+        );
+        assert!(matches!(begin().part(&part(2, Then::More, None), b""), Err(Fault::Reset(_))));
+        assert!(matches!(begin().part(b"{}", b""), Err(Fault::Malformed(_))));
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_when_to_come_again() {
+        let mut reading = Reading::default();
+        let refused = reading.part(&part(0, Then::End, head(429, "application/json", Some("7"))), b"{}");
+        assert_eq!(refused, Err(Fault::RateLimited { retry_after: Some(Duration::from_secs(7)) }));
+        let mut reading = Reading::default();
+        assert_eq!(
+            reading.part(&part(0, Then::More, head(404, "application/json", None)), b"no "),
+            Ok(Vec::new())
+        );
+        let refused = reading.part(&part(1, Then::End, None), b"such model");
+        assert_eq!(refused, Err(Fault::Refused { status: 404, said: "no such model".into() }));
+        let mut reading = Reading::default();
+        let page = reading.part(&part(0, Then::End, head(200, "text/html", None)), b"<html>");
+        assert!(matches!(page, Err(Fault::Malformed(_))));
+    }
+
+    #[test]
+    fn gateways_are_asked_in_turn_and_one_that_was_silent_last() {
+        let known = ["a".to_owned(), "b".to_owned()];
+        let none = BTreeSet::new();
+        let asked: Vec<_> = (0..4).filter_map(|turn| pick(&known, &none, turn)).collect();
+        assert_eq!(asked, ["a", "b", "a", "b"]);
+        let silent = BTreeSet::from(["a".to_owned()]);
+        assert_eq!(pick(&known, &silent, 0).map(String::as_str), Some("b"));
+        assert_eq!(pick(&known[..1], &silent, 0).map(String::as_str), Some("a"), "it may be back");
+        assert_eq!(pick(&[], &none, 0), None);
+    }
 }

@@ -1,7 +1,8 @@
 //! HTTP's semantics over zenoh's queries, version 1. Pure.
 //!
-//! A vehicle asks `get` on `troika/fleet/ID/v1/…`: the key's end is the path, the payload the body, the attachment an [`Asked`]. A gateway sends
-//! the answer back as replies on that key, one for each piece of the body, as it comes; the attachment of each is a [`Part`] with its number, so
+//! A vehicle asks `get` on `troika/fleet/ID/at/GATEWAY/v1/…`: the key's end is the path, the payload the body, the attachment an [`Asked`]. The
+//! vehicle chooses the gateway, among those whose tokens ([`GATEWAYS`]) it sees: zenoh by itself would bring a question to the nearest gateway of
+//! each region, a router's own clients being one and the other routers another, and two would answer. The gateway sends the answer back as replies on that key, one for each piece of the body, as it comes; the attachment of each is a [`Part`] with its number, so
 //! that a lost, doubled or foreign one is noticed. The first has the head, the last says that it is the last. Who asks is what the key says,
 //! which the router has bound to the certificate; nothing in the attachment can say otherwise.
 //!
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 /// What is below it belongs to one vehicle: `troika/fleet/ID/…`.
 pub const FLEET: &str = "troika/fleet";
-/// Where gateways answer.
-pub const ASKED: &str = "troika/fleet/*/v1/**";
+/// Where gateways answer, each at its own.
+pub const ASKED: &str = "troika/fleet/*/at/*/v1/**";
 /// Where vehicles take a question back.
 pub const CANCELLED: &str = "troika/fleet/*/cancel";
 /// Where vehicles' sessions say that they live.
@@ -27,9 +28,19 @@ pub const MOST_ATTACHMENT: usize = 2048;
 /// Bytes of a request's number and of a session's: 32 hexadecimal digits.
 const NUMBER: std::ops::RangeInclusive<usize> = 8..=32;
 
-/// The key of a question; `path` begins with `v1/`.
-pub fn question(vehicle: &str, path: &str) -> String {
-    format!("{FLEET}/{vehicle}/{path}")
+/// The key of a question to a gateway; `path` begins with `v1/`.
+pub fn question(vehicle: &str, gateway: &str, path: &str) -> String {
+    format!("{FLEET}/{vehicle}/at/{gateway}/{path}")
+}
+
+/// Where this gateway answers.
+pub fn asked(gateway: &str) -> String {
+    question("*", gateway, "v1/**")
+}
+
+/// The gateway that a token is of.
+pub fn gateway_of(token: &str) -> Option<&str> {
+    token.strip_prefix("troika/gateway/").filter(|id| is_number(id))
 }
 
 /// Where this vehicle takes questions back.
@@ -285,7 +296,12 @@ mod tests {
     #[test]
     fn a_key_says_whose_it_is_and_a_wildcard_is_nobodys() {
         assert_eq!(whose("troika/fleet/anna/v1/models"), Some(("anna", "v1/models")));
-        assert_eq!(whose(&question("anna", "v1/chat/completions")), Some(("anna", "v1/chat/completions")));
+        assert_eq!(
+            whose(&question("anna", "00c0ffee", "v1/models")),
+            Some(("anna", "at/00c0ffee/v1/models"))
+        );
+        assert_eq!(gateway_of(&gateway("00c0ffee")), Some("00c0ffee"));
+        assert_eq!(gateway_of("troika/gateway/*"), None);
         for other in [
             "troika/fleet/anna",
             "troika/fleet//v1",

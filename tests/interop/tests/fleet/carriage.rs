@@ -7,7 +7,7 @@ use zenoh::Wait as _;
 
 use crate::{
     service::{Does, Saw, Service},
-    world::{QUESTION, Vehicle, World, asked, get, until},
+    world::{QUESTION, Vehicle, World, asked, at, get, until},
 };
 
 #[test]
@@ -68,7 +68,8 @@ fn a_question_that_is_taken_back_closes_the_services_socket_and_so_does_a_vehicl
     let _alive = session.liveliness().declare_token(key).wait().expect("a token");
     service.does(Does::Holds);
     let question = asked(&session, "00000001", "POST").to_bytes();
-    let replies = session.get("troika/fleet/anna/v1/chat/completions").payload(QUESTION).attachment(question);
+    let replies =
+        session.get(at(&session, "anna", "v1/chat/completions")).payload(QUESTION).attachment(question);
     let replies = replies.wait().expect("asked");
     replies.recv_timeout(crate::world::NET).expect("the first words").expect("a reply");
     assert!(matches!(service.sees(), Saw::Question(_)));
@@ -89,7 +90,7 @@ fn every_endpoint_is_there_and_what_is_wrong_is_refused_as_over_https() {
     let mut ask = |path: &str, method: &str, body: &str| {
         number += 1;
         let question = asked(&session, &format!("{number:x}"), method);
-        get(&session, &format!("troika/fleet/anna/{path}"), &question.to_bytes(), body).expect("an answer")
+        get(&session, &at(&session, "anna", path), &question.to_bytes(), body).expect("an answer")
     };
     let (status, models) = ask("v1/models", "GET", "");
     assert!(status == 200 && models.contains("\"m\""), "{status} {models}");
@@ -113,7 +114,7 @@ fn every_endpoint_is_there_and_what_is_wrong_is_refused_as_over_https() {
     assert_eq!(ask("v1/chat/completions", "POST", &large).0, 413);
     assert!(gateway.page("/inbox").expect("a page").contains("anna"), "delivered under the name in the key");
 
-    let key = "troika/fleet/anna/v1/models";
+    let key = &at(&session, "anna", "v1/models");
     let (status, why) = get(&session, key, b"nonsense", "").expect("an answer");
     assert!(status == 400 && why.contains("version 1"), "{status} {why}");
     let mut other = asked(&session, "20000000", "GET");

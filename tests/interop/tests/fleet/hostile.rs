@@ -7,16 +7,20 @@ use troika_dialogue_mesh::{
     config::{self, Credentials},
     wire,
 };
-use zenoh::{Session, Wait as _, handlers::FifoChannelHandler, query::Query, sample::Sample};
+use zenoh::{
+    Session, Wait as _,
+    handlers::FifoChannelHandler,
+    query::Query,
+    sample::{Locality, Sample},
+};
 
 use crate::{
     service::{Does, Saw, Service},
-    world::{NET, QUESTION, Vehicle, World, asked, get, now},
+    world::{NET, QUESTION, Vehicle, World, asked, at, get, now},
 };
 
 /// Everything that a session may try to hear.
-const WIDE: [&str; 5] =
-    ["troika/fleet/bruno/**", "troika/fleet/*/v1/**", "troika/fleet/**", "troika/**", "**"];
+const WIDE: [&str; 5] = ["troika/fleet/bruno/**", wire::ASKED, "troika/fleet/**", "troika/**", "**"];
 
 /// What a hostile session listens at, asks for and answers, whatever it is let have.
 struct Ears {
@@ -55,7 +59,7 @@ impl Ears {
 /// Anna's own round trip: what she sent before has been at the router.
 fn passed(session: &Session, number: u32) {
     let question = asked(session, &format!("{number:08x}"), "GET").to_bytes();
-    assert_eq!(get(session, "troika/fleet/anna/v1/models", &question, "").map(|one| one.0), Some(200));
+    assert_eq!(get(session, &at(session, "anna", "v1/models"), &question, "").map(|one| one.0), Some(200));
 }
 
 fn opened(folder: &Path, port: u16, certificate: bool) -> zenoh::Result<Session> {
@@ -105,13 +109,27 @@ fn anna_neither_hears_nor_answers_nor_ends_what_is_brunos() {
     let router = world.router(&[]);
     let gateway = world.gateway("g", &[router.port], &service);
     // In every role that a session can take: whoever it says it is, the certificate is anna's.
-    for (at, mode) in [(1, "client"), (2, "peer"), (3, "router")] {
+    for (role, mode) in [(1, "client"), (2, "peer"), (3, "router")] {
         let mode = format!("\"{mode}\"");
-        let hostile = world
-            .session(&anna, router.port, &[("mode", &mode), ("connect/timeout_ms", "10000")])
-            .expect("let in");
-        let ears = Ears::open(&hostile);
-        passed(&hostile, at * 0x100_0000);
+        let enter = || {
+            world
+                .session(
+                    &anna,
+                    router.port,
+                    &[("mode", &mode), ("connect/timeout_ms", "10000"), ("listen/endpoints", "[]")],
+                )
+                .expect("let in")
+        };
+        // One hears, the other speaks: what a session says it hears itself, without any router.
+        let (hearing, hostile) = (enter(), enter());
+        // One that says it is a router is told no route, since it may know none: it cannot even ask as anna may.
+        let honest_client = world.session(&anna, router.port, &[]).expect("let in");
+        let passed = |session: &Session, number| {
+            passed(if mode.contains("router") { &honest_client } else { session }, number);
+        };
+        let ears = Ears::open(&hearing);
+        passed(&hearing, role * 0x100_0000 + 8);
+        passed(&hostile, role * 0x100_0000);
 
         let mut honest = Vehicle::new(&bruno, "tls", router.port);
         assert_eq!(
@@ -131,7 +149,7 @@ fn anna_neither_hears_nor_answers_nor_ends_what_is_brunos() {
             .expect("a token");
         let question = asked(&session, "0000beef", "POST");
         let replies = session
-            .get("troika/fleet/bruno/v1/chat/completions")
+            .get(at(&session, "bruno", "v1/chat/completions"))
             .payload(QUESTION)
             .attachment(question.to_bytes());
         let replies = replies.wait().expect("asked");
@@ -152,29 +170,40 @@ fn anna_neither_hears_nor_answers_nor_ends_what_is_brunos() {
             .wait()
             .expect("declared here");
         posed.undeclare().wait().expect("undeclared here");
-        passed(&hostile, at * 0x100_0000 + 1);
+        passed(&hostile, role * 0x100_0000 + 1);
 
         // Anna asks in his name, and in everybody's.
-        for key in
-            ["troika/fleet/bruno/v1/models", "troika/fleet/*/v1/models", "troika/fleet/**", "troika/**", "**"]
-        {
-            let question = asked(&hostile, &format!("{:08x}", at * 0x100_0000 + 2), "GET").to_bytes();
+        for key in [
+            at(&hostile, "bruno", "v1/models").as_str(),
+            &at(&hostile, "*", "v1/models"),
+            "troika/fleet/*/at/*/v1/models",
+            "troika/fleet/**",
+            "troika/**",
+            "**",
+        ] {
+            let question = asked(&hostile, &format!("{:08x}", role * 0x100_0000 + 2), "GET").to_bytes();
             assert_eq!(get(&hostile, key, &question, ""), None, "{mode} {key}");
         }
         // Who is there, of vehicles: nobody that anna may know. Gateways are for all to see.
         for (key, some) in [(wire::ALIVE, false), ("troika/**", false), ("**", false), (wire::GATEWAYS, true)]
         {
             let found = hostile.liveliness().get(key).timeout(NET).wait().expect("asked");
-            assert_eq!(found.recv().is_ok(), some, "{mode} {key}");
+            let found: Vec<String> = std::iter::from_fn(|| found.recv().ok()?.into_result().ok())
+                .map(|one| one.key_expr().to_string())
+                .collect();
+            assert!(found.iter().all(|one| one.starts_with("troika/gateway/")), "{mode} {key}: {found:?}");
+            assert!(!some || found.len() == 1, "{mode} {key}: {found:?}");
         }
         // Bruno's is under way still, and ends by his own word.
         assert!(service.seen().is_empty(), "{mode}: it was not ended");
         session.put("troika/fleet/bruno/cancel", taken.to_bytes()).wait().expect("sent");
         assert_eq!(service.sees(), Saw::Closed);
-        passed(&hostile, at * 0x100_0000 + 3);
+        passed(&hostile, role * 0x100_0000 + 3);
+        passed(&hearing, role * 0x100_0000 + 9);
         let caught = ears.caught();
         assert!(caught.iter().all(|key| key.starts_with("troika/gateway/")), "{mode}: {caught:?}");
         drop(ears);
+        hearing.close().wait().expect("closed");
         hostile.close().wait().expect("closed");
     }
     gateway.counts("gateway_mesh_left_total{why=\"cancelled\"} 3");
@@ -188,8 +217,11 @@ fn a_vehicle_that_poses_as_the_gateway_is_asked_nothing() {
     // No gateway is there: whoever answers first would be believed.
     let hostile = world.session(&anna, router.port, &[]).expect("let in");
     let posed = hostile.declare_queryable(wire::ASKED).complete(true).wait().expect("declared here");
-    let own =
-        hostile.declare_queryable("troika/fleet/anna/v1/**").complete(true).wait().expect("declared here");
+    let own = hostile
+        .declare_queryable("troika/fleet/anna/at/*/v1/**")
+        .complete(true)
+        .wait()
+        .expect("declared here");
     let _token =
         hostile.liveliness().declare_token("troika/gateway/0123456789abcdef").wait().expect("declared here");
     let fault = Vehicle::new(&bruno, "tls", router.port).ask("SECRET?").expect_err("nobody");
@@ -225,7 +257,8 @@ fn the_routers_own_space_is_closed_to_vehicles_and_gateways() {
             format!("@/{zid}/router/**"),
             "@/*/router/config/**".into(),
         ] {
-            let replies = session.get(&key).timeout(NET).wait().expect("asked");
+            let replies =
+                session.get(&key).allowed_destination(Locality::Remote).timeout(NET).wait().expect("asked");
             assert!(replies.recv().is_err(), "{key}");
             session
                 .put(&format!("@/{zid}/router/config/access_control/enabled"), "false")
@@ -233,12 +266,10 @@ fn the_routers_own_space_is_closed_to_vehicles_and_gateways() {
                 .expect("sent");
         }
     }
-    // It would have opened all.
-    let session = world.session(&world.enrol("bruno"), router.port, &[]);
-    drop(session);
+    // That would have opened all to everybody.
     let hostile =
         world.session(&world.dir.path().join("fleet/vehicles/anna"), router.port, &[]).expect("let in");
     let question = asked(&hostile, "00000001", "GET").to_bytes();
-    assert_eq!(get(&hostile, "troika/fleet/bruno/v1/models", &question, ""), None);
-    assert_eq!(get(&hostile, "troika/fleet/anna/v1/models", &question, "").map(|one| one.0), Some(200));
+    assert_eq!(get(&hostile, &at(&hostile, "bruno", "v1/models"), &question, ""), None);
+    assert_eq!(get(&hostile, &at(&hostile, "anna", "v1/models"), &question, "").map(|one| one.0), Some(200));
 }

@@ -17,8 +17,6 @@ use crate::world::NET;
 pub(crate) enum Does {
     /// Two words, and the end.
     Answers,
-    /// Its name and the end: who asked which service.
-    Word(&'static str),
     /// A word; the other, and the end, when the test says so.
     Waits(Receiver<()>),
     /// A word, and nothing more until the other side has closed.
@@ -107,7 +105,6 @@ fn serve(stream: TcpStream, script: &Mutex<VecDeque<Does>>, tell: &Sender<Saw>) 
         .ok()?;
         match does {
             Does::Answers => says(&mut out, &["Turn", " left."])?,
-            Does::Word(word) => says(&mut out, &[word])?,
             Does::Waits(until) => {
                 says(&mut out, &["Turn"])?;
                 until.recv().ok()?;

@@ -26,7 +26,7 @@ use troika_dialogue_mesh::{
 };
 use troika_gateway::fleet::Fleet;
 use troika_interop::free_port;
-use zenoh::{Session, Wait as _, query::ConsolidationMode};
+use zenoh::{Session, Wait as _, query::ConsolidationMode, sample::Locality};
 
 use crate::service::Service;
 
@@ -181,7 +181,7 @@ impl World {
         let routers: Vec<String> = routers.iter().map(|port| format!("tls/localhost:{port}")).collect();
         let text = format!(
             "listen = \"127.0.0.1:0\"\ntls = \"fleet/gateway\"\nstore = \"store.redb\"\naudit = \"{name}.jsonl\"\n\
-             [admin]\nlisten = \"127.0.0.1:{admin}\"\n[mesh]\nrouters = {routers:?}\n[quota]\nrequests_a_minute = 100000\n\
+             [admin]\nlisten = \"127.0.0.1:{admin}\"\n[mesh]\nrouters = {routers:?}\n[quota]\nrequests_a_minute = 100000\n[times]\nstall_ms = 100000\n\
              [[upstreams]]\nname = \"{name}\"\nurl = \"{}\"\nplain_http = true\nmodels = [\"m\"]\nconcurrent = 200\n",
             service.url
         );
@@ -282,6 +282,16 @@ impl Vehicle {
         }
     }
 
+    /// After the first word: true when the second and the end followed at once, false when the service holds the answer.
+    pub(crate) fn goes_on(&self) -> bool {
+        assert_eq!(self.hears(), FromCloud::Text("Turn".into()));
+        match self.said.recv_timeout(Duration::from_secs(2)) {
+            Ok((_, FromCloud::Text(_))) => self.rest().is_ok(),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => false,
+        }
+    }
+
     /// A question and its whole answer.
     pub(crate) fn ask(&mut self, text: &str) -> Result<String, Fault> {
         self.begin(text);
@@ -301,6 +311,15 @@ pub(crate) fn asked(session: &Session, request: &str, method: &str) -> Asked {
     }
 }
 
+/// The key of a question by hand, to the first gateway that there is; to none that there is where there is none.
+pub(crate) fn at(session: &Session, vehicle: &str, path: &str) -> String {
+    let found = session.liveliness().get(wire::GATEWAYS).timeout(NET).wait().expect("asked");
+    let token = found.recv().ok().and_then(|reply| reply.into_result().ok());
+    let gateway =
+        token.as_ref().and_then(|one| wire::gateway_of(one.key_expr().as_str())).unwrap_or("00000000");
+    wire::question(vehicle, gateway, path)
+}
+
 /// An answer by hand: its status and its whole body; none where nobody answers.
 pub(crate) fn get(session: &Session, key: &str, asked: &[u8], body: &str) -> Option<(u16, String)> {
     let replies = session
@@ -308,6 +327,8 @@ pub(crate) fn get(session: &Session, key: &str, asked: &[u8], body: &str) -> Opt
         .payload(body)
         .attachment(asked)
         .consolidation(ConsolidationMode::None)
+        // What a session answers itself crosses no router.
+        .allowed_destination(Locality::Remote)
         .timeout(NET)
         .wait()
         .expect("asked");
