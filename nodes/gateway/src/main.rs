@@ -10,6 +10,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
+use troika_dialogue_mesh::config::on_one_thread;
 use troika_gateway::{
     clock,
     config::Config,
@@ -155,6 +156,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Serve { config, check } => {
             let config = Config::read(&config)?;
+            if config.mesh.is_some() {
+                on_one_thread()?;
+            }
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(server(config, check))
         }

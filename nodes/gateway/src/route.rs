@@ -18,7 +18,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use troika_dialogue_mesh::config::{Scheme, locator};
+use troika_dialogue_mesh::config::{ONE_THREAD, Scheme, THREADS, locator};
 use troika_kit::{Duration, Time};
 
 use crate::{access, clock, fleet::ROUTER_FILE};
@@ -169,12 +169,20 @@ impl Route {
 
     fn start(&self) -> Result<Child, RouteError> {
         let mut command = Command::new(&self.program);
-        command.current_dir(&self.folder).args(["--config", ROUTER_FILE]).stdin(Stdio::null());
+        // What it logs is no answer of ours.
+        command
+            .current_dir(&self.folder)
+            .args(["--config", ROUTER_FILE])
+            .stdin(Stdio::null())
+            .stdout(io::stderr());
         for one in &self.listen {
             command.args(["--listen", one]);
         }
         for one in &self.connect {
             command.args(["--connect", one]);
+        }
+        if std::env::var_os(THREADS).is_none() {
+            command.env(THREADS, ONE_THREAD);
         }
         if std::env::var_os("RUST_LOG").is_none() {
             // It would write down its whole list at each start.

@@ -47,8 +47,6 @@ use crate::{
 
 /// How often it is looked whether a lost router is back.
 const LOOK: Duration = Duration::from_millis(20);
-/// Which gateways are there is known by the router itself.
-const LOOKS: Duration = Duration::from_secs(2);
 /// The router tells so soon that a gateway has gone: one that says nothing and is there still was not let be asked.
 const GOES: Duration = Duration::from_millis(500);
 /// Gateways that are asked the same question, when one after another goes before its first word.
@@ -315,9 +313,7 @@ impl Link {
         let mut tried = BTreeSet::new();
         for attempt in 0..ATTEMPTS {
             self.connected(&session, inbox)?;
-            let Some(gateway) = choose(&session, &gateways, &tried, turn + attempt) else {
-                return Err(Fault::Connect("no gateway is at the fleet's routers".into()));
-            };
+            let gateway = self.choose(&session, &gateways, &tried, turn + attempt, inbox)?;
             let asked = Asked {
                 version: VERSION,
                 // To a gateway that has seen it before it is another one.
@@ -371,6 +367,32 @@ impl Link {
             tried.insert(gateway);
         }
         Err(Fault::Reset("the router went, and the one after it".into()))
+    }
+
+    /// A gateway to ask: each in turn, beginning anywhere, so that all vehicles together ask all of them alike.
+    fn choose(
+        &self,
+        session: &Session,
+        gateways: &Gateways,
+        tried: &BTreeSet<String>,
+        turn: u64,
+        inbox: &Receiver<Came>,
+    ) -> Result<String, Fault> {
+        let begin = u64::from(session.zid().to_le_bytes()[0]);
+        // A router tells which there are as soon as it has us: none by then is none.
+        let until = Instant::now() + self.connect;
+        loop {
+            let known: Vec<String> = locked(gateways).iter().cloned().collect();
+            if let Some(gateway) = pick(&known, tried, begin + turn) {
+                return Ok(gateway.clone());
+            }
+            if Instant::now() >= until {
+                return Err(Fault::Connect("no gateway is at the fleet's routers".into()));
+            }
+            if let Ok(Came::Stop) = inbox.recv_timeout(LOOK) {
+                return Err(Fault::Cancelled);
+            }
+        }
     }
 
     fn take_back(&self, session: &Session, asked: &Asked) {
@@ -473,23 +495,6 @@ impl Link {
 /// Whether a router is there now.
 fn linked(session: &Session) -> bool {
     session.info().routers_zid().wait().next().is_some()
-}
-
-/// A gateway to ask: each in turn, beginning anywhere, so that all vehicles together ask all of them alike. None: none is there.
-fn choose(session: &Session, gateways: &Gateways, tried: &BTreeSet<String>, turn: u64) -> Option<String> {
-    let mut known: Vec<String> = locked(gateways).iter().cloned().collect();
-    if known.is_empty() {
-        // What the router tells by itself may still be on its way. Its answer comes behind that, and names only what it has not named before.
-        let looked = session.liveliness().get(wire::GATEWAYS).timeout(LOOKS).wait().ok()?;
-        let found: Vec<_> = std::iter::from_fn(|| looked.recv().ok()?.into_result().ok()).collect();
-        known = locked(gateways).iter().cloned().collect();
-        known.extend(
-            found.iter().filter_map(|one| wire::gateway_of(one.key_expr().as_str()).map(str::to_owned)),
-        );
-        known.dedup();
-    }
-    let begin = session.zid().to_le_bytes()[0];
-    pick(&known, tried, turn + u64::from(begin)).cloned()
 }
 
 /// The one whose turn it is, of those that were not tried; of all where all were. Pure.

@@ -1,6 +1,13 @@
 //! How a session with the fleet's routers is opened: as a client, over TLS or QUIC, with a certificate of the fleet's.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    ffi::OsStr,
+    io,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use troika_kit::Duration;
 use zenoh::Config;
@@ -10,6 +17,39 @@ const AGAIN: Duration = Duration::from_millis(200);
 const AGAIN_MOST: Duration = Duration::from_secs(4);
 /// Bytes of a message, put together: the largest answer (2 MiB) in one piece, and its envelope.
 pub const MOST_MESSAGE: usize = 3 << 20;
+
+/// What zenoh reads its threads from.
+pub const THREADS: &str = "ZENOH_RUNTIME";
+/// One thread for whatever touches a link.
+///
+/// zenoh's TLS link lets one task read and another write on the same TLS connection at the same time, from two threads, which neither Rust nor
+/// rustls allows (eclipse-zenoh/zenoh issue 2557, open as of 1.10.2): links break at random ("handshake not complete", one in some hundred where
+/// 100 sessions open at once on two cores), and it may do worse. On one thread it cannot happen. QUIC has a stream for each way and needs none of this.
+pub const ONE_THREAD: &str =
+    "(rx: (handover: tx), net: (handover: tx), acc: (handover: tx), tx: (worker_threads: 1))";
+
+/// Has zenoh run on one thread in this process, where nobody has said otherwise: it reads that from the environment at its first use, so the
+/// program puts itself there and begins anew, under the same process id. To be called first of all.
+///
+/// # Errors
+/// When it cannot begin anew.
+pub fn on_one_thread() -> io::Result<()> {
+    if env::var_os(THREADS).is_some() {
+        return Ok(());
+    }
+    // `exec` comes back only where it fails.
+    Err(anew(env::current_exe()?.as_os_str()).exec())
+}
+
+fn anew(program: &OsStr) -> Command {
+    let mut arguments = env::args_os();
+    let mut command = Command::new(program);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    command.args(arguments).env(THREADS, ONE_THREAD);
+    command
+}
 
 /// What carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -118,7 +118,7 @@ fn links_that_come_and_go_leave_no_dead_route_and_no_memory_behind() {
     let (anna, bruno) = (world.enrol("anna"), world.enrol("bruno"));
     let router = world.router(&[]);
     let gateway = world.gateway("g", &[router.port], &service);
-    let flaps = std::env::var("TROIKA_FLAPS").ok().and_then(|count| count.parse().ok()).unwrap_or(1000);
+    let flaps: u64 = std::env::var("TROIKA_FLAPS").ok().and_then(|count| count.parse().ok()).unwrap_or(1000);
     let id = router.process.id();
     let zenohd =
         std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("Linux").trim().to_owned();
@@ -155,7 +155,7 @@ fn links_that_come_and_go_leave_no_dead_route_and_no_memory_behind() {
     );
     assert_eq!(dead, 0);
     // Half of the flaps again: what each leaves behind would show.
-    let grown = |half: u64, end: u64| end.saturating_sub(half) * 1024 / (flaps / 2 + 1) as u64;
+    let grown = |half: u64, end: u64| end.saturating_sub(half) * 1024 / (flaps / 2 + 1);
     assert!(grown(half.0, end.0) < 2048 && grown(half.1, end.1) < 2048, "less than 2 KiB a link");
     gateway.counts("gateway_mesh_running 0");
 }

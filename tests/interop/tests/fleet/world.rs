@@ -63,7 +63,8 @@ pub(crate) struct Process {
 
 impl Process {
     fn start(command: &mut Command) -> Process {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("runs");
+        // They see to it themselves.
+        let mut child = command.env_remove(config::THREADS).stdout(Stdio::piped()).spawn().expect("runs");
         let out = BufReader::new(child.stdout.take().expect("piped"));
         let (tell, lines) = channel();
         thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| drop(tell.send(line))));
@@ -134,6 +135,13 @@ pub(crate) struct Gateway {
 impl World {
     /// With an authority, and the folder for routers.
     pub(crate) fn new() -> World {
+        // Sessions of this process over TLS: see `ONE_THREAD`.
+        assert!(
+            env::var_os(config::THREADS).is_some(),
+            "{} is to be {:?}",
+            config::THREADS,
+            config::ONE_THREAD
+        );
         let dir = tempfile::tempdir().expect("a folder");
         let fleet = Fleet::init(&dir.path().join("fleet"), "test", 30, &[], now()).expect("a fleet");
         fleet.router(&[], 30, now()).expect("a router's folder");
