@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use crate::{
     environments,
     packages::{self, succeed},
-    steps::{cargo, pull, root, say, set_up, target},
+    steps::{built, cargo, pull, root, say, set_up, target},
 };
 
 /// A suite of tests.
@@ -169,7 +169,33 @@ fn interop() -> anyhow::Result<()> {
     let tests = EXCHANGES.iter().flat_map(|name| ["--test", *name]);
     let mut command = cargo(&["test", "--locked", "--workspace"]);
     command.args(tests).args(["--", "--nocapture", "--test-threads=1"]);
-    succeed(command.envs(peers.variables()))
+    succeed(command.envs(peers.variables()))?;
+    say("interop: vehicles over zenoh, with stock routers");
+    let mut build = cargo(&["build", "--locked", "--features", "troika-interop/zenohd"]);
+    // All members, since a choice of them would choose other features of zenoh and compile it again; zenohd is none of them.
+    build.args(members()?.iter().chain(&["zenohd".to_owned()]).flat_map(|member| ["--package", member]));
+    succeed(build.args(["--bin", "zenohd", "--bin", "troika-gateway"]))?;
+    let mut fleet = cargo(&["test", "--locked", "--workspace", "--features", "troika-interop/zenohd"]);
+    fleet.args(["--test", "fleet", "--", "--nocapture", "--test-threads=1"]);
+    for (variable, program) in [("TROIKA_ZENOHD", "zenohd"), ("TROIKA_GATEWAY", "troika-gateway")] {
+        fleet.env(variable, absolute(built(program))?);
+    }
+    // The sessions of the test's own process; see nodes/dialogue/mesh/src/config.rs.
+    succeed(fleet.env("ZENOH_RUNTIME", ONE_THREAD))
+}
+
+/// As in nodes/dialogue/mesh/src/config.rs.
+const ONE_THREAD: &str =
+    "(rx: (handover: tx), net: (handover: tx), acc: (handover: tx), tx: (worker_threads: 1))";
+
+/// The names of the workspace's packages.
+fn members() -> anyhow::Result<Vec<String>> {
+    let output = cargo(&["metadata", "--locked", "--no-deps", "--format-version", "1"])
+        .stderr(Stdio::inherit())
+        .output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
+    Ok(packages.iter().filter_map(|one| one["name"].as_str()).map(str::to_owned).collect())
 }
 
 /// What the tests with peers want to know.

@@ -8,7 +8,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use troika_dialogue_mesh::{config::MOST_MESSAGE, wire};
+use troika_dialogue_mesh::{
+    config::{MOST_MESSAGE, QUEUE},
+    wire,
+};
 use troika_kit::Duration;
 
 /// Links of one router, at most.
@@ -62,6 +65,7 @@ pub fn router(fleet: &str, vehicles: &BTreeSet<&str>) -> Value {
             "shared_memory": {"enabled": false},
             "link": {
                 "protocols": ["tls", "quic"],
+                "tx": {"queue": {"size": {"data": QUEUE}}},
                 "rx": {"max_message_size": MOST_MESSAGE},
                 "tls": {
                     "root_ca_certificate": "ca.pem", "enable_mtls": true,

@@ -156,7 +156,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Serve { config, check } => {
             let config = Config::read(&config)?;
-            if config.mesh.is_some() {
+            if config.mesh.as_ref().is_some_and(|mesh| mesh.routers.iter().any(|one| one.starts_with("tls/")))
+            {
                 on_one_thread()?;
             }
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -8,16 +8,11 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions, TryLockError},
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use tokio::{
-    net::TcpStream,
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::{sync::watch, time::sleep};
 use troika_dialogue_mesh::config::{ONE_THREAD, Scheme, THREADS, locator};
 use troika_kit::{Duration, Time};
 
@@ -25,6 +20,8 @@ use crate::{access, clock, fleet::ROUTER_FILE};
 
 /// How often folder and router are looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often it is looked whether the new one listens.
+const STEP: Duration = Duration::from_millis(20);
 /// A router that does not listen by then is taken for one that died.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The first pause before one that died is started again, and the longest.
@@ -50,9 +47,9 @@ pub enum RouteError {
     /// A router that is none.
     #[error("--connect {0}")]
     Connect(String),
-    /// No listener that can be knocked at.
-    #[error("no --listen tls/…: without one nobody can tell when the router is there")]
-    NoTls,
+    /// No listener.
+    #[error("--listen: one address at least, for example quic/0.0.0.0:7447")]
+    Nowhere,
     /// The program.
     #[error("cannot run {}: {reason}; it is the crate zenohd, see the gateway's README", path.display())]
     Program {
@@ -147,24 +144,18 @@ impl Pause {
 }
 
 impl Route {
-    fn check(&self) -> Result<Vec<SocketAddr>, RouteError> {
-        let mut knock = Vec::new();
+    fn check(&self) -> Result<Vec<(Scheme, u16)>, RouteError> {
+        let mut ports = Vec::new();
         for one in &self.listen {
             let (scheme, address) = locator(one).map_err(RouteError::Listen)?;
-            if scheme == Scheme::Tls {
-                let here = address
-                    .replace("0.0.0.0:", "127.0.0.1:")
-                    .replace("[::]:", "[::1]:")
-                    .replace("localhost:", "127.0.0.1:");
-                knock.push(here.parse().map_err(|_| {
-                    RouteError::Listen(format!("{one:?}: an address, for example tls/0.0.0.0:7447"))
-                })?);
-            }
+            // `locator` has seen that it ends with a port.
+            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or_default();
+            ports.push((scheme, port));
         }
         for one in &self.connect {
             locator(one).map_err(RouteError::Connect)?;
         }
-        if knock.is_empty() { Err(RouteError::NoTls) } else { Ok(knock) }
+        if ports.is_empty() { Err(RouteError::Nowhere) } else { Ok(ports) }
     }
 
     fn start(&self) -> Result<Child, RouteError> {
@@ -181,7 +172,8 @@ impl Route {
         for one in &self.connect {
             command.args(["--connect", one]);
         }
-        if std::env::var_os(THREADS).is_none() {
+        let tls = self.listen.iter().chain(&self.connect).any(|one| one.starts_with("tls/"));
+        if tls && std::env::var_os(THREADS).is_none() {
             command.env(THREADS, ONE_THREAD);
         }
         if std::env::var_os("RUST_LOG").is_none() {
@@ -213,7 +205,7 @@ impl Route {
     /// # Errors
     /// What is wrong with the folder, the addresses or the program at the start. Later it goes on with what it has.
     pub async fn run(mut self, mut ending: watch::Receiver<bool>) -> Result<(), RouteError> {
-        let knock = self.check()?;
+        let ports = self.check()?;
         if self.program.components().count() > 1 {
             // The router runs in its folder.
             let found = fs::canonicalize(&self.program);
@@ -230,7 +222,7 @@ impl Route {
             }
             let mut child = Guarded(self.start()?);
             let began = clock::now();
-            let up = listens(&mut child.0, &knock, &mut ending).await;
+            let up = listens(&mut child.0, &ports, &mut ending).await;
             drop(turn);
             if up {
                 println!("router: {} with {} vehicles", self.listen.join(" "), runs.vehicles.len());
@@ -290,13 +282,17 @@ async fn pause(time: Duration, ending: &mut watch::Receiver<bool>) -> bool {
 }
 
 /// Waits until the router can be reached; false when it died, took too long, or we are to end.
-async fn listens(child: &mut Child, knock: &[SocketAddr], ending: &mut watch::Receiver<bool>) -> bool {
+async fn listens(child: &mut Child, ports: &[(Scheme, u16)], ending: &mut watch::Receiver<bool>) -> bool {
     let began = clock::now();
     while clock::now().since(began) < PATIENCE {
-        let mut open = true;
-        for address in knock {
-            open &= matches!(timeout(LOOK, TcpStream::connect(address)).await, Ok(Ok(_)));
-        }
+        // Not by a connection: zenohd would wait 100 ms with all others after one that makes no handshake.
+        let open = ports.iter().all(|(scheme, port)| {
+            let table = |name| fs::read_to_string(format!("/proc/self/net/{name}")).unwrap_or_default();
+            match scheme {
+                Scheme::Tls => bound(&table("tcp"), *port, true) || bound(&table("tcp6"), *port, true),
+                Scheme::Quic => bound(&table("udp"), *port, false) || bound(&table("udp6"), *port, false),
+            }
+        });
         // Afterwards: another program may have the port, and ours has died of it.
         if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
             return false;
@@ -304,11 +300,23 @@ async fn listens(child: &mut Child, knock: &[SocketAddr], ending: &mut watch::Re
         if open {
             return true;
         }
-        if pause(LOOK, ending).await {
+        if pause(STEP, ending).await {
             return false;
         }
     }
     false
+}
+
+/// Whether a port is somebody's, in Linux's table of sockets (proc_net_tcp): the second column is ADDRESS:PORT, the fourth the state, 0A of one
+/// that listens. Pure.
+fn bound(table: &str, port: u16, listening: bool) -> bool {
+    let end = format!(":{port:04X}");
+    table.lines().skip(1).any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let local = columns.next().is_some_and(|local| local.ends_with(&end));
+        let state = columns.nth(1);
+        local && (!listening || state == Some("0A"))
+    })
 }
 
 #[cfg(test)]
@@ -364,9 +372,20 @@ mod tests {
             connect: Vec::new(),
             settle: Duration::ZERO,
         };
-        let here = route(&["tls/0.0.0.0:7447", "quic/0.0.0.0:7447"]).check().expect("fine");
-        assert_eq!(here, ["127.0.0.1:7447".parse().expect("an address")]);
+        let ports = route(&["tls/0.0.0.0:7447", "quic/[::]:7448"]).check().expect("fine");
+        assert_eq!(ports, [(Scheme::Tls, 7447), (Scheme::Quic, 7448)]);
         assert!(matches!(route(&["tcp/0.0.0.0:7447"]).check(), Err(RouteError::Listen(_))));
-        assert!(matches!(route(&["quic/0.0.0.0:7447"]).check(), Err(RouteError::NoTls)));
+        assert!(matches!(route(&[]).check(), Err(RouteError::Nowhere)));
+    }
+
+    #[test]
+    fn a_port_is_found_in_linuxs_table_where_somebody_listens() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n   \
+                     0: 0100007F:1D17 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n   \
+                     1: 0100007F:1D18 0100007F:1D17 01 00000000:00000000 00:00000000 00000000\n";
+        assert!(bound(table, 7447, true));
+        assert!(!bound(table, 7448, true), "a connection from there");
+        assert!(bound(table, 7448, false));
+        assert!(!bound("", 7447, false));
     }
 }

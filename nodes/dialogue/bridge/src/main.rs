@@ -40,7 +40,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.check {
         return Ok(());
     }
-    if config.dialogue.cloud.over_zenoh() {
+    if config.dialogue.cloud.url.starts_with("zenoh+tls:") {
         on_one_thread()?;
     }
     process::run(&config)

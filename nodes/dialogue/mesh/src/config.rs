@@ -18,13 +18,18 @@ const AGAIN_MOST: Duration = Duration::from_secs(4);
 /// Bytes of a message, put together: the largest answer (2 MiB) in one piece, and its envelope.
 pub const MOST_MESSAGE: usize = 3 << 20;
 
+/// Batches of some 48 KiB that wait to be sent on a link: what one message may have, since a router on one thread cannot send while it puts one in.
+/// The most that zenoh takes.
+pub const QUEUE: u32 = 16;
+
 /// What zenoh reads its threads from.
 pub const THREADS: &str = "ZENOH_RUNTIME";
 /// One thread for whatever touches a link.
 ///
 /// zenoh's TLS link lets one task read and another write on the same TLS connection at the same time, from two threads, which neither Rust nor
 /// rustls allows (eclipse-zenoh/zenoh issue 2557, open as of 1.10.2): links break at random ("handshake not complete", one in some hundred where
-/// 100 sessions open at once on two cores), and it may do worse. On one thread it cannot happen. QUIC has a stream for each way and needs none of this.
+/// 100 sessions open at once on two cores), and it may do worse. On one thread it cannot happen; a router on one thread cannot send while it takes a
+/// message in, so that one larger than [`QUEUE`] is lost. QUIC has a stream for each way and needs none of this.
 pub const ONE_THREAD: &str =
     "(rx: (handover: tx), net: (handover: tx), acc: (handover: tx), tx: (worker_threads: 1))";
 
@@ -132,6 +137,7 @@ pub fn client(routers: &[String], credentials: &Credentials, patience: Duration)
         ("transport/unicast/open_timeout", millis(patience)),
         ("transport/shared_memory/enabled", "false".into()),
         ("transport/link/protocols", "[\"tls\",\"quic\"]".into()),
+        ("transport/link/tx/queue/size/data", QUEUE.to_string()),
         ("transport/link/rx/max_message_size", MOST_MESSAGE.to_string()),
         ("transport/link/tls/root_ca_certificate", text(&credentials.authority)),
         ("transport/link/tls/enable_mtls", "true".into()),

@@ -1,9 +1,9 @@
 //! A question and its answer, well and not well.
 
-use std::{fs, sync::mpsc::channel};
+use std::{fs, sync::mpsc::channel, time::Instant};
 
 use troika_dialogue::{Fault, FromCloud};
-use zenoh::Wait as _;
+use zenoh::{Wait as _, query::ConsolidationMode};
 
 use crate::{
     service::{Does, Saw, Service},
@@ -68,13 +68,19 @@ fn a_question_that_is_taken_back_closes_the_services_socket_and_so_does_a_vehicl
     let _alive = session.liveliness().declare_token(key).wait().expect("a token");
     service.does(Does::Holds);
     let question = asked(&session, "00000001", "POST").to_bytes();
-    let replies =
-        session.get(at(&session, "anna", "v1/chat/completions")).payload(QUESTION).attachment(question);
+    let replies = session
+        .get(at(&session, "anna", "v1/chat/completions"))
+        .payload(QUESTION)
+        .attachment(question)
+        .consolidation(ConsolidationMode::None);
     let replies = replies.wait().expect("asked");
     replies.recv_timeout(crate::world::NET).expect("the first words").expect("a reply");
     assert!(matches!(service.sees(), Saw::Question(_)));
+    let began = Instant::now();
     session.close().wait().expect("closed");
+    let closed = began.elapsed();
     assert_eq!(service.sees(), Saw::Closed);
+    println!("session closed in {closed:.0?}, its question's socket after {:.0?}", began.elapsed());
     gateway.counts("gateway_mesh_left_total{why=\"gone\"} 1");
     gateway.counts("gateway_mesh_running 0");
 }

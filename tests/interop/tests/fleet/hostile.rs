@@ -10,7 +10,7 @@ use troika_dialogue_mesh::{
 use zenoh::{
     Session, Wait as _,
     handlers::FifoChannelHandler,
-    query::Query,
+    query::{ConsolidationMode, Query},
     sample::{Locality, Sample},
 };
 
@@ -151,7 +151,8 @@ fn anna_neither_hears_nor_answers_nor_ends_what_is_brunos() {
         let replies = session
             .get(at(&session, "bruno", "v1/chat/completions"))
             .payload(QUESTION)
-            .attachment(question.to_bytes());
+            .attachment(question.to_bytes())
+            .consolidation(ConsolidationMode::None);
         let replies = replies.wait().expect("asked");
         replies.recv_timeout(NET).expect("the first words").expect("a reply");
         assert!(matches!(service.sees(), Saw::Question(_)));
