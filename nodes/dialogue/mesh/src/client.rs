@@ -387,7 +387,10 @@ impl Link {
                 return Ok(gateway.clone());
             }
             if Instant::now() >= until {
-                return Err(Fault::Connect("no gateway is at the fleet's routers".into()));
+                let none = || Fault::Connect("no gateway is at the fleet's routers".into());
+                // A router may have had us for a moment alone: one whose list or whose clock was about to end us.
+                let gone = if linked(session) { None } else { self.why_not() };
+                return Err(gone.unwrap_or_else(none));
             }
             if let Ok(Came::Stop) = inbox.recv_timeout(LOOK) {
                 return Err(Fault::Cancelled);

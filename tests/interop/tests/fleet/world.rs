@@ -186,7 +186,7 @@ impl World {
     /// A gateway at these routers, with this service behind it, that is ready.
     pub(crate) fn gateway(&self, name: &str, routers: &[u16], service: &Service) -> Gateway {
         let admin = free_port();
-        let routers: Vec<String> = routers.iter().map(|port| format!("quic/localhost:{port}")).collect();
+        let routers: Vec<String> = routers.iter().map(|port| format!("tls/localhost:{port}")).collect();
         let text = format!(
             "listen = \"127.0.0.1:0\"\ntls = \"fleet/gateway\"\nstore = \"store.redb\"\naudit = \"{name}.jsonl\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n[mesh]\nrouters = {routers:?}\n[quota]\nrequests_a_minute = 100000\n[times]\nstall_ms = 100000\n\
