@@ -92,7 +92,7 @@ pub enum MeshError {
 
 /// What comes to the thread of an answer.
 enum Came {
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// No more replies.
     Over,
     Stop,
@@ -329,7 +329,7 @@ impl Link {
                 // Held, so that its end is the end of the question. Without a bound of its own: the reader hands on faster than a link brings,
                 // and ends where more than its bounds came, which ends this.
                 let _end = &over;
-                let _ = replies.send(Came::Reply(reply));
+                let _ = replies.send(Came::Reply(Box::new(reply)));
             };
             let get = session
                 .get(wire::question(&self.vehicle, &gateway, PATH))

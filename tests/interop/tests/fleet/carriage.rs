@@ -1,6 +1,10 @@
 //! A question and its answer, well and not well.
 
-use std::{fs, sync::mpsc::channel, time::Instant};
+use std::{
+    fs,
+    sync::mpsc::channel,
+    time::{Duration, Instant},
+};
 
 use troika_dialogue::{Fault, FromCloud};
 use zenoh::{Wait as _, query::ConsolidationMode};
@@ -142,7 +146,7 @@ fn what_is_not_there_is_told_apart() {
     let (world, service) = (World::new(), Service::new());
     let (folder, other) = (world.enrol("anna"), World::new());
     let router = world.router(&[]);
-    let mut anna = Vehicle::new(&folder, "tls", router.port);
+    let mut anna = Vehicle::patient(&folder, "tls", router.port, Duration::from_secs(10));
     let none = anna.ask("Anybody?").expect_err("no gateway");
     assert!(matches!(&none, Fault::Connect(why) if why.contains("no gateway")), "{none:?}");
     let _gateway = world.gateway("g", &[router.port], &service);

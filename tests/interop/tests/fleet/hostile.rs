@@ -225,9 +225,13 @@ fn a_vehicle_that_poses_as_the_gateway_is_asked_nothing() {
         .expect("declared here");
     let _token =
         hostile.liveliness().declare_token("troika/gateway/0123456789abcdef").wait().expect("declared here");
-    let fault = Vehicle::new(&bruno, "tls", router.port).ask("SECRET?").expect_err("nobody");
+    let fault = Vehicle::patient(&bruno, "tls", router.port, Duration::from_secs(10))
+        .ask("SECRET?")
+        .expect_err("nobody");
     assert!(matches!(&fault, Fault::Connect(why) if why.contains("no gateway")), "{fault:?}");
-    let fault = Vehicle::new(&anna, "tls", router.port).ask("SECRET?").expect_err("nobody");
+    let fault = Vehicle::patient(&anna, "tls", router.port, Duration::from_secs(10))
+        .ask("SECRET?")
+        .expect_err("nobody");
     assert!(matches!(&fault, Fault::Connect(why) if why.contains("no gateway")), "{fault:?}");
     assert!(posed.try_recv().ok().flatten().is_none() && own.try_recv().ok().flatten().is_none());
     let _gateway = world.gateway("g", &[router.port], &service);

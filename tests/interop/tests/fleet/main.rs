@@ -2,6 +2,8 @@
 //!
 //! Wants `TROIKA_ZENOHD` and `TROIKA_GATEWAY`, the two programs: `cargo xtask test interop` builds them and says where they are.
 
+#![expect(clippy::disallowed_methods, reason = "what other processes do takes time, and some of it is told")]
+
 mod carriage;
 mod crowd;
 mod hostile;

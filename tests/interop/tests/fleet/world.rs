@@ -246,11 +246,16 @@ pub(crate) struct Vehicle {
 impl Vehicle {
     /// With the certificate in its folder, at a router.
     pub(crate) fn new(folder: &Path, scheme: &str, port: u16) -> Vehicle {
+        Vehicle::patient(folder, scheme, port, NET / 2)
+    }
+
+    /// One that waits so long for a router and a gateway.
+    pub(crate) fn patient(folder: &Path, scheme: &str, port: u16, patience: Duration) -> Vehicle {
         let cloud = CloudConfig {
             ca_file: Some(folder.join("ca.pem")),
             certificate_file: Some(folder.join("certificate.pem")),
             private_key_file: Some(folder.join("key.pem")),
-            connect_ms: 10_000,
+            connect_ms: u64::try_from(patience.as_millis()).expect("a minute"),
             ..CloudConfig::new(&format!("zenoh+{scheme}://localhost:{port}"), "m")
         };
         let (tell, said) = channel();
