@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use crate::{
     environments,
     packages::{self, succeed},
-    steps::{cargo, pull, root, say, set_up, target},
+    steps::{self, built, cargo, pull, root, say, set_up, target},
 };
 
 /// A suite of tests.
@@ -169,8 +169,19 @@ fn interop() -> anyhow::Result<()> {
     let tests = EXCHANGES.iter().flat_map(|name| ["--test", *name]);
     let mut command = cargo(&["test", "--locked", "--workspace"]);
     command.args(tests).args(["--", "--nocapture", "--test-threads=1"]);
-    succeed(command.envs(peers.variables()))
+    succeed(command.envs(peers.variables()))?;
+    say("interop: vehicles over zenoh, with stock routers");
+    let zenohd = steps::zenohd()?;
+    let mut fleet = cargo(&["test", "--locked", "--workspace", "--features", "troika-interop/zenohd"]);
+    fleet.args(["--test", "fleet", "--test", "plugin", "--", "--nocapture", "--test-threads=1"]);
+    fleet.env("TROIKA_ZENOHD", zenohd).env("TROIKA_GATEWAY", absolute(built("troika-gateway"))?);
+    // The sessions of the test's own process; see nodes/dialogue/mesh/src/config.rs.
+    succeed(fleet.env("ZENOH_RUNTIME", ONE_THREAD))
 }
+
+/// As in nodes/dialogue/mesh/src/config.rs.
+const ONE_THREAD: &str =
+    "(rx: (handover: tx), net: (handover: tx), acc: (handover: tx), tx: (worker_threads: 1))";
 
 /// What the tests with peers want to know.
 struct Peers {

@@ -50,6 +50,9 @@ impl Client {
     /// What is wrong with the parameters or the files.
     pub fn new(config: &CloudConfig) -> Result<Client, CloudConfigError> {
         config.check()?;
+        if config.over_zenoh() {
+            return Err(CloudConfigError::Url(config.url.clone()));
+        }
         let key = match &config.key_file {
             None => None,
             Some(path) => {

@@ -57,11 +57,22 @@ pub trait Upstream: Send {
     fn stop(&mut self, stream: u64);
 }
 
+impl<U: Upstream + ?Sized> Upstream for Box<U> {
+    fn start(&mut self, stream: u64, request: ChatRequest) {
+        (**self).start(stream, request);
+    }
+
+    fn stop(&mut self, stream: u64) {
+        (**self).stop(stream);
+    }
+}
+
 /// Parameters: the table `[nodes.<name>.params.cloud]` in a system file. An unknown key is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloudConfig {
-    /// Up to and with `/v1`, as such services name it: `https://host/v1`.
+    /// Up to and with `/v1`, as such services name it: `https://host/v1`. Or one of the fleet's routers, where the gateways are behind zenoh:
+    /// `zenoh+tls://host:7447`, `zenoh+quic://host:7447`.
     pub url: String,
     /// The service's name of the model.
     pub model: String,
@@ -116,7 +127,7 @@ fn answer_ms() -> u64 {
 pub enum CloudConfigError {
     /// No address.
     #[error(
-        "cloud.url is {0:?}; it begins with https:// and ends with /v1, for example \"https://gateway.example/v1\""
+        "cloud.url is {0:?}; it begins with https:// and ends with /v1, for example \"https://gateway.example/v1\", or is a router's: \"zenoh+tls://router.example:7447\""
     )]
     Url(String),
     /// Plain HTTP to another machine, or without being told.
@@ -177,6 +188,11 @@ impl CloudConfig {
         }
     }
 
+    /// Whether a router of the fleet's is asked, over zenoh, and no service over HTTPS.
+    pub fn over_zenoh(&self) -> bool {
+        self.url.starts_with("zenoh+")
+    }
+
     /// Whether the numbers and the address are usable; the files are looked at by [`Client::new`].
     ///
     /// # Errors
@@ -190,6 +206,8 @@ impl CloudConfig {
         }
         match uri.scheme_str() {
             Some("https") => {}
+            // The three files and the port are for whoever opens the session to miss.
+            Some("zenoh+tls" | "zenoh+quic") => {}
             Some("http") if self.plain_http && local => {}
             Some("http") => return Err(CloudConfigError::Plain(self.url.clone())),
             _ => return Err(CloudConfigError::Url(self.url.clone())),

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Incoming,
     header::{self, HeaderValue},
 };
 use serde::Deserialize;
@@ -20,7 +19,7 @@ use crate::{
     clock,
     config::ms,
     gateway::Gateway,
-    identity::{Identity, VehicleId},
+    identity::VehicleId,
     job::{Job, millis},
     quota::Spent,
     relay::{self, Relay},
@@ -40,13 +39,9 @@ const BATCH: usize = 100;
 const KEY_BYTES: usize = 128;
 const KIND_BYTES: usize = 64;
 
-/// One request of a vehicle, on a connection of this identity.
-pub async fn answer(
-    gateway: Arc<Gateway>,
-    identity: Arc<Identity>,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    let vehicle = &identity.vehicle;
+/// One request of a vehicle, as the connection or the router says who it is.
+pub async fn answer(gateway: Arc<Gateway>, vehicle: VehicleId, request: Request<Body>) -> Response<Body> {
+    let vehicle = &vehicle;
     if let Some(claimed) = request.headers().get("x-troika-vehicle")
         && claimed.as_bytes() != vehicle.as_str().as_bytes()
     {
@@ -96,7 +91,7 @@ fn models(gateway: &Gateway) -> Response<Body> {
 }
 
 /// A body within its bounds of bytes and time.
-async fn body(gateway: &Gateway, request: Request<Incoming>, most: usize) -> Result<Bytes, Refusal> {
+async fn body(gateway: &Gateway, request: Request<Body>, most: usize) -> Result<Bytes, Refusal> {
     let large = || Refusal::new(413, "too_large", format!("a body of more than {most} bytes"));
     let declared = request
         .headers()
@@ -117,7 +112,7 @@ async fn body(gateway: &Gateway, request: Request<Incoming>, most: usize) -> Res
 async fn report(
     gateway: &Gateway,
     vehicle: &VehicleId,
-    request: Request<Incoming>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body(gateway, request, REPORT_BYTES).await?;
     let report: Report = serde_json::from_slice(&bytes).map_err(|error| {
@@ -138,7 +133,7 @@ struct Item {
 async fn outbox(
     gateway: &Gateway,
     vehicle: &VehicleId,
-    request: Request<Incoming>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body(gateway, request, OUTBOX_BYTES).await?;
     let bad = |message: String| Refusal::new(400, "bad_request", message);
@@ -168,7 +163,7 @@ async fn outbox(
     Ok(good(&json!({"accepted": accepted, "known": of(Delivered::Known), "full": of(Delivered::Full)})))
 }
 
-async fn chat(gateway: &Arc<Gateway>, vehicle: &VehicleId, request: Request<Incoming>) -> Response<Body> {
+async fn chat(gateway: &Arc<Gateway>, vehicle: &VehicleId, request: Request<Body>) -> Response<Body> {
     let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let trace = Trace::of(traceparent, trace::random());
     let mut job = Some(Job::new(gateway, vehicle, trace));
@@ -186,7 +181,7 @@ async fn chat(gateway: &Arc<Gateway>, vehicle: &VehicleId, request: Request<Inco
 async fn go(
     gateway: &Arc<Gateway>,
     vehicle: &VehicleId,
-    request: Request<Incoming>,
+    request: Request<Body>,
     job: &mut Option<Job>,
 ) -> Result<Response<Body>, Refusal> {
     let config = &gateway.config;

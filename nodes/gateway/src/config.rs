@@ -45,6 +45,29 @@ pub struct Config {
     /// The page, the metrics, the state of health.
     #[serde(default)]
     pub admin: AdminConfig,
+    /// Vehicles over zenoh too; none where only HTTPS is served.
+    pub mesh: Option<MeshConfig>,
+}
+
+/// `[mesh]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeshConfig {
+    /// The fleet's routers, `tls/HOST:PORT` or `quic/HOST:PORT`: the first that takes us, and another where that one goes.
+    pub routers: Vec<String>,
+    /// Requests of all vehicles that are under way, at most: the next is told to come again.
+    #[serde(default = "requests")]
+    pub requests: usize,
+    /// A router is connected within, ms.
+    #[serde(default = "mesh_connect_ms")]
+    pub connect_ms: u64,
+}
+
+fn requests() -> usize {
+    2048
+}
+fn mesh_connect_ms() -> u64 {
+    5_000
 }
 
 /// `[[upstreams]]`.
@@ -311,6 +334,32 @@ impl Config {
                 ));
             }
         }
+        if let Some(mesh) = &self.mesh {
+            let wrong = |key, what| Err((vec![Key("mesh"), Key(key)], what));
+            if mesh.routers.is_empty() {
+                return wrong(
+                    "routers",
+                    "at least one router, for example [\"tls/router.example:7447\"]".into(),
+                );
+            }
+            for (at, router) in mesh.routers.iter().enumerate() {
+                if let Err(what) = troika_dialogue_mesh::config::locator(router) {
+                    return Err((vec![Key("mesh"), Key("routers"), At(at)], what));
+                }
+            }
+            if !(1..=100_000).contains(&mesh.requests) {
+                return wrong(
+                    "requests",
+                    format!("mesh.requests is {}; it is from 1 to 100000", mesh.requests),
+                );
+            }
+            if !(10..=60_000).contains(&mesh.connect_ms) {
+                return wrong(
+                    "connect_ms",
+                    format!("mesh.connect_ms is {}; it is from 10 to 60000", mesh.connect_ms),
+                );
+            }
+        }
         if self.admin.listen == self.listen && self.listen.port() != 0 {
             return Err((vec![Key("admin"), Key("listen")], "the page has an address of its own".into()));
         }
@@ -404,6 +453,20 @@ mod tests {
         let none = LEAST.replace("models = [\"large\"]", "models = []");
         assert!(refused(&none).starts_with("g.toml:8: the models"), "{}", refused(&none));
         assert!(refused("listen = \"127.0.0.1:0\"").contains("missing field"));
+    }
+
+    #[test]
+    fn routers_are_asked_with_certificates_or_not_at_all() {
+        let with = |lines: &str| format!("{LEAST}\n[mesh]\n{lines}\n");
+        let fine =
+            Config::parse(&with("routers = [\"tls/r.example:7447\"]"), Path::new("g.toml")).expect("fine");
+        assert_eq!(fine.mesh.map(|mesh| (mesh.requests, mesh.connect_ms)), Some((2048, 5_000)));
+        let plain = refused(&with("routers = [\n\"tls/a:7447\",\n\"tcp/b:7447\",\n]"));
+        assert!(plain.starts_with("g.toml:13: \"tcp/b:7447\" is neither tls"), "{plain}");
+        let none = refused(&with("routers = []"));
+        assert!(none.starts_with("g.toml:11: at least one router"), "{none}");
+        let unknown = refused(&with("routers = [\"tls/a:7447\"]\ncertificate = \"x\""));
+        assert!(unknown.starts_with("g.toml:12: unknown field `certificate`"), "{unknown}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! DIR/ca.key  ca.pem  fleet.json       the authority and its ledger: they stay with whoever enrols
-//! DIR/gateway/                         what a gateway is given: ca.pem crl.pem server.pem server.key
+//! DIR/gateway/                         what a gateway is given: ca.pem crl.pem server.pem server.key mesh.pem mesh.key
+//! DIR/router/                          what a zenoh router is given: ca.pem router.pem router.key router.json5
 //! DIR/vehicles/ID/                     what a vehicle is given: ca.pem certificate.pem key.pem
 //! ```
 //!
@@ -24,7 +25,14 @@ use rcgen::{
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::identity::{NoVehicleId, URI, VehicleId};
+use crate::{
+    access,
+    identity::{NoVehicleId, URI, VehicleId},
+};
+
+mod routers;
+
+pub use routers::ROUTER_FILE;
 
 /// A vehicle's certificate: a week. It is renewed by enrolling again; what is lost and not missed ends by itself.
 pub const VEHICLE_DAYS: u32 = 7;
@@ -189,24 +197,37 @@ impl Fleet {
     /// A name that none can have, or a file.
     pub fn server(&self, names: &[String], days: u32, now: i64) -> Result<(), FleetError> {
         check_days(days)?;
-        let mut all = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
-        all.extend(names.iter().cloned());
-        if let Some(wrong) =
-            names.iter().find(|name| rustls::pki_types::ServerName::try_from(name.as_str()).is_err())
-        {
-            return Err(FleetError::ServerName(wrong.clone()));
-        }
-        let mut params = CertificateParams::new(all)?;
-        params.distinguished_name = common_name(&format!("{} gateway", self.ledger.name));
+        let all = server_names(names)?;
+        let name = access::gateway_name(&self.ledger.name);
+        let folder = self.dir.join("gateway");
+        self.issue(&folder, "server", &name, all, &[ExtendedKeyUsagePurpose::ServerAuth], days, now)?;
+        // To zenoh's routers it is a client.
+        self.issue(&folder, "mesh", &name, Vec::new(), &[ExtendedKeyUsagePurpose::ClientAuth], days, now)
+    }
+
+    /// A certificate of a machine of the fleet's own and its key, as `NAME.pem` and `NAME.key`.
+    #[expect(clippy::too_many_arguments, reason = "what a certificate says, each its own")]
+    fn issue(
+        &self,
+        folder: &Path,
+        file: &str,
+        name: &str,
+        names: Vec<String>,
+        usages: &[ExtendedKeyUsagePurpose],
+        days: u32,
+        now: i64,
+    ) -> Result<(), FleetError> {
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name = common_name(name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = usages.to_vec();
         params.serial_number = Some(number());
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = validity(now, days)?;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.authority()?)?;
-        write(&self.dir.join("gateway/server.key"), key.serialize_pem().as_bytes(), true)?;
-        write(&self.dir.join("gateway/server.pem"), certificate.pem().as_bytes(), false)
+        write(&folder.join(format!("{file}.key")), key.serialize_pem().as_bytes(), true)?;
+        write(&folder.join(format!("{file}.pem")), certificate.pem().as_bytes(), false)
     }
 
     /// A certificate and a key for a vehicle, in `out` or in `vehicles/ID`; the folder. What the vehicle had before holds until it ends, so that
@@ -248,6 +269,7 @@ impl Fleet {
         write(&folder.join("ca.pem"), &authority, false)?;
         write(&folder.join("key.pem"), key.serialize_pem().as_bytes(), true)?;
         write(&folder.join("certificate.pem"), certificate.pem().as_bytes(), false)?;
+        self.routers_again(now)?;
         Ok(folder)
     }
 
@@ -268,6 +290,7 @@ impl Fleet {
             count += 1;
         }
         self.publish(now)?;
+        self.routers_again(now)?;
         Ok(count)
     }
 
@@ -328,6 +351,17 @@ impl Fleet {
         let key = KeyPair::from_pem(&read("ca.key")?)?;
         Ok(Issuer::from_ca_cert_pem(&read("ca.pem")?, key)?)
     }
+}
+
+/// The names of a server: these, and this machine's own.
+fn server_names(names: &[String]) -> Result<Vec<String>, FleetError> {
+    let wrong = names.iter().find(|name| rustls::pki_types::ServerName::try_from(name.as_str()).is_err());
+    if let Some(wrong) = wrong {
+        return Err(FleetError::ServerName(wrong.clone()));
+    }
+    let mut all = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
+    all.extend(names.iter().cloned());
+    Ok(all)
 }
 
 fn check_days(days: u32) -> Result<(), FleetError> {
@@ -404,86 +438,4 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FleetError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-
-    use super::*;
-    use crate::identity::Identity;
-
-    const NOW: i64 = 1_800_000_000;
-
-    fn fleet() -> (tempfile::TempDir, Fleet) {
-        let dir = tempfile::tempdir().expect("a folder");
-        let fleet = Fleet::init(dir.path(), "test", 30, &[], NOW).expect("a fleet");
-        (dir, fleet)
-    }
-
-    #[test]
-    fn a_vehicles_certificate_names_it_and_ends_after_its_days() {
-        let (_dir, mut fleet) = fleet();
-        let folder = fleet.enrol("anna-1", VEHICLE_DAYS, None, NOW).expect("enrolled");
-        let pem = fs::read(folder.join("certificate.pem")).expect("there");
-        let identity = Identity::of(&CertificateDer::from_pem_slice(&pem).expect("PEM")).expect("a vehicle");
-        assert_eq!(identity.vehicle.as_str(), "anna-1");
-        assert_eq!(crate::clock::seconds(identity.expires), NOW + 7 * DAY_S);
-        assert_eq!(hex(&identity.serial), fleet.list()[0].serial);
-    }
-
-    #[test]
-    fn the_gateways_own_certificate_is_no_vehicle() {
-        let (dir, _fleet) = fleet();
-        let pem = fs::read(dir.path().join("gateway/server.pem")).expect("there");
-        assert!(Identity::of(&CertificateDer::from_pem_slice(&pem).expect("PEM")).is_err());
-    }
-
-    #[test]
-    fn keys_are_for_their_owner_alone() {
-        let (dir, mut fleet) = fleet();
-        fleet.enrol("anna", 7, None, NOW).expect("enrolled");
-        for file in ["ca.key", "gateway/server.key", "vehicles/anna/key.pem"] {
-            let mode = fs::metadata(dir.path().join(file)).expect("there").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{file}");
-        }
-    }
-
-    #[test]
-    fn a_fleet_is_never_made_over_another() {
-        let (dir, fleet) = fleet();
-        drop(fleet);
-        let key = fs::read(dir.path().join("ca.key")).expect("there");
-        let again = Fleet::init(dir.path(), "other", 30, &[], NOW).err().expect("refused");
-        assert!(again.to_string().contains("already"), "{again}");
-        assert_eq!(fs::read(dir.path().join("ca.key")).expect("there"), key);
-    }
-
-    #[test]
-    fn revoking_takes_back_the_renewed_one_too_and_says_how_many() {
-        let (dir, mut fleet) = fleet();
-        fleet.enrol("anna", 7, None, NOW).expect("enrolled");
-        fleet.enrol("anna", 7, None, NOW + DAY_S).expect("renewed");
-        fleet.enrol("bruno", 7, None, NOW).expect("enrolled");
-        assert_eq!(fleet.revoke("anna", NOW + 2 * DAY_S).expect("revoked"), 2);
-        assert_eq!(fleet.revoke("anna", NOW + 2 * DAY_S).expect("again"), 0);
-        drop(fleet);
-        let fleet = Fleet::open(dir.path()).expect("kept");
-        let states: Vec<_> = fleet.list().iter().map(|one| one.state(NOW + 2 * DAY_S)).collect();
-        assert_eq!(states, [State::Revoked, State::Revoked, State::Valid]);
-        assert_eq!(fleet.list()[2].state(NOW + 7 * DAY_S), State::Expired);
-        let keys = crate::tls::Files::read(&dir.path().join("gateway")).expect("as the gateway reads them");
-        assert_eq!(keys.revoked().len(), 2);
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_with_the_way_out() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let said = Fleet::open(dir.path()).err().expect("none").to_string();
-        assert!(said.contains("fleet init"), "{said}");
-        let (_dir, mut fleet) = fleet();
-        assert!(fleet.revoke("nobody", NOW).expect_err("unknown").to_string().contains("fleet list"));
-        assert!(fleet.enrol("../ca", 7, None, NOW).expect_err("no id").to_string().contains("A-Z"));
-        assert!(fleet.enrol("anna", 0, None, NOW).is_err());
-        assert!(fleet.server(&["not a host".into()], 7, NOW).is_err());
-    }
-}
+mod tests;

@@ -20,6 +20,7 @@ use crate::{
     cache::Cache,
     config::{Config, UpstreamConfig, ms},
     gate::Gate,
+    mesh,
     metrics::{self, Metrics},
     pool::Pool,
     queue::Queue,
@@ -89,6 +90,7 @@ pub struct Gateway {
     cache: Mutex<Cache>,
     health: Mutex<Vec<Health>>,
     store_fine: watch::Sender<bool>,
+    router: watch::Sender<bool>,
     tls: watch::Sender<Arc<Tls>>,
     ending: watch::Sender<bool>,
 }
@@ -120,6 +122,9 @@ impl Gateway {
     pub fn check(config: &Config) -> Result<(), StartError> {
         upstreams(config)?;
         read_tls(&config.tls)?;
+        if config.mesh.is_some() {
+            mesh::credentials(&config.tls)?;
+        }
         Ok(())
     }
 
@@ -136,6 +141,9 @@ impl Gateway {
         };
         let keeps = Keeps { limits, inbox: config.limits.inbox, delivered: config.limits.delivered };
         let (files, tls) = read_tls(&config.tls)?;
+        if config.mesh.is_some() {
+            mesh::credentials(&config.tls)?;
+        }
         let store = Store::open(&config.store, keeps)?;
         let book = Book::new(limits, store.load().await?);
         let metrics = Metrics::new();
@@ -155,6 +163,7 @@ impl Gateway {
             cache: Mutex::new(Cache::new(config.cache.bytes, Duration::from_secs(config.cache.keep_s))),
             health: Mutex::new(vec![Health::default(); upstreams.len()]),
             store_fine: watch::Sender::new(true),
+            router: watch::Sender::new(false),
             tls: watch::Sender::new(Arc::new(tls)),
             ending: watch::Sender::new(false),
             upstreams,
@@ -208,6 +217,11 @@ impl Gateway {
         *self.store_fine.borrow()
     }
 
+    /// Whether a router of the fleet's has us, and when that changes.
+    pub fn router(&self) -> &watch::Sender<bool> {
+        &self.router
+    }
+
     /// Whether somebody sensible would send a vehicle here.
     ///
     /// # Errors
@@ -219,6 +233,8 @@ impl Gateway {
             Err("the store cannot be written")
         } else if !self.health().iter().any(|one| one.fine == Some(true)) {
             Err("no upstream answers")
+        } else if self.config.mesh.is_some() && !*self.router.borrow() {
+            Err("no router takes us")
         } else {
             Ok(())
         }

@@ -1,6 +1,7 @@
-//! What belongs here: the cloud's side. Many vehicles in over HTTPS with certificates of the fleet's own, any OpenAI-compatible service
+//! What belongs here: the cloud's side. Many vehicles in over HTTPS and zenoh with certificates of the fleet's own, any OpenAI-compatible service
 //! behind; who may, how much, who is next, and what it cost.
 
+pub mod access;
 pub mod api;
 pub mod audit;
 pub mod board;
@@ -13,6 +14,7 @@ pub mod gateway;
 pub mod identity;
 pub mod io;
 pub mod job;
+pub mod mesh;
 pub mod metrics;
 pub mod page;
 pub mod pool;
@@ -20,6 +22,7 @@ pub mod queue;
 pub mod quota;
 pub mod relay;
 pub mod request;
+pub mod route;
 pub mod serve;
 pub mod sse;
 pub mod store;

@@ -7,15 +7,20 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::json;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
 };
+use troika_dialogue_mesh::config::on_one_thread;
 use troika_gateway::{
     clock,
     config::Config,
     fleet::{AUTHORITY_DAYS, Fleet, VEHICLE_DAYS},
     gateway::Gateway,
-    page, serve,
+    mesh, page,
+    route::Route,
+    serve,
 };
+use troika_kit::Duration;
 
 /// The cloud's side of Troika: many vehicles in by their certificates, any OpenAI-compatible service behind.
 #[derive(Parser)]
@@ -72,6 +77,34 @@ enum FleetCommand {
         #[arg(long, num_args = 1..)]
         server_name: Vec<String>,
     },
+    /// What zenoh routers are given, in router/: a certificate and who may do what, which enrolling and revoking keep up to date.
+    Router {
+        /// The fleet's folder.
+        dir: PathBuf,
+        /// How long its certificate holds.
+        #[arg(long, default_value_t = AUTHORITY_DAYS)]
+        days: u32,
+        /// Names and addresses that vehicles, gateways and other routers reach it at, beside localhost.
+        #[arg(long, num_args = 1..)]
+        server_name: Vec<String>,
+    },
+    /// Runs a stock zenohd on a router's folder, until Ctrl-C or SIGTERM; it starts anew when who may come in changes.
+    Route {
+        /// The router's folder: router/ of the fleet's.
+        folder: PathBuf,
+        /// The program.
+        #[arg(long, default_value = "zenohd")]
+        zenohd: PathBuf,
+        /// Where it listens.
+        #[arg(long, num_args = 1.., default_values = ["tls/0.0.0.0:7447", "quic/0.0.0.0:7447"])]
+        listen: Vec<String>,
+        /// Another router of the fleet: tls/HOST:PORT.
+        #[arg(long, num_args = 1..)]
+        connect: Vec<String>,
+        /// Vehicles that are new wait so long for others that are, s. Who is revoked is out at once.
+        #[arg(long, default_value_t = 10)]
+        settle_s: u32,
+    },
     /// A vehicle's certificate and key; again, before it ends, to renew it.
     Enrol {
         /// The fleet's folder.
@@ -123,6 +156,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Serve { config, check } => {
             let config = Config::read(&config)?;
+            if config.mesh.as_ref().is_some_and(|mesh| mesh.routers.iter().any(|one| one.starts_with("tls/")))
+            {
+                on_one_thread()?;
+            }
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(server(config, check))
         }
@@ -138,11 +175,32 @@ fn fleet(command: FleetCommand) -> anyhow::Result<()> {
         }
         FleetCommand::Server { dir, days, server_name } => {
             Fleet::open(&dir)?.server(&server_name, days, now)?;
-            println!("{}/gateway/server.pem is new", dir.display());
+            println!("{0}/gateway/server.pem and mesh.pem are new", dir.display());
+        }
+        FleetCommand::Router { dir, days, server_name } => {
+            let folder = Fleet::open(&dir)?.router(&server_name, days, now)?;
+            println!(
+                "{} is what a zenoh router is given; run it with: troika-gateway fleet route",
+                folder.display()
+            );
+        }
+        FleetCommand::Route { folder, zenohd, listen, connect, settle_s } => {
+            let settle = Duration::from_secs(settle_s.into());
+            let route = Route { folder, program: zenohd, listen, connect, settle };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(router(route))?;
         }
         FleetCommand::Enrol { dir, vehicle, days, out } => {
-            let folder = Fleet::open(&dir)?.enrol(&vehicle, days, out.as_deref(), now)?;
+            let mut fleet = Fleet::open(&dir)?;
+            let folder = fleet.enrol(&vehicle, days, out.as_deref(), now)?;
             println!("{} has ca.pem, certificate.pem and key.pem for {days} days", folder.display());
+            if let Some(until) = fleet.held_out_until(&vehicle, now) {
+                println!(
+                    "an earlier certificate of {vehicle} is revoked and has not ended: zenoh's routers, which go by the name, let it in after \
+                     {} (run `fleet router` then); over HTTPS it holds now",
+                    clock::text(until)
+                );
+            }
         }
         FleetCommand::Revoke { dir, vehicle } => {
             let count = Fleet::open(&dir)?.revoke(&vehicle, now)?;
@@ -175,6 +233,23 @@ fn fleet(command: FleetCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn signals() -> std::io::Result<(Signal, Signal)> {
+    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+}
+
+async fn router(route: Route) -> anyhow::Result<()> {
+    let (mut terminated, mut interrupted) = signals()?;
+    let (end, ending) = watch::channel(false);
+    let mut running = std::pin::pin!(route.run(ending));
+    tokio::select! {
+        ended = &mut running => return Ok(ended?),
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    end.send_replace(true);
+    Ok(running.await?)
+}
+
 async fn server(config: Config, check: bool) -> anyhow::Result<()> {
     if check {
         Gateway::check(&config)?;
@@ -185,8 +260,8 @@ async fn server(config: Config, check: bool) -> anyhow::Result<()> {
         );
         return Ok(());
     }
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
+    let (mut terminated, mut interrupted) = signals()?;
+    let mesh = config.mesh.clone();
     let bind = async |address| {
         TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))
     };
@@ -195,6 +270,7 @@ async fn server(config: Config, check: bool) -> anyhow::Result<()> {
     println!("vehicles: https://{}  page: http://{}", vehicles.local_addr()?, admin.local_addr()?);
     let serving = tokio::spawn(serve::serve(gateway.clone(), vehicles));
     let paging = tokio::spawn(page::serve(gateway.clone(), admin));
+    let meshed = mesh.map(|mesh| tokio::spawn(mesh::serve(gateway.clone(), mesh)));
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -203,6 +279,9 @@ async fn server(config: Config, check: bool) -> anyhow::Result<()> {
     gateway.end();
     let _ = serving.await;
     let _ = paging.await;
+    if let Some(meshed) = meshed {
+        let _ = meshed.await;
+    }
     gateway.share().await;
     Ok(())
 }

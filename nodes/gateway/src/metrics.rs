@@ -71,6 +71,14 @@ pub struct Metrics {
     pub waiting: Gauge,
     /// Vehicles' connections now.
     pub connections: Gauge,
+    /// 1: a router of the fleet's has us; 0: none, or zenoh is not asked for.
+    pub router: Gauge,
+    /// Requests over zenoh now.
+    pub mesh_running: Gauge,
+    /// Requests over zenoh that were taken back, or whose vehicle went.
+    pub mesh_left: Family<Why, Counter>,
+    /// Requests over zenoh that were not taken.
+    pub mesh_refused: Family<Why, Counter>,
     /// Connections that came to nothing.
     pub refused: Family<Why, Counter>,
     /// Connections that were closed for their certificate.
@@ -112,6 +120,14 @@ impl Metrics {
         registry.register("upstream_asked", "1: asked; 0: left alone after failures", m.asked.clone());
         registry.register("waiting", "Requests in the queue now", m.waiting.clone());
         registry.register("connections", "Connections of vehicles now", m.connections.clone());
+        registry.register("router", "1: a zenoh router has us", m.router.clone());
+        registry.register("mesh_running", "Requests over zenoh now", m.mesh_running.clone());
+        registry.register(
+            "mesh_left",
+            "Requests over zenoh whose vehicle took them back or went",
+            m.mesh_left.clone(),
+        );
+        registry.register("mesh_refused", "Requests over zenoh that were not taken", m.mesh_refused.clone());
         registry.register("connections_refused", "Connections that came to nothing", m.refused.clone());
         registry.register("connections_closed", "Connections closed for their certificate", m.closed.clone());
         registry.register("audit_lost", "Lines of the record that were not written", m.audit_lost.clone());

@@ -6,7 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use axum::body::Body;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -144,9 +145,9 @@ type Stream = Patient<tokio_rustls::server::TlsStream<TcpStream>>;
 
 async fn http(gateway: &Arc<Gateway>, identity: Arc<Identity>, replaced: &Notify, stream: Stream) {
     let service = service_fn({
-        let (gateway, identity) = (gateway.clone(), identity.clone());
-        move |request| {
-            let answer = api::answer(gateway.clone(), identity.clone(), request);
+        let (gateway, vehicle) = (gateway.clone(), identity.vehicle.clone());
+        move |request: Request<Incoming>| {
+            let answer = api::answer(gateway.clone(), vehicle.clone(), request.map(Body::new));
             async { Ok::<_, Infallible>(answer.await) }
         }
     });

@@ -30,6 +30,14 @@ pub enum TlsError {
         /// Why.
         reason: io::Error,
     },
+    /// One of the files for zenoh's routers.
+    #[error("{}: {reason}; `troika-gateway fleet server` makes it, and [mesh] wants it", path.display())]
+    Mesh {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
     /// A file with something else in it.
     #[error("{}: {reason}", path.display())]
     Content {

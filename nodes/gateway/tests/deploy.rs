@@ -20,7 +20,7 @@ fn the_file_to_begin_with_is_a_gateways() {
 #[ignore = "wants systemd-analyze: cargo test -p troika-gateway --test deploy -- --ignored"]
 fn systemd_finds_nothing_wrong_with_the_units() {
     let dir = tempfile::tempdir().expect("a folder");
-    for unit in ["troika.service", "troika-gateway.service"] {
+    for unit in ["troika.service", "troika-gateway.service", "troika-router.service"] {
         let text = fs::read_to_string(Path::new(DEPLOY).join("systemd").join(unit)).expect("there");
         // The programs are where they are installed, not here.
         let program = env!("CARGO_BIN_EXE_troika-gateway");

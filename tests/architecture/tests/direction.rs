@@ -28,11 +28,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-speech", &["troika-kit", "troika-msgs", "troika-models", "troika-voice"]),
     // The dialogue and what waits for a link take plain types; who has messages puts them together.
     ("troika-dialogue", &["troika-kit"]),
+    // The same questions over zenoh: the vehicle's client, and what both sides say.
+    ("troika-dialogue-mesh", &["troika-dialogue", "troika-kit"]),
     ("troika-outbox", &["troika-kit"]),
     // The stand-in for a model in the cloud: its words for kinds of places are the vehicle's.
     ("troika-expert", &["troika-dialogue"]),
     // The cloud's side of it: its breaker and its names for what failed.
-    ("troika-gateway", &["troika-dialogue", "troika-kit"]),
+    ("troika-gateway", &["troika-dialogue", "troika-dialogue-mesh", "troika-kit"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
     // The bridge to the cloud: what the link is like, and who answers.
@@ -44,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "troika-bridge",
         &[
             "troika-dialogue",
+            "troika-dialogue-mesh",
             "troika-host",
             "troika-kit",
             "troika-link",

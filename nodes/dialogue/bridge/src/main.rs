@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use troika_bridge::{BridgeConfig, process};
+use troika_dialogue_mesh::config::on_one_thread;
 
 /// Dialogue with the cloud as far as it may and can, and with the vehicle's own model where it may not or cannot.
 #[derive(Parser)]
@@ -38,6 +39,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     config.check()?;
     if arguments.check {
         return Ok(());
+    }
+    if config.dialogue.cloud.url.starts_with("zenoh+tls:") {
+        on_one_thread()?;
     }
     process::run(&config)
 }

@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use troika_dialogue::{FromCloud, HttpUpstream, Navigation, Planner, Session, Situation, Traffic, Words};
+use troika_dialogue::{
+    FromCloud, HttpUpstream, Navigation, Planner, Session, Situation, Traffic, Upstream, Words,
+};
+use troika_dialogue_mesh::MeshUpstream;
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
@@ -105,12 +108,15 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
     let redactor = Redactor::new(&config.names()?, policy.redacts_street_addresses())?;
     let guard = Guard::new(redactor);
     let (said, carried) = (sender.clone(), sender.clone());
-    let service = HttpUpstream::new(
-        &config.dialogue.cloud,
-        // Nobody listens any more where the process ends.
-        Arc::new(move |stream, what| drop(said.send(Came::Cloud(stream, what)))),
-    )?
-    .metered(Arc::new(move |_, traffic| drop(carried.send(Came::Traffic(traffic)))));
+    // Nobody listens any more where the process ends.
+    let sink = Arc::new(move |stream, what| drop(said.send(Came::Cloud(stream, what))));
+    let meter = Arc::new(move |_, traffic| drop(carried.send(Came::Traffic(traffic))));
+    let cloud = &config.dialogue.cloud;
+    let service: Box<dyn Upstream> = if cloud.over_zenoh() {
+        Box::new(MeshUpstream::new(cloud, sink)?.metered(meter))
+    } else {
+        Box::new(HttpUpstream::new(cloud, sink)?.metered(meter))
+    };
     let navigation = Navigation::new(config.town()?, here(config));
     let planner = Planner::new(Words::english(), config.town()?);
     let offline = OnTheMap::new(planner, navigation.clone());
