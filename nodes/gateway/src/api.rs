@@ -42,9 +42,9 @@ const KIND_BYTES: usize = 64;
 /// One request of a vehicle, as the connection or the router says who it is.
 pub async fn answer(gateway: Arc<Gateway>, vehicle: VehicleId, request: Request<Body>) -> Response<Body> {
     let vehicle = &vehicle;
-    if let Some(claimed) = request.headers().get("x-troika-vehicle")
-        && claimed.as_bytes() != vehicle.as_str().as_bytes()
-    {
+    // Each of them: a second one is no way round.
+    let mut claimed = request.headers().get_all("x-troika-vehicle").iter();
+    if claimed.any(|claimed| claimed.as_bytes() != vehicle.as_str().as_bytes()) {
         let told = "X-Troika-Vehicle is not the vehicle of the certificate; leave it out";
         return refuse(&Refusal::new(403, "identity", told));
     }
