@@ -147,7 +147,6 @@ impl Upstream for Service {
             head: Some(span(head - now)),
             took: span(last - head),
             longest_wait: span(longest),
-            ..Traffic::default()
         };
         let count = said.len();
         for (n, (at, what)) in times.into_iter().zip(said).enumerate() {
