@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/ca.key  ca.pem  fleet.json       the authority and its ledger: they stay with whoever enrols
 //! DIR/gateway/                         what a gateway is given: ca.pem crl.pem server.pem server.key mesh.pem mesh.key
-//! DIR/router/                          what a zenoh router is given: ca.pem router.pem router.key router.json5
+//! DIR/router/                          what a zenoh router is given: ca.pem router.pem router.key router.yaml
 //! DIR/vehicles/ID/                     what a vehicle is given: ca.pem certificate.pem key.pem
 //! ```
 //!

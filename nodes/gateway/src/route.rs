@@ -8,6 +8,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -23,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How often it is looked whether the new one listens.
 const STEP: Duration = Duration::from_millis(20);
 /// A router that does not listen by then is taken for one that died.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// The first pause before one that died is started again, and the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MOST: Duration = Duration::from_secs(10);
@@ -91,11 +92,23 @@ struct Folder {
     vehicles: BTreeSet<String>,
 }
 
+/// What zenohd reads in its folder.
+const FILES: [&str; 3] = [ROUTER_FILE, "router.pem", "ca.pem"];
+
+/// Which files these are, as far as the system tells without reading them: whoever replaces one as a whole changes it.
+fn stamp(dir: &Path) -> Vec<Option<(u64, i64, i64, u64)>> {
+    let of = |name| {
+        let file = fs::metadata(dir.join(name)).ok()?;
+        Some((file.ino(), file.mtime(), file.mtime_nsec(), file.len()))
+    };
+    FILES.into_iter().map(of).collect()
+}
+
 impl Folder {
     fn read(dir: &Path) -> Result<Folder, RouteError> {
         let mut bytes = Vec::new();
         let mut vehicles = BTreeSet::new();
-        for name in [ROUTER_FILE, "router.pem", "ca.pem"] {
+        for name in FILES {
             let path = dir.join(name);
             let wrong = |reason: String| RouteError::Folder { path: path.clone(), reason };
             let mut one = fs::read(&path).map_err(|error| wrong(error.to_string()))?;
@@ -217,9 +230,11 @@ impl Route {
         let (mut dying, mut told) = (Pause(PAUSE), String::new());
         loop {
             let Some(turn) = self.turn(&mut ending).await? else { return Ok(()) };
+            let mut seen = stamp(&self.folder);
             if let Ok(now) = Folder::read(&self.folder) {
                 runs = now;
             }
+            let mut is = Ok(runs.clone());
             let mut child = Guarded(self.start()?);
             let began = clock::now();
             let up = listens(&mut child.0, &ports, &mut ending).await;
@@ -234,8 +249,12 @@ impl Route {
                 if !up || matches!(child.0.try_wait(), Ok(Some(_)) | Err(_)) {
                     break true;
                 }
-                match Folder::read(&self.folder) {
-                    Ok(is) if settle.due(clock::now(), &runs, &is) => break false,
+                let now = stamp(&self.folder);
+                if now != seen {
+                    (seen, is) = (now, Folder::read(&self.folder));
+                }
+                match &is {
+                    Ok(is) if settle.due(clock::now(), &runs, is) => break false,
                     Ok(_) => told.clear(),
                     Err(why) if told != why.to_string() => {
                         told = why.to_string();

@@ -6,12 +6,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "the client measures what the link carries: this is the edge")]
 
+mod files;
+mod reading;
+
 use std::{
     collections::BTreeSet,
-    fs,
     io::Read as _,
     net::{TcpStream, ToSocketAddrs as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -20,17 +22,11 @@ use std::{
     time::Instant,
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
-};
+use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use troika_dialogue::{
-    CloudConfig, CloudConfigError, Fault, FromCloud, Meter, Traffic, Upstream,
-    chat::{ChatRequest, Reader, retry_after, status_fault},
-    cloud::Sink,
+    CloudConfig, CloudConfigError, Fault, FromCloud, Meter, Traffic, Upstream, chat::ChatRequest, cloud::Sink,
 };
 use troika_kit::Duration;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zenoh::{
     Session, Wait as _,
     cancellation::CancellationToken,
@@ -42,8 +38,10 @@ use zenoh::{
 
 use crate::{
     config::{self, Credentials, Scheme},
-    wire::{self, Asked, Cancelled, Head, Parts, Then, VERSION, WireError},
+    wire::{self, Asked, Cancelled, VERSION},
 };
+use files::{tls, vehicle};
+use reading::Reading;
 
 /// How often it is looked whether a lost router is back.
 const LOOK: Duration = Duration::from_millis(20);
@@ -51,8 +49,6 @@ const LOOK: Duration = Duration::from_millis(20);
 const GOES: Duration = Duration::from_millis(500);
 /// Gateways that are asked the same question, when one after another goes before its first word.
 const ATTEMPTS: u64 = 3;
-/// Bytes of a refusal that are read for its reason.
-const MOST_REFUSAL: usize = 4096;
 /// Where questions go.
 const PATH: &str = "v1/chat/completions";
 
@@ -346,7 +342,7 @@ impl Link {
                 Ok(()) => return Ok(()),
                 Err(fault) => fault,
             };
-            let silent = fault == Fault::Truncated && !reading.parts.begun();
+            let silent = fault == Fault::Truncated && !reading.begun();
             if !silent {
                 // What a gateway still does is of no use to anybody.
                 self.take_back(&session, &asked);
@@ -508,156 +504,9 @@ fn pick<'a>(known: &'a [String], tried: &BTreeSet<String>, turn: u64) -> Option<
     all.get(at).copied()
 }
 
-/// What has come of an answer. Pure.
-#[derive(Default)]
-struct Reading {
-    parts: Parts,
-    head: Option<Head>,
-    body: Reader,
-    refusal: Vec<u8>,
-}
-
-impl Reading {
-    /// The next part: what it says. After `Done`, `Length`, `Tools` or `Failed` nothing follows.
-    fn part(&mut self, attachment: &[u8], payload: &[u8]) -> Result<Vec<FromCloud>, Fault> {
-        let (head, then) = self.parts.take(attachment).map_err(|error| match error {
-            WireError::Part { .. } => Fault::Reset(error.to_string()),
-            other => Fault::Malformed(other.to_string()),
-        })?;
-        if let Some(head) = head {
-            self.head = Some(head);
-        }
-        // `Parts` lets nothing go before the head.
-        let Some(head) = &self.head else { return Err(Fault::Malformed("no head".into())) };
-        if head.status != 200 {
-            let room = MOST_REFUSAL - self.refusal.len().min(MOST_REFUSAL);
-            self.refusal.extend_from_slice(&payload[..payload.len().min(room)]);
-            if then == Then::More {
-                return Ok(Vec::new());
-            }
-            let wait = head.retry_after.as_deref().and_then(|wait| retry_after(wait, None));
-            return Err(status_fault(head.status, wait, &String::from_utf8_lossy(&self.refusal)));
-        }
-        let kind = head.content_type.as_deref().unwrap_or_default();
-        if !kind.starts_with("text/event-stream") {
-            return Err(Fault::Malformed(format!("its type is {kind:?}")));
-        }
-        let mut said = self.body.feed(payload);
-        if !self.body.over() {
-            match then {
-                Then::More => {}
-                Then::End => said.extend(self.body.ended()),
-                Then::Broken => return Err(Fault::Truncated),
-            }
-        }
-        Ok(said)
-    }
-}
-
-/// The vehicle's id: the common name of its certificate, which routers go by.
-fn vehicle(path: &Path) -> Result<String, MeshError> {
-    let wrong = |why: String| MeshError::File { key: "certificate_file", path: path.into(), why };
-    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let der = CertificateDer::from_pem_slice(&pem)
-        .map_err(|error| wrong(format!("holds no certificate: {error}")))?;
-    let (_, certificate) = X509Certificate::from_der(&der).map_err(|error| wrong(error.to_string()))?;
-    let mut names = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-    match (names.next(), names.next()) {
-        (Some(id), None) if wire::whose(&wire::cancel(id)) == Some((id, "cancel")) => Ok(id.to_owned()),
-        _ => Err(wrong(
-            "its common name is no vehicle's id: is it one of `troika-gateway fleet enrol`?".into(),
-        )),
-    }
-}
-
-/// TLS as zenoh has it, for [`Link::handshake`] and for a look at the files before anything is asked.
-fn tls(credentials: &Credentials) -> Result<ClientConfig, MeshError> {
-    let wrong = |key, path: &Path, error: &dyn std::fmt::Display| MeshError::File {
-        key,
-        path: path.into(),
-        why: error.to_string(),
-    };
-    let mut roots = RootCertStore::empty();
-    let authority = &credentials.authority;
-    let found =
-        CertificateDer::pem_file_iter(authority).map_err(|error| wrong("ca_file", authority, &error))?;
-    for one in found {
-        let one = one.map_err(|error| wrong("ca_file", authority, &error))?;
-        roots.add(one).map_err(|error| wrong("ca_file", authority, &error))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong("ca_file", authority, &"holds no certificate (PEM)"));
-    }
-    let file = &credentials.certificate;
-    let chain = CertificateDer::pem_file_iter(file)
-        .and_then(|all| all.collect::<Result<Vec<_>, _>>())
-        .map_err(|error| wrong("certificate_file", file, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&credentials.key)
-        .map_err(|error| wrong("private_key_file", &credentials.key, &error))?;
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong("ca_file", authority, &error))?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
-        .map_err(|error| wrong("private_key_file", &credentials.key, &error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Part;
-
-    fn part(part: u32, then: Then, head: Option<Head>) -> Vec<u8> {
-        Part { version: VERSION, part, then, head }.to_bytes()
-    }
-
-    fn head(status: u16, kind: &str, wait: Option<&str>) -> Option<Head> {
-        Some(Head { status, content_type: Some(kind.into()), retry_after: wait.map(str::to_owned) })
-    }
-
-    #[test]
-    fn a_stream_is_read_from_parts_wherever_they_are_cut() {
-        let mut reading = Reading::default();
-        let text = "data: {\"choices\":[{\"delta\":{\"content\":\"Turn\"}}]}\n\ndata: [DONE]\n\n";
-        let (first, second) = text.as_bytes().split_at(20);
-        let said = reading.part(&part(0, Then::More, head(200, "text/event-stream", None)), first);
-        assert_eq!(said, Ok(Vec::new()));
-        let said = reading.part(&part(1, Then::End, None), second);
-        assert_eq!(said, Ok(vec![FromCloud::Text("Turn".into()), FromCloud::Done]));
-    }
-
-    #[test]
-    fn an_answer_that_breaks_off_ends_early_or_misses_a_part_is_told_so() {
-        let begin = || {
-            let mut reading = Reading::default();
-            reading.part(&part(0, Then::More, head(200, "text/event-stream", None)), b"").expect("a head");
-            reading
-        };
-        assert_eq!(begin().part(&part(1, Then::Broken, None), b""), Err(Fault::Truncated));
-        assert_eq!(
-            begin().part(&part(1, Then::End, None), b""),
-            Ok(vec![FromCloud::Failed(Fault::Truncated)])
-        );
-        assert!(matches!(begin().part(&part(2, Then::More, None), b""), Err(Fault::Reset(_))));
-        assert!(matches!(begin().part(b"{}", b""), Err(Fault::Malformed(_))));
-    }
-
-    #[test]
-    fn a_refusal_says_why_and_when_to_come_again() {
-        let mut reading = Reading::default();
-        let refused = reading.part(&part(0, Then::End, head(429, "application/json", Some("7"))), b"{}");
-        assert_eq!(refused, Err(Fault::RateLimited { retry_after: Some(Duration::from_secs(7)) }));
-        let mut reading = Reading::default();
-        assert_eq!(
-            reading.part(&part(0, Then::More, head(404, "application/json", None)), b"no "),
-            Ok(Vec::new())
-        );
-        let refused = reading.part(&part(1, Then::End, None), b"such model");
-        assert_eq!(refused, Err(Fault::Refused { status: 404, said: "no such model".into() }));
-        let mut reading = Reading::default();
-        let page = reading.part(&part(0, Then::End, head(200, "text/html", None)), b"<html>");
-        assert!(matches!(page, Err(Fault::Malformed(_))));
-    }
 
     #[test]
     fn gateways_are_asked_in_turn_and_one_that_was_silent_last() {

@@ -12,8 +12,8 @@ use rcgen::ExtendedKeyUsagePurpose;
 use super::{Fleet, FleetError, State, at, check_days, server_names, write};
 use crate::access;
 
-/// The file's name in the router's folder.
-pub const ROUTER_FILE: &str = "router.json5";
+/// The file's name in the router's folder; zenohd goes by its end.
+pub const ROUTER_FILE: &str = "router.yaml";
 
 impl Fleet {
     /// Makes `router/`: a certificate for these names, and the list of who is let in. From then on the list is written again by whatever changes it.

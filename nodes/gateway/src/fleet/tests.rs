@@ -84,7 +84,7 @@ fn what_cannot_be_is_refused_with_the_way_out() {
 fn routers_let_in_who_is_enrolled_and_the_list_follows() {
     let (dir, mut fleet) = fleet();
     let listed = |dir: &tempfile::TempDir| {
-        let text = fs::read(dir.path().join("router/router.json5")).expect("there");
+        let text = fs::read(dir.path().join("router/router.yaml")).expect("there");
         let file = serde_json::from_slice(&text).expect("JSON");
         crate::access::vehicles(&file).expect("a router's").into_iter().collect::<Vec<_>>()
     };
@@ -95,7 +95,7 @@ fn routers_let_in_who_is_enrolled_and_the_list_follows() {
     fleet.enrol("bruno", 7, None, NOW).expect("enrolled");
     assert_eq!(listed(&dir), ["anna", "bruno"]);
     let written = |dir: &tempfile::TempDir| {
-        fs::metadata(dir.path().join("router/router.json5")).and_then(|file| file.modified()).expect("there")
+        fs::metadata(dir.path().join("router/router.yaml")).and_then(|file| file.modified()).expect("there")
     };
     let before = written(&dir);
     fleet.enrol("bruno", 7, None, NOW + DAY_S).expect("renewed");

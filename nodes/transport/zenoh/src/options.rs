@@ -271,14 +271,14 @@ mod tests {
         let options = from(&[
             ("ROS_DOMAIN_ID", "42"),
             ("TROIKA_ZENOH_ENDPOINT", "tcp/10.0.0.1:7447"),
-            ("ZENOH_ROUTER_CONFIG_URI", "/etc/router.json5"),
+            ("ZENOH_ROUTER_CONFIG_URI", "/etc/router.yaml"),
             ("ZENOH_CONFIG_OVERRIDE", "mode=\"client\"; scouting/delay=7;"),
             ("TROIKA_ZENOH_SHM", "1"),
         ])
         .expect("well formed");
         assert_eq!(options.domain, 42);
         assert_eq!(options.router, "tcp/10.0.0.1:7447");
-        assert_eq!(options.router_config.as_deref(), Some(Path::new("/etc/router.json5")));
+        assert_eq!(options.router_config.as_deref(), Some(Path::new("/etc/router.yaml")));
         assert!(options.shared_memory);
         let config = options.session_config().expect("a configuration");
         assert_eq!(config.get_json("mode").ok().as_deref(), Some("\"client\""));
