@@ -70,8 +70,9 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     );
     let mut requests = edge.publisher::<DialogueRequest>(request.topic, request.qos)?;
     let listens = settled_graph(&*transport)?;
-    if !listens.endpoints.iter().any(|end| !end.publishes && end.topic == request.topic) {
-        bail!("nobody listens on {}: start a system with a node of the kind `bridge`", request.topic);
+    // The router listens to questions too; who answers is the one that counts.
+    if !listens.endpoints.iter().any(|end| end.publishes && end.topic == reply.topic) {
+        bail!("nobody answers on {}: start a system with a node of the kind `bridge`", reply.topic);
     }
     let text = arguments.words.join(" ");
     let tongue = if arguments.language == "de" { Tongue::German } else { Tongue::English };
@@ -89,16 +90,19 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     };
     requests.send(&asked)?;
     let (mut last, mut told) = (Instant::now(), DialogueReply::NONE);
+    let mut decided = false;
     while !stop.is_stopped() {
         let Ok(came) = came.recv_timeout(Duration::from_millis(100)) else {
             if last.elapsed() > patience {
-                bail!("no word for {} s; is a node of the kind `router` there?", arguments.timeout);
+                let who = if decided { "bridge" } else { "router" };
+                bail!("no word for {} s; is a node of the kind `{who}` there?", arguments.timeout);
             }
             continue;
         };
         match came {
             Came::Decision(decision) if decision.request_id == asked.request_id => {
                 last = Instant::now();
+                decided = true;
                 if arguments.json {
                     println!("{}", line("decision", decision.as_ref())?);
                 } else {

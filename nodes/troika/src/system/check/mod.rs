@@ -352,6 +352,27 @@ fn processes(text: &str, system: &System, known: &Known<'_>) -> Vec<Problem> {
             );
         }
     }
+    for (process, settings) in &system.processes {
+        let one = settings.get_ref();
+        let Some(restarts) = one.restarts_per_minute else { continue };
+        let wrong = if one.watchdog != Watchdog::Off {
+            Some(("its watchdog starts it again", "write `watchdog = { restarts_per_minute = N }`"))
+        } else if one.essential {
+            let way_out = "write `essential = false`, or `watchdog = true`";
+            Some(("the run ends when an essential process fails", way_out))
+        } else if restarts > MOST_RESTARTS {
+            Some(("it is 0 to 600", "a process that needs more than a few is broken"))
+        } else {
+            None
+        };
+        if let Some((why, help)) = wrong {
+            problems.push(
+                Problem::error(format!("process '{process}': `restarts_per_minute`: {why}"))
+                    .at(at(process, "restarts_per_minute", settings))
+                    .help(help),
+            );
+        }
+    }
     for (name, (node, kind)) in known {
         let alone =
             known.values().filter(|(other, _)| other.get_ref().process == node.get_ref().process).count()
@@ -376,30 +397,6 @@ fn processes(text: &str, system: &System, known: &Known<'_>) -> Vec<Problem> {
                 .at(at(&node.get_ref().process, key, settings))
                 .help("leave it out of this process, which may have `nice` and `essential`"),
             );
-        }
-        if let Some(settings) = settings
-            && let Some(restarts) = settings.get_ref().restarts_per_minute
-        {
-            let (process, one) = (&node.get_ref().process, settings.get_ref());
-            let wrong = if one.watchdog != Watchdog::Off {
-                Some(("its watchdog starts it again", "write `watchdog = { restarts_per_minute = N }`"))
-            } else if one.essential {
-                Some((
-                    "the run ends when an essential process fails",
-                    "write `essential = false`, or `watchdog = true`",
-                ))
-            } else if restarts > 600 {
-                Some(("it is 0 to 600", "ten a second is no life"))
-            } else {
-                None
-            };
-            if let Some((why, help)) = wrong {
-                problems.push(
-                    Problem::error(format!("process '{process}': `restarts_per_minute`: {why}"))
-                        .at(at(process, "restarts_per_minute", settings))
-                        .help(help),
-                );
-            }
         }
         let hard = kind.contract().is_some_and(|contract| contract.spec().class == Class::Hard);
         let misspelt = near(system, &node.get_ref().process).is_some();
