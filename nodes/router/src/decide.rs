@@ -194,8 +194,12 @@ impl Router {
         let mut weighed = Vec::with_capacity(rules.model.len());
 
         for model in rules.model.iter().map(|one| one.get_ref()).filter(|one| one.tier == Tier::OnVehicle) {
-            let expected = predict::local(model, &local_job, world.local_free_in, world.local_speed);
-            let barred = if !world.local_available {
+            let planned = world.planned && model.planned.is_some();
+            let expected = match planned {
+                true => predict::planned(left),
+                false => predict::local(model, &local_job, world.local_free_in, world.local_speed),
+            };
+            let barred = if !world.local_available && !planned {
                 Some(Reason::LocalUnavailable)
             } else if expected.in_time == 0.0 {
                 Some(if left.is_zero() { Reason::TooLate } else { Reason::LocalBusy })

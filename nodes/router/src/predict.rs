@@ -94,6 +94,12 @@ pub(crate) fn local(model: &Model, job: &Job, free_in: Duration, speed: f64) -> 
     Expected { first: seconds(first), in_time, whole: 1.0, cost: Cost::default() }
 }
 
+/// Of the map, where the planner understands the question: no model is waited for.
+pub(crate) fn planned(left: Duration) -> Expected {
+    let in_time = if left.is_zero() { 0.0 } else { 1.0 };
+    Expected { first: Duration::ZERO, in_time, whole: 1.0, cost: Cost::default() }
+}
+
 fn seconds(s: f64) -> Duration {
     Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX)
 }

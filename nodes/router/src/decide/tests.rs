@@ -7,7 +7,18 @@ use troika_link::Range;
 use super::*;
 
 /// Its patterns are compiled once: a thousand times take a minute.
-static POLICY: LazyLock<Policy> = LazyLock::new(Policy::built_in);
+static POLICY: LazyLock<Policy> = LazyLock::new(capable);
+
+/// The policy that ships, with a model on the vehicle that answers easy questions.
+fn capable() -> Policy {
+    let shipped =
+        "answers = { short_answer = [0.12, 0.05], navigation = [0.02, 0.02], dialogue = [0.05, 0.02] }";
+    let better =
+        "answers = { short_answer = [0.75, 0.20], navigation = [0.92, 0.40], dialogue = [0.50, 0.15] }";
+    let text = include_str!("../../policies/troika.toml");
+    assert!(text.contains(shipped), "the policy has changed");
+    Policy::parse("capable.toml", &text.replace(shipped, better)).unwrap()
+}
 
 const NOW: Time = Time::from_stamp(1_000, 0);
 
@@ -67,6 +78,22 @@ fn a_hard_question_goes_to_the_cloud_and_an_easy_one_stays() {
     assert_eq!(decided(&hard(), &connected()), (Tier::Cloud, Reason::CloudBetter));
     let easy = asks("where is the nearest charging station", Task::Navigation);
     assert_eq!(decided(&easy, &connected()), (Tier::OnVehicle, Reason::LocalEnough));
+}
+
+#[test]
+fn what_the_planner_understands_stays_whatever_the_model_on_the_vehicle_does() {
+    let mut router = Router::new(Policy::built_in());
+    let mut decided = |world: &World| {
+        let decision = router.decide(NOW, &hard(), world);
+        (decision.tier, decision.reason)
+    };
+    assert_eq!(decided(&connected()), (Tier::Cloud, Reason::CloudBetter));
+    let planned = World { planned: true, ..connected() };
+    assert_eq!(decided(&planned), (Tier::OnVehicle, Reason::LocalEnough));
+    let busy = World { local_free_in: Duration::from_secs(60), local_speed: 0.01, ..planned.clone() };
+    assert_eq!(decided(&busy), (Tier::OnVehicle, Reason::LocalEnough));
+    let without = World { local_available: false, ..planned };
+    assert_eq!(decided(&without), (Tier::OnVehicle, Reason::LocalEnough));
 }
 
 #[test]

@@ -292,7 +292,7 @@ mod tests {
             let line = 1 + OUTCOME[..OUTCOME.find(from).unwrap()].matches('\n').count();
             assert!(error.reason.contains(reason) && error.line == line, "{error}");
         }
-        let without = OUTCOME.replacen("eta = 0.95, ", "", 1);
+        let without = OUTCOME.replacen("eta = 0.02, ", "", 1);
         assert!(Outcome::parse("mine.toml", &without, &tasks).unwrap_err().reason.contains("'eta'"));
         assert!(Tasks::parse("mine.toml", "task = []").is_err());
     }
