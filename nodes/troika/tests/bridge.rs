@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -18,6 +18,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Router, Run, Scratch, command, start};
+use troika_conformance::chat;
 use troika_host::{Clock, Edge, HostClock};
 use troika_kit::{Message, Qos};
 use troika_msgs::{
@@ -71,30 +72,10 @@ fn service() -> (u16, Arc<Mutex<String>>) {
 }
 
 fn answer(mut stream: TcpStream, log: &Mutex<String>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if lines.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    lines.read_exact(&mut body)?;
-    log.lock().unwrap().push_str(&String::from_utf8_lossy(&body));
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")?;
-    for piece in ["Hamlet was written ", "by William Shakespeare."] {
-        let event = serde_json::json!({"choices": [{"index": 0, "delta": {"content": piece}}]});
-        stream.write_all(format!("data: {event}\n\n").as_bytes())?;
-    }
-    let end = serde_json::json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-    stream.write_all(format!("data: {end}\n\ndata: [DONE]\n\n").as_bytes())
+    let Some((_, body)) = chat::request(&mut BufReader::new(stream.try_clone()?))? else { return Ok(()) };
+    log.lock().unwrap().push_str(&body);
+    let pieces = ["Hamlet was written ", "by William Shakespeare."].map(chat::piece).concat();
+    stream.write_all((chat::STREAM.to_owned() + &pieces + &chat::end()).as_bytes())
 }
 
 /// `troika ask`, beside the system that runs.

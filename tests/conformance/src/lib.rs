@@ -1,5 +1,7 @@
 //! What every transport must do, over `dyn Transport` alone. [`suite!`] makes one test of each behaviour for a transport.
 //!
+//! [`program`] and [`chat`]: programs under test, and the little services that they talk to.
+//!
 //! Tests wait for what they expect with a bound that only a broken transport meets; nothing is timed.
 #![allow(
     clippy::disallowed_methods,
@@ -7,7 +9,9 @@
 )]
 
 pub mod behaviour;
+pub mod chat;
 pub mod hosted;
+pub mod program;
 pub mod services;
 pub mod soak;
 

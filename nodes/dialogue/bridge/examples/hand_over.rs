@@ -10,7 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made ends")]
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -21,7 +21,7 @@ use std::{
 
 use clap::Parser;
 use troika_bridge::ports::{Inputs, Outputs};
-use troika_conformance::free_port;
+use troika_conformance::{chat, free_port};
 use troika_host::{Clock, HostClock, edge::Edge};
 use troika_kit::Ports;
 use troika_msgs::{
@@ -120,28 +120,13 @@ fn serve(plan: Arc<Mutex<Plan>>, pace: f32) -> u16 {
 }
 
 fn answer(mut stream: TcpStream, plan: &Mutex<Plan>, pace: f32) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if lines.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    lines.read_exact(&mut body)?;
+    let Some((_, body)) = chat::request(&mut BufReader::new(stream.try_clone()?))? else { return Ok(()) };
     let (tool, text, cut, reset) = {
         let plan = plan.lock().unwrap();
         (plan.tool, plan.text.clone(), plan.cut, plan.reset)
     };
-    let told = String::from_utf8_lossy(&body).contains("\"role\":\"tool\"");
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")?;
+    let told = body.contains("\"role\":\"tool\"");
+    stream.write_all(chat::STREAM.as_bytes())?;
     thread::sleep(Duration::from_millis(300));
     if let Some((name, arguments)) = tool.filter(|_| !told) {
         let call = serde_json::json!({"index": 0, "id": "a", "type": "function",
@@ -158,12 +143,10 @@ fn answer(mut stream: TcpStream, plan: &Mutex<Plan>, pace: f32) -> std::io::Resu
             }
             return Ok(());
         }
-        let event = serde_json::json!({"choices": [{"index": 0, "delta": {"content": word}}]});
-        stream.write_all(format!("data: {event}\n\n").as_bytes())?;
+        stream.write_all(chat::piece(word).as_bytes())?;
         thread::sleep(Duration::from_secs_f32(1.0 / pace));
     }
-    let end = serde_json::json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-    stream.write_all(format!("data: {end}\n\ndata: [DONE]\n\n").as_bytes())
+    stream.write_all(chat::end().as_bytes())
 }
 
 fn words(text: &str) -> usize {

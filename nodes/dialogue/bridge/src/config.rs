@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use troika_dialogue::{DialogueConfig, DialogueConfigError, Town};
 use troika_router::{Policy, PolicyError};
+use troika_transport_open::settings::{self, SettingsError};
 
 /// The process's settings, as TOML or JSON: a `[nodes.<name>.params]` table in a system file. An unknown key is refused; all but
 /// `dialogue.cloud` may be left out.
@@ -81,14 +82,9 @@ fn name() -> String {
 /// Settings that make no process.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeConfigError {
-    /// Text that is none of it.
-    #[error("{file}: {reason}")]
-    Text {
-        /// Which.
-        file: String,
-        /// Where and why.
-        reason: String,
-    },
+    /// They cannot be read.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// A file that cannot be read.
     #[error("{key}: cannot read {}: {reason}", path.display())]
     Read {
@@ -131,15 +127,7 @@ impl BridgeConfig {
     /// # Errors
     /// When the file cannot be read, or says what is not known.
     pub fn load(text_or_file: &str) -> Result<BridgeConfig, BridgeConfigError> {
-        let told = |file: &str, reason: String| BridgeConfigError::Text { file: file.into(), reason };
-        if text_or_file.trim_start().starts_with('{') {
-            return serde_json::from_str(text_or_file).map_err(|why| told("settings", why.to_string()));
-        }
-        let text = read("--config", Path::new(text_or_file))?;
-        if text_or_file.ends_with(".json") {
-            return serde_json::from_str(&text).map_err(|why| told(text_or_file, why.to_string()));
-        }
-        toml::from_str(&text).map_err(|why| told(text_or_file, why.to_string()))
+        Ok(settings::load(text_or_file)?)
     }
 
     /// Whether all of it can be used, and the files that it names are there.

@@ -68,7 +68,6 @@ pub fn run(config: &BridgeConfig) -> anyhow::Result<()> {
     {
         eprintln!("bridge: cannot take niceness {nice}: {error}; running on as it is");
     }
-    config.check()?;
     let carrier =
         Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
     let transport = carrier.open()?;

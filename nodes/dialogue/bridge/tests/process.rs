@@ -2,9 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test of real time")]
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, channel},
@@ -13,9 +12,9 @@ use std::{
     time::Instant,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use troika_bridge::ports::{Inputs, Outputs};
-use troika_conformance::free_port;
+use troika_conformance::{chat, free_port, program::Program};
 use troika_host::{
     Clock, HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
@@ -32,42 +31,11 @@ use troika_transport::Transport;
 use troika_transport_open::Carrier;
 use troika_transport_zenoh::RouterGuard;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_troika-bridge");
+/// It ends within.
+const ENDS: Duration = Duration::from_secs(20);
 /// Whoever takes longer than this hangs.
 const HANGS: Duration = Duration::from_secs(60);
-
-struct Program(Child);
-
-impl Program {
-    fn start(settings: &str) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_troika-bridge"));
-        for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM"] {
-            command.env_remove(ours);
-        }
-        command.args(["--config", settings]).stdin(Stdio::null());
-        Program(command.spawn().expect("it starts"))
-    }
-
-    fn ends(mut self, signal: Signal) {
-        let pid = Pid::from_raw(self.0.id().try_into().expect("a pid")).expect("a pid");
-        kill_process(pid, signal).expect("it runs");
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().expect("it is ours") {
-                assert!(status.success(), "{status}");
-                return;
-            }
-            assert!(begin.elapsed() < Duration::from_secs(20), "it does not end");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A service that says its pieces one after another, then breaks off, ends, or says nothing until the socket is closed.
 #[derive(Clone, Copy, PartialEq)]
@@ -104,36 +72,16 @@ impl Service {
 }
 
 fn answer(mut stream: TcpStream, pieces: &[&str], ends: Ends, log: &Mutex<String>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if lines.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    lines.read_exact(&mut body)?;
-    log.lock().expect("whole").push_str(&String::from_utf8_lossy(&body));
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
-    stream.write_all(head.as_bytes())?;
+    let Some((_, body)) = chat::request(&mut BufReader::new(stream.try_clone()?))? else { return Ok(()) };
+    log.lock().expect("whole").push_str(&body);
+    stream.write_all(chat::STREAM.as_bytes())?;
     for piece in pieces {
-        let event = serde_json::json!({"choices": [{"index": 0, "delta": {"content": piece}}]});
-        stream.write_all(format!("data: {event}\n\n").as_bytes())?;
+        stream.write_all(chat::piece(piece).as_bytes())?;
         stream.flush()?;
     }
     match ends {
         Ends::Cut => {}
-        Ends::Well => {
-            let event = serde_json::json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-            stream.write_all(format!("data: {event}\n\ndata: [DONE]\n\n").as_bytes())?;
-        }
+        Ends::Well => stream.write_all(chat::end().as_bytes())?,
         // Until the other side goes.
         Ends::Never => drop(stream.read(&mut [0; 1])),
     }
@@ -167,7 +115,7 @@ impl Car {
                 "url": format!("http://127.0.0.1:{}/v1", service.port), "model": "m", "plain_http": true,
             }},
         });
-        let program = Program::start(&settings.to_string());
+        let program = Program::start(PROGRAM, &settings.to_string());
         let carrier = Carrier { router: Some(endpoint), ..Carrier::default() };
         let transport = carrier.open().expect("a session");
         let edge = Edge::new(&*transport, Clock::Host(HostClock::start()), "/", "car").expect("an edge");
@@ -285,7 +233,7 @@ fn a_service_that_is_cut_in_mid_sentence_is_gone_on_with_and_nothing_is_said_twi
     assert_eq!(sample.outcome, LinkSample::FAILED);
     let received = service.received.lock().expect("whole").clone();
     assert!(received.contains("cafe") && !received.contains("2345678"), "{received}");
-    car.program.ends(Signal::INT);
+    car.program.ends(Signal::INT, ENDS);
 }
 
 #[test]
@@ -296,7 +244,7 @@ fn a_whole_answer_is_the_clouds_and_a_barge_in_closes_the_socket() {
     let end = car.end();
     assert_eq!((end.tier, end.outcome), (DialogueReply::CLOUD, DialogueReply::COMPLETE), "{end:?}");
     assert!(end.bytes_sent > 100 && end.bytes_received > 100, "{end:?}");
-    car.program.ends(Signal::TERM);
+    car.program.ends(Signal::TERM, ENDS);
 
     let service = Service::start(&["The museum is open. "], Ends::Never);
     let mut car = Car::start(&service);
@@ -309,5 +257,5 @@ fn a_whole_answer_is_the_clouds_and_a_barge_in_closes_the_socket() {
         car.activity.send(&speaks).expect("sent");
     }
     assert_eq!(car.end().outcome, DialogueReply::CANCELLED);
-    car.program.ends(Signal::INT);
+    car.program.ends(Signal::INT, ENDS);
 }

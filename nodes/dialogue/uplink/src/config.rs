@@ -1,10 +1,11 @@
 //! What the process is started with.
 
-use std::{fs, io, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use troika_dialogue::{Client, CloudConfig, CloudConfigError};
 use troika_outbox::{Limits, LimitsError};
+use troika_transport_open::settings::{self, SettingsError};
 
 use crate::item::AROUND;
 
@@ -160,22 +161,9 @@ fn answer_ms() -> u64 {
 /// Settings that make no process.
 #[derive(Debug, thiserror::Error)]
 pub enum UplinkConfigError {
-    /// Text that is none of it.
-    #[error("{file}: {reason}")]
-    Text {
-        /// Which.
-        file: String,
-        /// Where and why.
-        reason: String,
-    },
-    /// A file that cannot be read.
-    #[error("--config: cannot read {}: {reason}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: io::Error,
-    },
+    /// They cannot be read.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The gateway's address, or our certificate.
     #[error(transparent)]
     Cloud(#[from] CloudConfigError),
@@ -205,16 +193,7 @@ impl UplinkConfig {
     /// # Errors
     /// When the file cannot be read, or says what is not known.
     pub fn load(text_or_file: &str) -> Result<UplinkConfig, UplinkConfigError> {
-        let told = |file: &str, reason: String| UplinkConfigError::Text { file: file.into(), reason };
-        if text_or_file.trim_start().starts_with('{') {
-            return serde_json::from_str(text_or_file).map_err(|why| told("settings", why.to_string()));
-        }
-        let text = fs::read_to_string(text_or_file)
-            .map_err(|reason| UplinkConfigError::Read { path: text_or_file.into(), reason })?;
-        if text_or_file.ends_with(".json") {
-            return serde_json::from_str(&text).map_err(|why| told(text_or_file, why.to_string()));
-        }
-        toml::from_str(&text).map_err(|why| told(text_or_file, why.to_string()))
+        Ok(settings::load(text_or_file)?)
     }
 
     /// Whether all of it can be used, and the files that it names are there.
@@ -318,7 +297,7 @@ mod tests {
     fn an_unknown_key_is_told_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("uplink.toml");
-        fs::write(&file, format!("{LEAST}[delivery]\nbatch_itmes = 3\n")).unwrap();
+        std::fs::write(&file, format!("{LEAST}[delivery]\nbatch_itmes = 3\n")).unwrap();
         let told = UplinkConfig::load(file.to_str().unwrap()).unwrap_err().to_string();
         assert!(told.contains("line 5") && told.contains("batch_itmes"), "{told}");
     }

@@ -7,18 +7,7 @@ use troika_link::Range;
 use super::*;
 
 /// Its patterns are compiled once: a thousand times take a minute.
-static POLICY: LazyLock<Policy> = LazyLock::new(capable);
-
-/// The policy that ships, with a model on the vehicle that answers easy questions.
-fn capable() -> Policy {
-    let shipped =
-        "answers = { short_answer = [0.12, 0.05], navigation = [0.02, 0.02], dialogue = [0.05, 0.02] }";
-    let better =
-        "answers = { short_answer = [0.75, 0.20], navigation = [0.92, 0.40], dialogue = [0.50, 0.15] }";
-    let text = include_str!("../../policies/troika.toml");
-    assert!(text.contains(shipped), "the policy has changed");
-    Policy::parse("capable.toml", &text.replace(shipped, better)).unwrap()
-}
+static POLICY: LazyLock<Policy> = LazyLock::new(Policy::capable);
 
 const NOW: Time = Time::from_stamp(1_000, 0);
 

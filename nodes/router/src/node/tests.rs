@@ -53,19 +53,8 @@ fn planner() -> Planner {
     Config::default().planner(|_| unreachable!("the map of the demo is built in")).unwrap()
 }
 
-/// The policy that ships, with a model on the vehicle that answers easy questions.
-fn capable() -> Policy {
-    let shipped =
-        "answers = { short_answer = [0.12, 0.05], navigation = [0.02, 0.02], dialogue = [0.05, 0.02] }";
-    let better =
-        "answers = { short_answer = [0.75, 0.20], navigation = [0.92, 0.40], dialogue = [0.50, 0.15] }";
-    let text = include_str!("../../policies/troika.toml");
-    assert!(text.contains(shipped), "the policy has changed");
-    Policy::parse("capable.toml", &text.replace(shipped, better)).unwrap()
-}
-
 fn node() -> RouterNode {
-    RouterNode::new(&Config::default(), capable(), planner())
+    RouterNode::new(&Config::default(), Policy::capable(), planner())
 }
 
 #[test]

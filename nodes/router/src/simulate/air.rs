@@ -44,6 +44,11 @@ impl Air {
         [gap, cut].into_iter().flatten().reduce(f64::max)
     }
 
+    /// Whether it is alive all the time from then to then, looked at each tenth of a second.
+    pub fn alive_throughout(&self, from: f64, to: f64) -> bool {
+        (0..=((to - from) / 0.1) as u64).all(|n| self.dead_until(from + n as f64 * 0.1).is_none())
+    }
+
     /// kbit/s down.
     pub fn down_kbps(&self, time: f64) -> f64 {
         if self.dead_until(time).is_some() { 0.0 } else { self.trace.mbit(time) * 1000.0 }

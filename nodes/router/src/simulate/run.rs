@@ -7,7 +7,7 @@ use super::{
     answer::{self, Tokens},
     chance::Chance,
     trace::Trace,
-    watch::{Watch, at, span},
+    watch::{Watch, span},
     world::{Asked, Outcome, Tasks},
 };
 use crate::{
@@ -133,7 +133,7 @@ impl Driving<'_> {
             privacy: task.privacy,
             has_image: false,
             complexity: None,
-            asked: at(asked),
+            asked: Watch::time(asked),
             deadline: None,
         };
         let seen = self.link.estimate(asked);
@@ -156,7 +156,7 @@ impl Driving<'_> {
                     planned,
                     ..World::default()
                 };
-                let decision = self.router.decide(at(asked), &request, &world);
+                let decision = self.router.decide(Watch::time(asked), &request, &world);
                 (decision.tier, decision.model, Some(decision.reason))
             }
         };
@@ -255,7 +255,7 @@ impl Driving<'_> {
                 None => (tokens, good, all.clone()),
                 Some((kept, rest)) => {
                     became.handed_over = true;
-                    became.needless = self.alive(asked, all[kept.min(tokens - 1)]);
+                    became.needless = self.air.alive_throughout(asked, all[kept.min(tokens - 1)]);
                     let share = kept as f64 / tokens as f64;
                     (kept, share * good + (1.0 - share) * local_good, [&all[..kept], &rest].concat())
                 }
@@ -272,10 +272,6 @@ impl Driving<'_> {
         self.drive.bytes += BYTES_A_TOKEN * kept as f64;
         self.tell(asked, open, &all, kept, tokens);
         (spoken, chance)
-    }
-
-    fn alive(&self, from: f64, to: f64) -> bool {
-        (0..=((to - from) / 0.1) as u64).all(|n| self.air.dead_until(from + n as f64 * 0.1).is_none())
     }
 
     /// What the link node hears of the exchange: a round trip where a connection was made, the rate of the words, or that it failed.

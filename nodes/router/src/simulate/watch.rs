@@ -10,11 +10,6 @@ use super::air::Air;
 /// As often as the node steps, s.
 const STEP_S: f64 = 0.2;
 
-/// A time of the simulation, s, as the nodes have it.
-pub(crate) fn at(seconds: f64) -> Time {
-    Time::from_nanos(1_000_000_000_000 + (seconds * 1e9) as u64)
-}
-
 pub(crate) fn span(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
@@ -44,15 +39,16 @@ impl Watch {
         for n in 0..((to - from) / STEP_S) as u64 {
             let time = from + n as f64 * STEP_S;
             if let Some((_, sample)) = self.pending.take_if(|(then, _)| *then <= time) {
-                self.link.saw(at(time), &sample);
-                self.prober.ended(at(time));
+                self.link.saw(Watch::time(time), &sample);
+                self.prober.ended(Watch::time(time));
             }
-            if self.prober.overdue(at(time)) {
+            if self.prober.overdue(Watch::time(time)) {
                 self.pending = None;
-                self.link.saw(at(time), &Sample::failed(Source::Active));
+                self.link.saw(Watch::time(time), &Sample::failed(Source::Active));
             }
-            let next = speaks
-                .and_then(|speaks| self.prober.next(at(time), &self.link, Metered::Yes, time >= speaks));
+            let next = speaks.and_then(|speaks| {
+                self.prober.next(Watch::time(time), &self.link, Metered::Yes, time >= speaks)
+            });
             if let Some(probe) = next {
                 self.pending = Some(sent(air, time, probe));
             }
@@ -61,17 +57,17 @@ impl Watch {
 
     /// Traffic told something.
     pub fn saw(&mut self, time: f64, sample: &Sample) {
-        self.link.saw(at(time), sample);
+        self.link.saw(Watch::time(time), sample);
     }
 
     /// What is believed of the link.
     pub fn estimate(&self, time: f64) -> Estimate {
-        self.link.estimate(at(time))
+        self.link.estimate(Watch::time(time))
     }
 
     /// A time of the simulation as nodes have it.
     pub fn time(seconds: f64) -> Time {
-        at(seconds)
+        Time::from_nanos(1_000_000_000_000 + (seconds * 1e9) as u64)
     }
 
     /// Bytes of probes so far.

@@ -1,5 +1,8 @@
 //! What belongs here: opening the transport of a program that runs a node of its own beside `troika` (speech, the language model) and
-//! is told which one in its settings.
+//! is told which one in its settings; and
+//! reading those.
+
+pub mod settings;
 
 use std::sync::Arc;
 

@@ -1,7 +1,10 @@
 //! What a run shows: the newest of everything, taken from the topics like any other subscriber would. Pure; the terminal
 //! view draws it and the report is made from it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use troika_kit::Time;
 use troika_msgs::{
@@ -16,6 +19,11 @@ use super::score::Record;
 
 /// How many lines of alerts and of utterances are kept for the view.
 const LINES: usize = 32;
+
+/// The one that the topics' threads write to.
+pub(super) fn lock(dashboard: &Mutex<Dashboard>) -> MutexGuard<'_, Dashboard> {
+    dashboard.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// One utterance and what became of it.
 #[derive(Debug, Clone, Default)]

@@ -2,6 +2,7 @@
 //! file names, watches the topics like any other subscriber, shows them, and makes the report. Each started process hosts
 //! its nodes ([`process`]). `troika score` runs the same nodes in one process on a virtual clock ([`virtual_time`]).
 
+mod company;
 mod conductor;
 mod dashboard;
 mod floors;

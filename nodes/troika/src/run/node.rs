@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use toml::{Table, Value};
 use troika_ros_args::{Refused, RosArgs};
 
-use super::{RunArguments, conductor, process, report::ProcessFigures, watchdog};
+use super::{RunArguments, company, process, report::ProcessFigures, watchdog};
 use crate::{
     kinds,
     system::{System, TransportKind, problem::nearest},
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &NodeArguments, ros: &RosArgs) -> anyhow::Result<()
     );
     // It is no node that `troika` itself hosts.
     if system.hosted(&name).next().is_none() {
-        let mut command = conductor::command(&run, &source, &system, &name, &figures)?;
+        let mut command = company::command(&run, &source, &system, &name, &figures)?;
         // Nothing runs after the program took this one's place.
         folder.close()?;
         return Err(command.exec())

@@ -16,7 +16,7 @@ use ratatui::{
 use troika_msgs::troika::{CommandResult, DriverAlert, DriverState, Heartbeat, VoiceReply};
 
 use super::{
-    dashboard::{Dashboard, Utterance},
+    dashboard::{Dashboard, Utterance, lock},
     score::STATES,
 };
 
@@ -52,7 +52,7 @@ pub(super) fn show(
             break Ok(());
         }
         let drawn = {
-            let dashboard = dashboard.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let dashboard = lock(dashboard);
             terminal.draw(|frame| draw(frame, heading, elapsed, &dashboard)).map(drop)
         };
         if let Err(error) = drawn {

@@ -2,12 +2,9 @@
 //! work and memory is not locked: whatever runs at deadlines goes before. Without its model it runs all the same, and says so to
 //! every request.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, sync_channel},
-    },
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, RecvTimeoutError, sync_channel},
 };
 
 use anyhow::Context as _;
@@ -99,28 +96,22 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The model's file, from the settings or checked from the store.
+/// The model's weights: of the file in the settings, or of the store's, checked.
 ///
 /// # Errors
-/// When it is not there, or not what its passport says.
-pub fn file(config: &SlmConfig) -> anyhow::Result<PathBuf> {
-    if let Some(file) = &config.file {
-        return Ok(file.clone());
-    }
-    let store = Store::open_in(config.models.as_deref())?;
-    Ok(store.load_path(&config.model)?)
-}
-
-/// The model's weights.
-///
-/// # Errors
-/// As [`file`], and when llama.cpp does not take it.
+/// When it is not there, not what its passport says, or nothing that llama.cpp takes.
 pub fn weights(config: &SlmConfig) -> anyhow::Result<Weights> {
-    let weights = Weights::load(&file(config)?, config.lora.as_deref())?;
+    let store = Store::open_in(config.models.as_deref());
+    let folder = store.as_ref().ok().map(|store| store.root().join("beginnings"));
+    let file = match &config.file {
+        Some(file) => file.clone(),
+        None => store?.load_path(&config.model)?,
+    };
+    let weights = Weights::load(&file, config.lora.as_deref())?;
     // Without a store there is no place of ours on this machine.
-    Ok(match Store::open_in(config.models.as_deref()) {
-        Ok(store) => weights.keeping(&store.root().join("beginnings")),
-        Err(_) => weights,
+    Ok(match folder {
+        Some(folder) => weights.keeping(&folder),
+        None => weights,
     })
 }
 

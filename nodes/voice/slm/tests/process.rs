@@ -2,14 +2,13 @@
 #![allow(clippy::disallowed_methods, reason = "a test of real time")]
 
 use std::{
-    process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
     time::Instant,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use troika_conformance::free_port;
+use rustix::process::Signal;
+use troika_conformance::{free_port, program::Program};
 use troika_host::{Clock, HostClock, edge::Edge};
 use troika_kit::{Duration, Ports};
 use troika_msgs::{
@@ -24,40 +23,9 @@ use troika_voice::language::{Inputs, Outputs};
 /// Whoever takes longer than this hangs: the beginnings are evaluated within it on a busy machine.
 const HANGS: Duration = Duration::from_secs(240);
 
-struct Program(Child);
-
-impl Program {
-    fn start(settings: &str) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_troika-slm"));
-        for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM"] {
-            command.env_remove(ours);
-        }
-        command.args(["--config", settings]).stdin(Stdio::null());
-        Program(command.spawn().expect("it starts"))
-    }
-
-    /// What Ctrl-C and service managers send; it must end well, soon.
-    fn ends(mut self, signal: Signal) {
-        let pid = Pid::from_raw(self.0.id().try_into().expect("a pid")).expect("a pid");
-        kill_process(pid, signal).expect("it runs");
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().expect("it is ours") {
-                assert!(status.success(), "{status}");
-                return;
-            }
-            assert!(begin.elapsed() < Duration::from_secs(20), "it does not end");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_troika-slm");
+/// It ends within.
+const ENDS: Duration = Duration::from_secs(20);
 
 /// Who asks.
 struct Peer {
@@ -117,7 +85,7 @@ fn own_router() -> (String, RouterGuard) {
 #[test]
 fn requests_are_answered_over_zenoh_and_it_ends_when_it_is_asked_to() {
     let (endpoint, _router) = own_router();
-    let program = Program::start(&format!(r#"{{"router": "{endpoint}"}}"#));
+    let program = Program::start(PROGRAM, &format!(r#"{{"router": "{endpoint}"}}"#));
     let carrier = Carrier { router: Some(endpoint), ..Carrier::default() };
     let transport = carrier.open().expect("a session");
     let peer = Peer::new(&*transport);
@@ -126,7 +94,7 @@ fn requests_are_answered_over_zenoh_and_it_ends_when_it_is_asked_to() {
     assert_eq!(reply.model, "smollm2_135m");
     let took = Duration::from(reply.latency);
     assert!(took > Duration::from_millis(10) && took < Duration::from_secs(60), "{took:?}");
-    program.ends(Signal::INT);
+    program.ends(Signal::INT, ENDS);
 }
 
 #[test]
@@ -134,18 +102,18 @@ fn without_its_model_it_runs_and_says_so_over_dds() {
     let folder = std::env::temp_dir().join(format!("no-models-{}", std::process::id()));
     let domain = 1 + u32::from(free_port()) % 100;
     let settings = format!(r#"{{"models": "{}", "dds": true, "domain": {domain}}}"#, folder.display());
-    let program = Program::start(&settings);
+    let program = Program::start(PROGRAM, &settings);
     let carrier = Carrier { dds: true, domain: Some(domain), ..Carrier::default() };
     let transport = carrier.open().expect("a session");
     let reply = Peer::new(&*transport).until(LanguageReply::UNAVAILABLE, "open the sunroof");
     assert!(reply.reason.contains("troika models pull smollm2_135m"), "{}", reply.reason);
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, ENDS);
 }
 
 #[test]
 fn it_ends_while_the_model_is_loaded() {
     let (endpoint, _router) = own_router();
-    let program = Program::start(&format!(r#"{{"router": "{endpoint}"}}"#));
+    let program = Program::start(PROGRAM, &format!(r#"{{"router": "{endpoint}"}}"#));
     let carrier = Carrier { router: Some(endpoint), ..Carrier::default() };
     let transport = carrier.open().expect("a session");
     let begin = Instant::now();
@@ -153,5 +121,5 @@ fn it_ends_while_the_model_is_loaded() {
         assert!(begin.elapsed() < HANGS, "it is not there");
         thread::sleep(Duration::from_millis(20));
     }
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, ENDS);
 }

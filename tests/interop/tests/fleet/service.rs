@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -10,6 +10,8 @@ use std::{
     },
     thread,
 };
+
+use troika_conformance::chat;
 
 use crate::world::NET;
 
@@ -76,28 +78,12 @@ fn serve(stream: TcpStream, script: &Mutex<VecDeque<Does>>, tell: &Sender<Saw>) 
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut out = stream;
     loop {
-        let mut first = String::new();
-        if reader.read_line(&mut first).ok()? == 0 {
-            return None;
-        }
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-        }
+        let (first, body) = chat::request(&mut reader).ok()??;
         if first.starts_with("GET ") {
             out.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").ok()?;
             continue;
         }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        let _ = tell.send(Saw::Question(String::from_utf8_lossy(&body).into_owned()));
+        let _ = tell.send(Saw::Question(body));
         let does = script.lock().expect("not poisoned").pop_front().unwrap_or(Does::Answers);
         out.write_all(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -125,9 +111,7 @@ fn serve(stream: TcpStream, script: &Mutex<VecDeque<Does>>, tell: &Sender<Saw>) 
 
 fn says(out: &mut TcpStream, words: &[&str]) -> Option<()> {
     for word in words {
-        let data =
-            serde_json::json!({"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": null}]});
-        chunk(out, &format!("data: {data}\n\n"))?;
+        chunk(out, &chat::piece(word))?;
     }
     Some(())
 }

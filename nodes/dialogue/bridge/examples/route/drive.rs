@@ -223,9 +223,6 @@ impl<'a> Vehicle<'a> {
                 let speaks = (self.setting.contender == Contender::Ours).then_some(time - PAUSE_S);
                 self.watch.pass(&self.air, time - PAUSE_S, time, speaks);
             }
-            let was_alive = |from: f64, to: f64, air: &Air| {
-                (0..=((to - from) / 0.1) as u64).all(|n| air.dead_until(from + n as f64 * 0.1).is_none())
-            };
             let answer = self.turn(task, n, &turn.ask, time, plain)?;
             let deadline = self.policy.deadline(kind(task.group)).as_secs_f64();
             in_time &= answer.first_s.is_some_and(|first| first <= deadline);
@@ -234,7 +231,7 @@ impl<'a> Vehicle<'a> {
             became.asked_cloud |= answer.answered.left;
             if answer.handed_over {
                 became.handed_over = true;
-                became.needless |= was_alive(time, answer.ended, &self.air);
+                became.needless |= self.air.alive_throughout(time, answer.ended);
             }
             outcomes.push(answer.answered);
             time = answer.spoken.max(answer.ended) + PAUSE_S;
@@ -255,18 +252,13 @@ impl<'a> Vehicle<'a> {
         plain: bool,
     ) -> anyhow::Result<RoutingDecision> {
         let time = Watch::time(now);
-        let decided = |tier| RoutingDecision {
-            request_id: request.request_id.clone(),
-            tier,
-            reason: self.setting.contender.name().into(),
-            ..RoutingDecision::default()
-        };
-        match self.setting.contender {
-            Contender::AlwaysLocal => return Ok(decided(DialogueReply::ON_VEHICLE)),
-            Contender::AlwaysCloud => return Ok(decided(DialogueReply::CLOUD)),
-            Contender::Threshold if plain => return Ok(decided(DialogueReply::CLOUD)),
-            Contender::Threshold => return Ok(decided(DialogueReply::ON_VEHICLE)),
-            Contender::Ours => {}
+        if self.setting.contender != Contender::Ours {
+            return Ok(RoutingDecision {
+                request_id: request.request_id.clone(),
+                tier: if plain { DialogueReply::CLOUD } else { DialogueReply::ON_VEHICLE },
+                reason: self.setting.contender.name().into(),
+                ..RoutingDecision::default()
+            });
         }
         let at = |value| Message { value, received: time };
         let inputs = Inputs {

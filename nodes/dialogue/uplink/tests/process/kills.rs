@@ -12,7 +12,7 @@ use troika_msgs::troika::OutboxReceipt;
 
 use crate::{
     gateway::{Gateway, HANGS},
-    vehicle::{Program, Vehicle},
+    vehicle::{Vehicle, start},
 };
 
 const KILLS: u32 = 100;
@@ -75,7 +75,7 @@ fn nothing_acknowledged_is_lost_or_arrives_twice_over_a_hundred_kills() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let (mut longest, mut gateways) = (Duration::ZERO, 0);
     for kill in 0..KILLS {
-        let (program, begin, told) = (Program::start(&settings), Instant::now(), demand.told);
+        let (program, begin, told) = (start(&settings), Instant::now(), demand.told);
         while demand.told == told {
             assert!(begin.elapsed() < HANGS, "no receipt after kill {kill}");
             demand.turn(&mut vehicle, true);
@@ -99,7 +99,7 @@ fn nothing_acknowledged_is_lost_or_arrives_twice_over_a_hundred_kills() {
             program.kill();
         }
     }
-    let program = Program::start(&settings);
+    let program = start(&settings);
     let begin = Instant::now();
     while !demand.waiting.is_empty() || gateway.inbox().len() < demand.acknowledged.len() {
         assert!(
@@ -122,5 +122,5 @@ fn nothing_acknowledged_is_lost_or_arrives_twice_over_a_hundred_kills() {
         demand.acknowledged.len(),
         longest.as_millis()
     );
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, HANGS);
 }

@@ -1,9 +1,7 @@
 //! The rest of the vehicle: it has things to send, knows the link and watches the driver.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, channel},
@@ -12,9 +10,8 @@ use std::{
     time::Instant,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use troika_conformance::free_port;
+use troika_conformance::{free_port, program::Program};
 use troika_host::{
     Clock, HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
@@ -35,60 +32,9 @@ use crate::gateway::{Gateway, HANGS};
 /// Processes that fight for two cores tell nothing of each other.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-pub(crate) struct Program(Child, Receiver<String>);
-
-impl Program {
-    pub(crate) fn start(settings: &Value) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_troika-uplink"));
-        for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM"] {
-            command.env_remove(ours);
-        }
-        command.args(["--config", &settings.to_string()]).stdin(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
-        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let (sender, told) = channel();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                eprintln!("{line}");
-                // The test may have ended.
-                let _ = sender.send(line);
-            }
-        });
-        Program(child, told)
-    }
-
-    /// The next line that it tells people.
-    pub(crate) fn tells(&mut self) -> String {
-        self.1.recv_timeout(HANGS).expect("it tells something")
-    }
-
-    /// `kill -9`; it had not ended by itself.
-    pub(crate) fn kill(mut self) {
-        assert_eq!(self.0.try_wait().expect("it is ours"), None, "it ended by itself");
-        self.0.kill().expect("kill -9");
-        self.0.wait().expect("it has ended");
-    }
-
-    pub(crate) fn ends(mut self, signal: Signal) {
-        let pid = Pid::from_raw(self.0.id().try_into().expect("a pid")).expect("a pid");
-        kill_process(pid, signal).expect("it runs");
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().expect("it is ours") {
-                assert!(status.success(), "{status}");
-                return;
-            }
-            assert!(begin.elapsed() < HANGS, "it does not end");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts the program.
+pub(crate) fn start(settings: &Value) -> Program {
+    Program::start(env!("CARGO_BIN_EXE_troika-uplink"), &settings.to_string())
 }
 
 pub(crate) struct Vehicle {
@@ -149,7 +95,7 @@ impl Vehicle {
     }
 
     pub(crate) fn starts(&self, settings: &Value) -> Program {
-        let program = Program::start(settings);
+        let program = start(settings);
         let begin = Instant::now();
         while !self.transport.graph().expect("a graph").nodes.iter().any(|name| name == "/uplink") {
             assert!(begin.elapsed() < HANGS, "it is not there");

@@ -43,7 +43,7 @@ fn what_is_put_while_the_gateway_is_down_arrives_once_when_it_is_up() {
     let inbox = gateway.inbox();
     assert_eq!(inbox.len(), 30);
     assert!(inbox.values().all(|count| *count == 1), "{inbox:?}");
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, HANGS);
 }
 
 fn link(vehicle: &mut Vehicle, state: u8) {
@@ -96,7 +96,7 @@ fn without_a_link_nothing_is_sent_and_what_expires_is_told() {
         link(&mut vehicle, LinkState::UP);
         thread::sleep(Duration::from_millis(100));
     }
-    program.ends(Signal::INT);
+    program.ends(Signal::INT, HANGS);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn the_fleets_page_shows_the_vehicle() {
         assert!(begin.elapsed() < HANGS, "the page says {event}");
         thread::sleep(Duration::from_millis(100));
     }
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, HANGS);
 }
 
 #[test]
@@ -141,14 +141,14 @@ fn a_foreign_certificate_loses_nothing_and_is_told() {
     let item = vehicle.message("a", HOUR, 10);
     assert!(matches!(vehicle.puts(&item).state, OutboxReceipt::QUEUED | OutboxReceipt::WAITS));
     // The gateway ends the handshake, and how that looks from here is a matter of what comes first.
-    let told = program.tells();
+    let told = program.tells(HANGS);
     assert!(told.contains("TLS") || told.contains("connection broke"), "{told}");
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, HANGS);
     assert!(gateway.inbox().is_empty());
     let program = vehicle.starts(&vehicle.settings(&gateway, folder.path()));
     assert_eq!(vehicle.becomes("a").state, OutboxReceipt::DELIVERED);
     assert_eq!(gateway.inbox().get("a"), Some(&1));
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, HANGS);
 }
 
 /// A disk of 4 MiB, mounted.
@@ -205,6 +205,6 @@ fn a_full_disk_is_told_and_it_goes_on_when_there_is_room() {
     let inbox = gateway.inbox();
     assert!(kept.iter().all(|key| inbox.get(key) == Some(&1)));
     println!("{} of 50 kB kept on 4 MiB, then refused; all of them and one more arrived", kept.len() - 1);
-    program.ends(Signal::TERM);
+    program.ends(Signal::TERM, HANGS);
     drop(small);
 }
