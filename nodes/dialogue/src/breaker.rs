@@ -18,13 +18,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Three failures; 2 s to 2 minutes; 5 minutes where somebody has to do something.
+    /// Three failures; 2 s to 2 minutes; a minute where somebody has to do something.
     fn default() -> Self {
         Limits {
             failures: 3,
             first: Duration::from_secs(2),
             longest: Duration::from_secs(120),
-            to_mend: Duration::from_secs(300),
+            to_mend: Duration::from_secs(60),
         }
     }
 }
@@ -90,7 +90,8 @@ impl Breaker {
     /// The request failed.
     pub fn failed(&mut self, now: Time, fault: &Fault) {
         match fault {
-            Fault::Cancelled => return self.left(now),
+            // Files are looked at before each question, and nobody is asked where they are not there.
+            Fault::Cancelled | Fault::Files(_) => return self.left(now),
             // The service is there; this request is wrong.
             Fault::Refused { .. } => return self.succeeded(),
             Fault::PaymentRequired | Fault::Unauthorized(_) | Fault::Tls(_) => {
@@ -175,8 +176,8 @@ mod tests {
     fn an_empty_account_is_not_asked_again_at_once() {
         let mut breaker = Breaker::new(Limits::default());
         breaker.failed(at(0), &Fault::PaymentRequired);
-        assert!(!breaker.ask(at(299_999)));
-        assert!(breaker.ask(at(300_000)));
+        assert!(!breaker.ask(at(59_999)));
+        assert!(breaker.ask(at(60_000)));
     }
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
                     }
                 }
                 if let State::Open(until) = breaker.state() {
-                    prop_assert!(until <= now + limits.to_mend);
+                    prop_assert!(until <= now + limits.to_mend.max(limits.longest));
                 }
                 prop_assert!(breaker.state() != State::HalfOpen);
             }

@@ -8,9 +8,15 @@ use std::{
     io::{self, Read as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
+use rustls::{
+    InconsistentKeys,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    sign::CertifiedKey,
+};
 use troika_kit::Duration;
 use ureq::{
     Agent, Body, RequestBuilder,
@@ -35,13 +41,36 @@ const MOST_REFUSAL: u64 = 4096;
 const MOST_ANSWER: u64 = 256 << 10;
 
 /// A service. Clones share its connections.
+///
+/// The files that the parameters name are looked at before each request and read again when they have changed: a certificate is renewed
+/// for a client that runs. Files that cannot be used change nothing for who has read others before.
 #[derive(Clone)]
 pub struct Client {
-    url: String,
+    config: CloudConfig,
+    open: Arc<Mutex<Open>>,
+}
+
+struct Open {
+    /// Of the files when they were last looked at.
+    stamp: Stamp,
+    /// None: they could not be used so far.
+    with: Option<With>,
+    /// What was there before a renewal: an answer may still be under way on it.
+    before: Option<With>,
+    /// Why they cannot be used as they are now.
+    wrong: Option<String>,
+}
+
+/// What the files gave.
+#[derive(Clone)]
+struct With {
     key: Option<String>,
     config: ureq::config::Config,
     agent: Agent,
 }
+
+/// Length and time of change of each file; none: it is not there.
+type Stamp = [Option<(u64, SystemTime)>; 4];
 
 impl Client {
     /// Reads the files that the parameters name; connects to nothing yet.
@@ -49,10 +78,106 @@ impl Client {
     /// # Errors
     /// What is wrong with the parameters or the files.
     pub fn new(config: &CloudConfig) -> Result<Client, CloudConfigError> {
+        let client = Client::when_there(config)?;
+        // Again, for the error as it is.
+        With::read(config)?;
+        Ok(client)
+    }
+
+    /// The same, whatever the files hold: a request says what is wrong with them, until they are there.
+    ///
+    /// # Errors
+    /// What is wrong with the parameters.
+    pub fn when_there(config: &CloudConfig) -> Result<Client, CloudConfigError> {
         config.check()?;
         if config.over_zenoh() {
             return Err(CloudConfigError::Url(config.url.clone()));
         }
+        let mut open = Open { stamp: stamp(config), with: None, before: None, wrong: None };
+        open.read(config);
+        Ok(Client { config: config.clone(), open: Arc::new(Mutex::new(open)) })
+    }
+
+    /// Asks with JSON and waits for the whole answer. The connection is kept for the next time.
+    ///
+    /// # Errors
+    /// Whatever kept a 2xx from coming.
+    pub fn post(&self, path: &str, json: &str) -> Result<String, Fault> {
+        // ureq panics where TLS does not take what it was given.
+        catch_unwind(AssertUnwindSafe(|| self.posted(path, json))).unwrap_or_else(|_| Err(panicked()))
+    }
+
+    fn posted(&self, path: &str, json: &str) -> Result<String, Fault> {
+        let mut response = self.request(path)?.send(json).map_err(fault_of)?;
+        if !response.status().is_success() {
+            return Err(refusal(&mut response));
+        }
+        let mut said = Vec::new();
+        let mut body = response.body_mut().as_reader().take(MOST_ANSWER + 1);
+        body.read_to_end(&mut said).map_err(|error| fault_of(error.into()))?;
+        if said.len() as u64 > MOST_ANSWER {
+            return Err(Fault::TooLarge { what: "one answer", limit: MOST_ANSWER as usize });
+        }
+        String::from_utf8(said).map_err(|_| Fault::Malformed("an answer that is no text".into()))
+    }
+
+    /// Ends what goes on, in whatever thread, and every socket.
+    pub fn cut(&self) {
+        let mut open = self.open();
+        let Open { with, before, .. } = &mut *open;
+        with.iter_mut().for_each(With::cut);
+        if let Some(mut before) = before.take() {
+            before.cut();
+        }
+    }
+
+    /// A request, with the files as they are now.
+    pub(crate) fn request(&self, path: &str) -> Result<RequestBuilder<WithBody>, Fault> {
+        let now = stamp(&self.config);
+        let mut open = self.open();
+        if open.stamp != now {
+            open.stamp = now;
+            open.read(&self.config);
+        }
+        let Some(with) = &open.with else {
+            return Err(Fault::Files(open.wrong.clone().unwrap_or_default()));
+        };
+        let url = format!("{}{path}", self.config.url.trim_end_matches('/'));
+        let post = with.agent.post(url).header("Content-Type", "application/json");
+        Ok(match &with.key {
+            Some(key) => post.header("Authorization", format!("Bearer {key}")),
+            None => post,
+        })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn read(&mut self, config: &CloudConfig) {
+        match With::read(config) {
+            Ok(with) => {
+                // An answer under way is not broken for a renewal.
+                self.before = self.with.replace(with);
+                self.wrong = None;
+            }
+            Err(why) => self.wrong = Some(why.to_string()),
+        }
+    }
+}
+
+fn stamp(config: &CloudConfig) -> Stamp {
+    let files = [&config.key_file, &config.ca_file, &config.certificate_file, &config.private_key_file];
+    files.map(|file| {
+        let about = fs::metadata(file.as_ref()?).ok()?;
+        Some((about.len(), about.modified().ok()?))
+    })
+}
+
+impl With {
+    fn read(config: &CloudConfig) -> Result<With, CloudConfigError> {
         let key = match &config.key_file {
             None => None,
             Some(path) => {
@@ -74,13 +199,19 @@ impl Client {
         }
         if let (Some(chain), Some(key)) = (&config.certificate_file, &config.private_key_file) {
             let certificates = certificates("certificate_file", chain)?;
-            let private = PrivateKey::from_pem(&read("private_key_file", key)?).map_err(|_| {
-                CloudConfigError::Content {
+            let pem = read("private_key_file", key)?;
+            let private = PrivateKey::from_pem(&pem).map_err(|_| CloudConfigError::Content {
+                key: "private_key_file",
+                path: key.clone(),
+                what: "private key (PEM)",
+            })?;
+            if !belong_together(&certificates, &pem) {
+                return Err(CloudConfigError::Content {
                     key: "private_key_file",
                     path: key.clone(),
-                    what: "private key (PEM)",
-                }
-            })?;
+                    what: "key of the certificate in certificate_file",
+                });
+            }
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&certificates, private)));
         }
         let within = |ms| Some(Duration::from_millis(ms));
@@ -100,50 +231,12 @@ impl Client {
             .timeout_recv_response(within(config.head_ms))
             .timeout_recv_body(within(config.answer_ms))
             .build();
-        Ok(Client {
-            url: config.url.trim_end_matches('/').to_owned(),
-            key,
-            agent: agent(&config_of_agent),
-            config: config_of_agent,
-        })
+        Ok(With { key, agent: agent(&config_of_agent), config: config_of_agent })
     }
 
-    /// Asks with JSON and waits for the whole answer. The connection is kept for the next time.
-    ///
-    /// # Errors
-    /// Whatever kept a 2xx from coming.
-    pub fn post(&self, path: &str, json: &str) -> Result<String, Fault> {
-        // ureq panics where a certificate and its key do not match.
-        catch_unwind(AssertUnwindSafe(|| self.posted(path, json))).unwrap_or_else(|_| Err(panicked()))
-    }
-
-    fn posted(&self, path: &str, json: &str) -> Result<String, Fault> {
-        let mut response = self.request(path).send(json).map_err(fault_of)?;
-        if !response.status().is_success() {
-            return Err(refusal(&mut response));
-        }
-        let mut said = Vec::new();
-        let mut body = response.body_mut().as_reader().take(MOST_ANSWER + 1);
-        body.read_to_end(&mut said).map_err(|error| fault_of(error.into()))?;
-        if said.len() as u64 > MOST_ANSWER {
-            return Err(Fault::TooLarge { what: "one answer", limit: MOST_ANSWER as usize });
-        }
-        String::from_utf8(said).map_err(|_| Fault::Malformed("an answer that is no text".into()))
-    }
-
-    /// Ends what goes on, in whatever thread, and every socket.
-    pub fn cut(&mut self) {
+    fn cut(&mut self) {
         // An agent that was shut down makes no more connections.
         std::mem::replace(&mut self.agent, agent(&self.config)).shutdown();
-    }
-
-    pub(crate) fn request(&self, path: &str) -> RequestBuilder<WithBody> {
-        let url = format!("{}{path}", self.url);
-        let post = self.agent.post(url).header("Content-Type", "application/json");
-        match &self.key {
-            Some(key) => post.header("Authorization", format!("Bearer {key}")),
-            None => post,
-        }
     }
 }
 
@@ -213,6 +306,19 @@ pub(crate) fn fault_of(error: ureq::Error) -> Fault {
         },
         ureq::Error::ConnectionFailed => Fault::Connect("no address answered".into()),
         other => Fault::Malformed(other.to_string()),
+    }
+}
+
+/// Whether the key is the first certificate's.
+fn belong_together(chain: &[Certificate<'static>], key: &[u8]) -> bool {
+    let Ok(key) = PrivateKeyDer::from_pem_slice(key) else { return false };
+    let chain = chain.iter().map(|one| CertificateDer::from(one.der().to_vec())).collect();
+    let provider = rustls::crypto::ring::default_provider();
+    // A key whose half that is shown is not known has nothing to compare.
+    match CertifiedKey::from_der(chain, key, &provider) {
+        Ok(_) => true,
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => true,
+        Err(_) => false,
     }
 }
 

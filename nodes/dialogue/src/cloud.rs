@@ -245,8 +245,19 @@ impl HttpUpstream {
     /// # Errors
     /// What is wrong with the parameters or the files.
     pub fn new(config: &CloudConfig, sink: Sink) -> Result<HttpUpstream, CloudConfigError> {
-        let client = Client::new(config)?;
-        Ok(HttpUpstream { client, model: config.model.clone(), running: None, sink, meter: None })
+        Ok(HttpUpstream::over(Client::new(config)?, config, sink))
+    }
+
+    /// The same, whatever the files hold: an answer fails with what is wrong with them, until they are there.
+    ///
+    /// # Errors
+    /// What is wrong with the parameters.
+    pub fn when_there(config: &CloudConfig, sink: Sink) -> Result<HttpUpstream, CloudConfigError> {
+        Ok(HttpUpstream::over(Client::when_there(config)?, config, sink))
+    }
+
+    fn over(client: Client, config: &CloudConfig, sink: Sink) -> HttpUpstream {
+        HttpUpstream { client, model: config.model.clone(), running: None, sink, meter: None }
     }
 
     /// The same, that tells what each stream carried.
@@ -301,7 +312,7 @@ impl Drop for HttpUpstream {
     }
 }
 
-/// Sees to it that every stream says its last, even one whose thread panics: ureq does where a certificate and its key do not match.
+/// Sees to it that every stream says its last, even one whose thread panics: ureq does where TLS does not take what it was given.
 struct LastWord {
     sink: Sink,
     stream: u64,
@@ -331,7 +342,7 @@ fn answer(
     say: &mut dyn FnMut(FromCloud, &Traffic),
 ) -> Result<(), Fault> {
     let asked = Instant::now();
-    let post = client.request("/chat/completions").header("Accept", "text/event-stream");
+    let post = client.request("/chat/completions")?.header("Accept", "text/event-stream");
     let mut response = post.send(body).map_err(fault_of)?;
     let began = Instant::now();
     traffic.head = Some(began - asked);

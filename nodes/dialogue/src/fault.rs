@@ -14,6 +14,9 @@ pub enum Fault {
     /// The connection was not made in time.
     #[error("the connection was not made in time ({0})")]
     ConnectTimeout(&'static str),
+    /// A file that the parameters name cannot be used.
+    #[error("{0}")]
+    Files(String),
     /// The certificate, or the handshake. Never got over by trying without.
     #[error("TLS: {0}; for a private authority set `ca_file`")]
     Tls(String),
@@ -77,6 +80,7 @@ impl Fault {
             Fault::Dns => "dns",
             Fault::Connect(_) => "connect",
             Fault::ConnectTimeout(_) => "connect_timeout",
+            Fault::Files(_) => "files",
             Fault::Tls(_) => "tls",
             Fault::Reset(_) => "reset",
             Fault::Timeout(_) => "timeout",
@@ -97,6 +101,19 @@ impl Fault {
         matches!(
             self,
             Fault::Connect(_)
+                | Fault::ConnectTimeout(_)
+                | Fault::Reset(_)
+                | Fault::Timeout(_)
+                | Fault::Truncated
+        )
+    }
+
+    /// Whether it says that the link does not carry, and nothing of the service.
+    pub fn of_link(&self) -> bool {
+        matches!(
+            self,
+            Fault::Dns
+                | Fault::Connect(_)
                 | Fault::ConnectTimeout(_)
                 | Fault::Reset(_)
                 | Fault::Timeout(_)

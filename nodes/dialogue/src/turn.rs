@@ -17,7 +17,7 @@ use crate::{
 
 mod terms;
 
-pub use terms::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason};
+pub use terms::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, in_words};
 
 #[derive(Debug, Clone)]
 struct Stream {

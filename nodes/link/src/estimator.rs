@@ -124,6 +124,9 @@ impl Estimator {
         }
         match sample.outcome {
             Outcome::Ok => {
+                if self.failures >= FAILURES {
+                    self.loss.outage_ended(now);
+                }
                 self.loss.saw(now, false);
                 (self.failures, self.answered, self.stalled) = (0, Some(now), None);
             }
@@ -249,6 +252,16 @@ mod tests {
         assert_eq!(link.estimate(at(200)).status, LinkStatus::Down);
         link.saw(at(300), &ok(90));
         assert_eq!(link.estimate(at(300)).status, LinkStatus::Up);
+    }
+
+    #[test]
+    fn the_first_answers_after_an_outage_make_it_a_link_that_loses_little() {
+        let mut link = Estimator::new();
+        (0..5).for_each(|n| link.saw(at(n), &ok(80)));
+        (0..10).for_each(|n| link.saw(at(5_000 + 1_000 * n), &Sample::failed(Source::Passive)));
+        link.saw(at(16_000), &ok(80));
+        let (mean, _) = link.estimate(at(16_000)).loss.unwrap();
+        assert!(mean < 0.3, "{mean}: less than the policy that ships bears");
     }
 
     #[test]

@@ -6,27 +6,43 @@ use troika_kit::{Duration, Time};
 const HALF_LIFE_S: f64 = 30.0;
 /// Less evidence than this (exchanges) says nothing.
 const LEAST: f64 = 0.25;
+/// What is believed before anything is seen: one exchange's worth, a tenth of it lost. An even prior would have a link that was
+/// perfect a minute ago be believed ever worse, only because nobody used it.
+const PRIOR: (f64, f64) = (0.1, 0.9);
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Loss {
     at: Time,
     lost: f64,
     passed: f64,
+    /// What `lost` was before the failures in a row that go on.
+    before: f64,
 }
 
 impl Loss {
     pub(crate) fn saw(&mut self, now: Time, lost: bool) {
         *self = self.faded(now);
-        *(if lost { &mut self.lost } else { &mut self.passed }) += 1.0;
+        if lost {
+            self.lost += 1.0;
+        } else {
+            self.passed += 1.0;
+            self.before = self.lost;
+        }
     }
 
-    /// Mean, and one standard deviation of the belief above it (at most 1); none without evidence. The prior is Jeffreys'.
+    /// There was no link, and there is one again: what failed meanwhile says that, once, and nothing of how the link is now.
+    pub(crate) fn outage_ended(&mut self, now: Time) {
+        *self = self.faded(now);
+        self.lost = self.lost.min(self.before + 1.0);
+    }
+
+    /// Mean, and one standard deviation of the belief above it (at most 1); none without evidence.
     pub(crate) fn believed(&self, now: Time) -> Option<(f64, f64)> {
         let Loss { lost, passed, .. } = self.faded(now);
         if lost + passed < LEAST {
             return None;
         }
-        let (a, b) = (lost + 0.5, passed + 0.5);
+        let (a, b) = (lost + PRIOR.0, passed + PRIOR.1);
         let mean = a / (a + b);
         let sd = (a * b / ((a + b + 1.0) * (a + b) * (a + b))).sqrt();
         Some((mean, (mean + sd).min(1.0)))
@@ -35,7 +51,12 @@ impl Loss {
     fn faded(&self, now: Time) -> Loss {
         let passed: Duration = now.since(self.at);
         let left = (-passed.as_secs_f64() / HALF_LIFE_S).exp2();
-        Loss { at: self.at.max(now), lost: self.lost * left, passed: self.passed * left }
+        Loss {
+            at: self.at.max(now),
+            lost: self.lost * left,
+            passed: self.passed * left,
+            before: self.before * left,
+        }
     }
 }
 
@@ -52,5 +73,27 @@ mod tests {
         let (mean, high) = loss.believed(start + Duration::from_secs(1)).unwrap();
         assert!((0.08..0.2).contains(&mean) && high > mean, "{mean} {high}");
         assert_eq!(loss.believed(start + Duration::from_secs(300)), None);
+    }
+
+    #[test]
+    fn a_link_that_nobody_uses_is_not_believed_worse() {
+        let start = Time::from_stamp(10, 0);
+        let mut loss = Loss::default();
+        (0..3).for_each(|_| loss.saw(start, false));
+        let mean = |seconds| loss.believed(start + Duration::from_secs(seconds)).unwrap().0;
+        assert!(mean(0) < 0.05 && mean(60) < 0.1 && mean(100) < 0.1, "{} {}", mean(60), mean(100));
+    }
+
+    #[test]
+    fn an_outage_is_one_loss_once_it_is_over() {
+        let start = Time::from_stamp(10, 0);
+        let mut loss = Loss::default();
+        loss.saw(start, false);
+        (0..12).for_each(|_| loss.saw(start, true));
+        assert!(loss.believed(start).unwrap().0 > 0.8);
+        loss.outage_ended(start);
+        (0..2).for_each(|_| loss.saw(start, false));
+        let (mean, _) = loss.believed(start).unwrap();
+        assert!((0.15..0.3).contains(&mean), "{mean}");
     }
 }

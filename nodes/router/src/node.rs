@@ -1,6 +1,6 @@
 //! The router as a step: a request in, a decision out, in the same step.
 
-use std::{io, path::PathBuf};
+use std::{collections::VecDeque, io, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,12 @@ ports! {
 /// Who fails so many answers in a row is left alone for so long.
 const FAILURES: u32 = 3;
 const REST: Duration = Duration::from_secs(30);
+/// A cloud that does not take us (its breaker is open, a certificate, a key, no credit) is left alone at once: so long, and twice as long each
+/// time that it is so again.
+const UNTAKEN: Duration = Duration::from_secs(15);
+const UNTAKEN_MOST: Duration = Duration::from_secs(120);
+/// Requests to the cloud whose end has not come.
+const ASKED: usize = 8;
 /// A connection that has carried nothing for so long is taken for closed.
 const CONNECTION_OPEN: Duration = Duration::from_secs(30);
 /// An answer that was begun on the vehicle and of which nothing has come for so long does not keep its model busy any more.
@@ -147,10 +153,24 @@ const SPEED_HOLDS: Duration = Duration::from_secs(60);
 /// An answer of fewer tokens is no measure.
 const LEAST_TOKENS: f64 = 8.0;
 
+/// Why a cloud does not take a question, as the dialogue's process names it: nothing of these is the link's.
+const UNTAKEN_FOR: [&str; 8] = [
+    "breaker_open",
+    "files",
+    "tls",
+    "unauthorized",
+    "payment_required",
+    "rate_limited",
+    "server",
+    "malformed",
+];
+
 /// Who fails again and again is not asked for a while.
 #[derive(Debug, Default)]
 struct Circuit {
     failures: u32,
+    untaken: u32,
+    /// Until then.
     rests: Option<Time>,
 }
 
@@ -160,15 +180,22 @@ impl Circuit {
         let unsure = reply.reason.split(", ").any(|why| why == troika_dialogue::Reason::Unsure.name());
         if reply.done && reply.outcome == DialogueReply::FAILED && !unsure {
             self.failures = self.failures.saturating_add(1);
-            self.rests = (self.failures >= FAILURES).then_some(now);
+            self.rests = (self.failures >= FAILURES).then_some(now + REST);
         } else if !reply.text.is_empty() {
             *self = Circuit::default();
         }
     }
 
+    /// It was asked, and did not take the question; whoever answered in its place.
+    fn not_taken(&mut self, now: Time) {
+        let rest = UNTAKEN.saturating_mul(1 << self.untaken.min(8)).min(UNTAKEN_MOST);
+        self.untaken = self.untaken.saturating_add(1);
+        self.rests = Some(now + rest);
+    }
+
     /// After its rest, one answer is tried; if that fails, it rests again.
     fn closed(&self, now: Time) -> bool {
-        self.rests.is_none_or(|then| now.since(then) >= REST)
+        self.rests.is_none_or(|until| now >= until)
     }
 }
 
@@ -204,6 +231,8 @@ pub struct RouterNode {
     local_speed: Option<(f64, Time)>,
     cloud_seen: Option<Time>,
     cloud_circuit: Circuit,
+    /// Requests that were given to the cloud.
+    asked: VecDeque<String>,
 }
 
 impl RouterNode {
@@ -220,6 +249,7 @@ impl RouterNode {
             local_speed: None,
             cloud_seen: None,
             cloud_circuit: Circuit::default(),
+            asked: VecDeque::with_capacity(ASKED),
         }
     }
 
@@ -263,6 +293,12 @@ impl RouterNode {
             _ => {}
         }
         if reply.done {
+            if let Some(at) = self.asked.iter().position(|asked| *asked == reply.request_id) {
+                self.asked.remove(at);
+                if reply.reason.split(", ").any(|why| UNTAKEN_FOR.contains(&why)) {
+                    self.cloud_circuit.not_taken(now);
+                }
+            }
             let took = Cost {
                 bytes: f64::from(reply.bytes_sent) + f64::from(reply.bytes_received),
                 microeuro: f64::from(reply.cost_microeuro),
@@ -354,6 +390,12 @@ impl Step for RouterNode {
             let decision = self.router.decide(now, &request, &world);
             if decision.tier == Tier::OnVehicle {
                 self.local = Some(UnderWay::asked(&request.id, now));
+            }
+            if decision.tier == Tier::Cloud {
+                if self.asked.len() == ASKED {
+                    self.asked.pop_front();
+                }
+                self.asked.push_back(request.id.clone());
             }
             outputs.decision.send(to_message(now, &request, &world, &decision));
             done = Done::Worked;

@@ -95,6 +95,39 @@ impl Reason {
             Reason::Nobody => "nobody",
         }
     }
+
+    /// What it means to who reads it.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Reason::VehicleFunction => "it is for the vehicle itself",
+            Reason::PrivateClass => "it is private, or it was not said that it is not",
+            Reason::PrivateWords => "its words are of private things",
+            Reason::Image => "an image belongs to it, and images stay",
+            Reason::UnknownTask => "what kind of question it is was not told",
+            Reason::Policy => "the policy keeps this kind of question in the vehicle",
+            Reason::LinkUnknown => {
+                "nothing is known of the link: does a node of the kind `link` run, with an `endpoint`?"
+            }
+            Reason::LinkDown => "there is no link",
+            Reason::LinkLossy => "the link loses too much",
+            Reason::LinkSlow => "the link is too slow for the time that there is",
+            Reason::CloudUnavailable => "the cloud refused or failed a moment ago",
+            Reason::BytesSpent => "today's bytes are spent",
+            Reason::MoneySpent => "today's money is spent",
+            Reason::CloudBetter => "the cloud is likelier to answer well",
+            Reason::LocalEnough => "the vehicle is likely to answer as well",
+            Reason::LocalBusy => "the vehicle's model is busy",
+            Reason::LocalUnavailable => "there is no model on the vehicle that answers",
+            Reason::Held => "the conversation stays with who has it",
+            Reason::TooLate => "the time is over",
+            Reason::Nobody => "nobody can answer",
+        }
+    }
+
+    /// The one of that name.
+    pub fn of(name: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|one| one.name() == name)
+    }
 }
 
 /// How often each reason was given.

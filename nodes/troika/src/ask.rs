@@ -1,6 +1,7 @@
 //! `troika ask`: puts a question to the dialogue of a running system, as its voice would, and shows who answers and why.
 
 use std::{
+    fmt::Write as _,
     io::Write as _,
     sync::mpsc,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use troika_bridge::ports::{Inputs, Outputs};
+use troika_dialogue::turn::in_words;
 use troika_host::{
     Clock, HostClock,
     edge::{Edge, TypedSubscription},
@@ -19,9 +21,10 @@ use troika_msgs::{
     std_msgs::Header,
     troika::{DialogueReply, DialogueRequest, RoutingDecision},
 };
+use troika_router::Reason;
 use troika_voice::{matcher::Matcher, tongue::Tongue, topic};
 
-use crate::topic::{Where, open, settled_graph};
+use crate::topic::{Where, json, open, settled_graph};
 
 /// What is asked.
 #[derive(Args)]
@@ -106,7 +109,7 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
                 if arguments.json {
                     println!("{}", line("decision", decision.as_ref())?);
                 } else {
-                    println!("[{}: {}]", tier(decision.tier), decision.reason);
+                    println!("[{}: {}]", tier(decision.tier), routed(&decision));
                 }
             }
             Came::Reply(reply) if reply.request_id == asked.request_id => {
@@ -114,6 +117,10 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
                 if arguments.json {
                     println!("{}", line("reply", &reply)?);
                 } else {
+                    if !decided {
+                        decided = true;
+                        println!("[no word of a router came in time: nothing leaves the vehicle]");
+                    }
                     show(&reply, &mut told)?;
                 }
                 if reply.done {
@@ -149,26 +156,45 @@ fn show(reply: &DialogueReply, told: &mut u8) -> anyhow::Result<()> {
 
 fn finished(reply: &DialogueReply, json: bool) -> anyhow::Result<()> {
     if !json {
-        let why = if reply.reason.is_empty() { String::new() } else { format!(", {}", reply.reason) };
-        println!(
-            "\n[{}{why}; {} bytes sent, {} received]",
-            tier(reply.tier),
-            reply.bytes_sent,
-            reply.bytes_received
-        );
+        let (sent, received) = (reply.bytes_sent, reply.bytes_received);
+        println!("\n[{}; {sent} bytes sent, {received} received]", tier(reply.tier));
+        for why in reasons(reply) {
+            println!("  {why}");
+        }
     }
+    let why = reasons(reply).join("; ");
     match reply.outcome {
-        DialogueReply::FAILED => bail!("it was not answered: {}", reply.reason),
-        DialogueReply::CANCELLED => bail!("it was called off: {}", reply.reason),
+        DialogueReply::FAILED => bail!("it was not answered: {why}"),
+        DialogueReply::CANCELLED => bail!("it was called off: {why}"),
         _ => Ok(()),
     }
 }
 
+/// Why the router chose so, and why not the cloud.
+fn routed(decision: &RoutingDecision) -> String {
+    let words =
+        |name: &str| Reason::of(name).map_or_else(|| name.to_owned(), |one| one.in_words().to_owned());
+    let mut said = words(&decision.reason);
+    let cloud = decision.tiers.iter().position(|tier| *tier == DialogueReply::CLOUD);
+    let barred = cloud.and_then(|at| decision.reasons.get(at)).filter(|why| !why.is_empty());
+    if let Some(why) = barred.filter(|why| **why != decision.reason) {
+        let _ = write!(said, "; not the cloud: {}", words(why));
+    }
+    said
+}
+
+/// Each reason of a reply, in words where there are some; that the router chose so is told with its decision.
+fn reasons(reply: &DialogueReply) -> Vec<String> {
+    let all = reply.reason.split(", ").filter(|name| !matches!(*name, "" | "routed"));
+    all.map(|name| match in_words(name).or_else(|| Reason::of(name).map(Reason::in_words)) {
+        Some(words) => format!("{name}: {words}"),
+        None => name.to_owned(),
+    })
+    .collect()
+}
+
 fn line<T: Message>(what: &str, message: &T) -> anyhow::Result<serde_json::Value> {
-    let mut cdr = Vec::new();
-    message.encode(&mut cdr)?;
-    let entry = troika_msgs::dynamic::lookup(T::TYPE.name).context("a message of our own is known")?;
-    Ok(serde_json::json!({ what: entry.to_json(&cdr)? }))
+    Ok(serde_json::json!({ what: json(message)? }))
 }
 
 fn tier(tier: u8) -> &'static str {

@@ -423,7 +423,11 @@ impl Kind for Bridge {
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<BridgeConfig>(text, node)?;
-        config.check().map_err(|error| Problem::error(error.to_string()))
+        config.check_but_clouds_files().map_err(|error| Problem::error(error.to_string()))?;
+        config.check_clouds_files().map_err(|error| {
+            Problem::warning(error.to_string())
+                .help("it runs all the same: the vehicle answers by itself until the file is there")
+        })
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
         anyhow::bail!("bridge runs as a program of its own")
@@ -462,7 +466,11 @@ impl Kind for Uplink {
     }
     fn check_params(&self, text: &str, node: &str) -> Result<(), Problem> {
         let config = system::read_params::<UplinkConfig>(text, node)?;
-        config.check().map_err(|error| Problem::error(error.to_string()))
+        config.check_but_clouds_files().map_err(|error| Problem::error(error.to_string()))?;
+        config.check_clouds_files().map_err(|error| {
+            Problem::warning(error.to_string())
+                .help("it runs all the same: what may wait is kept until the file is there")
+        })
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
         anyhow::bail!("uplink runs as a program of its own")

@@ -10,6 +10,7 @@ mod kind;
 mod kinds;
 mod listen;
 mod models;
+mod outbox;
 mod parameters;
 mod reference;
 mod route;
@@ -84,6 +85,11 @@ enum Command {
     Listen(listen::ListenArguments),
     /// Put a question to the dialogue of a running system: who answers and why, and the words as they come.
     Ask(ask::AskArguments),
+    /// The vehicle's outbox: put something into it that may wait for a link, and see what becomes of it.
+    Outbox {
+        #[command(subcommand)]
+        command: outbox::OutboxCommand,
+    },
     /// The cloud's side, for many vehicles: the program `troika-gateway`.
     #[command(disable_help_flag = true)]
     Gateway {
@@ -179,6 +185,7 @@ fn main() -> ExitCode {
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Ask(arguments) => ask::ask(&arguments),
+        Command::Outbox { command } => outbox::outbox(&command),
         Command::Gateway { arguments } => in_place_of_this("troika-gateway", &[], &arguments),
         Command::Fleet { arguments } => in_place_of_this("troika-gateway", &["fleet"], &arguments),
         Command::Voice { command } => understand::voice(&command),

@@ -6,14 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use troika_host::signal::stop_on_signals;
+use troika_kit::Message;
 use troika_msgs::dynamic;
 use troika_transport::{Graph, Transport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
 
 use crate::{system::TransportKind, transport::Reach};
+
+/// A message of ours as JSON.
+///
+/// # Errors
+/// It cannot be encoded.
+pub(crate) fn json<T: Message>(message: &T) -> anyhow::Result<serde_json::Value> {
+    let mut cdr = Vec::new();
+    message.encode(&mut cdr)?;
+    Ok(dynamic::lookup(T::TYPE.name).context("a message of our own is known")?.to_json(&cdr)?)
+}
 
 /// Where to look.
 #[derive(Args)]

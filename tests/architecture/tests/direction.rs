@@ -65,6 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "troika-dialogue",
             "troika-host",
             "troika-kit",
+            "troika-link",
             "troika-msgs",
             "troika-outbox",
             "troika-transport-open",

@@ -44,6 +44,8 @@ pub enum Out {
     Language(LanguageRequest),
     /// On /link/sample.
     Sample(LinkSample),
+    /// What an operator should know, said once until it changes.
+    Told(String),
 }
 
 /// Sentences that no model makes.
@@ -77,6 +79,8 @@ pub struct Parts {
     pub policy: Arc<Policy>,
     /// The tools' view of where the vehicle is.
     pub navigation: Navigation,
+    /// Where the service is.
+    pub service: String,
     /// The service's name of its model.
     pub cloud_model: String,
     /// The name of the vehicle's.
@@ -95,6 +99,8 @@ pub struct Bridge {
     decisions: VecDeque<RoutingDecision>,
     conversation: String,
     current: Option<Current>,
+    /// What was told of the service last; empty: it answers.
+    trouble: String,
     out: Vec<Out>,
 }
 
@@ -131,6 +137,7 @@ impl Bridge {
             decisions: VecDeque::new(),
             conversation: String::new(),
             current: None,
+            trouble: String::new(),
             out: Vec::new(),
         }
     }
@@ -187,9 +194,10 @@ impl Bridge {
             current.cloud = Some(now);
             current.stalled = None;
         }
+        self.told(&what);
         let sample = match &what {
             FromCloud::Text(_) => None,
-            FromCloud::Failed(fault) => links_fault(fault).then(|| Sample::failed(Source::Passive)),
+            FromCloud::Failed(fault) => fault.of_link().then(|| Sample::failed(Source::Passive)),
             FromCloud::Done | FromCloud::Length | FromCloud::Tools(_) => self.current.as_ref().map(measured),
         };
         self.out.extend(sample.map(|sample| Out::Sample(stamped(now, &sample))));
@@ -198,6 +206,24 @@ impl Bridge {
             self.take(now, said);
         }
         self.outputs(now)
+    }
+
+    fn told(&mut self, what: &FromCloud) {
+        let service = &self.parts.service;
+        let told = match what {
+            FromCloud::Failed(Fault::Cancelled) => return,
+            FromCloud::Failed(fault) => format!("the cloud at {service}: {fault}"),
+            FromCloud::Text(_) | FromCloud::Tools(_) if self.trouble.is_empty() => return,
+            FromCloud::Text(_) | FromCloud::Tools(_) => {
+                self.trouble.clear();
+                return self.out.push(Out::Told(format!("the cloud at {service} answers again")));
+            }
+            FromCloud::Done | FromCloud::Length => return,
+        };
+        if told != self.trouble {
+            self.trouble.clone_from(&told);
+            self.out.push(Out::Told(told));
+        }
     }
 
     /// What a stream carried; it comes before the stream's last word.
@@ -243,6 +269,9 @@ impl Bridge {
         {
             self.answer(now, &waiting.request, None);
         }
+        if let Some((stream, what)) = self.parts.local.tick(now) {
+            self.local(now, stream, what);
+        }
         let said = self.session.tick(now);
         self.take(now, said);
         self.watch(now);
@@ -252,7 +281,7 @@ impl Bridge {
     /// When [`Bridge::tick`] is wanted next.
     pub fn due(&self, now: Time) -> Option<Time> {
         let decision = self.waiting.front().map(|waiting| waiting.since + DECISION_WITHIN);
-        decision.into_iter().chain(self.session.due(now)).min()
+        decision.into_iter().chain(self.session.due(now)).chain(self.parts.local.due(now)).min()
     }
 
     fn answer(&mut self, now: Time, request: &Request, decision: Option<&RoutingDecision>) {
@@ -454,18 +483,6 @@ impl Bridge {
 }
 
 /// Whether a fault tells of the link; others tell of the service, which the link carried well.
-fn links_fault(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Dns
-            | Fault::Connect(_)
-            | Fault::ConnectTimeout(_)
-            | Fault::Reset(_)
-            | Fault::Timeout(_)
-            | Fault::Truncated
-    )
-}
-
 fn measured(current: &Current) -> Sample {
     let traffic = &current.traffic;
     Sample {

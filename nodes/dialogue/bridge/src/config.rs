@@ -7,7 +7,8 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use troika_dialogue::{DialogueConfig, DialogueConfigError, Town};
+use troika_dialogue::{Client, DialogueConfig, DialogueConfigError, Town};
+use troika_dialogue_mesh::{MeshUpstream, client::router};
 use troika_router::{Policy, PolicyError};
 use troika_transport_open::settings::{self, SettingsError};
 
@@ -98,6 +99,9 @@ pub enum BridgeConfigError {
     /// The dialogue's.
     #[error("dialogue.{0}")]
     Dialogue(#[from] DialogueConfigError),
+    /// What leads to the cloud.
+    #[error("dialogue.{0}")]
+    Cloud(String),
     /// The policy's.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -135,7 +139,33 @@ impl BridgeConfig {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), BridgeConfigError> {
+        self.check_but_clouds_files()?;
+        self.check_clouds_files()
+    }
+
+    /// Whether the files that lead to the cloud (its authority, our certificate, keys) are there and hold what they should. Without them the
+    /// vehicle answers by itself until they are.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with them.
+    pub fn check_clouds_files(&self) -> Result<(), BridgeConfigError> {
+        let cloud = &self.dialogue.cloud;
+        if cloud.over_zenoh() {
+            return MeshUpstream::check(cloud).map_err(|error| BridgeConfigError::Cloud(error.to_string()));
+        }
+        Client::new(cloud).map(drop).map_err(|error| BridgeConfigError::Cloud(error.to_string()))
+    }
+
+    /// Whether everything else can be used.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check_but_clouds_files(&self) -> Result<(), BridgeConfigError> {
         self.dialogue.manner()?;
+        let cloud = &self.dialogue.cloud;
+        if cloud.over_zenoh() {
+            router(cloud).map_err(|error| BridgeConfigError::Cloud(error.to_string()))?;
+        }
         self.policy()?;
         self.names()?;
         self.town()?;
@@ -228,6 +258,18 @@ mod tests {
         let map = folder.path().join("map.toml");
         fs::write(&map, "name = \"x\"\n[junctions]\nroads = 5\n").unwrap();
         assert!(told(&format!("map = {:?}", map.display().to_string())).contains("map.toml"));
+    }
+
+    #[test]
+    fn the_clouds_files_are_looked_at_apart() {
+        let config: BridgeConfig = toml::from_str(&format!("{LEAST}key_file = \"no.key\"\n")).unwrap();
+        config.check_but_clouds_files().unwrap();
+        let told = config.check().unwrap_err().to_string();
+        assert!(told.starts_with("dialogue.cloud.key_file: cannot read no.key"), "{told}");
+        let zenoh = LEAST.replace("https://gateway.example/v1", "zenoh+quic://router:7447");
+        let zenoh: BridgeConfig = toml::from_str(&zenoh).unwrap();
+        zenoh.check_but_clouds_files().unwrap();
+        assert!(zenoh.check().unwrap_err().to_string().starts_with("dialogue.cloud.ca_file is missing"));
     }
 
     #[test]

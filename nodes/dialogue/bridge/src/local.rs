@@ -7,7 +7,7 @@ use std::{
 };
 
 use troika_dialogue::{FromLocal, LocalModel, chat::Message};
-use troika_kit::Duration;
+use troika_kit::{Duration, Time};
 use troika_msgs::troika::{LanguageReply, LanguageRequest};
 
 /// Bytes that the model's process takes of each.
@@ -17,6 +17,10 @@ const MOST_TOLD: usize = 2_000;
 const READ_EVERY: usize = 48;
 /// How long the model may take over an answer.
 const WITHIN: Duration = Duration::from_secs(20);
+/// A model's process says so soon that it has the question, with an empty part of an answer; one that does not is not there.
+pub const TAKEN_WITHIN: Duration = Duration::from_millis(1500);
+/// It ends by itself at its deadline; one that does not even do that hangs.
+const HANGS: Duration = Duration::from_secs(25);
 
 /// Answers without a model, from what the tools tell: what needs no model needs no doubt either.
 pub trait Offline: Send {
@@ -45,6 +49,10 @@ struct Inner {
 
 struct Running {
     stream: u64,
+    /// None: not sent yet.
+    since: Option<Time>,
+    /// It has the question.
+    taken: bool,
     id: String,
     /// Bytes of the reply that were passed on.
     told: usize,
@@ -91,11 +99,35 @@ impl OnVehicle {
         self.inner().said.drain(..).collect()
     }
 
+    /// Time has passed: what is running has not been taken, or hangs.
+    pub fn tick(&self, now: Time) -> Option<(u64, FromLocal)> {
+        let mut inner = self.inner();
+        let running = inner.running.as_mut()?;
+        let since = *running.since.get_or_insert(now);
+        let patience = if running.taken { HANGS } else { TAKEN_WITHIN };
+        if now.since(since) < patience {
+            return None;
+        }
+        let why = if running.taken { "the language model hangs" } else { "no language model listens" };
+        let stream = running.stream;
+        inner.running = None;
+        Some((stream, FromLocal::Failed(why.to_owned())))
+    }
+
+    /// When [`OnVehicle::tick`] is wanted.
+    pub fn due(&self, now: Time) -> Option<Time> {
+        let inner = self.inner();
+        let running = inner.running.as_ref()?;
+        let patience = if running.taken { HANGS } else { TAKEN_WITHIN };
+        Some(running.since.map_or(now, |since| since + patience))
+    }
+
     /// What a reply of the model's process says, and of which stream.
     pub fn hear(&self, reply: &LanguageReply) -> Option<(u64, Vec<FromLocal>)> {
         let mut inner = self.inner();
         let running = inner.running.as_mut().filter(|running| running.id == reply.request_id)?;
         let stream = running.stream;
+        running.taken = true;
         let more = reply.text.get(running.told..).unwrap_or_default();
         let more = if running.told == 0 && running.spaced { more.trim_start() } else { more };
         let mut words = Vec::new();
@@ -207,7 +239,7 @@ impl LocalModel for OnVehicle {
         let spaced = so_far.is_empty() || so_far.ends_with(char::is_whitespace);
         inner.requests.retain(|waiting| waiting.task != LanguageRequest::READ_ALONG);
         inner.requests.push_back(request);
-        inner.running = Some(Running { stream, id, told: 0, spaced });
+        inner.running = Some(Running { stream, since: None, taken: false, id, told: 0, spaced });
     }
 
     fn stop(&mut self, stream: u64) {
@@ -254,6 +286,26 @@ mod tests {
         let end = vec![FromLocal::Text(" near.".into()), FromLocal::Done];
         assert_eq!(heard(LanguageReply::DONE, " Mill is near."), Some((7, end)));
         assert_eq!(heard(LanguageReply::DONE, " Mill is near."), None, "it is over");
+    }
+
+    #[test]
+    fn a_model_that_does_not_take_the_question_is_not_waited_for_and_one_that_does_is() {
+        let mut model = OnVehicle::new("bridge", true, None);
+        let at = |ms| Time::from_stamp(9, 0) + Duration::from_millis(ms);
+        assert_eq!((model.tick(at(0)), model.due(at(0))), (None, None));
+        model.go_on(1, &asked(), "");
+        assert_eq!((model.tick(at(0)), model.due(at(0))), (None, Some(at(1_500))));
+        assert_eq!(model.tick(at(1_499)), None);
+        assert!(
+            matches!(model.tick(at(1_500)), Some((1, FromLocal::Failed(why))) if why.contains("listens"))
+        );
+        assert_eq!(model.tick(at(9_000)), None, "once");
+        model.go_on(2, &asked(), "");
+        assert_eq!(model.tick(at(10_000)), None);
+        let id = model.requests().last().unwrap().request_id.clone();
+        assert_eq!(model.hear(&reply(&id, LanguageReply::PARTIAL, "")), Some((2, vec![])));
+        assert_eq!(model.tick(at(30_000)), None, "it works on it");
+        assert!(matches!(model.tick(at(35_000)), Some((2, FromLocal::Failed(_)))));
     }
 
     #[test]

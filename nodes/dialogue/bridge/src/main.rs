@@ -36,10 +36,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     }
     let config = BridgeConfig::load(&arguments.config)?;
-    config.check()?;
     if arguments.check {
-        return Ok(());
+        return Ok(config.check()?);
     }
+    config.check_but_clouds_files()?;
     if config.dialogue.cloud.url.starts_with("zenoh+tls:") {
         on_one_thread()?;
     }

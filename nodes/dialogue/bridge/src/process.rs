@@ -14,7 +14,6 @@ use anyhow::Context as _;
 use troika_dialogue::{
     FromCloud, HttpUpstream, Navigation, Planner, Session, Situation, Traffic, Upstream, Words,
 };
-use troika_dialogue_mesh::MeshUpstream;
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
@@ -37,6 +36,7 @@ use crate::{
     local::OnVehicle,
     offline::OnTheMap,
     ports::{Inputs, Outputs},
+    service::OverZenoh,
 };
 
 /// How long the transport may take to close.
@@ -102,7 +102,12 @@ pub fn run_on(
 
 /// The bridge with the real service behind it.
 fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge> {
-    config.check()?;
+    config.check_but_clouds_files()?;
+    if let Err(error) = config.check_clouds_files() {
+        eprintln!(
+            "notice: the cloud is not asked: {error}; the vehicle answers by itself until that is mended"
+        );
+    }
     let policy = Arc::new(config.policy()?);
     let redactor = Redactor::new(&config.names()?, policy.redacts_street_addresses())?;
     let guard = Guard::new(redactor);
@@ -112,9 +117,9 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
     let meter = Arc::new(move |_, traffic| drop(carried.send(Came::Traffic(traffic))));
     let cloud = &config.dialogue.cloud;
     let service: Box<dyn Upstream> = if cloud.over_zenoh() {
-        Box::new(MeshUpstream::new(cloud, sink)?.metered(meter))
+        Box::new(OverZenoh::new(cloud, sink, meter))
     } else {
-        Box::new(HttpUpstream::new(cloud, sink)?.metered(meter))
+        Box::new(HttpUpstream::when_there(cloud, sink)?.metered(meter))
     };
     let navigation = Navigation::new(config.town()?, here(config));
     let planner = Planner::new(Words::english(), config.town()?);
@@ -132,6 +137,7 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
         local,
         policy,
         navigation,
+        service: config.dialogue.cloud.url.clone(),
         cloud_model: config.dialogue.cloud.model.clone(),
         local_model: "on_vehicle".into(),
         sentences: Sentences::default(),
@@ -239,6 +245,7 @@ impl Mouths {
                 Out::Speech(reply) => self.speech.send(&reply)?,
                 Out::Language(request) => self.language.send(&request)?,
                 Out::Sample(sample) => self.sample.send(&sample)?,
+                Out::Told(told) => eprintln!("bridge: {told}"),
             }
         }
         Ok(())

@@ -130,6 +130,50 @@ struct Link {
     open: Mutex<Option<Open>>,
 }
 
+/// The scheme and the `host:port` of the router, whatever the files hold.
+///
+/// # Errors
+/// An address that is none of a router.
+pub fn router(cloud: &CloudConfig) -> Result<(Scheme, &str), MeshError> {
+    let url = |why: String| MeshError::Url { url: cloud.url.clone(), why };
+    let of_zenoh = cloud.url.strip_prefix("zenoh+").and_then(|rest| rest.split_once("://"));
+    let (scheme, address) =
+        of_zenoh.ok_or_else(|| url("it begins with zenoh+tls:// or zenoh+quic://".into()))?;
+    let address = address.trim_end_matches('/');
+    let (scheme, _) = config::locator(&format!("{scheme}/{address}")).map_err(&url)?;
+    Ok((scheme, address))
+}
+
+impl Link {
+    fn new(cloud: &CloudConfig) -> Result<Link, MeshError> {
+        cloud.check()?;
+        let (scheme, address) = router(cloud)?;
+        let file = |key, path: &Option<PathBuf>| path.clone().ok_or(MeshError::Missing(key));
+        let credentials = Credentials {
+            authority: file("ca_file", &cloud.ca_file)?,
+            certificate: file("certificate_file", &cloud.certificate_file)?,
+            key: file("private_key_file", &cloud.private_key_file)?,
+        };
+        let within = Duration::from_millis;
+        let vehicle = vehicle(&credentials.certificate)?;
+        tls(&credentials)?;
+        let locator = format!("{}/{address}", scheme.name());
+        let zenoh =
+            config::client(&[locator], &credentials, within(cloud.connect_ms)).map_err(MeshError::Zenoh)?;
+        Ok(Link {
+            vehicle,
+            address: address.into(),
+            scheme,
+            credentials,
+            zenoh,
+            connect: within(cloud.connect_ms),
+            head: within(cloud.head_ms),
+            answer: within(cloud.answer_ms),
+            open: Mutex::new(None),
+        })
+    }
+}
+
 /// The fleet's gateways, over zenoh.
 pub struct MeshUpstream {
     link: Arc<Link>,
@@ -146,39 +190,19 @@ impl MeshUpstream {
     /// # Errors
     /// What is wrong with the parameters or the files.
     pub fn new(cloud: &CloudConfig, sink: Sink) -> Result<MeshUpstream, MeshError> {
-        cloud.check()?;
-        let url = |why: String| MeshError::Url { url: cloud.url.clone(), why };
-        let of_zenoh = cloud.url.strip_prefix("zenoh+").and_then(|rest| rest.split_once("://"));
-        let (scheme, address) =
-            of_zenoh.ok_or_else(|| url("it begins with zenoh+tls:// or zenoh+quic://".into()))?;
-        let router = format!("{scheme}/{}", address.trim_end_matches('/'));
-        let (scheme, address) = config::locator(&router).map_err(&url)?;
-        let file = |key, path: &Option<PathBuf>| path.clone().ok_or(MeshError::Missing(key));
-        let credentials = Credentials {
-            authority: file("ca_file", &cloud.ca_file)?,
-            certificate: file("certificate_file", &cloud.certificate_file)?,
-            key: file("private_key_file", &cloud.private_key_file)?,
-        };
-        let within = Duration::from_millis;
-        let vehicle = vehicle(&credentials.certificate)?;
-        tls(&credentials)?;
-        let zenoh = config::client(std::slice::from_ref(&router), &credentials, within(cloud.connect_ms))
-            .map_err(MeshError::Zenoh)?;
-        let link = Arc::new(Link {
-            vehicle,
-            address: address.into(),
-            scheme,
-            credentials,
-            zenoh,
-            connect: within(cloud.connect_ms),
-            head: within(cloud.head_ms),
-            answer: within(cloud.answer_ms),
-            open: Mutex::new(None),
-        });
+        let link = Arc::new(Link::new(cloud)?);
         // The first question finds the way made; why it is not is told when it is asked.
         let early = link.clone();
         let _ = thread::Builder::new().name("cloud-open".into()).spawn(move || drop(early.session()));
         Ok(MeshUpstream { link, model: cloud.model.clone(), asked: 0, running: None, sink, meter: None })
+    }
+
+    /// Whether [`MeshUpstream::new`] would take them.
+    ///
+    /// # Errors
+    /// What is wrong with the parameters or the files.
+    pub fn check(cloud: &CloudConfig) -> Result<(), MeshError> {
+        Link::new(cloud).map(drop)
     }
 
     /// The same, that tells what each stream carried.

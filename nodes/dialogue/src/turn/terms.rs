@@ -123,6 +123,49 @@ impl Reason {
     }
 }
 
+/// What a [`Reason`]'s name means to who reads it, and what to do where something can be done; none: no such name.
+pub fn in_words(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "routed" => "the router kept it in the vehicle",
+        "breaker_open" => "the cloud failed before and is left alone for up to two minutes",
+        "link_gone" => "the link is gone",
+        "first_token_late" => "the cloud's first words came too late",
+        "stalled" => "the cloud's words stopped coming",
+        "too_many_tools" => "the cloud called more tools than it may",
+        "length" => "the answer reached its length",
+        "deadline" => "the time was over",
+        "cancelled" => "somebody spoke, or asked anew",
+        "no_model" => {
+            "no language model answers on the vehicle: does a node of the kind `slm` run, with its model (`troika models verify`)?"
+        }
+        "unsure" => "the vehicle's model is not sure enough of what it would say",
+        "loops" => "the vehicle's model repeated itself",
+        "ungrounded" => "the vehicle's model named what no tool told",
+        "dns" => "the cloud's name was not found: is there a network, and is `url` spelt rightly?",
+        "connect" => "nothing accepts connections at the cloud's `url`",
+        "connect_timeout" => "the connection to the cloud was not made in time",
+        "files" => {
+            "a file that leads to the cloud is missing or wrong: see what the bridge's process says, or `troika check`"
+        }
+        "tls" => {
+            "TLS failed: the cloud's certificate is not one of `ca_file`'s, or ours is not taken; the bridge's process says which"
+        }
+        "reset" => "the connection broke",
+        "timeout" => "nothing came from the cloud in time",
+        "truncated" => "the cloud's answer ended before its end",
+        "malformed" => "what is at `url` does not speak the chat interface",
+        "too_large" => "the cloud said more than is taken",
+        "rate_limited" => "the cloud wants fewer questions (429)",
+        "payment_required" => "the cloud's account has no credit left (402)",
+        "unauthorized" => {
+            "the cloud does not take our key or certificate: see `key_file`, `certificate_file`"
+        }
+        "refused" => "the cloud refused the question: see what the bridge's process says",
+        "server" => "the cloud failed (5xx)",
+        _ => return None,
+    })
+}
+
 /// What the cloud's stream says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromCloud {
@@ -213,4 +256,51 @@ pub struct End {
     pub silence: Duration,
     /// Drafts that were not needed.
     pub drafts_dropped: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_told_in_words() {
+        let text = String::new;
+        let faults = [
+            Fault::Dns,
+            Fault::Connect(text()),
+            Fault::ConnectTimeout(""),
+            Fault::Files(text()),
+            Fault::Tls(text()),
+            Fault::Reset(text()),
+            Fault::Timeout(""),
+            Fault::Truncated,
+            Fault::Malformed(text()),
+            Fault::TooLarge { what: "", limit: 0 },
+            Fault::RateLimited { retry_after: None },
+            Fault::PaymentRequired,
+            Fault::Unauthorized(401),
+            Fault::Refused { status: 400, said: text() },
+            Fault::Server { status: 500, retry_after: None },
+            Fault::Cancelled,
+        ];
+        let reasons = [
+            Reason::Routed,
+            Reason::BreakerOpen,
+            Reason::LinkGone,
+            Reason::FirstTokenLate,
+            Reason::Stalled,
+            Reason::TooManyTools,
+            Reason::Length,
+            Reason::Deadline,
+            Reason::Cancelled,
+            Reason::NoModel(text()),
+            Reason::Unsure,
+            Reason::Loops,
+            Reason::Ungrounded,
+        ];
+        for reason in faults.into_iter().map(Reason::Fault).chain(reasons) {
+            assert!(in_words(reason.name()).is_some(), "{}", reason.name());
+        }
+        assert_eq!(in_words("sunshine"), None);
+    }
 }

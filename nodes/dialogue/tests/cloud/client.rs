@@ -29,8 +29,8 @@ fn client(url: &str, ca: &str, change: impl FnOnce(&mut CloudConfig)) -> Client 
     config.ca_file = Some(path);
     change(&mut config);
     let (tell, said) = mpsc::channel();
-    let upstream = HttpUpstream::new(&config, Arc::new(move |stream, what| drop(tell.send((stream, what)))))
-        .expect("a client");
+    let sink = Arc::new(move |stream, what| drop(tell.send((stream, what))));
+    let upstream = HttpUpstream::when_there(&config, sink).expect("a client");
     Client { upstream, said, _files: files }
 }
 
@@ -296,20 +296,31 @@ fn names_connections_and_certificates_fail_each_in_their_way() {
 }
 
 #[test]
-fn a_key_that_does_not_belong_to_its_certificate_is_a_fault_and_no_silence() {
+fn files_that_are_not_there_or_do_not_fit_are_told_and_read_again_when_they_are_mended() {
     let service = Service::new("localhost");
     let folder = tempfile::tempdir().expect("a folder");
     let one = rcgen::generate_simple_self_signed(vec!["vehicle".into()]).expect("a certificate");
     let other = rcgen::KeyPair::generate().expect("a key");
     let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+    let mut client = client(&service.url, &service.ca, |config| {
+        config.certificate_file = Some(certificate.clone());
+        config.private_key_file = Some(key.clone());
+    });
+    let mut fault = || match client.fault() {
+        Fault::Files(told) => told,
+        fault => panic!("{fault:?}"),
+    };
+    assert!(fault().starts_with("cloud.certificate_file: cannot read"), "{}", fault());
     fs::write(&certificate, one.cert.pem()).expect("written");
     fs::write(&key, other.serialize_pem()).expect("written");
-    let mut client = client(&service.url, &service.ca, |config| {
-        config.certificate_file = Some(certificate);
-        config.private_key_file = Some(key);
-    });
-    let fault = client.fault();
-    assert!(matches!(fault, Fault::Tls(_)), "{fault:?}");
+    assert!(fault().contains("holds no key of the certificate"), "{}", fault());
+    fs::write(&key, one.signing_key.serialize_pem()).expect("written");
+    service.does(vec![Does::Head, Does::Text("It is there.".into()), Does::Ends]);
+    assert_eq!(client.answer(2), ("It is there.".into(), FromCloud::Done));
+    // What is written by halves changes nothing for who has read the whole before.
+    fs::write(&key, "-----BEGIN").expect("written");
+    service.does(vec![Does::Head, Does::Text("It still is.".into()), Does::Ends]);
+    assert_eq!(client.answer(3), ("It still is.".into(), FromCloud::Done));
 }
 
 #[test]

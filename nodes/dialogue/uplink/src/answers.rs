@@ -86,6 +86,7 @@ pub fn meaning(keys: &[&str], answer: &Result<String, Fault>) -> Meaning {
         | Fault::Reset(_)
         | Fault::Timeout(_)
         | Fault::Truncated
+        | Fault::Files(_)
         | Fault::Cancelled => all(Outcome::Failed(None), Then::Pause(None), told),
         Fault::Tls(_)
         | Fault::Malformed(_)

@@ -201,6 +201,23 @@ impl UplinkConfig {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), UplinkConfigError> {
+        self.check_but_clouds_files()?;
+        self.check_clouds_files()
+    }
+
+    /// Whether the files that lead to the gateway are there and hold what they should. Without them everything waits until they are.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with them.
+    pub fn check_clouds_files(&self) -> Result<(), UplinkConfigError> {
+        Ok(Client::new(&self.cloud()).map(drop)?)
+    }
+
+    /// Whether everything else can be used.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check_but_clouds_files(&self) -> Result<(), UplinkConfigError> {
         self.client()?;
         self.outbox.check()?;
         if let Some(folder) = self.file.parent().filter(|folder| folder.exists() && !folder.is_dir()) {
@@ -234,13 +251,17 @@ impl UplinkConfig {
         (reports, reports && self.report.driver_state)
     }
 
-    /// The client with its files read.
+    /// The client, whatever its files hold.
     ///
     /// # Errors
-    /// What is wrong with the address or the files.
+    /// What is wrong with the address.
     pub fn client(&self) -> Result<Client, CloudConfigError> {
+        Client::when_there(&self.cloud())
+    }
+
+    fn cloud(&self) -> CloudConfig {
         let cloud = &self.cloud;
-        Client::new(&CloudConfig {
+        CloudConfig {
             key_file: cloud.key_file.clone(),
             ca_file: cloud.ca_file.clone(),
             certificate_file: cloud.certificate_file.clone(),
@@ -251,7 +272,7 @@ impl UplinkConfig {
             head_ms: cloud.answer_ms,
             answer_ms: cloud.answer_ms,
             ..CloudConfig::new(&cloud.url, "")
-        })
+        }
     }
 }
 

@@ -35,9 +35,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     }
     let config = UplinkConfig::load(&arguments.config)?;
-    config.check()?;
     if arguments.check {
-        return Ok(());
+        return Ok(config.check()?);
     }
+    config.check_but_clouds_files()?;
     process::run(&config)
 }

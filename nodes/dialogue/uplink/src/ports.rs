@@ -2,7 +2,8 @@
 
 use troika_kit::{Events, Latest, Out, ports};
 use troika_msgs::troika::{
-    DialogueReply, DriverAlert, DriverState, LinkState, OutboxItem, OutboxReceipt, RoutingDecision,
+    DialogueReply, DriverAlert, DriverState, LinkSample, LinkState, OutboxItem, OutboxReceipt,
+    RoutingDecision,
 };
 
 ports! {
@@ -28,5 +29,7 @@ ports! {
     pub struct Outputs {
         /// What became of what may wait.
         receipt: Out<OutboxReceipt, 256> = "/cloud/outbox_receipt",
+        /// Whether the link carried what was sent.
+        sample: Out<LinkSample, 16> = "/link/sample",
     }
 }

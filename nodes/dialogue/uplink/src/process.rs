@@ -19,7 +19,8 @@ use troika_host::{
 };
 use troika_kit::{Duration, Message, PortSpec, Ports};
 use troika_msgs::troika::{
-    DialogueReply, DriverAlert, DriverState, LinkState, OutboxItem, OutboxReceipt, RoutingDecision,
+    DialogueReply, DriverAlert, DriverState, LinkSample, LinkState, OutboxItem, OutboxReceipt,
+    RoutingDecision,
 };
 use troika_outbox::Outbox;
 use troika_transport_open::Carrier;
@@ -61,7 +62,10 @@ pub fn run(config: &UplinkConfig) -> anyhow::Result<()> {
     {
         eprintln!("uplink: cannot take niceness {nice}: {error}; running on as it is");
     }
-    let mut client = config.client()?;
+    let client = config.client()?;
+    if let Err(error) = config.check_clouds_files() {
+        eprintln!("notice: nothing is sent: {error}; what comes is kept until that is mended");
+    }
     if let Some(folder) = config.file.parent() {
         fs::create_dir_all(folder).with_context(|| format!("file: cannot make {}", folder.display()))?;
     }
@@ -73,14 +77,11 @@ pub fn run(config: &UplinkConfig) -> anyhow::Result<()> {
     let transport = carrier.open()?;
     let clock = HostClock::start();
     let edge = Edge::new(&*transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
-    let [receipt] = *<Outputs as Ports>::SPECS else {
-        unreachable!("the port is one, as written in ports.rs");
-    };
-    let mut receipts = edge.publisher::<OutboxReceipt>(receipt.topic, receipt.qos)?;
+    let mut mouths = Mouths::new(&edge)?;
     let (came, inbox) = sync_channel(WAITING);
     let worker = worker(client.clone(), came.clone())?;
     let subscriptions = subscriptions(config, &edge, &came)?;
-    serve(&mut sender, &inbox, &worker, &clock, &stop, &mut receipts)?;
+    serve(&mut sender, &inbox, &worker, &clock, &stop, &mut mouths)?;
     signal::end_within(CLOSING);
     // Whatever is on its way comes again after the next start, and the gateway knows it by its key.
     client.cut();
@@ -111,7 +112,7 @@ fn serve(
     worker: &Mouth<Exchange>,
     clock: &HostClock,
     stop: &StopToken,
-    receipts: &mut TypedPublisher<OutboxReceipt>,
+    mouths: &mut Mouths,
 ) -> anyhow::Result<()> {
     while !stop.is_stopped() {
         let out = match inbox.recv_timeout(LOOK) {
@@ -119,9 +120,9 @@ fn serve(
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        say(out, receipts)?;
+        mouths.say(out)?;
         let (out, exchange) = sender.step(clock.now());
-        say(out, receipts)?;
+        mouths.say(out)?;
         if let Some(exchange) = exchange {
             worker.send(exchange).context("the gateway's thread has ended")?;
         }
@@ -143,14 +144,32 @@ fn hear(sender: &mut Sender, clock: &HostClock, came: Came) -> Vec<Out> {
     Vec::new()
 }
 
-fn say(out: Vec<Out>, receipts: &mut TypedPublisher<OutboxReceipt>) -> anyhow::Result<()> {
-    for one in out {
-        match one {
-            Out::Receipt(receipt) => receipts.send(&receipt)?,
-            Out::Told(told) => eprintln!("uplink: {told}"),
-        }
+struct Mouths {
+    receipt: TypedPublisher<OutboxReceipt>,
+    sample: TypedPublisher<LinkSample>,
+}
+
+impl Mouths {
+    fn new(edge: &Edge) -> anyhow::Result<Mouths> {
+        let [receipt, sample] = *<Outputs as Ports>::SPECS else {
+            unreachable!("the ports are two, as written in ports.rs");
+        };
+        Ok(Mouths {
+            receipt: edge.publisher(receipt.topic, receipt.qos)?,
+            sample: edge.publisher(sample.topic, sample.qos)?,
+        })
     }
-    Ok(())
+
+    fn say(&mut self, out: Vec<Out>) -> anyhow::Result<()> {
+        for one in out {
+            match one {
+                Out::Receipt(receipt) => self.receipt.send(&receipt)?,
+                Out::Sample(sample) => self.sample.send(&sample)?,
+                Out::Told(told) => eprintln!("uplink: {told}"),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is not told is not listened to.

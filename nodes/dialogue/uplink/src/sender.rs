@@ -5,10 +5,12 @@
 
 use troika_dialogue::Fault;
 use troika_kit::{Duration, Time};
+use troika_link::{Sample, Source};
 use troika_msgs::{
     std_msgs::Header,
     troika::{
-        DialogueReply, DriverAlert, DriverState, LinkState, OutboxItem, OutboxReceipt, RoutingDecision,
+        DialogueReply, DriverAlert, DriverState, LinkSample, LinkState, OutboxItem, OutboxReceipt,
+        RoutingDecision,
     },
 };
 use troika_outbox::{Charge, Item, Most, Outbox, OutboxError, Outcome, Priority, Put, Waiting};
@@ -43,8 +45,10 @@ pub struct Exchange {
 /// What comes out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Out {
-    /// To be published.
+    /// On /cloud/outbox_receipt.
     Receipt(OutboxReceipt),
+    /// On /link/sample.
+    Sample(LinkSample),
     /// What somebody should know, said once until it changes.
     Told(String),
 }
@@ -229,6 +233,7 @@ impl Sender {
                 self.then(now, then, &told, &mut out);
             }
         }
+        out.extend(carried(now, answer).map(Out::Sample));
         out
     }
 
@@ -325,6 +330,16 @@ impl Sender {
         self.flying = Some(Flying::Batch(items));
         Some(Exchange { path: "/outbox", body })
     }
+}
+
+/// What an exchange says of the link: whoever answers, with whatever status, is reached over it.
+fn carried(now: Time, answer: &Result<String, Fault>) -> Option<LinkSample> {
+    let sample = match answer {
+        Err(Fault::Files(_) | Fault::Cancelled) => return None,
+        Err(fault) if fault.of_link() => Sample::failed(Source::Passive),
+        Ok(_) | Err(_) => Sample { rtt: None, ..Sample::round_trip(Source::Passive, Duration::ZERO) },
+    };
+    Some(LinkSample { header: Header::at(now), ..sample.to_message() })
 }
 
 /// What a gateway says to a batch of nothing.

@@ -117,6 +117,30 @@ fn three_failed_answers_give_the_cloud_a_rest_and_then_it_is_asked_again() {
 }
 
 #[test]
+fn a_cloud_that_does_not_take_us_is_left_alone_although_the_vehicle_answered() {
+    let mut node = node();
+    let mut ask = |now| {
+        let decision = steps(&mut node, now, &inputs(now, &[asks("a")], &[], Duration::ZERO)).remove(0);
+        let instead = DialogueReply {
+            request_id: "a".into(),
+            tier: DialogueReply::ON_VEHICLE,
+            done: true,
+            outcome: DialogueReply::COMPLETE,
+            reason: "unauthorized, unsure".into(),
+            ..DialogueReply::default()
+        };
+        steps(&mut node, now, &inputs(now, &[], &[instead], Duration::ZERO));
+        decision.reason
+    };
+    let at = |seconds| NOW + Duration::from_secs(seconds);
+    assert_eq!(ask(at(0)), "cloud_better");
+    assert_eq!(ask(at(14)), "cloud_unavailable");
+    assert_eq!(ask(at(15)), "cloud_better");
+    assert_eq!(ask(at(44)), "cloud_unavailable", "twice as long");
+    assert_eq!(ask(at(45)), "cloud_better");
+}
+
+#[test]
 fn what_an_answer_took_is_charged_instead_of_what_was_expected() {
     let mut node = node();
     steps(&mut node, NOW, &inputs(NOW, &[asks("a")], &[], Duration::ZERO));

@@ -131,7 +131,21 @@ impl Dashboard {
     /// A reply.
     pub(super) fn reply(&mut self, reply: VoiceReply) {
         let id = reply.utterance_id.clone();
-        self.utterance(&id, |utterance| utterance.reply = Some(reply));
+        let known = self.utterances.iter().any(|utterance| utterance.id == id && !utterance.text.is_empty());
+        if reply.kind == VoiceReply::DIALOGUE && !known {
+            // What was asked in another way than by voice was never said.
+            return;
+        }
+        self.utterance(&id, |utterance| match &mut utterance.reply {
+            // An answer comes in sentences.
+            Some(before) if before.kind == VoiceReply::DIALOGUE && reply.kind == VoiceReply::DIALOGUE => {
+                if !before.text.is_empty() && !reply.text.is_empty() {
+                    before.text.push(' ');
+                }
+                before.text.push_str(&reply.text);
+            }
+            other => *other = Some(reply),
+        });
     }
 
     /// A command; `id` of a voice command starts with the utterance's id and a slash.
@@ -208,6 +222,23 @@ mod tests {
         dashboard.result(CommandResult { command_id: "u7/0".to_owned(), ..CommandResult::default() });
         assert_eq!(dashboard.utterances.len(), 1);
         assert_eq!((dashboard.utterances[0].commands.len(), dashboard.utterances[0].results.len()), (1, 1));
+    }
+
+    #[test]
+    fn an_answer_is_one_line_and_what_nobody_said_is_none() {
+        let mut dashboard = Dashboard::default();
+        let part = |id: &str, text: &str| VoiceReply {
+            utterance_id: id.to_owned(),
+            kind: VoiceReply::DIALOGUE,
+            text: text.to_owned(),
+            ..VoiceReply::default()
+        };
+        dashboard.reply(part("ask_1", "Nobody said this."));
+        assert!(dashboard.utterances.is_empty());
+        dashboard.utterance("u1", |one| one.text = "where is a cafe".to_owned());
+        ["", "It is near.", "Turn left."].into_iter().for_each(|text| dashboard.reply(part("u1", text)));
+        let reply = dashboard.utterances[0].reply.as_ref().unwrap();
+        assert_eq!(reply.text, "It is near. Turn left.");
     }
 
     #[test]

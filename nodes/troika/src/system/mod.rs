@@ -73,6 +73,9 @@ pub(crate) struct Head {
     /// ROS 2 namespace of every node, `/` or `/car/front`.
     #[serde(default = "root_namespace")]
     pub namespace: Spanned<String>,
+    /// Topics that others than this system publish: a vehicle's own nodes, people. Nothing is missing where nothing in it does.
+    #[serde(default)]
+    pub from_outside: Vec<Spanned<String>>,
     /// The highest share of one core that real-time nodes may use, so that the transport's ordinary threads still run.
     #[serde(default = "default_real_time_share")]
     pub real_time_share: Spanned<f64>,

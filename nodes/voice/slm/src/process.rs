@@ -71,10 +71,16 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     let (sender, inbox) = sync_channel::<LanguageRequest>(REQUEST.capacity);
     let dropped = Arc::new(Counter::default());
     let full = dropped.clone();
+    let mut taken = edge.publisher::<LanguageReply>(REPLY.topic, REPLY.qos)?;
     // Requests that come while the model is loaded wait in the inbox.
     let subscription = edge.subscribe::<LanguageRequest>(REQUEST.topic, REQUEST.qos, move |request| {
+        let answer =
+            takes(&request.value).map(|answer| LanguageReply { header: Header::at(clock.now()), ..answer });
         if sender.try_send(request.value).is_err() {
             full.add(1);
+        } else if let Some(answer) = answer {
+            // Who does not hear it takes the model for gone, and has another way.
+            let _ = taken.send(&answer);
         }
     })?;
     let replies = edge.publisher::<LanguageReply>(REPLY.topic, REPLY.qos)?;
@@ -94,6 +100,15 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     StopToken::new().wait_for(LINGER);
     drop(subscription);
     Ok(())
+}
+
+/// Said at once of an answer that somebody listens to while it comes: this process is there and has the question, however long the model takes.
+fn takes(request: &LanguageRequest) -> Option<LanguageReply> {
+    (request.task == LanguageRequest::CONTINUE).then(|| LanguageReply {
+        request_id: request.request_id.clone(),
+        status: LanguageReply::PARTIAL,
+        ..LanguageReply::default()
+    })
 }
 
 /// The model's weights: of the file in the settings, or of the store's, checked.

@@ -180,6 +180,7 @@ impl<'a> Vehicle<'a> {
                 local: model,
                 policy: policy.clone(),
                 navigation,
+                service: "https://gateway.example/v1".into(),
                 cloud_model: cloud.into(),
                 local_model: local.into(),
                 sentences: Sentences::default(),
@@ -404,8 +405,20 @@ impl<'a> Vehicle<'a> {
                 LanguageRequest::CANCEL => {
                     self.due.retain(|(_, reply)| reply.request_id != request.request_id)
                 }
-                _ => self.due.extend(self.setting.model.replies(&request, now, self.local, self.read)?),
+                _ => {
+                    // Its process says at once that it has the question.
+                    self.due.push((
+                        now,
+                        LanguageReply {
+                            request_id: request.request_id.clone(),
+                            status: LanguageReply::PARTIAL,
+                            ..LanguageReply::default()
+                        },
+                    ));
+                    self.due.extend(self.setting.model.replies(&request, now, self.local, self.read)?);
+                }
             },
+            Out::Told(_) => {}
             Out::Sample(message) => {
                 if let Some(sample) = Sample::from_message(&message) {
                     self.watch.saw(now, &sample);

@@ -65,6 +65,7 @@ fn car(model: bool) -> Car {
         local,
         policy: Arc::new(Policy::built_in()),
         navigation,
+        service: "https://gateway.example/v1".into(),
         cloud_model: "large".into(),
         local_model: "small".into(),
         sentences: Sentences::default(),

@@ -103,6 +103,22 @@ fn what_comes_is_queued_once_delivered_and_both_are_told() {
 }
 
 #[test]
+fn each_exchange_tells_whether_the_link_carried_it() {
+    let mut sender = sender(&config());
+    sender.link(at(0), good());
+    let mut told = |answer: Result<String, Fault>| {
+        sender.answered(at(0), &answer).into_iter().find_map(|out| match out {
+            Out::Sample(sample) => Some(sample.outcome),
+            _ => None,
+        })
+    };
+    assert_eq!(told(accepts(&[])), Some(LinkSample::OK));
+    assert_eq!(told(Err(Fault::Unauthorized(401))), Some(LinkSample::OK), "who refuses is there");
+    assert_eq!(told(Err(Fault::Dns)), Some(LinkSample::FAILED));
+    assert_eq!(told(Err(Fault::Files("no key".into()))), None, "nothing was sent");
+}
+
+#[test]
 fn what_is_wrong_or_does_not_fit_is_refused_with_the_reason() {
     let limits = Limits { items: 1, item_bytes: 100, ..Limits::default() };
     let mut sender = sender(&UplinkConfig { outbox: limits, ..config() });
@@ -170,7 +186,7 @@ fn the_gateways_wait_is_kept_and_a_link_that_comes_back_ends_our_own() {
     sender.step(at(0)).1.expect("it goes");
     let out = sender
         .answered(at(1), &Err(Fault::Server { status: 503, retry_after: Some(Duration::from_secs(20)) }));
-    assert!(matches!(&out[..], [Out::Told(told)] if told.contains("503")), "{out:?}");
+    assert!(matches!(&out[..], [Out::Told(told), Out::Sample(_)] if told.contains("503")), "{out:?}");
     sender.link(at(19_000), link(LinkState::DOWN, LinkState::METERED_NO));
     sender.link(at(19_500), good());
     assert_eq!(sender.step(at(19_900)).1, None, "what was asked for stays");

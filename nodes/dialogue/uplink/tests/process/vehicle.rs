@@ -58,7 +58,7 @@ impl Vehicle {
         let carrier = Carrier { router: Some(endpoint.clone()), ..Carrier::default() };
         let transport = carrier.open().expect("a session");
         let edge = Edge::new(&*transport, Clock::Host(HostClock::start()), "/", "car").expect("an edge");
-        let [receipt] = *<Outputs as Ports>::SPECS else { unreachable!() };
+        let [receipt, _] = *<Outputs as Ports>::SPECS else { unreachable!() };
         let (sender, receipts) = channel();
         let each = move |sample: troika_kit::Sample<OutboxReceipt>| drop(sender.send(sample.value));
         let subscription = edge.subscribe::<OutboxReceipt>(receipt.topic, receipt.qos, each);

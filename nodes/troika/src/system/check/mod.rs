@@ -5,7 +5,7 @@ mod scheduling;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_spanned::Spanned;
 use troika_host::service::OF_EVERY_NODE;
@@ -46,9 +46,9 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
             let named = params.as_ref().and_then(|params| place::of_named(params, &problem.message));
             match (problem.span.clone(), quoted, named) {
                 (Some(span), ..) => problem.at(span),
-                // A value that is quoted in full is most often a file.
+                // A value that is quoted in full is most often a file, unless it is an address.
                 (_, Some(span), _) => {
-                    if problem.help.is_some() {
+                    if problem.help.is_some() || text[span.clone()].contains(':') {
                         problem.at(span)
                     } else {
                         problem.at(span).help(FROM_WHERE)
@@ -70,7 +70,7 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
         }
         problems.extend(scheduling::placement(text, name, node.get_ref(), *kind, cores));
     }
-    problems.extend(topics(text, &known));
+    problems.extend(topics(text, &system.system.from_outside, &known));
     problems.extend(scheduling::check(system, &known, &contracts, cores));
     problems.extend(processes(text, system, &known));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
@@ -242,8 +242,9 @@ pub(crate) fn topic_of<'a>(node: &'a Node, spec: &'a PortSpec) -> &'a str {
 
 type Known<'a> = BTreeMap<&'a str, (&'a Spanned<Node>, &'static dyn Kind)>;
 
-fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
+fn topics(text: &str, from_outside: &[Spanned<String>], known: &Known<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let mut wanted = BTreeSet::new();
     let mut types: BTreeMap<&str, (TypeInfo, &str, &str)> = BTreeMap::new();
     let mut published: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, (node, kind)) in known {
@@ -272,17 +273,26 @@ fn topics(text: &str, known: &Known<'_>) -> Vec<Problem> {
         let silent = kind.silent(text, name);
         for spec in kind.inputs().iter().filter(|spec| !silent.contains(&spec.name)) {
             let topic = topic_of(node.get_ref(), spec);
-            if !published.contains_key(topic) {
+            wanted.insert(topic);
+            let outside = from_outside.iter().any(|one| one.get_ref() == topic);
+            if !published.contains_key(topic) && !outside {
                 problems.push(
                     Problem::warning(format!(
                         "nothing in this system publishes {topic}, which `{name}.{}` reads",
                         spec.name
                     ))
                     .at(node.get_ref().kind.span())
-                    .help("another ROS 2 node must publish it, or remap the port"),
+                    .help("another ROS 2 node must publish it (then name it in `from_outside` of [system]), or remap the port"),
                 );
             }
         }
+    }
+    for topic in from_outside.iter().filter(|topic| !wanted.contains(topic.get_ref().as_str())) {
+        problems.push(
+            Problem::warning(format!("nothing in this system reads {}", topic.get_ref()))
+                .at(topic.span())
+                .help("`from_outside` names the topics that others publish for it"),
+        );
     }
     for (topic, publishers) in published {
         // Events of several sources stand in one queue; of states, only one source's newest is the state.

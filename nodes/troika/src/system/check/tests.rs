@@ -93,6 +93,24 @@ fn a_qos_that_cannot_be_is_refused_at_its_key() {
 }
 
 #[test]
+fn what_comes_from_outside_is_not_missed_and_a_misspelt_topic_there_is() {
+    let node = "[nodes.driver_monitor]\nkind = \"driver_monitor\"\n";
+    let missed = |from_outside: &str| -> Vec<String> {
+        let text = format!("from_outside = [{from_outside}]\n{node}");
+        problems(&text)
+            .into_iter()
+            .map(|one| one.message)
+            .filter(|one| one.contains("nothing in this"))
+            .collect()
+    };
+    let all = missed("");
+    assert!(all.iter().any(|one| one.contains("/cabin/driver_state")), "{all:?}");
+    assert_eq!(missed("\"/cabin/driver_state\"").len(), all.len() - 1);
+    let misspelt = missed("\"/cabin/driverstate\"");
+    assert!(misspelt.iter().any(|one| one.ends_with("reads /cabin/driverstate")), "{misspelt:?}");
+}
+
+#[test]
 fn two_types_on_one_topic_are_a_mismatch() {
     let text = format!("{DETECTORS}[nodes.driver_monitor.remap]\nstate = \"/vehicle/signals\"\n");
     let found = problems(&text);

@@ -52,8 +52,6 @@ impl Microphone {
         let (opened, first) = sync_channel(1);
         // A stream stays on the thread that made it.
         let run = move || {
-            #[cfg(target_os = "linux")]
-            alsa::keep_quiet();
             let open = || Open::new(device.as_deref());
             let microphone = open();
             if missing == Missing::Fails {
@@ -116,38 +114,12 @@ fn keep<M>(
     }
 }
 
-#[cfg(target_os = "linux")]
-mod alsa {
-    use std::ffi::{c_char, c_int, c_void};
-
-    /// `snd_local_error_handler_t`; the last is a `va_list`, which is handed over as a pointer and not looked at.
-    type Handler = extern "C" fn(*const c_char, c_int, *const c_char, c_int, *const c_char, *mut c_void);
-
-    unsafe extern "C" {
-        /// Of libasound, which cpal links.
-        fn snd_lib_error_set_local(handler: Option<Handler>) -> Option<Handler>;
-    }
-
-    extern "C" fn nothing(
-        _: *const c_char,
-        _: c_int,
-        _: *const c_char,
-        _: c_int,
-        _: *const c_char,
-        _: *mut c_void,
-    ) {
-    }
-
-    /// On this thread the library writes no more on standard error: on a machine without a sound card it has eight lines for each
-    /// opening. What ails the microphone is told by cpal's errors.
-    pub(super) fn keep_quiet() {
-        // SAFETY: the handler is a function without state, good for as long as the program runs, and reads none of its arguments.
-        unsafe { snd_lib_error_set_local(Some(nothing)) };
-    }
-}
-
 impl Open {
     fn new(name: Option<&str>) -> Result<Open, String> {
+        // What the library has to say of this thread's openings is kept to itself: without a sound card it has eight lines on standard error for
+        // each. What ails the microphone is told by cpal's errors.
+        #[cfg(target_os = "linux")]
+        let _quiet = alsa::Output::local_error_handler();
         let host = cpal::default_host();
         let told = |device: &cpal::Device| {
             device.description().map(|told| told.name().to_owned()).unwrap_or_default()

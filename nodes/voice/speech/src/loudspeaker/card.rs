@@ -31,6 +31,9 @@ impl Card {
 
 impl Loudspeaker for Card {
     fn open(&mut self, feed: &dyn Fn(u32) -> Feed) -> Result<Box<dyn Open>, String> {
+        // As the microphone: the library's own lines on standard error say nothing that cpal's errors do not.
+        #[cfg(target_os = "linux")]
+        let _quiet = alsa::Output::local_error_handler();
         let host = cpal::default_host();
         let told = |device: &cpal::Device| {
             device.description().map(|told| told.name().to_owned()).unwrap_or_default()

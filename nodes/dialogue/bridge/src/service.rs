@@ -1,0 +1,46 @@
+//! The service over zenoh, opened when its files are there: a vehicle whose certificate is missing answers by itself until it comes.
+
+use troika_dialogue::{CloudConfig, Fault, FromCloud, Meter, Upstream, chat::ChatRequest, cloud::Sink};
+use troika_dialogue_mesh::MeshUpstream;
+
+/// A [`MeshUpstream`], or none yet.
+pub(crate) struct OverZenoh {
+    config: CloudConfig,
+    sink: Sink,
+    meter: Meter,
+    open: Option<MeshUpstream>,
+}
+
+impl OverZenoh {
+    /// Opens it, if that can be.
+    pub(crate) fn new(config: &CloudConfig, sink: Sink, meter: Meter) -> OverZenoh {
+        let mut service = OverZenoh { config: config.clone(), sink, meter, open: None };
+        // Why not is said when it is asked.
+        let _ = service.open();
+        service
+    }
+
+    fn open(&mut self) -> Result<&mut MeshUpstream, Fault> {
+        if self.open.is_none() {
+            let open = MeshUpstream::new(&self.config, self.sink.clone())
+                .map_err(|error| Fault::Files(error.to_string()))?;
+            self.open = Some(open.metered(self.meter.clone()));
+        }
+        self.open.as_mut().ok_or_else(|| Fault::Files(String::new()))
+    }
+}
+
+impl Upstream for OverZenoh {
+    fn start(&mut self, stream: u64, request: ChatRequest) {
+        match self.open() {
+            Ok(service) => service.start(stream, request),
+            Err(fault) => (self.sink)(stream, FromCloud::Failed(fault)),
+        }
+    }
+
+    fn stop(&mut self, stream: u64) {
+        if let Some(service) = &mut self.open {
+            service.stop(stream);
+        }
+    }
+}
