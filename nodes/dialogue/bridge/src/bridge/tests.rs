@@ -261,11 +261,37 @@ fn a_stream_that_stalls_is_told_to_the_link_once_a_second_and_a_lost_one_as_fail
     car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
     let mut told = Vec::new();
     for ms in (0..4_000).step_by(50) {
-        told.extend(samples(&car.bridge.tick(at(ms))));
+        let out = car.bridge.tick(at(ms));
+        told.extend(samples(&out));
+        for one in &out {
+            if let Out::Language(request) = one
+                && request.task == LanguageRequest::CONTINUE
+            {
+                let taken = LanguageReply {
+                    request_id: request.request_id.clone(),
+                    status: LanguageReply::PARTIAL,
+                    ..LanguageReply::default()
+                };
+                told.extend(samples(&car.bridge.language(at(ms), &taken)));
+            }
+        }
     }
     // The first token is given up after 2.5 s.
     assert_eq!(told, [LinkSample::STALLED, LinkSample::STALLED]);
     assert!(car.bridge.answers(), "the vehicle's model answers now");
+}
+
+#[test]
+fn without_a_model_that_takes_the_question_it_is_known_in_a_moment_that_nobody_answers() {
+    let mut car = car(true);
+    let mut out = car.ask(0, "u1", "Tell me a story", DialogueRequest::PUBLIC, DialogueReply::ON_VEHICLE);
+    for ms in (0..2_000).step_by(50) {
+        out.extend(car.bridge.tick(at(ms)));
+    }
+    let replies = replies(&out);
+    let last = replies.last().unwrap();
+    assert_eq!((last.outcome, last.reason.as_str()), (DialogueReply::FAILED, "routed, no_model"));
+    assert!(!car.bridge.answers());
 }
 
 #[test]
