@@ -1,6 +1,6 @@
 //! The gateway as vehicles and upstreams meet it: real TLS over loopback, hostile vehicles, upstreams that misbehave by a script.
 
-
+mod browser;
 mod door;
 mod kept;
 mod load;
