@@ -283,8 +283,8 @@ async fn server(config: Config, check: bool) -> anyhow::Result<()> {
     if check {
         Gateway::check(&config)?;
         println!(
-            "fine: {} upstreams, models {:?}",
-            config.upstreams.len(),
+            "fine: upstreams {:?}, models {:?}",
+            config.upstreams.iter().map(|one| &one.name).collect::<Vec<_>>(),
             config.models().keys().collect::<Vec<_>>()
         );
         return Ok(());

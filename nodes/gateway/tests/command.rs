@@ -140,6 +140,35 @@ fn serves_until(config: &str, signal: &str) {
 }
 
 #[test]
+fn the_readme_takes_an_empty_folder_to_a_gateway_that_could_serve() {
+    let readme = include_str!("../README.md");
+    let block = readme
+        .split_once("## How it is used")
+        .and_then(|(_, rest)| rest.split_once("```sh\n")?.1.split_once("```"));
+    let (lines, served) = block.expect("a block").0.split_once("--check\n").expect("a check");
+    assert!(served.starts_with("troika-gateway serve gateway.toml "), "{served}");
+    let dir = tempfile::tempdir().expect("a folder");
+    let programs = Path::new(env!("CARGO_BIN_EXE_troika-gateway")).parent().expect("a folder");
+    let path = std::env::join_paths(
+        std::iter::once(programs.to_path_buf())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+    );
+    let typed = Command::new("sh")
+        .args(["-ec", &format!("{lines}--check\n")])
+        .current_dir(dir.path())
+        .env("PATH", path.expect("a path"))
+        .output()
+        .expect("sh");
+    assert!(typed.status.success() && text(&typed.stdout).contains("fine"), "{}", text(&typed.stderr));
+    // At ports that are free here.
+    let config = dir.path().join("gateway.toml");
+    let free = fs::read_to_string(&config).expect("there").replace("0.0.0.0:8443", "127.0.0.1:0");
+    fs::write(&config, format!("{free}[admin]\nlisten = \"127.0.0.1:0\"\n")).expect("written");
+    serves_until(config.to_str().expect("text"), "TERM");
+    assert!(dir.path().join("state/audit.jsonl").exists());
+}
+
+#[test]
 fn completions_know_the_commands() {
     let script = fine(&["completions", "bash"]);
     assert!(script.contains("fleet") && script.contains("enrol") && script.contains("serve"));
