@@ -23,7 +23,8 @@ pub(crate) const RUN: &[&str] = &[
 ];
 
 /// What the tests need besides: Python for the independent peers (one of them compiles its CDR against Python's headers), ffmpeg
-/// for the camera's video files, valgrind for what is unsafe. libclang makes the bindings of ROS 2's client library too.
+/// for the camera's video files, valgrind for what is unsafe, Chromium for the fleet's page, systemd for a look at the units that ship. libclang
+/// makes the bindings of ROS 2's client library too.
 pub(crate) const TEST: &[&str] = &[
     "build-essential",
     "cmake",
@@ -37,6 +38,8 @@ pub(crate) const TEST: &[&str] = &[
     "ffmpeg",
     "libclang-dev",
     "valgrind",
+    "chromium-headless-shell",
+    "systemd",
 ];
 
 /// Installs those of `wanted` that are missing.

@@ -55,6 +55,10 @@ pub trait Upstream: Send {
     fn start(&mut self, stream: u64, request: ChatRequest);
     /// Ends it and its socket. What it says after that may still come and means nothing.
     fn stop(&mut self, stream: u64);
+    /// What is started next belongs to this trace (a `traceparent`), or to none.
+    fn trace(&mut self, traceparent: Option<String>) {
+        let _ = traceparent;
+    }
 }
 
 impl<U: Upstream + ?Sized> Upstream for Box<U> {
@@ -64,6 +68,10 @@ impl<U: Upstream + ?Sized> Upstream for Box<U> {
 
     fn stop(&mut self, stream: u64) {
         (**self).stop(stream);
+    }
+
+    fn trace(&mut self, traceparent: Option<String>) {
+        (**self).trace(traceparent);
     }
 }
 
@@ -235,6 +243,7 @@ pub struct HttpUpstream {
     client: Client,
     model: String,
     running: Option<u64>,
+    trace: Option<String>,
     sink: Sink,
     meter: Option<Meter>,
 }
@@ -257,7 +266,7 @@ impl HttpUpstream {
     }
 
     fn over(client: Client, config: &CloudConfig, sink: Sink) -> HttpUpstream {
-        HttpUpstream { client, model: config.model.clone(), running: None, sink, meter: None }
+        HttpUpstream { client, model: config.model.clone(), running: None, trace: None, sink, meter: None }
     }
 
     /// The same, that tells what each stream carried.
@@ -272,7 +281,7 @@ impl Upstream for HttpUpstream {
         self.running = Some(stream);
         request.model.clone_from(&self.model);
         let (client, sink) = (self.client.clone(), self.sink.clone());
-        let meter = self.meter.clone();
+        let (meter, trace) = (self.meter.clone(), self.trace.take());
         let body = request.body().to_string();
         let spawned = thread::Builder::new().name(format!("cloud-{stream}")).spawn({
             let mut last = LastWord { sink: sink.clone(), stream, due: true };
@@ -287,7 +296,7 @@ impl Upstream for HttpUpstream {
                     }
                     last.say(said);
                 };
-                let answered = answer(&client, &body, &mut traffic, &mut say);
+                let answered = answer(&client, &body, trace.as_deref(), &mut traffic, &mut say);
                 if let Err(fault) = answered {
                     say(FromCloud::Failed(fault), &traffic);
                 }
@@ -303,6 +312,10 @@ impl Upstream for HttpUpstream {
             self.running = None;
             self.client.cut();
         }
+    }
+
+    fn trace(&mut self, traceparent: Option<String>) {
+        self.trace = traceparent;
     }
 }
 
@@ -338,11 +351,13 @@ impl Drop for LastWord {
 fn answer(
     client: &Client,
     body: &str,
+    trace: Option<&str>,
     traffic: &mut Traffic,
     say: &mut dyn FnMut(FromCloud, &Traffic),
 ) -> Result<(), Fault> {
     let asked = Instant::now();
     let post = client.request("/chat/completions")?.header("Accept", "text/event-stream");
+    let post = trace.into_iter().fold(post, |post, trace| post.header("traceparent", trace));
     let mut response = post.send(body).map_err(fault_of)?;
     let began = Instant::now();
     traffic.head = Some(began - asked);

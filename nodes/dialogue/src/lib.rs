@@ -21,6 +21,7 @@ pub mod sentences;
 pub mod session;
 pub mod told;
 pub mod town;
+pub mod trace;
 pub mod turn;
 pub mod words;
 
@@ -36,5 +37,6 @@ pub use reply::Tier;
 pub use session::{LocalModel, Manner, Said, Session, Tools};
 pub use told::Told;
 pub use town::Town;
+pub use trace::Trace;
 pub use turn::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, Turn};
 pub use words::Words;

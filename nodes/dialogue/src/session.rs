@@ -10,6 +10,7 @@ use crate::{
     fault::Fault,
     grounded::Facts,
     memory::{Audience, Memory},
+    trace::Trace,
     turn::{Action, Ask, End, FromCloud, FromLocal, Pace, Reason, Turn},
 };
 
@@ -103,6 +104,7 @@ pub struct Session {
     link: bool,
     turn: Option<Turn>,
     asked: String,
+    trace: Option<Trace>,
     audience: Audience,
     /// Calls and results of this turn.
     told: Vec<Message>,
@@ -130,6 +132,7 @@ impl Session {
             link: true,
             turn: None,
             asked: String::new(),
+            trace: None,
             audience: Audience::Vehicle,
             told: Vec::new(),
             next_stream: 1,
@@ -183,6 +186,11 @@ impl Session {
         self.turn = Some(turn);
         self.act(now, acts, &mut said);
         said
+    }
+
+    /// The questions from here on belong to this trace, until another is told.
+    pub fn trace(&mut self, trace: Trace) {
+        self.trace = Some(trace);
     }
 
     /// Whether a word of the cloud is waited for.
@@ -250,6 +258,7 @@ impl Session {
                         tools: self.tools.specs(),
                         most_tokens: self.manner.answer_tokens,
                     };
+                    self.upstream.trace(self.trace.map(|trace| trace.parent(stream)));
                     self.upstream.start(stream, request);
                 }
                 Action::StopCloud { stream } => self.upstream.stop(stream),

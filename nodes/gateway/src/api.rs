@@ -20,7 +20,7 @@ use crate::{
     config::ms,
     gateway::Gateway,
     identity::VehicleId,
-    job::{Job, millis},
+    job::Job,
     quota::Spent,
     relay::{self, Relay},
     request::{Bounds, Chat, Refusal},
@@ -229,13 +229,16 @@ async fn go(
         let came = clock::now();
         let patience = ms(config.queue.wait_ms);
         let entered = gateway.gate.enter(vehicle, promised, left, left != known, patience);
-        let permit = timeout_at(deadline, entered).await.map_err(|_| late())?;
+        let permit = timeout_at(deadline, entered).await;
+        if let Some(current) = job.as_mut() {
+            current.waited(came, matches!(permit, Ok(Ok(_))));
+        }
+        let permit = permit.map_err(|_| late())?;
         // Where one has failed, why it did says more than that nobody else is there.
         let permit = permit.map_err(|refusal| last.take().unwrap_or(refusal))?;
         let at = permit.upstream;
         let Some(current) = job.as_mut() else { return Err(gone()) };
         let Some(upstream) = gateway.upstreams.get(at) else { return Err(gone()) };
-        current.entry.queue_ms += millis(clock::now().since(came));
         current.entry.tries += 1;
         current.entry.upstream = Some(upstream.name.clone());
         current.permit = Some(permit);
@@ -248,6 +251,9 @@ async fn go(
             Err(_) => Fault::Timeout("the first token"),
         };
         gateway.was(at, Err(&fault));
+        if let Some(current) = job.as_mut() {
+            current.called(Some(fault.name()));
+        }
         if let Some(mut permit) = job.as_mut().and_then(|job| job.permit.take()) {
             permit.failed(fault.clone());
         }
@@ -300,7 +306,8 @@ async fn attempt(
         return Err(Fault::Cancelled);
     };
     let config = &gateway.config;
-    let response = upstream.ask(chat.body.clone(), chat.stream, &current.trace).await?;
+    let trace = current.calls(&upstream.name);
+    let response = upstream.ask(chat.body.clone(), chat.stream, &trace).await?;
     let largest = gateway.cache().largest();
     if chat.stream {
         let bounds = relay::Bounds {
@@ -342,6 +349,7 @@ async fn attempt(
         None => entry.tokens_out = body.len() as u64 / 4,
     }
     (entry.status, entry.end, entry.bytes_out) = (200, "done", body.len());
+    current.called(None);
     if let Some(permit) = &mut current.permit {
         permit.answered();
     }

@@ -45,6 +45,8 @@ pub struct Config {
     /// The page, the metrics, the state of health.
     #[serde(default)]
     pub admin: AdminConfig,
+    /// Where spans go; none where nobody collects them.
+    pub trace: Option<TraceConfig>,
     /// Vehicles over zenoh too; none where only HTTPS is served.
     pub mesh: Option<MeshConfig>,
 }
@@ -67,6 +69,53 @@ fn requests() -> usize {
     2048
 }
 fn mesh_connect_ms() -> u64 {
+    5_000
+}
+
+/// `[trace]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceConfig {
+    /// An OpenTelemetry collector's address for OTLP over HTTP, without `/v1/traces`: `http://collector:4318`.
+    pub endpoint: String,
+    /// PEM: authorities that are trusted instead of the public ones, where it is `https://`.
+    pub ca_file: Option<PathBuf>,
+    /// What this gateway is called there.
+    #[serde(default = "service")]
+    pub service: String,
+    /// The share of requests that are recorded, 0 to 1, by their trace's number. What the caller says is recorded is, whatever stands here.
+    #[serde(default = "ratio")]
+    pub ratio: f64,
+    /// Requests whose spans wait to be sent, at most. What finds no room is counted and gone.
+    #[serde(default = "waiting")]
+    pub waiting: usize,
+    /// Spans that are sent at once.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// They are sent so often, or when there are so many, ms.
+    #[serde(default = "every_ms")]
+    pub every_ms: u64,
+    /// The collector answers within, ms.
+    #[serde(default = "timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+fn service() -> String {
+    "troika-gateway".into()
+}
+fn ratio() -> f64 {
+    1.0
+}
+fn waiting() -> usize {
+    2048
+}
+fn batch() -> usize {
+    512
+}
+fn every_ms() -> u64 {
+    1_000
+}
+fn timeout_ms() -> u64 {
     5_000
 }
 
@@ -210,7 +259,7 @@ table! {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("{}: {reason}", path.display())]
+    #[error("cannot read {}: {reason}; the gateway's README has a file to begin with", path.display())]
     Read {
         /// Which.
         path: PathBuf,
@@ -251,6 +300,7 @@ impl Config {
         from(&mut config.tls);
         from(&mut config.store);
         config.audit.iter_mut().for_each(from);
+        config.trace.iter_mut().filter_map(|trace| trace.ca_file.as_mut()).for_each(from);
         for one in &mut config.upstreams {
             one.key_file.iter_mut().chain(&mut one.ca_file).for_each(from);
         }
@@ -360,6 +410,26 @@ impl Config {
                 );
             }
         }
+        if let Some(trace) = &self.trace {
+            let wrong = |key, what| Err((vec![Key("trace"), Key(key)], what));
+            if let Err(what) = collector(&trace.endpoint) {
+                return wrong("endpoint", what);
+            }
+            if !(0.0..=1.0).contains(&trace.ratio) {
+                return wrong("ratio", format!("trace.ratio is {}; it is from 0 to 1", trace.ratio));
+            }
+            let ranges = [
+                ("waiting", trace.waiting as u64, 1, 1_000_000),
+                ("batch", trace.batch as u64, 1, 10_000),
+                ("every_ms", trace.every_ms, 10, 60_000),
+                ("timeout_ms", trace.timeout_ms, 10, 60_000),
+            ];
+            for (key, value, least, most) in ranges {
+                if !(least..=most).contains(&value) {
+                    return wrong(key, format!("trace.{key} is {value}; it is from {least} to {most}"));
+                }
+            }
+        }
         if self.admin.listen == self.listen && self.listen.port() != 0 {
             return Err((vec![Key("admin"), Key("listen")], "the page has an address of its own".into()));
         }
@@ -399,6 +469,17 @@ fn address(url: &str, plain: bool) -> Result<(), String> {
     }
 }
 
+fn collector(url: &str) -> Result<(), String> {
+    let uri: hyper::Uri = url.parse().map_err(|_| format!("{url:?} is no address"))?;
+    let plain = uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none();
+    match uri.scheme_str() {
+        Some("http" | "https") if plain && !url.trim_end_matches('/').ends_with("/v1/traces") => Ok(()),
+        _ => Err(format!(
+            "{url:?} is no collector's address; for example \"http://collector:4318\", without /v1/traces"
+        )),
+    }
+}
+
 /// Where a key stands, or else the table that it is missing from.
 fn place(text: &str, steps: &[Step]) -> usize {
     let Ok(root) = DeTable::parse(text) else { return 0 };
@@ -419,60 +500,4 @@ fn place(text: &str, steps: &[Step]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LEAST: &str = "listen = \"127.0.0.1:0\"\ntls = \"fleet\"\nstore = \"s.redb\"\n\n[[upstreams]]\nname = \"a\"\nurl = \"https://api.example/v1\"\nmodels = [\"large\"]\n";
-
-    fn refused(text: &str) -> String {
-        Config::parse(text, Path::new("g.toml")).expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn the_least_is_an_address_a_folder_a_store_and_an_upstream() {
-        let config = Config::parse(LEAST, Path::new("g.toml")).expect("a config");
-        assert_eq!(config.models().get("large"), Some(&1));
-        assert_eq!(config.cache.bytes, 0, "off by default");
-        assert!(config.admin.listen.ip().is_loopback());
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_line() {
-        let plain = LEAST.replace("https:", "http:");
-        assert!(
-            refused(&plain).starts_with("g.toml:7: \"http://api.example/v1\" without TLS"),
-            "{}",
-            refused(&plain)
-        );
-        let unknown = LEAST.replace("name = \"a\"", "name = \"a\"\nnmae = 1");
-        assert!(refused(&unknown).starts_with("g.toml:7: unknown field `nmae`"), "{}", refused(&unknown));
-        let zero = format!("{LEAST}\n[quota]\nrequests_a_minute = 0\n");
-        assert!(refused(&zero).starts_with("g.toml:11: quota.requests_a_minute is 0"), "{}", refused(&zero));
-        let twice = format!("{LEAST}[[upstreams]]\nname = \"a\"\nurl = \"https://b/v1\"\nmodels = [\"x\"]\n");
-        assert!(refused(&twice).starts_with("g.toml:10: \"a\": each upstream"), "{}", refused(&twice));
-        let none = LEAST.replace("models = [\"large\"]", "models = []");
-        assert!(refused(&none).starts_with("g.toml:8: the models"), "{}", refused(&none));
-        assert!(refused("listen = \"127.0.0.1:0\"").contains("missing field"));
-    }
-
-    #[test]
-    fn routers_are_asked_with_certificates_or_not_at_all() {
-        let with = |lines: &str| format!("{LEAST}\n[mesh]\n{lines}\n");
-        let fine =
-            Config::parse(&with("routers = [\"tls/r.example:7447\"]"), Path::new("g.toml")).expect("fine");
-        assert_eq!(fine.mesh.map(|mesh| (mesh.requests, mesh.connect_ms)), Some((2048, 5_000)));
-        let plain = refused(&with("routers = [\n\"tls/a:7447\",\n\"tcp/b:7447\",\n]"));
-        assert!(plain.starts_with("g.toml:13: \"tcp/b:7447\" is neither tls"), "{plain}");
-        let none = refused(&with("routers = []"));
-        assert!(none.starts_with("g.toml:11: at least one router"), "{none}");
-        let unknown = refused(&with("routers = [\"tls/a:7447\"]\ncertificate = \"x\""));
-        assert!(unknown.starts_with("g.toml:12: unknown field `certificate`"), "{unknown}");
-    }
-
-    #[test]
-    fn plain_http_is_for_this_machine() {
-        let here = LEAST.replace("https://api.example/v1", "http://localhost:8080/v1");
-        assert!(refused(&here).contains("plain_http = true"));
-        assert!(Config::parse(&format!("{here}plain_http = true\n"), Path::new("g.toml")).is_ok());
-    }
-}
+mod tests;

@@ -41,6 +41,10 @@ pub const AUTHORITY_DAYS: u32 = 3650;
 /// Clocks of vehicles that were parked are behind: what is issued holds from so many seconds ago.
 const BACKDATED_S: i64 = 3600;
 const DAY_S: i64 = 86_400;
+/// A fleet's name: with " fleet authority" behind it, it fits a common name (RFC 5280, appendix A.1: 64).
+const NAME_BYTES: usize = 40;
+/// What stays with whoever enrols.
+const OWN: [&str; 3] = ["fleet.json", "ca.key", "ca.pem"];
 
 /// Why nothing was issued or revoked.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,22 @@ pub enum FleetError {
     /// There is none.
     #[error("{} holds no fleet; make one with: troika-gateway fleet init {}", .0.display(), .0.display())]
     Missing(PathBuf),
+    /// An authority without a ledger, or the other way round.
+    #[error(
+        "{} holds half a fleet: there is {there} and no {missing}. Where `init` was interrupted, remove the folder and begin again; where the \
+         file was lost, bring it back from a copy", dir.display()
+    )]
+    Half {
+        /// The folder.
+        dir: PathBuf,
+        /// What it has.
+        there: &'static str,
+        /// What it lacks.
+        missing: &'static str,
+    },
+    /// What it is to be called.
+    #[error("{0:?} is no name of a fleet: 1 to {NAME_BYTES} letters, digits and . _ - or spaces")]
+    Name(String),
     /// No id.
     #[error(transparent)]
     Id(#[from] NoVehicleId),
@@ -58,7 +78,7 @@ pub enum FleetError {
     #[error("{0} was never enrolled here; `troika-gateway fleet list` tells who was")]
     Unknown(VehicleId),
     /// Days out of range.
-    #[error("{0} days; from 1 to {AUTHORITY_DAYS}")]
+    #[error("{0} days: a certificate holds from 1 to {AUTHORITY_DAYS}")]
     Days(u32),
     /// A name that a server cannot have.
     #[error("{0:?} is no name of a server: a host name or an address")]
@@ -80,7 +100,7 @@ pub enum FleetError {
         reason: String,
     },
     /// The library that makes certificates.
-    #[error("cannot make the certificate: {0}")]
+    #[error("cannot make the certificate")]
     Make(#[from] rcgen::Error),
 }
 
@@ -146,12 +166,19 @@ impl Fleet {
     /// # Errors
     /// Where there is one already: nothing is ever overwritten.
     pub fn init(dir: &Path, name: &str, days: u32, names: &[String], now: i64) -> Result<Fleet, FleetError> {
+        // Before anything is written: what is refused leaves no half of a fleet.
         check_days(days)?;
+        server_names(names)?;
+        let plain = |sign: char| sign.is_ascii_alphanumeric() || "._- ".contains(sign);
+        if name.trim().is_empty() || name.len() > NAME_BYTES || !name.chars().all(plain) {
+            return Err(FleetError::Name(name.into()));
+        }
         for folder in [dir.to_path_buf(), dir.join("gateway"), dir.join("vehicles")] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         }
         let held = hold(dir)?;
-        if ["ca.key", "ca.pem", "fleet.json"].iter().any(|file| dir.join(file).exists()) {
+        whole(dir)?;
+        if OWN.iter().any(|file| dir.join(file).exists()) {
             return Err(FleetError::Exists(dir.into()));
         }
         let key = KeyPair::generate()?;
@@ -181,6 +208,7 @@ impl Fleet {
     /// Where there is none, or its ledger cannot be read.
     pub fn open(dir: &Path) -> Result<Fleet, FleetError> {
         let path = dir.join("fleet.json");
+        whole(dir)?;
         if !path.exists() {
             return Err(FleetError::Missing(dir.into()));
         }
@@ -294,6 +322,20 @@ impl Fleet {
         Ok(count)
     }
 
+    /// When a vehicle was revoked for the last time, seconds since 1970.
+    pub fn last_revoked(&self, vehicle: &str) -> Option<i64> {
+        self.theirs(vehicle).filter_map(|one| one.revoked).max()
+    }
+
+    /// When the last of what a vehicle has ends, or has ended, seconds since 1970.
+    pub fn last_expires(&self, vehicle: &str) -> Option<i64> {
+        self.theirs(vehicle).map(|one| one.expires).max()
+    }
+
+    fn theirs(&self, vehicle: &str) -> impl Iterator<Item = &Issued> {
+        self.ledger.certificates.iter().filter(move |one| one.vehicle == vehicle)
+    }
+
     /// Every certificate that was issued, the oldest first.
     pub fn list(&self) -> &[Issued] {
         &self.ledger.certificates
@@ -362,6 +404,16 @@ fn server_names(names: &[String]) -> Result<Vec<String>, FleetError> {
     let mut all = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
     all.extend(names.iter().cloned());
     Ok(all)
+}
+
+/// All of a fleet's own files, or none.
+fn whole(dir: &Path) -> Result<(), FleetError> {
+    let there = OWN.into_iter().find(|file| dir.join(file).exists());
+    let missing = OWN.into_iter().find(|file| !dir.join(file).exists());
+    match (there, missing) {
+        (Some(there), Some(missing)) => Err(FleetError::Half { dir: dir.into(), there, missing }),
+        _ => Ok(()),
+    }
 }
 
 fn check_days(days: u32) -> Result<(), FleetError> {

@@ -19,6 +19,7 @@ use crate::{
     board::Board,
     cache::Cache,
     config::{Config, UpstreamConfig, ms},
+    folders::{self, FolderError},
     gate::Gate,
     mesh,
     metrics::{self, Metrics},
@@ -27,6 +28,7 @@ use crate::{
     quota::{Book, Limits},
     store::{Keeps, Store, StoreError},
     tls::{Files, TlsError},
+    tracer::Tracer,
     upstream::{Upstream, UpstreamError},
 };
 
@@ -43,10 +45,14 @@ const STORE_ROUNDS: u32 = 10;
 pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("trace: {reason}")]
+    Trace { reason: UpstreamError },
     #[error("upstream {name}: {reason}")]
     Upstream { name: String, reason: UpstreamError },
     #[error("store: {0}")]
-    Store(#[from] StoreError),
+    Store(StoreError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error("audit file {}: {reason}", path.display())]
     Audit { path: std::path::PathBuf, reason: std::io::Error },
 }
@@ -85,6 +91,8 @@ pub struct Gateway {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where spans go.
+    pub tracer: Tracer,
     book: Mutex<Book>,
     board: Mutex<Board>,
     cache: Mutex<Cache>,
@@ -114,6 +122,12 @@ fn upstreams(config: &Config) -> Result<Vec<Upstream>, StartError> {
     config.upstreams.iter().map(one).collect()
 }
 
+/// The files that a gateway writes, with their keys.
+fn kept(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
+    let audit = config.audit.as_deref().map(|file| ("audit", file));
+    std::iter::once(("store", config.store.as_path())).chain(audit)
+}
+
 impl Gateway {
     /// Reads what the file names, and changes nothing.
     ///
@@ -124,6 +138,12 @@ impl Gateway {
         read_tls(&config.tls)?;
         if config.mesh.is_some() {
             mesh::credentials(&config.tls)?;
+        }
+        if let Some(trace) = &config.trace {
+            Tracer::check(trace).map_err(|reason| StartError::Trace { reason })?;
+        }
+        for (key, file) in kept(config) {
+            folders::check(key, file)?;
         }
         Ok(())
     }
@@ -144,11 +164,18 @@ impl Gateway {
         if config.mesh.is_some() {
             mesh::credentials(&config.tls)?;
         }
-        let store = Store::open(&config.store, keeps)?;
-        let book = Book::new(limits, store.load().await?);
+        for (key, file) in kept(&config) {
+            if let Some(made) = folders::prepare(key, file)? {
+                eprintln!("notice: {} is made, for `{key}`", made.display());
+            }
+        }
+        let store = Store::open(&config.store, keeps).map_err(StartError::Store)?;
+        let book = Book::new(limits, store.load().await.map_err(StartError::Store)?);
         let metrics = Metrics::new();
         let audit = Audit::open(config.audit.as_deref(), metrics.audit_lost.clone())
             .map_err(|reason| StartError::Audit { path: config.audit.clone().unwrap_or_default(), reason })?;
+        let tracer =
+            Tracer::start(config.trace.as_ref(), &metrics).map_err(|reason| StartError::Trace { reason })?;
         let most: Vec<u32> = config.upstreams.iter().map(|one| one.concurrent).collect();
         let queue = Queue::new(config.queue.total, config.queue.a_vehicle);
         let pool = Pool::new(queue, config.queue.running_a_vehicle, &most, breaker::Limits::default());
@@ -158,6 +185,7 @@ impl Gateway {
             store,
             audit,
             metrics,
+            tracer,
             book: Mutex::new(book),
             board: Mutex::new(Board::new(config.limits.vehicles)),
             cache: Mutex::new(Cache::new(config.cache.bytes, Duration::from_secs(config.cache.keep_s))),

@@ -5,8 +5,16 @@ use std::sync::Arc;
 use troika_kit::Time;
 
 use crate::{
-    audit::Entry, clock, gate::Permit, gateway::Gateway, identity::VehicleId, metrics, quota::Held,
-    request::Refusal, trace::Trace,
+    audit::Entry,
+    clock,
+    gate::Permit,
+    gateway::Gateway,
+    identity::VehicleId,
+    metrics,
+    quota::Held,
+    request::Refusal,
+    spans::{Kind, Span, Steps},
+    trace::{self, Trace},
 };
 
 /// A request from its arrival to its end.
@@ -27,6 +35,8 @@ pub struct Job {
     pub entry: Entry,
     /// Tokens are to be paid: an upstream has begun to answer.
     pub payable: bool,
+    /// What it went through, where its trace is recorded.
+    steps: Option<Steps>,
 }
 
 impl Job {
@@ -54,7 +64,11 @@ impl Job {
             cost_micro_euro: 0,
             trace: trace.id(),
         };
+        let steps = gateway.tracer.records(&trace).then(Steps::default);
+        // Who is asked next hears that it is recorded.
+        let trace = Trace { flags: trace.flags | u8::from(steps.is_some()), ..trace };
         Job {
+            steps,
             gateway: gateway.clone(),
             vehicle: vehicle.clone(),
             trace,
@@ -72,8 +86,45 @@ impl Job {
         self.entry.end = refusal.code;
     }
 
+    /// It waited for room at an upstream since then; whether it got any.
+    pub fn waited(&mut self, since: Time, entered: bool) {
+        let now = clock::now();
+        self.entry.queue_ms += millis(now.since(since));
+        if let Some(steps) = &mut self.steps {
+            let mut wait =
+                Span::new(self.trace.child(trace::random()), Kind::Internal, "queue".into(), since);
+            (wait.ended, wait.error) = (now, (!entered).then_some("no room"));
+            steps.ended.push(wait);
+        }
+    }
+
+    /// An upstream is asked; where the request stands for it.
+    pub fn calls(&mut self, upstream: &str) -> Trace {
+        let Some(steps) = &mut self.steps else { return self.trace };
+        let at = self.trace.child(trace::random());
+        let name = format!("chat {}", self.entry.model);
+        let mut call = Span::new(at, Kind::Client, name, clock::now());
+        call.about = vec![
+            ("troika.upstream", upstream.into()),
+            ("gen_ai.operation.name", "chat".into()),
+            ("gen_ai.request.model", self.entry.model.as_str().into()),
+        ];
+        steps.calls(call);
+        at
+    }
+
+    /// It has answered, or not.
+    pub fn called(&mut self, error: Option<&'static str>) {
+        if let Some(steps) = &mut self.steps {
+            steps.called(clock::now(), error);
+        }
+    }
+
     /// The answer's first byte is there.
     pub fn first_byte(&mut self) {
+        if let Some(steps) = &mut self.steps {
+            steps.first_byte(clock::now());
+        }
         if self.entry.first_byte_ms.is_none() {
             let took = clock::now().since(self.began);
             self.entry.first_byte_ms = Some(millis(took));
@@ -121,5 +172,30 @@ impl Drop for Job {
         }
         let fine = matches!(entry.end, "done" | "left");
         gateway.board().request(now, &self.vehicle, fine, entry.first_byte_ms, entry.cost_micro_euro);
+        if let Some(mut steps) = self.steps.take() {
+            // A stream that the vehicle left, or a time that was over, in mid-call.
+            steps.called(now, (!fine).then_some(entry.end));
+            let mut whole =
+                Span::new(self.trace, Kind::Server, "POST /v1/chat/completions".into(), self.began);
+            whole.ended = now;
+            // What the vehicle did wrong is no error of ours: the semantic conventions for HTTP servers.
+            whole.error = (!fine && !(400..500).contains(&entry.status)).then_some(entry.end);
+            whole.about = vec![
+                ("http.request.method", "POST".into()),
+                ("url.path", "/v1/chat/completions".into()),
+                ("http.response.status_code", entry.status.into()),
+                ("gen_ai.operation.name", "chat".into()),
+                ("gen_ai.request.model", entry.model.as_str().into()),
+                ("gen_ai.usage.input_tokens", entry.tokens_in.into()),
+                ("gen_ai.usage.output_tokens", entry.tokens_out.into()),
+                ("troika.vehicle", entry.vehicle.as_str().into()),
+                ("troika.end", entry.end.into()),
+                ("troika.cached", entry.cached.into()),
+                ("troika.tries", entry.tries.into()),
+                ("troika.cost_micro_euro", entry.cost_micro_euro.into()),
+            ];
+            steps.ended.push(whole);
+            gateway.tracer.send(steps.ended);
+        }
     }
 }

@@ -19,6 +19,7 @@ use troika_gateway::{
     mesh, page,
     route::Route,
     serve,
+    tracer::LAST,
 };
 use troika_kit::Duration;
 
@@ -60,7 +61,7 @@ enum FleetCommand {
         #[arg(long, default_value = "troika")]
         name: String,
         /// How long authority and server hold.
-        #[arg(long, default_value_t = AUTHORITY_DAYS)]
+        #[arg(long, default_value_t = AUTHORITY_DAYS, value_parser = days(), allow_negative_numbers = true)]
         days: u32,
         /// Names and addresses that vehicles reach the gateway at, beside localhost.
         #[arg(long, num_args = 1..)]
@@ -71,7 +72,7 @@ enum FleetCommand {
         /// The fleet's folder.
         dir: PathBuf,
         /// How long it holds.
-        #[arg(long, default_value_t = AUTHORITY_DAYS)]
+        #[arg(long, default_value_t = AUTHORITY_DAYS, value_parser = days(), allow_negative_numbers = true)]
         days: u32,
         /// As with `init`.
         #[arg(long, num_args = 1..)]
@@ -82,7 +83,7 @@ enum FleetCommand {
         /// The fleet's folder.
         dir: PathBuf,
         /// How long its certificate holds.
-        #[arg(long, default_value_t = AUTHORITY_DAYS)]
+        #[arg(long, default_value_t = AUTHORITY_DAYS, value_parser = days(), allow_negative_numbers = true)]
         days: u32,
         /// Names and addresses that vehicles, gateways and other routers reach it at, beside localhost.
         #[arg(long, num_args = 1..)]
@@ -112,7 +113,7 @@ enum FleetCommand {
         /// 1 to 64 of A-Z a-z 0-9 . _ -
         vehicle: String,
         /// How long it holds.
-        #[arg(long, default_value_t = VEHICLE_DAYS)]
+        #[arg(long, default_value_t = VEHICLE_DAYS, value_parser = days(), allow_negative_numbers = true)]
         days: u32,
         /// The folder for ca.pem, certificate.pem and key.pem, instead of vehicles/ID in the fleet's.
         #[arg(long)]
@@ -133,6 +134,11 @@ enum FleetCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How long a certificate may hold.
+fn days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(AUTHORITY_DAYS))
 }
 
 fn main() -> ExitCode {
@@ -185,6 +191,14 @@ fn fleet(command: FleetCommand) -> anyhow::Result<()> {
             );
         }
         FleetCommand::Route { folder, zenohd, listen, connect, settle_s } => {
+            if folder.join("fleet.json").exists() {
+                let wants = folder.join("router");
+                anyhow::bail!(
+                    "{0} is the fleet's folder; a router runs on {1} (made by: troika-gateway fleet router {0})",
+                    folder.display(),
+                    wants.display()
+                );
+            }
             let settle = Duration::from_secs(settle_s.into());
             let route = Route { folder, program: zenohd, listen, connect, settle };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -203,13 +217,28 @@ fn fleet(command: FleetCommand) -> anyhow::Result<()> {
             }
         }
         FleetCommand::Revoke { dir, vehicle } => {
-            let count = Fleet::open(&dir)?.revoke(&vehicle, now)?;
-            println!(
-                "{count} certificates of {vehicle} revoked; gateways elsewhere are to be given gateway/crl.pem"
-            );
+            let mut fleet = Fleet::open(&dir)?;
+            let count = fleet.revoke(&vehicle, now)?;
+            let told = match (count, fleet.last_revoked(&vehicle), fleet.last_expires(&vehicle)) {
+                (0, Some(since), _) => {
+                    format!("nothing of {vehicle} holds: it is revoked since {}", clock::text(since))
+                }
+                (0, None, ended) => {
+                    format!(
+                        "nothing of {vehicle} holds: the last ended at {}",
+                        clock::text(ended.unwrap_or(now))
+                    )
+                }
+                (1, ..) => format!("1 certificate of {vehicle} is revoked"),
+                _ => format!("{count} certificates of {vehicle} are revoked"),
+            };
+            println!("{told}; gateways elsewhere are to be given {}/gateway/crl.pem", dir.display());
         }
         FleetCommand::List { dir, json } => {
             let fleet = Fleet::open(&dir)?;
+            if fleet.list().is_empty() {
+                eprintln!("notice: nobody is enrolled; troika-gateway fleet enrol {} VEHICLE", dir.display());
+            }
             let mut out = std::io::stdout().lock();
             for one in fleet.list() {
                 let (state, expires) = (one.state(now), clock::text(one.expires));
@@ -254,8 +283,8 @@ async fn server(config: Config, check: bool) -> anyhow::Result<()> {
     if check {
         Gateway::check(&config)?;
         println!(
-            "fine: {} upstreams, models {:?}",
-            config.upstreams.len(),
+            "fine: upstreams {:?}, models {:?}",
+            config.upstreams.iter().map(|one| &one.name).collect::<Vec<_>>(),
             config.models().keys().collect::<Vec<_>>()
         );
         return Ok(());
@@ -283,5 +312,6 @@ async fn server(config: Config, check: bool) -> anyhow::Result<()> {
         let _ = meshed.await;
     }
     gateway.share().await;
+    gateway.tracer.flush(LAST).await;
     Ok(())
 }

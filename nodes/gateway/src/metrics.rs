@@ -93,6 +93,10 @@ pub struct Metrics {
     pub cached: Counter,
     /// Deliveries that were kept.
     pub delivered: Counter,
+    /// Spans that a collector took.
+    pub trace_sent: Counter,
+    /// Spans that none took.
+    pub trace_lost: Family<Why, Counter>,
 }
 
 impl Metrics {
@@ -139,6 +143,8 @@ impl Metrics {
         );
         registry.register("cached", "Answers from memory", m.cached.clone());
         registry.register("delivered", "Deliveries that were kept", m.delivered.clone());
+        registry.register("trace_sent", "Spans that the collector took", m.trace_sent.clone());
+        registry.register("trace_lost", "Spans that no collector took", m.trace_lost.clone());
         metrics.registry = registry;
         metrics
     }

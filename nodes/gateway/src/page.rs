@@ -17,10 +17,10 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{net::TcpListener, time::timeout};
 use troika_kit::Duration;
 
-use crate::gateway::Gateway;
+use crate::{clock, gateway::Gateway};
 
 const PAGE: &str = include_str!("page.html");
 /// Nothing from elsewhere, nothing inline but what the page itself has: a vehicle's text can never become script.
@@ -91,7 +91,7 @@ fn snapshot(gateway: &Gateway, since: u64) -> (Value, u64) {
     let board = gateway.board();
     let (rows, seen) = board.since(since);
     let value = json!({
-        "rows": rows, "waiting": waiting, "upstreams": upstreams, "store": gateway.store_fine(),
+        "now": clock::seconds(clock::now()), "rows": rows, "waiting": waiting, "upstreams": upstreams, "store": gateway.store_fine(),
         "audit_lost": gateway.metrics.audit_lost.get(),
     });
     (value, seen)
@@ -99,13 +99,16 @@ fn snapshot(gateway: &Gateway, since: u64) -> (Value, u64) {
 
 async fn events(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
     // All lines at once, then what changes.
-    let states = stream::unfold((gateway, None), |(gateway, since)| async move {
-        if since.is_some() {
-            sleep(RENEW).await;
+    let ending = gateway.ending();
+    let states = stream::unfold((gateway, ending, None), |(gateway, mut ending, since)| async move {
+        let renew = if since.is_some() { RENEW } else { Duration::ZERO };
+        // A gateway that goes ends its pages' streams: they say so, and ask for its successor.
+        if timeout(renew, ending.wait_for(|ending| *ending)).await.is_ok() {
+            return None;
         }
         let (value, seen) = snapshot(&gateway, since.unwrap_or(0));
         let event = Event::default().data(value.to_string());
-        Some((Ok::<_, Infallible>(event), (gateway, Some(seen))))
+        Some((Ok::<_, Infallible>(event), (gateway, ending, Some(seen))))
     });
     Sse::new(states).keep_alive(KeepAlive::default())
 }

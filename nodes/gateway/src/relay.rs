@@ -146,6 +146,7 @@ impl Relay {
     /// It was answered to the end.
     fn well(&mut self) {
         self.job.entry.end = "done";
+        self.job.called(None);
         if let Some(permit) = &mut self.job.permit {
             permit.answered();
             self.job.gateway.was(permit.upstream, Ok(()));
@@ -158,6 +159,7 @@ impl Relay {
         self.body = None;
         self.keep = None;
         self.job.entry.end = code;
+        self.job.called(Some(code));
         if let (Some(permit), Some(fault)) = (&mut self.job.permit, fault) {
             self.job.gateway.was(permit.upstream, Err(&fault));
             permit.failed(fault);

@@ -37,6 +37,11 @@ impl Trace {
         }
     }
 
+    /// What is asked of somebody else on this request's behalf.
+    pub fn child(&self, span: [u8; 8]) -> Trace {
+        Trace { parent: Some(self.span), span, ..*self }
+    }
+
     /// The header for who is called next.
     pub fn header(&self) -> String {
         format!("00-{}-{}-{:02x}", hex(&self.trace), hex(&self.span), self.flags)
@@ -48,7 +53,8 @@ impl Trace {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// As W3C and OTLP write ids.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

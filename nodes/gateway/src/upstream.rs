@@ -1,6 +1,10 @@
 //! The way to a service: HTTP/1.1 over TLS, connections kept; a request that is dropped closes its own.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -11,7 +15,7 @@ use hyper::{
 };
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{
@@ -67,7 +71,54 @@ pub struct Upstream {
     chat: Uri,
     models: Uri,
     key: Option<HeaderValue>,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client,
+}
+
+/// A client of such services.
+pub type Client = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// That trusts the authorities of a file, or the public ones, and keeps so many connections.
+///
+/// # Errors
+/// An authority that cannot be read.
+pub fn client(
+    ca_file: Option<&Path>,
+    plain: bool,
+    connect: Duration,
+    kept: usize,
+) -> Result<Client, UpstreamError> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            let wrong = |reason: String| UpstreamError::Content { path: path.into(), reason };
+            for one in CertificateDer::pem_slice_iter(&read(path)?) {
+                roots.add(one.map_err(|error| wrong(error.to_string()))?)?;
+            }
+            if roots.is_empty() {
+                return Err(wrong("holds no certificate (PEM)".into()));
+            }
+        }
+    }
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(connect));
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
+    let schemes = if plain { schemes.https_or_http() } else { schemes.https_only() };
+    Ok(legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(kept)
+        .build(schemes.enable_http1().wrap_connector(http)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, UpstreamError> {
+    fs::read(path).map_err(|reason| UpstreamError::Read { path: path.into(), reason })
 }
 
 impl Upstream {
@@ -76,22 +127,6 @@ impl Upstream {
     /// # Errors
     /// A key or an authority that cannot be read.
     pub fn new(config: &UpstreamConfig, connect: Duration) -> Result<Upstream, UpstreamError> {
-        let read = |path: &PathBuf| {
-            fs::read(path).map_err(|reason| UpstreamError::Read { path: path.clone(), reason })
-        };
-        let mut roots = RootCertStore::empty();
-        match &config.ca_file {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(path) => {
-                let wrong = |reason: String| UpstreamError::Content { path: path.clone(), reason };
-                for one in CertificateDer::pem_slice_iter(&read(path)?) {
-                    roots.add(one.map_err(|error| wrong(error.to_string()))?)?;
-                }
-                if roots.is_empty() {
-                    return Err(wrong("holds no certificate (PEM)".into()));
-                }
-            }
-        }
         let key = config.key_file.as_ref().map(|path| {
             let text = read(path)?;
             let key = [b"Bearer ".as_slice(), text.trim_ascii()].concat();
@@ -103,21 +138,6 @@ impl Upstream {
             value.set_sensitive(true);
             Ok(value)
         });
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(connect));
-        http.set_nodelay(true);
-        http.enforce_http(false);
-        let schemes = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls);
-        let schemes = if config.plain_http { schemes.https_or_http() } else { schemes.https_only() };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(config.concurrent as usize)
-            .build(schemes.enable_http1().wrap_connector(http));
         let uri = |path: &str| {
             let url = format!("{}/{path}", config.url.trim_end_matches('/'));
             url.parse().map_err(|_| UpstreamError::Url(url))
@@ -128,7 +148,12 @@ impl Upstream {
             chat: uri("chat/completions")?,
             models: uri("models")?,
             key: key.transpose()?,
-            client,
+            client: client(
+                config.ca_file.as_deref(),
+                config.plain_http,
+                connect,
+                config.concurrent as usize,
+            )?,
         })
     }
 
@@ -198,7 +223,7 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
 }
 
 /// What a failure of the client is.
-fn fault(error: &hyper_util::client::legacy::Error) -> Fault {
+pub fn fault(error: &legacy::Error) -> Fault {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let (mut io, mut tls) = (None, None);
     while let Some(one) = source {

@@ -48,7 +48,9 @@ fn a_fleet_is_made_enrolled_listed_and_revoked() {
     fine(&["fleet", "enrol", fleet, "bruno", "--days", "1", "--out", out.to_str().expect("text")]);
     assert!(out.join("key.pem").exists());
     assert!(refused(&["fleet", "enrol", fleet, "../x"]).contains("A-Z"));
-    assert!(fine(&["fleet", "revoke", fleet, "anna"]).starts_with("1 certificates of anna revoked"));
+    assert!(fine(&["fleet", "revoke", fleet, "anna"]).starts_with("1 certificate of anna is revoked"));
+    let again = fine(&["fleet", "revoke", fleet, "anna"]);
+    assert!(again.starts_with("nothing of anna holds: it is revoked since 20"), "{again}");
     let lines = fine(&["fleet", "list", fleet, "--json"]);
     let states: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -56,6 +58,46 @@ fn a_fleet_is_made_enrolled_listed_and_revoked() {
     assert_eq!((&states[1]["vehicle"], &states[1]["state"]), (&"bruno".into(), &"valid".into()));
     assert!(fine(&["fleet", "list", fleet]).contains("bruno"));
     fine(&["fleet", "server", fleet, "--days", "30"]);
+}
+
+#[test]
+fn what_is_refused_leaves_no_half_of_a_fleet() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("fleet");
+    let fleet = path.to_str().expect("text");
+    assert!(
+        refused(&["fleet", "init", fleet, "--server-name", "https://a.example/"])
+            .contains("no name of a server")
+    );
+    assert!(refused(&["fleet", "init", fleet, "--name", " "]).contains("no name of a fleet"));
+    fine(&["fleet", "init", fleet]);
+    assert!(refused(&["fleet", "route", fleet]).contains("fleet router"));
+    assert!(refused(&["fleet", "enrol", fleet, "anna", "--out", "/proc/nobody"]).contains("/proc/nobody"));
+    fs::remove_file(path.join("fleet.json")).expect("lost");
+    for command in [["fleet", "init", fleet].as_slice(), &["fleet", "list", fleet]] {
+        let told = refused(command);
+        assert!(told.contains("there is ca.key and no fleet.json"), "{told}");
+    }
+}
+
+#[test]
+fn the_folder_of_what_is_kept_is_made_or_what_is_wrong_is_told_before_it_is_served() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = file(dir.path());
+    fine(&["fleet", "init", dir.path().join("fleet").to_str().expect("text")]);
+    let text = fs::read_to_string(&config).expect("there");
+    let with = |store: &str| fs::write(&config, text.replace("store.redb", store)).expect("written");
+    with("no/such/store.redb");
+    for command in [["serve", &config, "--check"].as_slice(), &["serve", &config]] {
+        let told = refused(command);
+        assert_eq!(told.matches("no/such").count(), 2, "once, and in what to do: {told}");
+        assert!(told.contains("mkdir -p"), "{told}");
+    }
+    with("state/store.redb");
+    assert!(fine(&["serve", &config, "--check"]).contains("fine"));
+    assert!(!dir.path().join("state").exists(), "a check makes nothing");
+    serves_until(&config, "TERM");
+    assert!(dir.path().join("state/store.redb").exists());
 }
 
 #[test]
@@ -77,19 +119,53 @@ fn it_goes_when_it_is_told_to_and_says_that_all_is_well() {
     let config = file(dir.path());
     fine(&["fleet", "init", dir.path().join("fleet").to_str().expect("text")]);
     for signal in ["TERM", "INT"] {
-        let mut running = Command::new(env!("CARGO_BIN_EXE_troika-gateway"))
-            .args(["serve", &config])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("runs");
-        let mut line = String::new();
-        let out = running.stdout.take().expect("piped");
-        BufReader::new(out).read_line(&mut line).expect("a line");
-        assert!(line.starts_with("vehicles: https://127.0.0.1:"), "{line}");
-        let id = running.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().expect("kill").success());
-        assert_eq!(running.wait().expect("ends").code(), Some(0), "{signal}");
+        serves_until(&config, signal);
     }
+}
+
+/// Serves, is told to go by a signal, and goes well.
+fn serves_until(config: &str, signal: &str) {
+    let mut running = Command::new(env!("CARGO_BIN_EXE_troika-gateway"))
+        .args(["serve", config])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut line = String::new();
+    let out = running.stdout.take().expect("piped");
+    BufReader::new(out).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("vehicles: https://127.0.0.1:"), "{line}");
+    let id = running.id().to_string();
+    assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().expect("kill").success());
+    assert_eq!(running.wait().expect("ends").code(), Some(0), "{signal}");
+}
+
+#[test]
+fn the_readme_takes_an_empty_folder_to_a_gateway_that_could_serve() {
+    let readme = include_str!("../README.md");
+    let block = readme
+        .split_once("## How it is used")
+        .and_then(|(_, rest)| rest.split_once("```sh\n")?.1.split_once("```"));
+    let (lines, served) = block.expect("a block").0.split_once("--check\n").expect("a check");
+    assert!(served.starts_with("troika-gateway serve gateway.toml "), "{served}");
+    let dir = tempfile::tempdir().expect("a folder");
+    let programs = Path::new(env!("CARGO_BIN_EXE_troika-gateway")).parent().expect("a folder");
+    let path = std::env::join_paths(
+        std::iter::once(programs.to_path_buf())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+    );
+    let typed = Command::new("sh")
+        .args(["-ec", &format!("{lines}--check\n")])
+        .current_dir(dir.path())
+        .env("PATH", path.expect("a path"))
+        .output()
+        .expect("sh");
+    assert!(typed.status.success() && text(&typed.stdout).contains("fine"), "{}", text(&typed.stderr));
+    // At ports that are free here.
+    let config = dir.path().join("gateway.toml");
+    let free = fs::read_to_string(&config).expect("there").replace("0.0.0.0:8443", "127.0.0.1:0");
+    fs::write(&config, format!("{free}[admin]\nlisten = \"127.0.0.1:0\"\n")).expect("written");
+    serves_until(config.to_str().expect("text"), "TERM");
+    assert!(dir.path().join("state/audit.jsonl").exists());
 }
 
 #[test]

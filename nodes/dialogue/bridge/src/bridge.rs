@@ -7,7 +7,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use troika_dialogue::{
-    Audience, Fault, FromCloud, FromLocal, Navigation, Reason, Said, Session, Situation, Tier, Traffic,
+    Audience, Fault, FromCloud, FromLocal, Navigation, Reason, Said, Session, Situation, Tier, Trace, Traffic,
 };
 use troika_kit::{Duration, Time};
 use troika_link::{Sample, Source, sample::Transfer};
@@ -106,6 +106,7 @@ pub struct Bridge {
 
 struct Waiting {
     request: Request,
+    trace: Trace,
     since: Time,
 }
 
@@ -151,6 +152,7 @@ impl Bridge {
     pub fn request(&mut self, now: Time, message: &DialogueRequest, here: Situation) -> Vec<Out> {
         self.parts.navigation.update(here);
         let request = Request::from_message(message, now);
+        let trace = Trace::of(&message.request_id, message.header.time().as_nanos());
         if message.text.trim().is_empty() {
             self.fixed(now, &request.id, DialogueReply::FAILED, "", "the request has no text");
             return std::mem::take(&mut self.out);
@@ -163,9 +165,9 @@ impl Bridge {
         match self.decisions.iter().position(|one| one.request_id == request.id) {
             Some(at) => {
                 let decision = self.decisions.remove(at);
-                self.answer(now, &request, decision.as_ref());
+                self.answer(now, &request, trace, decision.as_ref());
             }
-            None => self.waiting.push_back(Waiting { request, since: now }),
+            None => self.waiting.push_back(Waiting { request, trace, since: now }),
         }
         self.outputs(now)
     }
@@ -175,7 +177,7 @@ impl Bridge {
         match self.waiting.iter().position(|waiting| waiting.request.id == decision.request_id) {
             Some(at) => {
                 if let Some(waiting) = self.waiting.remove(at) {
-                    self.answer(now, &waiting.request, Some(decision));
+                    self.answer(now, &waiting.request, waiting.trace, Some(decision));
                 }
             }
             None => {
@@ -267,7 +269,7 @@ impl Bridge {
         while self.waiting.front().is_some_and(overdue)
             && let Some(waiting) = self.waiting.pop_front()
         {
-            self.answer(now, &waiting.request, None);
+            self.answer(now, &waiting.request, waiting.trace, None);
         }
         if let Some((stream, what)) = self.parts.local.tick(now) {
             self.local(now, stream, what);
@@ -284,7 +286,7 @@ impl Bridge {
         decision.into_iter().chain(self.session.due(now)).chain(self.parts.local.due(now)).min()
     }
 
-    fn answer(&mut self, now: Time, request: &Request, decision: Option<&RoutingDecision>) {
+    fn answer(&mut self, now: Time, request: &Request, trace: Trace, decision: Option<&RoutingDecision>) {
         if request.conversation != self.conversation {
             self.conversation.clone_from(&request.conversation);
             self.session.memory().clear();
@@ -322,6 +324,7 @@ impl Bridge {
             cloud: cloud.then_some(now),
             stalled: None,
         });
+        self.session.trace(trace);
         let said = self.session.ask(now, &request.text, now + ANSWER_WITHIN, cloud, audience);
         self.take(now, said);
     }

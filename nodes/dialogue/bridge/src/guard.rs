@@ -139,6 +139,11 @@ impl<U: Upstream> Upstream for Guarded<U> {
     fn stop(&mut self, stream: u64) {
         self.service.stop(stream);
     }
+
+    fn trace(&mut self, traceparent: Option<String>) {
+        // Made of the question's id and time; it leaves with a question that may, or not at all.
+        self.service.trace(traceparent);
+    }
 }
 
 #[cfg(test)]

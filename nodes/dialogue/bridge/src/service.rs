@@ -9,12 +9,13 @@ pub(crate) struct OverZenoh {
     sink: Sink,
     meter: Meter,
     open: Option<MeshUpstream>,
+    trace: Option<String>,
 }
 
 impl OverZenoh {
     /// Opens it, if that can be.
     pub(crate) fn new(config: &CloudConfig, sink: Sink, meter: Meter) -> OverZenoh {
-        let mut service = OverZenoh { config: config.clone(), sink, meter, open: None };
+        let mut service = OverZenoh { config: config.clone(), sink, meter, open: None, trace: None };
         // Why not is said when it is asked.
         let _ = service.open();
         service
@@ -32,8 +33,12 @@ impl OverZenoh {
 
 impl Upstream for OverZenoh {
     fn start(&mut self, stream: u64, request: ChatRequest) {
+        let trace = self.trace.take();
         match self.open() {
-            Ok(service) => service.start(stream, request),
+            Ok(service) => {
+                service.trace(trace);
+                service.start(stream, request);
+            }
             Err(fault) => (self.sink)(stream, FromCloud::Failed(fault)),
         }
     }
@@ -42,5 +47,9 @@ impl Upstream for OverZenoh {
         if let Some(service) = &mut self.open {
             service.stop(stream);
         }
+    }
+
+    fn trace(&mut self, traceparent: Option<String>) {
+        self.trace = traceparent;
     }
 }

@@ -179,6 +179,7 @@ pub struct MeshUpstream {
     link: Arc<Link>,
     model: String,
     asked: u64,
+    trace: Option<String>,
     running: Option<(u64, Sender<Came>)>,
     sink: Sink,
     meter: Option<Meter>,
@@ -194,7 +195,15 @@ impl MeshUpstream {
         // The first question finds the way made; why it is not is told when it is asked.
         let early = link.clone();
         let _ = thread::Builder::new().name("cloud-open".into()).spawn(move || drop(early.session()));
-        Ok(MeshUpstream { link, model: cloud.model.clone(), asked: 0, running: None, sink, meter: None })
+        Ok(MeshUpstream {
+            link,
+            model: cloud.model.clone(),
+            asked: 0,
+            trace: None,
+            running: None,
+            sink,
+            meter: None,
+        })
     }
 
     /// Whether [`MeshUpstream::new`] would take them.
@@ -217,13 +226,15 @@ impl Upstream for MeshUpstream {
         request.model.clone_from(&self.model);
         self.asked += 1;
         let turn = self.asked;
-        let body = request.body().to_string();
         let (sender, inbox) = channel();
         self.running = Some((stream, sender.clone()));
         let (link, sink, meter) = (self.link.clone(), self.sink.clone(), self.meter.clone());
+        let question = Question { turn, body: request.body().to_string(), trace: self.trace.take() };
         let spawned = thread::Builder::new().name(format!("cloud-{stream}")).spawn(move || {
-            let mut traffic =
-                Traffic { sent: u32::try_from(body.len()).unwrap_or(u32::MAX), ..Traffic::default() };
+            let mut traffic = Traffic {
+                sent: u32::try_from(question.body.len()).unwrap_or(u32::MAX),
+                ..Traffic::default()
+            };
             // Before the last word: who hears that the answer is whole knows what it took.
             let mut say = |said: FromCloud, traffic: &Traffic| {
                 if !matches!(said, FromCloud::Text(_))
@@ -233,7 +244,7 @@ impl Upstream for MeshUpstream {
                 }
                 sink(stream, said);
             };
-            if let Err(fault) = link.ask(turn, &body, &sender, &inbox, &mut traffic, &mut say) {
+            if let Err(fault) = link.ask(&question, &sender, &inbox, &mut traffic, &mut say) {
                 say(FromCloud::Failed(fault), &traffic);
             }
         });
@@ -247,6 +258,10 @@ impl Upstream for MeshUpstream {
             // It has ended by itself where nobody hears this.
             let _ = inbox.send(Came::Stop);
         }
+    }
+
+    fn trace(&mut self, traceparent: Option<String>) {
+        self.trace = traceparent;
     }
 }
 
@@ -263,6 +278,14 @@ impl Drop for MeshUpstream {
                 .spawn(move || drop(open.session.close().wait()));
         }
     }
+}
+
+/// What is asked.
+struct Question {
+    /// Its number on this link.
+    turn: u64,
+    body: String,
+    trace: Option<String>,
 }
 
 impl Link {
@@ -319,8 +342,7 @@ impl Link {
 
     fn ask(
         &self,
-        turn: u64,
-        body: &str,
+        question: &Question,
         sender: &Sender<Came>,
         inbox: &Receiver<Came>,
         traffic: &mut Traffic,
@@ -333,15 +355,15 @@ impl Link {
         let mut tried = BTreeSet::new();
         for attempt in 0..ATTEMPTS {
             self.connected(&session, inbox)?;
-            let gateway = self.choose(&session, &gateways, &tried, turn + attempt, inbox)?;
+            let gateway = self.choose(&session, &gateways, &tried, question.turn + attempt, inbox)?;
             let asked = Asked {
                 version: VERSION,
                 // To a gateway that has seen it before it is another one.
-                request: format!("{turn:014x}{attempt:02x}"),
+                request: format!("{:014x}{attempt:02x}", question.turn),
                 session: session.zid().to_string(),
                 method: "POST".into(),
                 content_type: Some("application/json".into()),
-                traceparent: None,
+                traceparent: question.trace.clone(),
             };
             let token = CancellationToken::default();
             let (replies, over) = (sender.clone(), Over(sender.clone()));
@@ -353,7 +375,7 @@ impl Link {
             };
             let get = session
                 .get(wire::question(&self.vehicle, &gateway, PATH))
-                .payload(body)
+                .payload(question.body.as_str())
                 .attachment(asked.to_bytes())
                 .consolidation(ConsolidationMode::None)
                 .congestion_control(CongestionControl::Block)

@@ -9,7 +9,7 @@ use std::{
 use crate::service::{Does, Saw, Service, call, closed_port, event};
 use tempfile::TempDir;
 use troika_dialogue::{
-    CloudConfig, Fault, FromCloud, HttpUpstream, Upstream,
+    CloudConfig, Fault, FromCloud, HttpUpstream, Trace, Upstream,
     chat::{ChatRequest, MOST_EVENT, Message},
 };
 
@@ -107,6 +107,22 @@ fn an_answer_comes_in_pieces_and_the_connection_is_kept_for_the_next() {
     }
     // One, but on a machine that is so busy that the end of an answer is read later than the next question is asked.
     assert!(connections < 3, "a connection for every question");
+}
+
+#[test]
+fn a_question_goes_out_under_its_own_trace_and_the_next_one_under_none() {
+    let service = Service::new("localhost");
+    let mut client = of(&service);
+    let trace = Trace::of("ask-1", 7).parent(1);
+    client.upstream.trace(Some(trace.clone()));
+    let head = |client: &mut Client, stream| {
+        service.does(vec![Does::Head, Does::Text("Yes.".into()), Does::Ends]);
+        client.answer(stream);
+        service.sees(|saw| if let Saw::Request(head, _) = saw { Some(head) } else { None })
+    };
+    let first = head(&mut client, 1);
+    assert!(first.contains(&format!("traceparent: {trace}")), "{first}");
+    assert!(!head(&mut client, 2).contains("traceparent"));
 }
 
 #[test]

@@ -18,13 +18,16 @@ const HERE: Situation = Situation { east_m: -200.0, north_m: 0.0, minute_of_day:
 
 /// The service's side: what reached it.
 #[derive(Default, Clone)]
-struct Service(Arc<Mutex<Vec<(u64, ChatRequest)>>>);
+struct Service(Arc<Mutex<Vec<(u64, ChatRequest)>>>, Arc<Mutex<Vec<String>>>);
 
 impl Upstream for Service {
     fn start(&mut self, stream: u64, request: ChatRequest) {
         self.0.lock().unwrap().push((stream, request));
     }
     fn stop(&mut self, _: u64) {}
+    fn trace(&mut self, traceparent: Option<String>) {
+        self.1.lock().unwrap().extend(traceparent);
+    }
 }
 
 impl Service {
@@ -139,6 +142,24 @@ fn an_answer_of_the_cloud_is_spoken_sentence_by_sentence_and_its_end_tells_what_
     assert!(last.done && last.outcome == DialogueReply::COMPLETE && last.tier == DialogueReply::CLOUD);
     assert_eq!((last.bytes_sent, last.bytes_received), (400, 6_000));
     assert!(last.cost_microeuro > 100, "400 bytes and the answer: {}", last.cost_microeuro);
+}
+
+#[test]
+fn all_requests_of_a_question_are_one_trace_and_what_may_not_leave_has_none_outside() {
+    let mut car = car(true);
+    let mut asking = asked("u1", "Where is a cafe?", DialogueRequest::PUBLIC);
+    asking.header = Header::at(at(7));
+    car.bridge.request(at(20), &asking, HERE);
+    car.bridge.decision(at(30), &decided("u1", DialogueReply::CLOUD));
+    let call =
+        ToolCall { id: "1".into(), name: "find_places".into(), arguments: r#"{"kind":"cafe"}"#.into() };
+    car.bridge.cloud(at(400), 1, FromCloud::Tools(vec![call]));
+    assert_eq!(car.service.streams(), [1, 2], "the answer goes on with the result");
+    let trace = Trace::of("u1", at(7).as_nanos());
+    assert_eq!(*car.service.1.lock().unwrap(), [trace.parent(1), trace.parent(2)]);
+    car.bridge.cloud(at(500), 2, FromCloud::Done);
+    car.ask(600, "u2", "Call Anna Berg", DialogueRequest::CONTACTS, DialogueReply::CLOUD);
+    assert_eq!(car.service.1.lock().unwrap().len(), 2);
 }
 
 #[test]
