@@ -159,8 +159,18 @@ fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The test programs of the peers that need no ROS 2 of ours.
-const EXCHANGES: [&str; 9] =
-    ["edges", "cdr", "peers", "node_parameters", "rclpy", "dds_peers", "many", "crashes", "garbage"];
+const EXCHANGES: [&str; 10] = [
+    "edges",
+    "cdr",
+    "peers",
+    "node_parameters",
+    "rclpy",
+    "dds_peers",
+    "many",
+    "crashes",
+    "garbage",
+    "manifests",
+];
 
 fn interop() -> anyhow::Result<()> {
     say("interop: independent peers");

@@ -14,6 +14,7 @@ pub mod fault;
 pub mod grounded;
 pub mod memory;
 pub mod navigation;
+pub mod otlp;
 pub mod phrase;
 pub mod plan;
 pub mod reply;

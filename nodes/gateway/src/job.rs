@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use troika_dialogue::otlp::{Kind, Span};
 use troika_kit::Time;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     metrics,
     quota::Held,
     request::Refusal,
-    spans::{Kind, Span, Steps},
+    spans::Steps,
     trace::{self, Trace},
 };
 
@@ -92,7 +93,7 @@ impl Job {
         self.entry.queue_ms += millis(now.since(since));
         if let Some(steps) = &mut self.steps {
             let mut wait =
-                Span::new(self.trace.child(trace::random()), Kind::Internal, "queue".into(), since);
+                Span::new(self.trace.child(trace::random()).at(), Kind::Internal, "queue".into(), since);
             (wait.ended, wait.error) = (now, (!entered).then_some("no room"));
             steps.ended.push(wait);
         }
@@ -103,7 +104,7 @@ impl Job {
         let Some(steps) = &mut self.steps else { return self.trace };
         let at = self.trace.child(trace::random());
         let name = format!("chat {}", self.entry.model);
-        let mut call = Span::new(at, Kind::Client, name, clock::now());
+        let mut call = Span::new(at.at(), Kind::Client, name, clock::now());
         call.about = vec![
             ("troika.upstream", upstream.into()),
             ("gen_ai.operation.name", "chat".into()),
@@ -176,7 +177,7 @@ impl Drop for Job {
             // A stream that the vehicle left, or a time that was over, in mid-call.
             steps.called(now, (!fine).then_some(entry.end));
             let mut whole =
-                Span::new(self.trace, Kind::Server, "POST /v1/chat/completions".into(), self.began);
+                Span::new(self.trace.at(), Kind::Server, "POST /v1/chat/completions".into(), self.began);
             whole.ended = now;
             // What the vehicle did wrong is no error of ours: the semantic conventions for HTTP servers.
             whole.error = (!fine && !(400..500).contains(&entry.status)).then_some(entry.end);

@@ -1,108 +1,7 @@
-//! What a request's trace is made of, and how OpenTelemetry's collectors read it. Pure.
-//!
-//! Source: OTLP 1.9, `opentelemetry/proto/trace/v1/trace.proto` and "JSON Protobuf Encoding": keys in lowerCamelCase, ids hexadecimal, enums as
-//! numbers, 64-bit numbers as text. Names of attributes: OpenTelemetry's semantic conventions where they have one, else `troika.…`. None of the
-//! words that were asked or answered is in a span.
+//! Which requests are recorded, and a request's steps as they end; what a step is, is [`troika_dialogue::otlp`]'s. Pure.
 
-use serde_json::{Value, json};
+use troika_dialogue::otlp::Span;
 use troika_kit::Time;
-
-use crate::trace::{Trace, hex};
-
-/// On which side of a call a span is: OTLP's `SpanKind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Within the gateway.
-    Internal = 1,
-    /// What is asked of us.
-    Server = 2,
-    /// What we ask.
-    Client = 3,
-}
-
-/// One step of a request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    /// Where it stands: its own id, the one above, the whole.
-    pub at: Trace,
-    /// What it is.
-    pub name: String,
-    /// On which side.
-    pub kind: Kind,
-    /// When it began.
-    pub began: Time,
-    /// When it ended.
-    pub ended: Time,
-    /// More about it.
-    pub about: Vec<(&'static str, Value)>,
-    /// What came to pass meanwhile.
-    pub events: Vec<(Time, &'static str)>,
-    /// Why it came to nothing.
-    pub error: Option<&'static str>,
-}
-
-impl Span {
-    /// It begins.
-    pub fn new(at: Trace, kind: Kind, name: String, began: Time) -> Span {
-        Span { at, name, kind, began, ended: began, about: Vec::new(), events: Vec::new(), error: None }
-    }
-
-    fn json(&self) -> Value {
-        let mut attributes = attributes(&self.about);
-        attributes.extend(self.error.map(|why| attribute("error.type", &json!(why))));
-        let events: Vec<Value> = self
-            .events
-            .iter()
-            .map(|(at, name)| json!({"timeUnixNano": at.as_nanos().to_string(), "name": name}))
-            .collect();
-        let mut span = json!({
-            "traceId": hex(&self.at.trace), "spanId": hex(&self.at.span), "name": self.name, "kind": self.kind as u8,
-            "startTimeUnixNano": self.began.as_nanos().to_string(), "endTimeUnixNano": self.ended.as_nanos().to_string(),
-            "attributes": attributes, "events": events,
-        });
-        if let Some(parent) = self.at.parent {
-            span["parentSpanId"] = hex(&parent).into();
-        }
-        if let Some(why) = self.error {
-            // STATUS_CODE_ERROR. What is well has none: that is for applications to say.
-            span["status"] = json!({"code": 2, "message": why});
-        }
-        span
-    }
-}
-
-fn attribute(key: &str, value: &Value) -> Value {
-    let value = match value {
-        Value::Number(number) => json!({"intValue": number.to_string()}),
-        Value::Bool(flag) => json!({"boolValue": flag}),
-        Value::String(text) => json!({"stringValue": text}),
-        other => json!({"stringValue": other.to_string()}),
-    };
-    json!({"key": key, "value": value})
-}
-
-fn attributes(all: &[(&'static str, Value)]) -> Vec<Value> {
-    all.iter().map(|(key, value)| attribute(key, value)).collect()
-}
-
-/// The body of `POST /v1/traces`.
-pub fn export(service: &str, spans: &[Span]) -> Vec<u8> {
-    let resource = [("service.name", json!(service)), ("service.version", json!(env!("CARGO_PKG_VERSION")))];
-    let spans: Vec<Value> = spans.iter().map(Span::json).collect();
-    json!({"resourceSpans": [{
-        "resource": {"attributes": attributes(&resource)},
-        "scopeSpans": [{"scope": {"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")}, "spans": spans}],
-    }]})
-    .to_string()
-    .into_bytes()
-}
-
-/// Spans that a collector took a batch of and did not keep.
-pub fn rejected(answer: &[u8]) -> u64 {
-    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let count = &answer["partialSuccess"]["rejectedSpans"];
-    count.as_u64().or_else(|| count.as_str()?.parse().ok()).unwrap_or(0)
-}
 
 /// Whether a trace is one of those that are recorded where nobody has said so: by its number, so that all who hold to the same share choose the
 /// same ones (`TraceIdRatioBased`: by the last 56 bits, which are the random ones).
@@ -143,30 +42,14 @@ impl Steps {
 
 #[cfg(test)]
 mod tests {
+    use troika_dialogue::otlp::Kind;
+
     use super::*;
+    use crate::trace::Trace;
 
     fn span() -> Span {
         let trace = Trace::of(Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), [7; 24]);
-        Span::new(trace, Kind::Client, "chat large".into(), Time::from_nanos(1_700_000_000_000_000_001))
-    }
-
-    #[test]
-    fn ids_are_hexadecimal_and_large_numbers_are_text() {
-        let mut span = span();
-        span.about = vec![("n", json!(3)), ("t", json!("x")), ("b", json!(true))];
-        span.error = Some("reset");
-        let body: Value = serde_json::from_slice(&export("gateway", &[span])).expect("JSON");
-        let span = &body["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
-        assert_eq!(span["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(
-            (&span["spanId"], &span["parentSpanId"]),
-            (&json!("0707070707070707"), &json!("00f067aa0ba902b7"))
-        );
-        assert_eq!((&span["kind"], &span["startTimeUnixNano"]), (&json!(3), &json!("1700000000000000001")));
-        assert_eq!(span["attributes"][0], json!({"key": "n", "value": {"intValue": "3"}}));
-        assert_eq!(span["attributes"][2]["value"], json!({"boolValue": true}));
-        assert_eq!(span["status"], json!({"code": 2, "message": "reset"}));
-        assert_eq!(body["resourceSpans"][0]["resource"]["attributes"][0]["value"]["stringValue"], "gateway");
+        Span::new(trace.at(), Kind::Client, "chat large".into(), Time::from_nanos(1_700_000_000_000_000_001))
     }
 
     #[test]
@@ -177,13 +60,6 @@ mod tests {
         // Of 2,000 a quarter, within eight standard deviations.
         assert!((345..=655).contains(&taken(0.25)), "{}", taken(0.25));
         assert!(traces.iter().all(|one| !of_share(one, 0.25) || of_share(one, 0.5)));
-    }
-
-    #[test]
-    fn what_a_collector_did_not_keep_is_a_number_or_a_text() {
-        assert_eq!(rejected(br#"{"partialSuccess":{"rejectedSpans":"3"}}"#), 3);
-        assert_eq!(rejected(br#"{"partialSuccess":{"rejectedSpans":3}}"#), 3);
-        assert_eq!((rejected(b"{}"), rejected(b""), rejected(b"<html>")), (0, 0, 0));
     }
 
     #[test]

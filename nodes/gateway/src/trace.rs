@@ -3,6 +3,8 @@
 //! Source: W3C Recommendation "Trace Context", 2021: `traceparent` is `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither id all zeros; of a
 //! higher version what is known is read, `ff` is none.
 
+use troika_dialogue::{otlp::At, trace::hex};
+
 /// Where a request stands in its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
@@ -47,15 +49,15 @@ impl Trace {
         format!("00-{}-{}-{:02x}", hex(&self.trace), hex(&self.span), self.flags)
     }
 
+    /// Where the step stands.
+    pub fn at(&self) -> At {
+        At { trace: self.trace, parent: self.parent, span: self.span }
+    }
+
     /// The trace's id, as logs have it.
     pub fn id(&self) -> String {
         hex(&self.trace)
     }
-}
-
-/// As W3C and OTLP write ids.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(text: &str) -> Option<([u8; 16], [u8; 8], u8)> {

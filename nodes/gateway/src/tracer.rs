@@ -15,12 +15,13 @@ use tokio::{
     },
     time::{Instant, sleep, timeout, timeout_at},
 };
+use troika_dialogue::otlp::{self, Span};
 use troika_kit::Duration;
 
 use crate::{
     config::{TraceConfig, ms},
     metrics::{Metrics, Why},
-    spans::{self, Span},
+    spans,
     trace::Trace,
     upstream::{self, Client, UpstreamError},
 };
@@ -165,7 +166,7 @@ impl Exporter {
     }
 
     async fn bring(&mut self, spans: &[Span]) {
-        let body = Bytes::from(spans::export(&self.config.service, spans));
+        let body = Bytes::from(otlp::export(&self.config.service, env!("CARGO_PKG_NAME"), spans));
         let mut pause = PAUSE;
         let mut tries = 0;
         let (why, counted) = loop {
@@ -222,7 +223,7 @@ impl Exporter {
         let wait = wait.map(Duration::from_secs);
         let said = Limited::new(body, MOST_ANSWER).collect().await.map(|said| said.to_bytes());
         match head.status {
-            status if status.is_success() => Ok(spans::rejected(&said.unwrap_or_default())),
+            status if status.is_success() => Ok(otlp::rejected(&said.unwrap_or_default())),
             // OTLP/HTTP, "Retryable Response Codes".
             status @ (StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY

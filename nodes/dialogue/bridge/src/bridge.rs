@@ -7,7 +7,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use troika_dialogue::{
-    Audience, Fault, FromCloud, FromLocal, Navigation, Reason, Said, Session, Situation, Tier, Trace, Traffic,
+    Audience, Fault, FromCloud, FromLocal, Navigation, Reason, Said, Session, Situation, Tier, Trace,
+    Traffic, otlp::Span,
 };
 use troika_kit::{Duration, Time};
 use troika_link::{Sample, Source, sample::Transfer};
@@ -20,7 +21,7 @@ use troika_msgs::{
 };
 use troika_router::{Policy, Request, privacy};
 
-use crate::{guard::Guard, local::OnVehicle};
+use crate::{guard::Guard, local::OnVehicle, steps::Steps};
 
 /// How long a question waits for the router.
 pub const DECISION_WITHIN: Duration = Duration::from_millis(400);
@@ -46,6 +47,8 @@ pub enum Out {
     Sample(LinkSample),
     /// What an operator should know, said once until it changes.
     Told(String),
+    /// A question's steps, for a collector.
+    Steps(Vec<Span>),
 }
 
 /// Sentences that no model makes.
@@ -89,6 +92,8 @@ pub struct Parts {
     pub sentences: Sentences,
     /// Millionths of a euro for a token that is sent, and for one that comes.
     pub price: (f64, f64),
+    /// Whether a collector wants the steps of each question.
+    pub traced: bool,
 }
 
 /// The dialogue's process.
@@ -119,6 +124,7 @@ struct Current {
     /// The cloud was asked, and when it last said something.
     cloud: Option<Time>,
     stalled: Option<Time>,
+    steps: Option<Steps>,
 }
 
 impl Current {
@@ -152,7 +158,8 @@ impl Bridge {
     pub fn request(&mut self, now: Time, message: &DialogueRequest, here: Situation) -> Vec<Out> {
         self.parts.navigation.update(here);
         let request = Request::from_message(message, now);
-        let trace = Trace::of(&message.request_id, message.header.time().as_nanos());
+        let trace =
+            Trace::of(&message.request_id, message.header.time().as_nanos()).recorded(self.parts.traced);
         if message.text.trim().is_empty() {
             self.fixed(now, &request.id, DialogueReply::FAILED, "", "the request has no text");
             return std::mem::take(&mut self.out);
@@ -203,11 +210,31 @@ impl Bridge {
             FromCloud::Done | FromCloud::Length | FromCloud::Tools(_) => self.current.as_ref().map(measured),
         };
         self.out.extend(sample.map(|sample| Out::Sample(stamped(now, &sample))));
+        if let Some(steps) = self.steps(now) {
+            match &what {
+                FromCloud::Text(_) | FromCloud::Tools(_) => steps.hears(now, stream),
+                FromCloud::Failed(fault) => steps.stream_ended(now, stream, Some(fault.name())),
+                FromCloud::Done | FromCloud::Length => {}
+            }
+            if matches!(what, FromCloud::Tools(_) | FromCloud::Done | FromCloud::Length) {
+                steps.stream_ended(now, stream, None);
+            }
+        }
         for what in self.parts.guard.incoming(stream, what) {
             let said = self.session.cloud(now, stream, what);
             self.take(now, said);
         }
         self.outputs(now)
+    }
+
+    /// The steps of the question under way, with the requests that left since.
+    fn steps(&mut self, now: Time) -> Option<&mut Steps> {
+        let left = self.parts.guard.left();
+        let steps = self.current.as_mut()?.steps.as_mut()?;
+        for stream in left {
+            steps.stream(now, stream, &self.parts.cloud_model);
+        }
+        Some(steps)
     }
 
     fn told(&mut self, what: &FromCloud) {
@@ -323,6 +350,11 @@ impl Bridge {
             traffic: Traffic::default(),
             cloud: cloud.then_some(now),
             stalled: None,
+            steps: self.parts.traced.then(|| {
+                let mut steps = Steps::new(trace, request.asked);
+                steps.decided(now, name_of(tier), reason);
+                steps
+            }),
         });
         self.session.trace(trace);
         let said = self.session.ask(now, &request.text, now + ANSWER_WITHIN, cloud, audience);
@@ -383,6 +415,9 @@ impl Bridge {
         };
         let changed = current.tier == DialogueReply::CLOUD && code != current.tier;
         current.tier = code;
+        if let Some(steps) = &mut current.steps {
+            steps.says(now, name_of(code));
+        }
         self.out.push(Out::Reply(DialogueReply {
             header: Header::at(now),
             request_id: current.request.clone(),
@@ -398,7 +433,8 @@ impl Bridge {
     }
 
     fn end(&mut self, now: Time, end: &troika_dialogue::End) {
-        let Some(current) = self.current.take() else { return };
+        self.steps(now);
+        let Some(mut current) = self.current.take() else { return };
         let given_up = |why: &Reason| matches!(why, Reason::FirstTokenLate | Reason::Stalled);
         if end.handed_over.iter().chain(&end.cut).any(given_up) {
             self.out.push(Out::Sample(stamped(now, &Sample::failed(Source::Passive))));
@@ -442,6 +478,12 @@ impl Bridge {
         let (sent, received) = self.parts.price;
         let cost = tokens(current.traffic.sent as usize) * sent + tokens(end.said.len()) * received;
         let asked = current.traffic.sent > 0;
+        let why = why.join(", ");
+        if let Some(steps) = current.steps.take() {
+            let error =
+                (outcome == DialogueReply::FAILED).then(|| end.cut.as_ref().map_or("no_words", Reason::name));
+            self.out.push(Out::Steps(steps.end(now, name_of(tier), &why, error)));
+        }
         self.out.push(Out::Reply(DialogueReply {
             header: Header::at(now),
             request_id: current.request,
@@ -450,7 +492,7 @@ impl Bridge {
             done: true,
             tier,
             outcome,
-            reason: why.join(", "),
+            reason: why,
             model: String::new(),
             bytes_sent: current.traffic.sent,
             bytes_received: current.traffic.received,
@@ -477,6 +519,7 @@ impl Bridge {
 
     fn outputs(&mut self, now: Time) -> Vec<Out> {
         self.inner(now);
+        self.steps(now);
         let asked = self.parts.local.requests();
         self.out.extend(
             asked.into_iter().map(|one| Out::Language(LanguageRequest { header: Header::at(now), ..one })),
@@ -485,7 +528,7 @@ impl Bridge {
     }
 }
 
-/// Whether a fault tells of the link; others tell of the service, which the link carried well.
+/// What an answer that came told of the link.
 fn measured(current: &Current) -> Sample {
     let traffic = &current.traffic;
     Sample {
@@ -493,6 +536,17 @@ fn measured(current: &Current) -> Sample {
         stall: traffic.longest_wait,
         rtt: None,
         ..Sample::round_trip(Source::Passive, Duration::ZERO)
+    }
+}
+
+/// A tier in a step's attributes: as in `RoutingDecision` and `DialogueReply`.
+fn name_of(tier: u8) -> &'static str {
+    match tier {
+        DialogueReply::VEHICLE => "vehicle",
+        DialogueReply::ON_VEHICLE => "on_vehicle",
+        DialogueReply::CLOUD => "cloud",
+        DialogueReply::CANNED => "canned",
+        _ => "none",
     }
 }
 

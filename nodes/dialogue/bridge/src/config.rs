@@ -7,7 +7,7 @@ use std::{
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use troika_dialogue::{Client, DialogueConfig, DialogueConfigError, Town};
+use troika_dialogue::{Client, CloudConfig, CloudConfigError, DialogueConfig, DialogueConfigError, Town};
 use troika_dialogue_mesh::{MeshUpstream, client::router};
 use troika_router::{Policy, PolicyError};
 use troika_transport_open::settings::{self, SettingsError};
@@ -47,6 +47,9 @@ pub struct BridgeConfig {
     /// And for one that comes back.
     #[serde(default)]
     pub microeuro_a_token: f64,
+    /// A collector for the steps of each question. None: they are not recorded.
+    #[serde(default)]
+    pub trace: Option<TraceConfig>,
     /// `/` or `/car/front`.
     #[serde(default = "root")]
     pub namespace: String,
@@ -68,6 +71,36 @@ pub struct BridgeConfig {
     /// Niceness of the process.
     #[serde(default)]
     pub nice: Option<i32>,
+}
+
+/// An OpenTelemetry collector, on the vehicle or beyond (OTLP over HTTP, as JSON). None of the words that were asked or answered goes there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TraceConfig {
+    /// `http://127.0.0.1:4318`, or `https://` on another machine; `/v1/traces` is put behind it.
+    pub endpoint: String,
+    /// PEM: the authorities that are trusted instead of the public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl TraceConfig {
+    /// Who sends them.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn client(&self) -> Result<Client, BridgeConfigError> {
+        let plain_http = self.endpoint.starts_with("http://");
+        let ca_file = self.ca_file.clone();
+        let wrong = |error: CloudConfigError| {
+            BridgeConfigError::Trace(error.to_string().replace("cloud.url", "endpoint"))
+        };
+        if self.endpoint.starts_with("zenoh") {
+            return Err(wrong(CloudConfigError::Url(self.endpoint.clone())));
+        }
+        Client::when_there(&CloudConfig { plain_http, ca_file, ..CloudConfig::new(&self.endpoint, "") })
+            .map_err(wrong)
+    }
 }
 
 fn yes() -> bool {
@@ -102,6 +135,9 @@ pub enum BridgeConfigError {
     /// What leads to the cloud.
     #[error("dialogue.{0}")]
     Cloud(String),
+    /// The collector's address.
+    #[error("trace.{0}")]
+    Trace(String),
     /// The policy's.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -165,6 +201,9 @@ impl BridgeConfig {
         let cloud = &self.dialogue.cloud;
         if cloud.over_zenoh() {
             router(cloud).map_err(|error| BridgeConfigError::Cloud(error.to_string()))?;
+        }
+        if let Some(trace) = &self.trace {
+            trace.client()?;
         }
         self.policy()?;
         self.names()?;
@@ -251,6 +290,8 @@ mod tests {
     fn what_cannot_be_used_is_told_with_its_key() {
         let told = |more: &str| config(more).check().unwrap_err().to_string();
         assert!(told("utc_offset_min = 900").contains("-720 to 840"));
+        assert!(told("trace = { endpoint = \"http://elsewhere:4318\" }").starts_with("trace.endpoint is"));
+        assert!(told("trace = { endpoint = \"localhost:4318\" }").starts_with("trace.endpoint is"));
         assert!(told("east_m = nan").starts_with("east_m"));
         assert!(told("names_file = \"not-there.txt\"").contains("names_file: cannot read not-there.txt"));
         assert!(told("map = \"not-there.toml\"").contains("map: cannot read"));

@@ -24,12 +24,20 @@ struct Inner {
     restorer: Option<(u64, Restorer)>,
     /// Streams that were refused here, to be told of.
     refused: Vec<u64>,
+    /// Streams that left.
+    left: Vec<u64>,
 }
 
 impl Guard {
     /// That replaces what this redactor finds. Nothing may leave yet.
     pub fn new(redactor: Redactor) -> Guard {
-        let inner = Inner { vault: Vault::new(), permitted: None, restorer: None, refused: Vec::new() };
+        let inner = Inner {
+            vault: Vault::new(),
+            permitted: None,
+            restorer: None,
+            refused: Vec::new(),
+            left: Vec::new(),
+        };
         Guard { redactor: Arc::new(redactor), inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -108,6 +116,11 @@ impl Guard {
         }
     }
 
+    /// Streams that left since this was last asked.
+    pub fn left(&self) -> Vec<u64> {
+        std::mem::take(&mut self.inner().left)
+    }
+
     /// Streams that did not leave, with what is told of them.
     pub fn refused(&self) -> Vec<(u64, FromCloud)> {
         let why = || Fault::Refused { status: 0, said: "the question may not leave the vehicle".into() };
@@ -131,7 +144,10 @@ impl<U: Upstream> Guarded<U> {
 impl<U: Upstream> Upstream for Guarded<U> {
     fn start(&mut self, stream: u64, request: ChatRequest) {
         match self.guard.outgoing(stream, request) {
-            Some(request) => self.service.start(stream, request),
+            Some(request) => {
+                self.guard.inner().left.push(stream);
+                self.service.start(stream, request);
+            }
             None => self.guard.inner().refused.push(stream),
         }
     }

@@ -11,6 +11,7 @@ pub mod offline;
 pub mod ports;
 pub mod process;
 mod service;
+mod steps;
 
 pub use bridge::{Bridge, Out};
 pub use config::BridgeConfig;

@@ -5,14 +5,16 @@
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
+    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
 use troika_dialogue::{
     FromCloud, HttpUpstream, Navigation, Planner, Session, Situation, Traffic, Upstream, Words,
+    otlp::{self, Span},
 };
 use troika_host::{
     HostClock,
@@ -31,7 +33,7 @@ use troika_transport_open::Carrier;
 
 use crate::{
     bridge::{Bridge, Out, Parts, Sentences},
-    config::BridgeConfig,
+    config::{BridgeConfig, TraceConfig},
     guard::{Guard, Guarded},
     local::OnVehicle,
     offline::OnTheMap,
@@ -45,6 +47,9 @@ const CLOSING: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_millis(200);
 /// How often an idle process looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Questions whose steps wait for the collector; more are dropped.
+const STEPS_WAIT: usize = 64;
 
 /// What comes.
 enum Came {
@@ -89,7 +94,7 @@ pub fn run_on(
     let clock = HostClock::start();
     let edge = Edge::new(transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
     let subscriptions = subscriptions(&edge, &sender)?;
-    let mut mouths = Mouths::new(&edge)?;
+    let mut mouths = Mouths::new(&edge, config)?;
     serve(config, &mut bridge, &inbox, &clock, stop, &mut mouths)?;
     ending();
     let ended = bridge.speaking(clock.now());
@@ -142,6 +147,7 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
         local_model: "on_vehicle".into(),
         sentences: Sentences::default(),
         price: (config.microeuro_a_prompt_token, config.microeuro_a_token),
+        traced: config.trace.is_some(),
     };
     Ok(Bridge::new(session, parts))
 }
@@ -218,15 +224,39 @@ fn subscribe<T: Message + 'static>(
     Ok(edge.subscribe::<T>(port.topic, port.qos, each)?)
 }
 
+/// A thread that brings steps to the collector. Nothing waits for it; what it does not take is gone.
+fn collector(config: &TraceConfig) -> anyhow::Result<SyncSender<Vec<Span>>> {
+    let client = config.client()?;
+    let endpoint = config.endpoint.clone();
+    let (sender, steps) = sync_channel::<Vec<Span>>(STEPS_WAIT);
+    let bring = move || {
+        let mut failing = false;
+        for spans in steps {
+            let body = otlp::export("troika-bridge", env!("CARGO_PKG_NAME"), &spans);
+            let told = match client.post("/v1/traces", &body) {
+                Ok(_) if !failing => continue,
+                Ok(_) => "takes steps again".to_owned(),
+                Err(_) if failing => continue,
+                Err(why) => format!("takes no steps, which are dropped: {why}"),
+            };
+            failing = !failing;
+            eprintln!("bridge: the collector {endpoint} {told}");
+        }
+    };
+    thread::Builder::new().name("trace".into()).spawn(bring).context("no thread for the collector")?;
+    Ok(sender)
+}
+
 struct Mouths {
     reply: TypedPublisher<DialogueReply>,
     speech: TypedPublisher<VoiceReply>,
     language: TypedPublisher<LanguageRequest>,
     sample: TypedPublisher<LinkSample>,
+    steps: Option<SyncSender<Vec<Span>>>,
 }
 
 impl Mouths {
-    fn new(edge: &Edge) -> anyhow::Result<Mouths> {
+    fn new(edge: &Edge, config: &BridgeConfig) -> anyhow::Result<Mouths> {
         let [reply, speech, language, sample] = *<Outputs as Ports>::SPECS else {
             unreachable!("the ports are four, as written in ports.rs");
         };
@@ -235,6 +265,7 @@ impl Mouths {
             speech: edge.publisher(speech.topic, speech.qos)?,
             language: edge.publisher(language.topic, language.qos)?,
             sample: edge.publisher(sample.topic, sample.qos)?,
+            steps: config.trace.as_ref().map(collector).transpose()?,
         })
     }
 
@@ -246,6 +277,12 @@ impl Mouths {
                 Out::Language(request) => self.language.send(&request)?,
                 Out::Sample(sample) => self.sample.send(&sample)?,
                 Out::Told(told) => eprintln!("bridge: {told}"),
+                Out::Steps(steps) => {
+                    if let Some(Err(TrySendError::Full(_))) = self.steps.as_ref().map(|to| to.try_send(steps))
+                    {
+                        eprintln!("bridge: the collector is slow: the steps of a question are dropped");
+                    }
+                }
             }
         }
         Ok(())

@@ -107,6 +107,10 @@ struct Car {
 
 impl Car {
     fn start(service: &Service) -> Car {
+        Car::traced(service, serde_json::Value::Null)
+    }
+
+    fn traced(service: &Service, trace: serde_json::Value) -> Car {
         let endpoint = format!("tcp/127.0.0.1:{}", free_port());
         let router = RouterGuard::ensure(&endpoint).expect("the port is free");
         let settings = serde_json::json!({
@@ -114,6 +118,7 @@ impl Car {
             "dialogue": {"cloud": {
                 "url": format!("http://127.0.0.1:{}/v1", service.port), "model": "m", "plain_http": true,
             }},
+            "trace": trace,
         });
         let program = Program::start(PROGRAM, &settings.to_string());
         let carrier = Carrier { router: Some(endpoint), ..Carrier::default() };
@@ -234,6 +239,42 @@ fn a_service_that_is_cut_in_mid_sentence_is_gone_on_with_and_nothing_is_said_twi
     let received = service.received.lock().expect("whole").clone();
     assert!(received.contains("cafe") && !received.contains("2345678"), "{received}");
     car.program.ends(Signal::INT, ENDS);
+}
+
+/// A collector: the bodies of what is posted.
+fn collector() -> (u16, Receiver<serde_json::Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let (told, spans) = channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
+            let Ok(Some((first, body))) = chat::request(&mut reader) else { continue };
+            assert!(first.starts_with("POST /v1/traces "), "{first}");
+            let _ = told.send(serde_json::from_str(&body).expect("JSON"));
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+        }
+    });
+    (port, spans)
+}
+
+#[test]
+fn a_collector_has_a_questions_steps_and_none_of_its_words() {
+    let service = Service::start(&["The museum is open. "], Ends::Well);
+    let (port, steps) = collector();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let mut car = Car::traced(&service, serde_json::json!({ "endpoint": endpoint }));
+    let first = car.asks("u", "Is the museum open?", DialogueReply::CLOUD);
+    let end = if first.done { first } else { car.end() };
+    let posted = steps.recv_timeout(HANGS).expect("the steps come");
+    let spans = posted["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().expect("spans").clone();
+    let names: Vec<&str> = spans.iter().filter_map(|span| span["name"].as_str()).collect();
+    assert_eq!(names, ["question", "route", "chat m"], "{end:?}");
+    assert!(spans.iter().all(|span| span["traceId"] == spans[0]["traceId"]), "{posted}");
+    assert!(spans[1..].iter().all(|span| span["parentSpanId"] == spans[0]["spanId"]), "{posted}");
+    assert!(spans[0]["parentSpanId"].is_null() && spans[2]["status"].is_null(), "{posted}");
+    assert_eq!(spans[0]["attributes"][0]["value"]["stringValue"], "cloud");
+    assert!(!posted.to_string().contains("museum"), "{posted}");
 }
 
 #[test]

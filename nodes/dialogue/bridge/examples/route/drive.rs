@@ -185,6 +185,7 @@ impl<'a> Vehicle<'a> {
                 local_model: local.into(),
                 sentences: Sentences::default(),
                 price: (0.0, 0.0),
+                traced: false,
             };
             Ok(Bridge::new(session, parts))
         };
@@ -418,7 +419,7 @@ impl<'a> Vehicle<'a> {
                     self.due.extend(self.setting.model.replies(&request, now, self.local, self.read)?);
                 }
             },
-            Out::Told(_) => {}
+            Out::Told(_) | Out::Steps(_) => {}
             Out::Sample(message) => {
                 if let Some(sample) = Sample::from_message(&message) {
                     self.watch.saw(now, &sample);

@@ -73,6 +73,7 @@ fn car(model: bool) -> Car {
         local_model: "small".into(),
         sentences: Sentences::default(),
         price: (1.0, 10.0),
+        traced: false,
     };
     Car { bridge: Bridge::new(session, parts), service }
 }
