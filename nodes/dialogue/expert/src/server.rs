@@ -86,7 +86,7 @@ pub struct Service(Arc<Inner>);
 /// Who answers.
 #[derive(Debug)]
 enum Who {
-    Script(Expert),
+    Script(Box<Expert>),
     Model(Embedded),
 }
 
@@ -185,7 +185,7 @@ impl Service {
             None => None,
         };
         let who = match &settings.language_model {
-            None => Who::Script(Expert::default()),
+            None => Who::Script(Box::default()),
             Some(program) => Who::Model(Embedded::start(program.clone()).await.map_err(io::Error::other)?),
         };
         let book = Mutex::new(Book { requests: 0, inbox: Inbox::default(), record });
@@ -325,14 +325,14 @@ async fn report(State(service): State<Service>, body: Result<Bytes, BytesRejecti
     let counts = |inbox: &mut Inbox, body: &[u8]| inbox.report(body);
     match taken(&service, "/v1/vehicle/report", body, counts) {
         Ok(()) => service.named(StatusCode::NO_CONTENT.into_response()),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
 async fn outbox(State(service): State<Service>, body: Result<Bytes, BytesRejection>) -> Response {
     match taken(&service, "/v1/outbox", body, Inbox::outbox) {
         Ok(said) => service.named(Json(said).into_response()),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
@@ -342,7 +342,7 @@ fn taken<T>(
     path: &str,
     body: Result<Bytes, BytesRejection>,
     take: impl FnOnce(&mut Inbox, &[u8]) -> Result<T, vehicle::Refused>,
-) -> Result<T, Response> {
+) -> Result<T, Box<Response>> {
     let took = match body {
         Ok(body) => {
             service.0.write(&json!({"path": path, "body": String::from_utf8_lossy(&body)}));
@@ -358,7 +358,7 @@ fn taken<T>(
     took.map_err(|refused| {
         let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
         let error = json!({"message": refused.why, "type": "stand_in", "code": refused.code});
-        service.named((status, Json(json!({ "error": error }))).into_response())
+        Box::new(service.named((status, Json(json!({ "error": error }))).into_response()))
     })
 }
 
