@@ -23,6 +23,18 @@ pub struct Request {
     /// What is wanted of the stream.
     #[serde(default)]
     pub stream_options: StreamOptions,
+    /// Whether something must be called.
+    #[serde(default)]
+    pub tool_choice: Value,
+    /// How much chance is in the answer; a language model's.
+    #[serde(default)]
+    pub temperature: Option<f32>,
+    /// Of the probability, so much is chosen from; a language model's.
+    #[serde(default)]
+    pub top_p: Option<f32>,
+    /// Of the chance; a language model's.
+    #[serde(default)]
+    pub seed: Option<i64>,
 }
 
 /// What is wanted of a stream.
@@ -149,10 +161,67 @@ pub fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
+/// What stands around all that is sent of one answer.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    id: String,
+    model: String,
+}
+
+impl Envelope {
+    /// Of a request, by its number, that this one answers.
+    pub fn new(number: u64, model: &str) -> Envelope {
+        Envelope { id: format!("chatcmpl-expert-{number}"), model: model.to_owned() }
+    }
+
+    fn sent(&self, choices: Value) -> Value {
+        json!({
+            "id": self.id, "object": "chat.completion.chunk", "created": 0, "model": self.model,
+            "choices": choices,
+        })
+    }
+
+    /// An event of a stream.
+    pub fn chunk(&self, delta: Value, finish: Option<&str>) -> String {
+        self.sent(json!([{"index": 0, "delta": delta, "finish_reason": finish}])).to_string()
+    }
+
+    /// What comes first: who speaks.
+    pub fn role(&self) -> String {
+        self.chunk(json!({"role": "assistant", "content": ""}), None)
+    }
+
+    /// Text of a stream.
+    pub fn text(&self, text: &str) -> String {
+        self.chunk(json!({ "content": text }), None)
+    }
+
+    /// The event with the counts of tokens.
+    pub fn usage(&self, usage: Value) -> String {
+        let mut sent = self.sent(json!([]));
+        sent["usage"] = usage;
+        sent.to_string()
+    }
+
+    /// All of it at once.
+    pub fn whole(&self, message: Value, finish: &str, usage: Value) -> Value {
+        json!({
+            "id": self.id, "object": "chat.completion", "created": 0, "model": self.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "usage": usage,
+        })
+    }
+}
+
+/// Counts of tokens.
+pub fn usage(prompt: usize, made: usize) -> Value {
+    json!({"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made})
+}
+
 /// A stream of answers to one request: the events' data, in order, without what is sent when.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    id: String,
+    envelope: Envelope,
     step: Step,
     most: usize,
 }
@@ -161,40 +230,27 @@ impl Answer {
     /// To a request, by its number.
     pub fn new(number: u64, step: Step, most_tokens: Option<u32>) -> Answer {
         let most = most_tokens.map_or(usize::MAX, |most| most as usize);
-        Answer { id: format!("chatcmpl-expert-{number}"), step, most }
-    }
-
-    fn chunk(&self, delta: Value, finish: Option<&str>) -> String {
-        json!({
-            "id": self.id, "object": "chat.completion.chunk", "created": 0, "model": MODEL,
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-        })
-        .to_string()
+        Answer { envelope: Envelope::new(number, MODEL), step, most }
     }
 
     /// What comes with each token: first the role, then pieces of text or of calls.
     pub fn pieces(&self) -> Vec<String> {
-        let mut pieces = vec![self.chunk(json!({"role": "assistant", "content": ""}), None)];
+        let mut pieces = vec![self.envelope.role()];
         match &self.step {
             Step::Say(text) => {
-                pieces.extend(
-                    tokens(text)
-                        .iter()
-                        .take(self.most)
-                        .map(|token| self.chunk(json!({"content": token}), None)),
-                );
+                pieces.extend(tokens(text).iter().take(self.most).map(|token| self.envelope.text(token)));
             }
             Step::Calls(calls) => {
                 for (index, call) in calls.iter().enumerate() {
                     let named = json!({"index": index, "id": self.call_id(index), "type": "function",
                         "function": {"name": call.name, "arguments": ""}});
-                    pieces.push(self.chunk(json!({"tool_calls": [named]}), None));
+                    pieces.push(self.envelope.chunk(json!({"tool_calls": [named]}), None));
                     // Arguments come in pieces that break anywhere, within words and escapes too.
                     let arguments: Vec<char> = call.arguments.to_string().chars().collect();
                     for piece in arguments.chunks(5) {
                         let piece: String = piece.iter().collect();
                         let piece = json!({"index": index, "function": {"arguments": piece}});
-                        pieces.push(self.chunk(json!({"tool_calls": [piece]}), None));
+                        pieces.push(self.envelope.chunk(json!({"tool_calls": [piece]}), None));
                     }
                 }
             }
@@ -203,7 +259,7 @@ impl Answer {
     }
 
     fn call_id(&self, index: usize) -> String {
-        format!("call_{}_{index}", self.id.trim_start_matches("chatcmpl-expert-"))
+        format!("call_{}_{index}", self.envelope.id.trim_start_matches("chatcmpl-expert-"))
     }
 
     fn finish(&self) -> &'static str {
@@ -216,16 +272,12 @@ impl Answer {
 
     /// The reason why it ends; the mark at the end comes after it.
     pub fn last(&self) -> String {
-        self.chunk(json!({}), Some(self.finish()))
+        self.envelope.chunk(json!({}), Some(self.finish()))
     }
 
     /// Counts of tokens, where they are wanted.
     pub fn usage_chunk(&self, prompt: usize) -> String {
-        json!({
-            "id": self.id, "object": "chat.completion.chunk", "created": 0, "model": MODEL,
-            "choices": [], "usage": self.usage(prompt),
-        })
-        .to_string()
+        self.envelope.usage(self.usage(prompt))
     }
 
     fn usage(&self, prompt: usize) -> Value {
@@ -235,7 +287,7 @@ impl Answer {
                 calls.iter().map(|call| tokens(&call.arguments.to_string()).len() + 1).sum()
             }
         };
-        json!({"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made})
+        usage(prompt, made)
     }
 
     /// All of it at once.
@@ -257,11 +309,7 @@ impl Answer {
                 json!({"role": "assistant", "content": null, "tool_calls": calls})
             }
         };
-        json!({
-            "id": self.id, "object": "chat.completion", "created": 0, "model": MODEL,
-            "choices": [{"index": 0, "message": message, "finish_reason": self.finish()}],
-            "usage": self.usage(prompt),
-        })
+        self.envelope.whole(message, self.finish(), self.usage(prompt))
     }
 }
 

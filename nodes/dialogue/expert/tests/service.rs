@@ -247,3 +247,49 @@ fn the_program_says_what_it_is_and_ends_at_ctrl_c() {
         "{said}"
     );
 }
+
+/// A request beside questions, as an uplink sends it.
+fn posts(service: &Running, path: &str, body: &str) -> String {
+    let mut socket = TcpStream::connect(service.address()).expect("connected");
+    socket.set_read_timeout(Some(NET)).expect("a net");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).expect("sent");
+    // What is too large is refused before all of it is sent.
+    let _ = socket.write_all(body.as_bytes());
+    let mut text = String::new();
+    let _ = socket.read_to_string(&mut text);
+    text
+}
+
+#[test]
+fn what_an_uplink_sends_is_taken_as_the_gateway_takes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let record = folder.path().join("record.jsonl");
+    let service = started(Settings { record: Some(record.clone()), ..at_once() });
+    let report = r#"{"link":"up","rtt_ms":80,"tier":"cloud","driver_state":"attentive","errors":0}"#;
+    assert!(posts(&service, "/v1/vehicle/report", report).starts_with("HTTP/1.1 204"));
+    let batch = r#"[{"id":"message-4711","kind":"message","body":{"text":"I am late"}}]"#;
+    let said = posts(&service, "/v1/outbox", batch);
+    assert!(said.starts_with("HTTP/1.1 200") && said.contains(r#""accepted":["message-4711"]"#), "{said}");
+    let said = posts(&service, "/v1/outbox", batch);
+    assert!(said.contains(r#""known":["message-4711"]"#) && said.contains(r#""accepted":[]"#), "{said}");
+    let said = posts(&service, "/v1/outbox", "[]");
+    assert!(said.starts_with("HTTP/1.1 400") && said.contains(r#""code":"bad_request""#), "{said}");
+    let counts = service.service().counts();
+    assert_eq!((counts.reports, counts.accepted, counts.known), (1, 1, 1));
+    let written = std::fs::read_to_string(&record).expect("a record");
+    assert!(written.contains("I am late") && written.contains("/v1/vehicle/report"), "{written}");
+}
+
+/// The vehicle's own client of the gateway says it in its own bytes.
+#[test]
+fn the_vehicle_s_client_delivers_to_it() {
+    let service = started(at_once());
+    let config = CloudConfig { plain_http: true, ..CloudConfig::new(&service.url(), "large") };
+    let client = troika_dialogue::Client::new(&config).expect("a client");
+    let said = client.post("/outbox", r#"[{"id":"a","kind":"note","body":1}]"#).expect("taken");
+    assert!(said.contains(r#""accepted":["a"]"#), "{said}");
+}

@@ -7,8 +7,10 @@
 //! - `kept`: what it made of the tasks' beginnings, from one start to the next.
 //! - [`measure`]: how right and how fast it is, on files of utterances.
 //! - [`process`]: all of it on a transport.
+//! - [`chat`], [`talk`], [`speaker`]: a dialogue as another program asks for it, by lines: what is said, which is worked on, the model.
 #![allow(clippy::disallowed_methods, reason = "an edge: it measures real time")]
 
+pub mod chat;
 pub mod desk;
 pub mod engine;
 mod kept;
@@ -16,3 +18,5 @@ pub mod llama;
 pub mod measure;
 pub mod process;
 pub mod prompt;
+pub mod speaker;
+pub mod talk;

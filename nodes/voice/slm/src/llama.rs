@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Tokens of one pass while a request is read: a pass is what a deadline or a cancel waits for.
-const CHUNK: usize = 32;
+pub(crate) const CHUNK: usize = 32;
 /// Room behind a beginning: a request with 512 bytes of text and as many of context, and the answer.
 const ROOM: u32 = 512;
 /// Of that, what an answer may take.
@@ -103,6 +103,49 @@ impl Weights {
         let kept = Kept::new(folder, &files);
         Weights { kept, ..self }
     }
+
+    pub(crate) fn told(&self, why: impl ToString) -> LoadError {
+        LoadError::Load { path: self.path.clone(), why: why.to_string() }
+    }
+
+    /// A context of so many tokens.
+    pub(crate) fn context(&self, tokens: u32, threads: u8) -> Result<LlamaContext<'_>, LoadError> {
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(tokens))
+            .with_n_batch(CHUNK as u32)
+            .with_n_ubatch(CHUNK as u32)
+            .with_n_threads(i32::from(threads.max(1)))
+            .with_n_threads_batch(i32::from(threads.max(1)));
+        let mut context = self.model.new_context(&self.backend, params).map_err(|error| self.told(error))?;
+        if let Some(adapter) = &self.adapter {
+            let mut adapter = adapter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            context.lora_adapter_set(&mut adapter, 1.0).map_err(|error| self.told(error))?;
+        }
+        Ok(context)
+    }
+
+    /// What these pieces are to the model: control tokens are ours alone.
+    pub(crate) fn tokens(&self, pieces: &[Piece]) -> Vec<LlamaToken> {
+        let vocabulary = self.model.vocab();
+        let of = |piece: &Piece| match piece {
+            Piece::Ours(text) => vocabulary.tokenize(text.as_bytes(), false, true),
+            Piece::Theirs(text) => vocabulary.tokenize(text.as_bytes(), false, false),
+        };
+        pieces.iter().flat_map(of).collect()
+    }
+
+    pub(crate) fn bytes(&self, token: LlamaToken) -> Vec<u8> {
+        piece(&self.model, token)
+    }
+
+    pub(crate) fn is_end(&self, token: LlamaToken) -> bool {
+        self.model.vocab().is_eog(token)
+    }
+
+    /// How a dialogue is written for the model, as its file says (Jinja).
+    pub(crate) fn template(&self) -> Option<String> {
+        self.model.chat_template(None).ok()?.to_string().ok()
+    }
 }
 
 /// A model that is ready: every task's beginning is evaluated.
@@ -160,20 +203,7 @@ impl<'w> Llama<'w> {
             let beginning = vocabulary.tokenize(prompts.beginning(task).as_bytes(), true, true);
             let room = if task == Task::Continue { ROOM_TO_GO_ON } else { ROOM };
             let all = u32::try_from(beginning.len()).map_err(|error| told(error.to_string()))? + room;
-            let params = LlamaContextParams::default()
-                .with_n_ctx(NonZeroU32::new(all))
-                .with_n_batch(CHUNK as u32)
-                .with_n_ubatch(CHUNK as u32)
-                .with_n_threads(i32::from(threads.max(1)))
-                .with_n_threads_batch(i32::from(threads.max(1)));
-            let mut context = weights
-                .model
-                .new_context(&weights.backend, params)
-                .map_err(|error| told(error.to_string()))?;
-            if let Some(adapter) = &weights.adapter {
-                let mut adapter = adapter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                context.lora_adapter_set(&mut adapter, 1.0).map_err(|error| told(error.to_string()))?;
-            }
+            let mut context = weights.context(all, threads)?;
             if !weights.kept.restore(task.name(), &beginning, &mut context) {
                 for (index, chunk) in beginning.chunks(CHUNK).enumerate() {
                     if stop() {
@@ -200,7 +230,7 @@ impl<'w> Llama<'w> {
     }
 
     fn is_end(&self, token: LlamaToken) -> bool {
-        self.weights.model.vocab().is_eog(token)
+        self.weights.is_end(token)
     }
 
     /// What the grammar allows now.
@@ -263,15 +293,7 @@ impl<'w> Llama<'w> {
 impl Engine for Llama<'_> {
     fn begin(&mut self, prompt: &Prompt) -> Result<(), EngineError> {
         self.run = None;
-        let vocabulary = self.weights.model.vocab();
-        let pending: Vec<LlamaToken> = prompt
-            .pieces
-            .iter()
-            .flat_map(|piece| match piece {
-                Piece::Ours(text) => vocabulary.tokenize(text.as_bytes(), false, true),
-                Piece::Theirs(text) => vocabulary.tokenize(text.as_bytes(), false, false),
-            })
-            .collect();
+        let pending = self.weights.tokens(&prompt.pieces);
         let room = self.desks[prompt.task as usize].room - ANSWER;
         if pending.len() > room {
             return Err(EngineError::TooLong { tokens: pending.len(), room });
@@ -356,7 +378,7 @@ impl Engine for Llama<'_> {
 }
 
 /// One forward pass over `tokens`, the first of which is at `from`.
-fn read(
+pub(crate) fn read(
     context: &mut LlamaContext<'_>,
     tokens: &[LlamaToken],
     from: usize,
@@ -377,7 +399,7 @@ fn piece(model: &LlamaModel, token: LlamaToken) -> Vec<u8> {
 }
 
 /// The whole letters at the beginning of these bytes, which are taken out.
-fn letters(bytes: &mut Vec<u8>) -> String {
+pub(crate) fn letters(bytes: &mut Vec<u8>) -> String {
     let mut text = String::new();
     loop {
         match std::str::from_utf8(bytes) {

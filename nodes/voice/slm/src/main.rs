@@ -1,5 +1,5 @@
-//! `troika-slm`: the language model's process (`--config`), one request (`--interpret`, `--rewrite`, `--ask`), or a file of utterances
-//! measured (`--measure`).
+//! `troika-slm`: the language model's process (`--config`), one request (`--interpret`, `--rewrite`, `--ask`), a file of utterances
+//! measured (`--measure`), or a dialogue by lines (`--chat`).
 #![allow(clippy::disallowed_methods, reason = "the command line measures real time")]
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Instant};
@@ -12,10 +12,13 @@ use troika_msgs::{
     troika::{LanguageReply, LanguageRequest},
 };
 use troika_slm::{
+    chat::Told,
     desk::Desk,
     llama::Llama,
     measure, process,
     prompt::{Holding, Prompts},
+    speaker::{CONTEXT, Speaker},
+    talk,
 };
 use troika_voice::{eval, language::SlmConfig};
 
@@ -75,6 +78,13 @@ struct Arguments {
     /// means, or with `"ask": true` the answer to a question; with `"so_far": …` what goes on from that.
     #[arg(long, group = "request")]
     lines: bool,
+    /// Answers a dialogue's questions from standard input until it ends, a line of JSON each, by lines of JSON, token by token: `{"ask": {"id": 1,
+    /// "messages": [{"role": "user", "content": "…"}], "max_tokens": 64}}`, `{"cancel": 1}` (see `src/chat.rs`).
+    #[arg(long, group = "request")]
+    chat: bool,
+    /// With --chat: tokens of a dialogue and its answer together.
+    #[arg(long, value_name = "TOKENS", default_value_t = CONTEXT, value_parser = clap::value_parser!(u32).range(256..=8192), requires = "chat")]
+    context_tokens: u32,
     /// Prints the grammar of an utterance's answers, and needs no model.
     #[arg(long, value_name = "TEXT", group = "request")]
     grammar: Option<String>,
@@ -126,7 +136,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     .into_iter()
     .find_map(|(text, task)| text.as_ref().map(|text| (text.clone(), task)));
     let other = arguments.measure.is_some() || arguments.questions.is_some() || arguments.grammar.is_some();
-    if task.is_none() && !other && !arguments.lines {
+    let by_lines = arguments.lines || arguments.chat;
+    if task.is_none() && !other && !by_lines {
         return process::run(&config);
     }
     troika_host::signal::end_on_closed_pipe()?;
@@ -146,6 +157,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         return Ok(());
     }
     let weights = process::weights(&config)?;
+    if arguments.chat {
+        let model = Speaker::new(&weights, arguments.context_tokens, config.threads)?;
+        let ready = Told::Ready { model: process::model_name(&config)?, context_tokens: model.room() };
+        return talk::serve(model, &ready, std::io::stdin(), std::io::stdout().lock()).context("lines");
+    }
     let begin = Instant::now();
     let mut llama = Llama::new(&weights, &prompts, config.threads, &|| false)?;
     let ready = begin.elapsed();

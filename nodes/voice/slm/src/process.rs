@@ -130,6 +130,18 @@ pub fn weights(config: &SlmConfig) -> anyhow::Result<Weights> {
     })
 }
 
+/// What the model calls itself to those who ask over a network: its file's name up to the first dot, `smollm2-135m-instruct`.
+///
+/// # Errors
+/// Where there is no such passport.
+pub fn model_name(config: &SlmConfig) -> anyhow::Result<String> {
+    let file = match &config.file {
+        Some(file) => file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        None => Store::open_in(config.models.as_deref())?.passport(&config.model)?.file.clone(),
+    };
+    Ok(file.split('.').next().unwrap_or_default().to_lowercase())
+}
+
 impl Door {
     fn serve_without(&mut self, reason: &str) -> anyhow::Result<()> {
         eprintln!(
