@@ -298,6 +298,9 @@ impl Upstream for HttpUpstream {
                 };
                 let answered = answer(&client, &body, trace.as_deref(), &mut traffic, &mut say);
                 if let Err(fault) = answered {
+                    if fault.before_sending() {
+                        traffic.sent = 0;
+                    }
                     say(FromCloud::Failed(fault), &traffic);
                 }
             }

@@ -121,6 +121,14 @@ impl Fault {
         )
     }
 
+    /// Whether nothing of a request had left when it came.
+    pub fn before_sending(&self) -> bool {
+        matches!(
+            self,
+            Fault::Dns | Fault::Connect(_) | Fault::ConnectTimeout(_) | Fault::Files(_) | Fault::Tls(_)
+        )
+    }
+
     /// When the service wants to be asked again.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -10,6 +10,10 @@ const LEAST: f64 = 0.25;
 /// perfect a minute ago be believed ever worse, only because nobody used it.
 const PRIOR: (f64, f64) = (0.1, 0.9);
 
+/// An outage that is over counts as so much of a lost exchange: with the first answer after it the link is one that loses less than the policy
+/// that ships bears (0.3), and one that goes again and again is not.
+const OUTAGE: f64 = 0.5;
+
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Loss {
     at: Time,
@@ -30,10 +34,10 @@ impl Loss {
         }
     }
 
-    /// There was no link, and there is one again: what failed meanwhile says that, once, and nothing of how the link is now.
+    /// There was no link, and there is one again: what failed meanwhile says that, once, and little of how the link is now.
     pub(crate) fn outage_ended(&mut self, now: Time) {
         *self = self.faded(now);
-        self.lost = self.lost.min(self.before + 1.0);
+        self.lost = self.lost.min(self.before + OUTAGE);
     }
 
     /// Mean, and one standard deviation of the belief above it (at most 1); none without evidence.
@@ -94,6 +98,12 @@ mod tests {
         loss.outage_ended(start);
         (0..2).for_each(|_| loss.saw(start, false));
         let (mean, _) = loss.believed(start).unwrap();
-        assert!((0.15..0.3).contains(&mean), "{mean}");
+        assert!((0.05..0.2).contains(&mean), "{mean}");
+        // And where nothing was ever answered before.
+        let mut loss = Loss::default();
+        (0..12).for_each(|_| loss.saw(start, true));
+        loss.outage_ended(start);
+        loss.saw(start, false);
+        assert!(loss.believed(start).unwrap().0 < 0.3);
     }
 }

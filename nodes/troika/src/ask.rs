@@ -22,7 +22,11 @@ use troika_msgs::{
     troika::{DialogueReply, DialogueRequest, RoutingDecision},
 };
 use troika_router::Reason;
-use troika_voice::{matcher::Matcher, tongue::Tongue, topic};
+use troika_voice::{
+    matcher::{Matcher, Understood},
+    tongue::Tongue,
+    topic,
+};
 
 use crate::topic::{Where, json, open, settled_graph};
 
@@ -79,7 +83,14 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     }
     let text = arguments.words.join(" ");
     let tongue = if arguments.language == "de" { Tongue::German } else { Tongue::English };
-    let (task, privacy) = topic::of(Matcher::of(tongue), &text);
+    let matcher = Matcher::of(tongue);
+    let (task, privacy) = match matcher.understand(&text) {
+        // What the voice would carry out itself is no question, and never leaves.
+        Understood::Commands(_) | Understood::Ask(_) => {
+            (DialogueRequest::VEHICLE_FUNCTION, DialogueRequest::PRIVACY_UNKNOWN)
+        }
+        Understood::Dialogue | Understood::Reject => topic::of(matcher, &text),
+    };
     let asked = DialogueRequest {
         header: Header::at(edge.now()),
         request_id: format!("{name}-{}", edge.now().as_nanos()),
@@ -93,7 +104,7 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     };
     requests.send(&asked)?;
     let (mut last, mut told) = (Instant::now(), DialogueReply::NONE);
-    let mut decided = false;
+    let (mut decided, mut expected) = (false, DialogueReply::ON_VEHICLE);
     while !stop.is_stopped() {
         let Ok(came) = came.recv_timeout(Duration::from_millis(100)) else {
             if last.elapsed() > patience {
@@ -106,6 +117,7 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
             Came::Decision(decision) if decision.request_id == asked.request_id => {
                 last = Instant::now();
                 decided = true;
+                expected = decision.tier;
                 if arguments.json {
                     println!("{}", line("decision", decision.as_ref())?);
                 } else {
@@ -120,6 +132,14 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
                     if !decided {
                         decided = true;
                         println!("[no word of a router came in time: nothing leaves the vehicle]");
+                    }
+                    let by_model = matches!(reply.tier, DialogueReply::ON_VEHICLE | DialogueReply::CLOUD);
+                    if told == DialogueReply::NONE
+                        && by_model
+                        && !reply.text.is_empty()
+                        && reply.tier != expected
+                    {
+                        println!("[{} answers]", tier(reply.tier));
                     }
                     show(&reply, &mut told)?;
                 }

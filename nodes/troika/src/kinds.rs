@@ -426,7 +426,7 @@ impl Kind for Bridge {
         config.check_but_clouds_files().map_err(|error| Problem::error(error.to_string()))?;
         config.check_clouds_files().map_err(|error| {
             Problem::warning(error.to_string())
-                .help("it runs all the same: the vehicle answers by itself until the file is there")
+                .help("it runs all the same: the vehicle answers by itself until that is mended, and then asks the cloud")
         })
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
@@ -469,7 +469,7 @@ impl Kind for Uplink {
         config.check_but_clouds_files().map_err(|error| Problem::error(error.to_string()))?;
         config.check_clouds_files().map_err(|error| {
             Problem::warning(error.to_string())
-                .help("it runs all the same: what may wait is kept until the file is there")
+                .help("it runs all the same: what may wait is kept until that is mended")
         })
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {

@@ -24,7 +24,7 @@ pub(crate) enum RouteCommand {
 /// What to simulate.
 #[derive(clap::Args)]
 pub(crate) struct SimulateArguments {
-    /// Traces: lines of seconds and Mbit/s. All tasks are asked over each.
+    /// Traces: lines of seconds and Mbit/s, or folders of them. All tasks are asked over each.
     #[arg(required = true, value_name = "TRACE")]
     traces: Vec<PathBuf>,
     /// A policy file instead of the one that ships.
@@ -54,9 +54,29 @@ pub(crate) fn run(command: RouteCommand) -> anyhow::Result<()> {
     }
 }
 
+/// Of a folder its files, in the order of their names.
+fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let cannot = || format!("cannot read {}", path.display());
+        let mut inside = Vec::new();
+        for entry in fs::read_dir(path).with_context(cannot)? {
+            inside.push(entry.with_context(cannot)?.path());
+        }
+        inside.retain(|path| path.is_file());
+        anyhow::ensure!(!inside.is_empty(), "no file in {}", path.display());
+        inside.sort();
+        files.append(&mut inside);
+    }
+    Ok(files)
+}
+
 fn simulate(arguments: &SimulateArguments) -> anyhow::Result<()> {
-    let traces: Vec<Trace> = arguments
-        .traces
+    let traces: Vec<Trace> = files(&arguments.traces)?
         .iter()
         .map(|path| Ok(Trace::parse(&path.display().to_string(), &text(path)?)?))
         .collect::<anyhow::Result<_>>()?;

@@ -113,6 +113,9 @@ fn a_question_is_answered_by_the_cloud_with_the_reason_and_what_is_private_never
     run.says(&["it was not answered"]);
     assert_eq!(run.code, Some(1), "{run}");
     assert_eq!(received.lock().unwrap().len(), before, "not a word of it left");
+    let run = ask(&router, "open the window");
+    run.says(&["[the vehicle: it is for the vehicle itself]", "as a command"]);
+    assert_eq!(received.lock().unwrap().len(), before, "nor of what is for the vehicle");
     running.terminate();
     let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");

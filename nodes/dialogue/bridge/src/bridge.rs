@@ -58,8 +58,10 @@ pub struct Sentences {
     pub nobody: String,
     /// It is for the vehicle itself.
     pub command: String,
-    /// The answer broke off and nobody goes on.
+    /// The cloud's answer broke off and nobody goes on.
     pub broken: String,
+    /// The vehicle's own did.
+    pub unfinished: String,
 }
 
 impl Default for Sentences {
@@ -68,6 +70,7 @@ impl Default for Sentences {
             nobody: "I cannot answer that right now.".into(),
             command: "Please say that as a command to the car.".into(),
             broken: "Sorry, I lost the connection and cannot finish that.".into(),
+            unfinished: "Sorry, I cannot finish that.".into(),
         }
     }
 }
@@ -120,6 +123,8 @@ struct Current {
     request: String,
     sequence: u32,
     tier: u8,
+    /// Some of its words were the cloud's.
+    by_cloud: bool,
     traffic: Traffic,
     /// The cloud was asked, and when it last said something.
     cloud: Option<Time>,
@@ -268,7 +273,7 @@ impl Bridge {
 
     /// The model on the vehicle says something.
     pub fn language(&mut self, now: Time, reply: &LanguageReply) -> Vec<Out> {
-        if let Some((stream, words)) = self.parts.local.hear(reply) {
+        if let Some((stream, words)) = self.parts.local.hear(now, reply) {
             for what in words {
                 self.local(now, stream, what);
             }
@@ -347,6 +352,7 @@ impl Bridge {
             request: request.id.clone(),
             sequence: 0,
             tier: DialogueReply::NONE,
+            by_cloud: false,
             traffic: Traffic::default(),
             cloud: cloud.then_some(now),
             stalled: None,
@@ -415,6 +421,7 @@ impl Bridge {
         };
         let changed = current.tier == DialogueReply::CLOUD && code != current.tier;
         current.tier = code;
+        current.by_cloud |= code == DialogueReply::CLOUD;
         if let Some(steps) = &mut current.steps {
             steps.says(now, name_of(code));
         }
@@ -445,14 +452,22 @@ impl Bridge {
         match &end.cut {
             Some(Reason::Cancelled) => outcome = DialogueReply::CANCELLED,
             Some(cut) => {
-                // An answer that was left out in part or ended at its length is one all the same.
-                let whole =
-                    matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded) && current.began();
+                // An answer that was left out in part or ended at its length is one all the same; so is one after whose last sentence the
+                // vehicle's model has no more to say.
+                let ends = end.said.trim_end().ends_with(['.', '!', '?']);
+                let enough = matches!(cut, Reason::Unsure) && ends && end.tier == Tier::Local;
+                let whole = current.began()
+                    && (enough || matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded));
                 if !whole {
                     outcome = DialogueReply::FAILED;
                     let sentences = &self.parts.sentences;
-                    text.clone_from(if current.began() { &sentences.broken } else { &sentences.nobody });
-                    if current.began() && !end.said.trim_end().ends_with(['.', '!', '?']) {
+                    let lost = current.by_cloud;
+                    text.clone_from(match (current.began(), lost) {
+                        (false, _) => &sentences.nobody,
+                        (true, true) => &sentences.broken,
+                        (true, false) => &sentences.unfinished,
+                    });
+                    if current.began() && !ends {
                         // The sentence that hangs is heard to hang.
                         text.insert_str(0, "… ");
                     }

@@ -19,8 +19,13 @@ const READ_EVERY: usize = 48;
 const WITHIN: Duration = Duration::from_secs(20);
 /// A model's process says so soon that it has the question, with an empty part of an answer; one that does not is not there.
 pub const TAKEN_WITHIN: Duration = Duration::from_millis(1500);
-/// It ends by itself at its deadline; one that does not even do that hangs.
-const HANGS: Duration = Duration::from_secs(25);
+/// While it works it gives a sign each second; one that gives none for so long has gone, or hangs.
+const ALIVE: Duration = Duration::from_secs(4);
+/// A process that says that it is not ready yet (a reason beside the empty part) is loading its model.
+const LOADS: Duration = Duration::from_secs(25);
+
+/// How what was said before is put to it.
+const BEFORE: &str = "You said before: ";
 
 /// Answers without a model, from what the tools tell: what needs no model needs no doubt either.
 pub trait Offline: Send {
@@ -49,10 +54,10 @@ struct Inner {
 
 struct Running {
     stream: u64,
-    /// None: not sent yet.
+    /// When something was last heard of it; none: not sent yet.
     since: Option<Time>,
-    /// It has the question.
-    taken: bool,
+    /// How long it may be silent from then on.
+    patience: Duration,
     id: String,
     /// Bytes of the reply that were passed on.
     told: usize,
@@ -104,11 +109,11 @@ impl OnVehicle {
         let mut inner = self.inner();
         let running = inner.running.as_mut()?;
         let since = *running.since.get_or_insert(now);
-        let patience = if running.taken { HANGS } else { TAKEN_WITHIN };
-        if now.since(since) < patience {
+        if now.since(since) < running.patience {
             return None;
         }
-        let why = if running.taken { "the language model hangs" } else { "no language model listens" };
+        let taken = running.patience != TAKEN_WITHIN;
+        let why = if taken { "the language model has gone, or hangs" } else { "no language model listens" };
         let stream = running.stream;
         inner.running = None;
         Some((stream, FromLocal::Failed(why.to_owned())))
@@ -118,16 +123,27 @@ impl OnVehicle {
     pub fn due(&self, now: Time) -> Option<Time> {
         let inner = self.inner();
         let running = inner.running.as_ref()?;
-        let patience = if running.taken { HANGS } else { TAKEN_WITHIN };
-        Some(running.since.map_or(now, |since| since + patience))
+        Some(running.since.map_or(now, |since| since + running.patience))
     }
 
     /// What a reply of the model's process says, and of which stream.
-    pub fn hear(&self, reply: &LanguageReply) -> Option<(u64, Vec<FromLocal>)> {
+    pub fn hear(&self, now: Time, reply: &LanguageReply) -> Option<(u64, Vec<FromLocal>)> {
         let mut inner = self.inner();
         let running = inner.running.as_mut().filter(|running| running.id == reply.request_id)?;
         let stream = running.stream;
-        running.taken = true;
+        if reply.text.trim_start().starts_with(BEFORE.trim_end()) {
+            // It repeats what it was told, and that is no answer.
+            let cancel = LanguageRequest {
+                request_id: reply.request_id.clone(),
+                task: LanguageRequest::CANCEL,
+                ..LanguageRequest::default()
+            };
+            inner.running = None;
+            inner.requests.push_back(cancel);
+            return Some((stream, vec![FromLocal::Unsure]));
+        }
+        running.since = Some(now);
+        running.patience = if reply.reason.is_empty() { ALIVE } else { LOADS };
         let more = reply.text.get(running.told..).unwrap_or_default();
         let more = if running.told == 0 && running.spaced { more.trim_start() } else { more };
         let mut words = Vec::new();
@@ -176,17 +192,33 @@ fn told(messages: &[Message], brief: bool) -> String {
         })
         .collect();
     let mut told = results.join(" ");
-    if told.is_empty() {
+    let asked = messages.iter().rev().find_map(|message| match message {
+        Message::User(text) => Some(text.as_str()),
+        _ => None,
+    });
+    if told.is_empty() && asked.is_some_and(goes_back) {
         let before = messages.iter().rev().find_map(|message| match message {
             Message::Assistant(text) => Some(text.as_str()),
             _ => None,
         });
-        told = before.map_or(String::new(), |before| format!("You said before: {before}"));
+        told = before.map_or(String::new(), |before| format!("{BEFORE}{before}"));
     }
     if brief {
         told.push_str(" Be brief.");
     }
     begin_of(&told, MOST_TOLD).to_owned()
+}
+
+/// Whether a question can only be understood by what was said before. A small model that is told of it without need repeats it.
+fn goes_back(question: &str) -> bool {
+    const WORDS: [&str; 19] = [
+        "it", "its", "there", "they", "them", "those", "these", "this", "again", "more", "else", "instead",
+        "why", "same", "one", "ones", "he", "she", "also",
+    ];
+    const BEGINNINGS: [&str; 5] = ["and ", "or ", "what about ", "how about ", "but "];
+    let question = question.to_lowercase();
+    let mut words = question.split(|sign: char| !sign.is_alphanumeric());
+    BEGINNINGS.iter().any(|begin| question.starts_with(begin)) || words.any(|word| WORDS.contains(&word))
 }
 
 fn begin_of(text: &str, most: usize) -> &str {
@@ -239,7 +271,7 @@ impl LocalModel for OnVehicle {
         let spaced = so_far.is_empty() || so_far.ends_with(char::is_whitespace);
         inner.requests.retain(|waiting| waiting.task != LanguageRequest::READ_ALONG);
         inner.requests.push_back(request);
-        inner.running = Some(Running { stream, since: None, taken: false, id, told: 0, spaced });
+        inner.running = Some(Running { stream, since: None, patience: TAKEN_WITHIN, id, told: 0, spaced });
     }
 
     fn stop(&mut self, stream: u64) {
@@ -267,6 +299,10 @@ mod tests {
         ]
     }
 
+    fn at(ms: u64) -> Time {
+        Time::from_stamp(9, 0) + Duration::from_millis(ms)
+    }
+
     fn reply(id: &str, status: u8, text: &str) -> LanguageReply {
         LanguageReply { request_id: id.into(), status, text: text.into(), ..LanguageReply::default() }
     }
@@ -278,9 +314,9 @@ mod tests {
         let requests = model.requests();
         assert_eq!((requests[0].task, requests[0].so_far.as_str()), (LanguageRequest::CONTINUE, "The Old "));
         assert!(requests[0].context.contains("Old Mill") && requests[0].text == "Where is a cafe?");
-        assert_eq!(model.hear(&reply("another", LanguageReply::DONE, "no")), None);
+        assert_eq!(model.hear(at(0), &reply("another", LanguageReply::DONE, "no")), None);
         let id = requests[0].request_id.clone();
-        let heard = |status, text: &str| model.hear(&reply(&id, status, text));
+        let heard = |status, text: &str| model.hear(at(0), &reply(&id, status, text));
         assert_eq!(heard(LanguageReply::PARTIAL, " Mill"), Some((7, vec![FromLocal::Text("Mill".into())])));
         assert_eq!(heard(LanguageReply::PARTIAL, " Mill is"), Some((7, vec![FromLocal::Text(" is".into())])));
         let end = vec![FromLocal::Text(" near.".into()), FromLocal::Done];
@@ -291,7 +327,6 @@ mod tests {
     #[test]
     fn a_model_that_does_not_take_the_question_is_not_waited_for_and_one_that_does_is() {
         let mut model = OnVehicle::new("bridge", true, None);
-        let at = |ms| Time::from_stamp(9, 0) + Duration::from_millis(ms);
         assert_eq!((model.tick(at(0)), model.due(at(0))), (None, None));
         model.go_on(1, &asked(), "");
         assert_eq!((model.tick(at(0)), model.due(at(0))), (None, Some(at(1_500))));
@@ -303,9 +338,35 @@ mod tests {
         model.go_on(2, &asked(), "");
         assert_eq!(model.tick(at(10_000)), None);
         let id = model.requests().last().unwrap().request_id.clone();
-        assert_eq!(model.hear(&reply(&id, LanguageReply::PARTIAL, "")), Some((2, vec![])));
-        assert_eq!(model.tick(at(30_000)), None, "it works on it");
-        assert!(matches!(model.tick(at(35_000)), Some((2, FromLocal::Failed(_)))));
+        assert_eq!(model.hear(at(11_000), &reply(&id, LanguageReply::PARTIAL, "")), Some((2, vec![])));
+        assert_eq!(model.tick(at(14_900)), None, "it works on it");
+        assert!(matches!(model.tick(at(15_000)), Some((2, FromLocal::Failed(_)))), "it has gone");
+        model.go_on(3, &asked(), "");
+        model.tick(at(20_000));
+        let id = model.requests().last().unwrap().request_id.clone();
+        let loads = LanguageReply { reason: "loading".into(), ..reply(&id, LanguageReply::PARTIAL, "") };
+        model.hear(at(20_000), &loads);
+        assert_eq!(model.tick(at(44_900)), None, "its model is loaded");
+    }
+
+    #[test]
+    fn what_was_said_before_is_told_where_the_question_goes_back_to_it_and_is_no_answer() {
+        let mut model = OnVehicle::new("bridge", true, None);
+        let dialogue = |question: &str| {
+            vec![
+                Message::User("Why is the sky blue?".into()),
+                Message::Assistant("Air scatters blue light.".into()),
+                Message::User(question.into()),
+            ]
+        };
+        model.go_on(1, &dialogue("Tell me a story"), "");
+        model.go_on(2, &dialogue("And why is it red at night?"), "");
+        let requests = model.requests();
+        assert_eq!(requests[0].context, "");
+        assert_eq!(requests[1].context, "You said before: Air scatters blue light.");
+        let echo = reply(&requests[1].request_id, LanguageReply::PARTIAL, " You said before: Air");
+        assert_eq!(model.hear(at(0), &echo), Some((2, vec![FromLocal::Unsure])));
+        assert_eq!(model.requests()[0].task, LanguageRequest::CANCEL);
     }
 
     #[test]

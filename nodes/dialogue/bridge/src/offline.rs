@@ -60,10 +60,20 @@ impl Offline for OnTheMap {
         if !messages.iter().any(|message| matches!(message, Message::Assistant(_))) {
             *before = Before::default();
         }
+        let question = messages.iter().rev().find_map(|message| match message {
+            Message::User(text) => Some(text.as_str()),
+            _ => None,
+        })?;
         let told = Told::all(messages);
         let words = self.planner.words();
         if !told.is_empty() {
+            // Nothing is said yet, and whether what the tools told is all that was asked for is not known of a question that is not understood: the
+            // first of three look-ups would pass for the answer.
+            let understood = self.planner.plan(&before, question).is_some();
             told.iter().for_each(|one| before.told(one));
+            if so_far.trim().is_empty() && !understood {
+                return None;
+            }
             return Some(match so_far.trim() {
                 "" => phrase(words, usual(&told), &told, brief),
                 _ => continue_from(words, so_far, &told, brief),
@@ -72,10 +82,6 @@ impl Offline for OnTheMap {
         if !so_far.trim().is_empty() {
             return None;
         }
-        let question = messages.iter().rev().find_map(|message| match message {
-            Message::User(text) => Some(text.as_str()),
-            _ => None,
-        })?;
         let Some(plan) = self.planner.plan(&before, question) else {
             before.not_planned();
             return None;

@@ -36,7 +36,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let config = UplinkConfig::load(&arguments.config)?;
     if arguments.check {
-        return Ok(config.check()?);
+        config.check()?;
+        println!("fine: {}", config.cloud.url);
+        return Ok(());
     }
     config.check_but_clouds_files()?;
     process::run(&config)

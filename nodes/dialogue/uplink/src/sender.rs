@@ -74,6 +74,7 @@ pub struct Sender {
     look_at: Time,
     expire_at: Time,
     disk_at: Time,
+    gateway: String,
     gateway_told: Told,
     disk_told: Told,
 }
@@ -116,6 +117,7 @@ impl Sender {
             look_at: Time::ZERO,
             expire_at: Time::ZERO,
             disk_at: Time::ZERO,
+            gateway: config.cloud.url.clone(),
             gateway_told: Told::default(),
             disk_told: Told::default(),
         }
@@ -245,7 +247,9 @@ impl Sender {
         }
         match then {
             Then::GoOn | Then::Fewer => self.gateway_told.over("the gateway answers again", out),
-            Then::Pause(_) | Then::Trouble => self.gateway_told.say(told, out),
+            Then::Pause(_) | Then::Trouble => {
+                self.gateway_told.say(&format!("the gateway at {}: {told}", self.gateway), out);
+            }
         }
     }
 

@@ -191,7 +191,11 @@ impl Company {
                         Ok(child) => {
                             member.child = child;
                             member.started_again += 1;
-                            again.push(format!("{why} and was started again"));
+                            let times = match member.started_again {
+                                1 => String::new(),
+                                times => format!(", {times} times by now"),
+                            };
+                            again.push(format!("{why} and was started again{times}"));
                             continue;
                         }
                         Err(error) => again.push(format!("{why} and cannot be started again: {error}")),

@@ -213,6 +213,16 @@ impl Desk {
         running.chain(&self.waiting).any(|job| job.task == Task::Continue && !job.read_only)
     }
 
+    /// That what somebody listens to while it comes is worked on, or waits for that: an empty part of each.
+    pub fn signs(&self, now: Time) -> Vec<LanguageReply> {
+        let running = self.running.iter().map(|running| &running.job);
+        running
+            .chain(&self.waiting)
+            .filter(|job| job.task == Task::Continue && !job.read_only)
+            .map(|job| self.reply(now, job, LanguageReply::PARTIAL, "", 0.0, ""))
+            .collect()
+    }
+
     fn cancel(&mut self, now: Time, id: &str) -> Vec<LanguageReply> {
         let reason = "asked for";
         if self.running.as_ref().is_some_and(|running| running.job.id == id)

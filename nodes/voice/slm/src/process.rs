@@ -4,6 +4,7 @@
 
 use std::sync::{
     Arc,
+    atomic::{AtomicBool, Ordering},
     mpsc::{Receiver, RecvTimeoutError, sync_channel},
 };
 
@@ -14,7 +15,7 @@ use troika_host::{
     signal,
     sync::{Counter, StopToken},
 };
-use troika_kit::{Duration, PortSpec, Ports};
+use troika_kit::{Duration, PortSpec, Ports, Time};
 use troika_models::Store;
 use troika_msgs::{
     std_msgs::Header,
@@ -34,6 +35,8 @@ use crate::{
 const CLOSING: Duration = Duration::from_secs(2);
 /// How long a reply may still be on its way.
 const LINGER: Duration = Duration::from_millis(200);
+/// Whoever listens to an answer while it comes is told so often that it is worked on.
+const SIGN: Duration = Duration::from_secs(1);
 /// How often an idle process looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -50,6 +53,8 @@ struct Door {
     replies: TypedPublisher<LanguageReply>,
     clock: HostClock,
     stop: StopToken,
+    /// When somebody was last told that the work goes on.
+    sign: Time,
 }
 
 /// Runs until SIGINT or SIGTERM comes.
@@ -72,10 +77,13 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     let dropped = Arc::new(Counter::default());
     let full = dropped.clone();
     let mut taken = edge.publisher::<LanguageReply>(REPLY.topic, REPLY.qos)?;
+    let ready = Arc::new(AtomicBool::new(false));
+    let loaded = ready.clone();
     // Requests that come while the model is loaded wait in the inbox.
     let subscription = edge.subscribe::<LanguageRequest>(REQUEST.topic, REQUEST.qos, move |request| {
-        let answer =
-            takes(&request.value).map(|answer| LanguageReply { header: Header::at(clock.now()), ..answer });
+        let reason = if loaded.load(Ordering::Relaxed) { "" } else { "the model is being loaded" };
+        let answer = takes(&request.value, reason)
+            .map(|answer| LanguageReply { header: Header::at(clock.now()), ..answer });
         if sender.try_send(request.value).is_err() {
             full.add(1);
         } else if let Some(answer) = answer {
@@ -87,10 +95,14 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     let prompts = Prompts::english();
     let holding = Holding { to_candidates: config.restrict, ..Holding::default() };
     let desk = Desk::new(prompts.clone(), holding, &config.model);
-    let mut door = Door { desk, inbox, dropped, told_dropped: 0, replies, clock, stop: stop.clone() };
+    let mut door =
+        Door { desk, inbox, dropped, told_dropped: 0, replies, clock, stop: stop.clone(), sign: Time::ZERO };
     match weights(config) {
         Ok(weights) => match Llama::new(&weights, &prompts, config.threads, &|| stop.is_stopped()) {
-            Ok(mut llama) => door.serve(Some(&mut llama))?,
+            Ok(mut llama) => {
+                ready.store(true, Ordering::Relaxed);
+                door.serve(Some(&mut llama))?;
+            }
             Err(LoadError::Stopped) => {}
             Err(error) => door.serve_without(&error.to_string())?,
         },
@@ -103,10 +115,11 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
 }
 
 /// Said at once of an answer that somebody listens to while it comes: this process is there and has the question, however long the model takes.
-fn takes(request: &LanguageRequest) -> Option<LanguageReply> {
+fn takes(request: &LanguageRequest, reason: &str) -> Option<LanguageReply> {
     (request.task == LanguageRequest::CONTINUE).then(|| LanguageReply {
         request_id: request.request_id.clone(),
         status: LanguageReply::PARTIAL,
+        reason: reason.to_owned(),
         ..LanguageReply::default()
     })
 }
@@ -177,6 +190,11 @@ impl Door {
                     reply.latency = (Duration::from(reply.latency.clone()) + after.since(before)).into();
                 }
                 self.tell(&replies)?;
+                if after.since(self.sign) >= SIGN {
+                    self.sign = after;
+                    let signs = self.desk.signs(after);
+                    self.tell(&signs)?;
+                }
             }
         }
         let ended = self.desk.end(self.clock.now(), LanguageReply::UNAVAILABLE, "the process ends");

@@ -48,7 +48,11 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
                 (Some(span), ..) => problem.at(span),
                 // A value that is quoted in full is most often a file, unless it is an address.
                 (_, Some(span), _) => {
-                    if problem.help.is_some() || text[span.clone()].contains(':') {
+                    let told = problem.message.to_lowercase();
+                    let of_a_file = ["read", "open", "find", "found", "folder", "no such"]
+                        .iter()
+                        .any(|word| told.contains(word));
+                    if problem.help.is_some() || !of_a_file || text[span.clone()].contains("://") {
                         problem.at(span)
                     } else {
                         problem.at(span).help(FROM_WHERE)
