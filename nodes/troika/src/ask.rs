@@ -85,11 +85,11 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     let tongue = if arguments.language == "de" { Tongue::German } else { Tongue::English };
     let matcher = Matcher::of(tongue);
     let (task, privacy) = match matcher.understand(&text) {
-        // What the voice would carry out itself is no question, and never leaves.
-        Understood::Commands(_) | Understood::Ask(_) => {
+        // What the vehicle would carry out itself is no question, and never leaves; the way is what the dialogue is for.
+        Understood::Commands(calls) if calls.iter().any(|call| !call.function.starts_with("navigation.")) => {
             (DialogueRequest::VEHICLE_FUNCTION, DialogueRequest::PRIVACY_UNKNOWN)
         }
-        Understood::Dialogue | Understood::Reject => topic::of(matcher, &text),
+        _ => topic::of(matcher, &text),
     };
     let asked = DialogueRequest {
         header: Header::at(edge.now()),
