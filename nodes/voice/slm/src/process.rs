@@ -4,7 +4,6 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
     mpsc::{Receiver, RecvTimeoutError, sync_channel},
 };
 
@@ -77,11 +76,12 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     let dropped = Arc::new(Counter::default());
     let full = dropped.clone();
     let mut taken = edge.publisher::<LanguageReply>(REPLY.topic, REPLY.qos)?;
-    let ready = Arc::new(AtomicBool::new(false));
+    // More than none when the model is loaded.
+    let ready = Arc::new(Counter::default());
     let loaded = ready.clone();
     // Requests that come while the model is loaded wait in the inbox.
     let subscription = edge.subscribe::<LanguageRequest>(REQUEST.topic, REQUEST.qos, move |request| {
-        let reason = if loaded.load(Ordering::Relaxed) { "" } else { "the model is being loaded" };
+        let reason = if loaded.get() > 0 { "" } else { "the model is being loaded" };
         let answer = takes(&request.value, reason)
             .map(|answer| LanguageReply { header: Header::at(clock.now()), ..answer });
         if sender.try_send(request.value).is_err() {
@@ -100,7 +100,7 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     match weights(config) {
         Ok(weights) => match Llama::new(&weights, &prompts, config.threads, &|| stop.is_stopped()) {
             Ok(mut llama) => {
-                ready.store(true, Ordering::Relaxed);
+                ready.add(1);
                 door.serve(Some(&mut llama))?;
             }
             Err(LoadError::Stopped) => {}
