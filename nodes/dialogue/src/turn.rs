@@ -55,6 +55,8 @@ pub struct Turn {
     silence: Duration,
     handed_over: Option<Reason>,
     drafts_dropped: u32,
+    /// The vehicle's model had no beginning of an answer; whether it can finish one is another question.
+    draft_failed: bool,
     retried: bool,
     over: bool,
 }
@@ -77,6 +79,7 @@ impl Turn {
             silence: Duration::ZERO,
             handed_over: None,
             drafts_dropped: 0,
+            draft_failed: false,
             retried: false,
             over: false,
         };
@@ -214,7 +217,8 @@ impl Turn {
             }
             (Local::Draft { number, done, .. }, FromLocal::Done) if *number == stream => *done = true,
             (Local::Draft { number, .. }, FromLocal::Failed(_) | FromLocal::Unsure) if *number == stream => {
-                self.local = Local::Absent
+                self.local = Local::Absent;
+                self.draft_failed = true;
             }
             (Local::Speaks { number }, FromLocal::Text(more)) if *number == stream => {
                 self.reply.local(&more);
@@ -290,6 +294,10 @@ impl Turn {
         if let Local::Draft { number, .. } = self.local {
             self.drafts_dropped += 1;
             acts.push(Action::StopLocal { stream: number });
+            self.local = Local::Idle;
+        }
+        // What was too little to begin with may be enough to go on with.
+        if std::mem::take(&mut self.draft_failed) && matches!(self.local, Local::Absent) {
             self.local = Local::Idle;
         }
     }

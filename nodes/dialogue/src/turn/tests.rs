@@ -87,6 +87,19 @@ fn a_late_first_token_begins_a_draft_that_a_token_in_time_ends() {
 }
 
 #[test]
+fn a_draft_that_came_to_nothing_does_not_keep_the_model_from_going_on_later() {
+    for nothing in [FromLocal::Unsure, FromLocal::Failed("it has gone".into())] {
+        let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
+        assert_eq!(goes_on_from(&turn.tick(at(900))), Some((2, "")));
+        turn.local(at(1000), 2, nothing);
+        assert!(goes_on_from(&turn.tick(at(1050))).is_none(), "not again and again");
+        turn.cloud(at(1100), 1, text("Turn left. Then drive al"));
+        let acts = turn.cloud(at(1200), 1, FromCloud::Failed(Fault::Truncated));
+        assert_eq!(goes_on_from(&acts), Some((3, "Turn left. Then drive ")));
+    }
+}
+
+#[test]
 fn a_first_token_that_never_comes_is_given_up_and_the_draft_is_said() {
     let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
     turn.tick(at(900));
