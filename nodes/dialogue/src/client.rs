@@ -78,9 +78,8 @@ impl Client {
     /// # Errors
     /// What is wrong with the parameters or the files.
     pub fn new(config: &CloudConfig) -> Result<Client, CloudConfigError> {
-        let client = Client::when_there(config)?;
-        // Again, for the error as it is.
-        With::read(config)?;
+        let client = Client::closed(config)?;
+        client.open().with = Some(With::read(config)?);
         Ok(client)
     }
 
@@ -89,12 +88,18 @@ impl Client {
     /// # Errors
     /// What is wrong with the parameters.
     pub fn when_there(config: &CloudConfig) -> Result<Client, CloudConfigError> {
+        let client = Client::closed(config)?;
+        client.open().read(config);
+        Ok(client)
+    }
+
+    /// With no file read yet.
+    fn closed(config: &CloudConfig) -> Result<Client, CloudConfigError> {
         config.check()?;
         if config.over_zenoh() {
             return Err(CloudConfigError::Url(config.url.clone()));
         }
-        let mut open = Open { stamp: stamp(config), with: None, before: None, wrong: None };
-        open.read(config);
+        let open = Open { stamp: stamp(config), with: None, before: None, wrong: None };
         Ok(Client { config: config.clone(), open: Arc::new(Mutex::new(open)) })
     }
 

@@ -110,15 +110,7 @@ impl Fault {
 
     /// Whether it says that the link does not carry, and nothing of the service.
     pub fn of_link(&self) -> bool {
-        matches!(
-            self,
-            Fault::Dns
-                | Fault::Connect(_)
-                | Fault::ConnectTimeout(_)
-                | Fault::Reset(_)
-                | Fault::Timeout(_)
-                | Fault::Truncated
-        )
+        matches!(self, Fault::Dns) || self.passing()
     }
 
     /// Whether nothing of a request had left when it came.

@@ -217,12 +217,13 @@ impl Bridge {
         self.out.extend(sample.map(|sample| Out::Sample(stamped(now, &sample))));
         if let Some(steps) = self.steps(now) {
             match &what {
-                FromCloud::Text(_) | FromCloud::Tools(_) => steps.hears(now, stream),
+                FromCloud::Text(_) => steps.hears(now, stream),
+                FromCloud::Tools(_) => {
+                    steps.hears(now, stream);
+                    steps.stream_ended(now, stream, None);
+                }
+                FromCloud::Done | FromCloud::Length => steps.stream_ended(now, stream, None),
                 FromCloud::Failed(fault) => steps.stream_ended(now, stream, Some(fault.name())),
-                FromCloud::Done | FromCloud::Length => {}
-            }
-            if matches!(what, FromCloud::Tools(_) | FromCloud::Done | FromCloud::Length) {
-                steps.stream_ended(now, stream, None);
             }
         }
         for what in self.parts.guard.incoming(stream, what) {
@@ -461,8 +462,7 @@ impl Bridge {
                 if !whole {
                     outcome = DialogueReply::FAILED;
                     let sentences = &self.parts.sentences;
-                    let lost = current.by_cloud;
-                    text.clone_from(match (current.began(), lost) {
+                    text.clone_from(match (current.began(), current.by_cloud) {
                         (false, _) => &sentences.nobody,
                         (true, true) => &sentences.broken,
                         (true, false) => &sentences.unfinished,

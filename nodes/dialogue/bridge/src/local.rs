@@ -166,20 +166,24 @@ impl OnVehicle {
 
 impl Inner {
     fn ask(&self, task: u8, id: &str, messages: &[Message], so_far: &str) -> LanguageRequest {
-        let asked = messages.iter().rev().find_map(|message| match message {
-            Message::User(text) => Some(text.as_str()),
-            _ => None,
-        });
         LanguageRequest {
             request_id: id.to_owned(),
             task,
-            text: end_of(asked.unwrap_or_default(), MOST_TEXT).to_owned(),
+            text: end_of(asked(messages).unwrap_or_default(), MOST_TEXT).to_owned(),
             context: told(messages, self.brief),
             so_far: end_of(so_far, MOST_TOLD).to_owned(),
             deadline: WITHIN.into(),
             ..LanguageRequest::default()
         }
     }
+}
+
+/// The question of these messages: what was said to us last.
+pub(crate) fn asked(messages: &[Message]) -> Option<&str> {
+    messages.iter().rev().find_map(|message| match message {
+        Message::User(text) => Some(text.as_str()),
+        _ => None,
+    })
 }
 
 /// What the model is told besides the question: results of tools; without any, the exchange before.
@@ -192,11 +196,7 @@ fn told(messages: &[Message], brief: bool) -> String {
         })
         .collect();
     let mut told = results.join(" ");
-    let asked = messages.iter().rev().find_map(|message| match message {
-        Message::User(text) => Some(text.as_str()),
-        _ => None,
-    });
-    if told.is_empty() && asked.is_some_and(goes_back) {
+    if told.is_empty() && asked(messages).is_some_and(goes_back) {
         let before = messages.iter().rev().find_map(|message| match message {
             Message::Assistant(text) => Some(text.as_str()),
             _ => None,
@@ -291,7 +291,7 @@ impl LocalModel for OnVehicle {
 mod tests {
     use super::*;
 
-    fn asked() -> Vec<Message> {
+    fn question() -> Vec<Message> {
         vec![
             Message::System("short".into()),
             Message::User("Where is a cafe?".into()),
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn replies_grow_and_are_passed_on_piece_by_piece() {
         let mut model = OnVehicle::new("bridge", true, None);
-        model.go_on(7, &asked(), "The Old ");
+        model.go_on(7, &question(), "The Old ");
         let requests = model.requests();
         assert_eq!((requests[0].task, requests[0].so_far.as_str()), (LanguageRequest::CONTINUE, "The Old "));
         assert!(requests[0].context.contains("Old Mill") && requests[0].text == "Where is a cafe?");
@@ -328,20 +328,20 @@ mod tests {
     fn a_model_that_does_not_take_the_question_is_not_waited_for_and_one_that_does_is() {
         let mut model = OnVehicle::new("bridge", true, None);
         assert_eq!((model.tick(at(0)), model.due(at(0))), (None, None));
-        model.go_on(1, &asked(), "");
+        model.go_on(1, &question(), "");
         assert_eq!((model.tick(at(0)), model.due(at(0))), (None, Some(at(1_500))));
         assert_eq!(model.tick(at(1_499)), None);
         assert!(
             matches!(model.tick(at(1_500)), Some((1, FromLocal::Failed(why))) if why.contains("listens"))
         );
         assert_eq!(model.tick(at(9_000)), None, "once");
-        model.go_on(2, &asked(), "");
+        model.go_on(2, &question(), "");
         assert_eq!(model.tick(at(10_000)), None);
         let id = model.requests().last().unwrap().request_id.clone();
         assert_eq!(model.hear(at(11_000), &reply(&id, LanguageReply::PARTIAL, "")), Some((2, vec![])));
         assert_eq!(model.tick(at(14_900)), None, "it works on it");
         assert!(matches!(model.tick(at(15_000)), Some((2, FromLocal::Failed(_)))), "it has gone");
-        model.go_on(3, &asked(), "");
+        model.go_on(3, &question(), "");
         model.tick(at(20_000));
         let id = model.requests().last().unwrap().request_id.clone();
         let loads = LanguageReply { reason: "loading".into(), ..reply(&id, LanguageReply::PARTIAL, "") };
@@ -374,11 +374,11 @@ mod tests {
         let mut model = OnVehicle::new("bridge", true, None);
         model.begin(false);
         let text = "The Old Mill Cafe is one and a half kilometres away, on Harbour Str";
-        text.split_inclusive(' ').for_each(|word| model.shadow(&asked(), word));
+        text.split_inclusive(' ').for_each(|word| model.shadow(&question(), word));
         let requests = model.requests();
         assert_eq!(requests.len(), 1, "the newest alone");
         assert!(requests[0].so_far.ends_with(' ') && text.starts_with(&requests[0].so_far));
-        model.go_on(2, &asked(), "The Old Mill Cafe is ");
+        model.go_on(2, &question(), "The Old Mill Cafe is ");
         model.stop(2);
         let tasks: Vec<u8> = model.requests().iter().map(|request| request.task).collect();
         assert_eq!(tasks, [LanguageRequest::CONTINUE, LanguageRequest::CANCEL]);
@@ -393,10 +393,10 @@ mod tests {
             }
         }
         let mut model = OnVehicle::new("bridge", false, Some(Box::new(Knows)));
-        model.go_on(1, &asked(), "");
+        model.go_on(1, &question(), "");
         let said = model.said();
         assert_eq!(said, [(1, FromLocal::Text("The Old Mill is near.".into())), (1, FromLocal::Done)]);
-        model.go_on(2, &asked(), "The Old ");
+        model.go_on(2, &question(), "The Old ");
         assert!(
             matches!(&model.said()[..], [(2, FromLocal::Failed(why))] if why.contains("no language model"))
         );

@@ -9,7 +9,7 @@ use troika_dialogue::{
     phrase::{continue_from, phrase, usual},
 };
 
-use crate::local::Offline;
+use crate::local::{Offline, asked};
 
 /// The map, and what was said before.
 pub struct OnTheMap {
@@ -60,10 +60,7 @@ impl Offline for OnTheMap {
         if !messages.iter().any(|message| matches!(message, Message::Assistant(_))) {
             *before = Before::default();
         }
-        let question = messages.iter().rev().find_map(|message| match message {
-            Message::User(text) => Some(text.as_str()),
-            _ => None,
-        })?;
+        let question = asked(messages)?;
         let told = Told::all(messages);
         let words = self.planner.words();
         if !told.is_empty() {

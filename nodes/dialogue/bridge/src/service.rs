@@ -22,12 +22,13 @@ impl OverZenoh {
     }
 
     fn open(&mut self) -> Result<&mut MeshUpstream, Fault> {
-        if self.open.is_none() {
-            let open = MeshUpstream::new(&self.config, self.sink.clone())
-                .map_err(|error| Fault::Files(error.to_string()))?;
-            self.open = Some(open.metered(self.meter.clone()));
-        }
-        self.open.as_mut().ok_or_else(|| Fault::Files(String::new()))
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => MeshUpstream::new(&self.config, self.sink.clone())
+                .map_err(|error| Fault::Files(error.to_string()))?
+                .metered(self.meter.clone()),
+        };
+        Ok(self.open.insert(open))
     }
 }
 

@@ -167,15 +167,21 @@ fn one_that_is_killed_while_nobody_asks_is_started_again() {
     assert_eq!(text(&bench.streams("Hi")), "One é");
 }
 
-#[test]
-fn who_comes_when_all_places_are_taken_is_sent_away_and_who_goes_frees_his() {
-    let bench = started(1);
+/// An answer that never ends, of which the first word has come.
+fn begun(bench: &Bench) -> BufReader<TcpStream> {
     let mut first = BufReader::new(bench.sends("", &asked("for-ever", true)));
     let mut line = String::new();
     while !line.contains("One") {
         line.clear();
         assert!(first.read_line(&mut line).expect("read") > 0, "it ended");
     }
+    first
+}
+
+#[test]
+fn who_comes_when_all_places_are_taken_is_sent_away_and_who_goes_frees_his() {
+    let bench = started(1);
+    let first = begun(&bench);
     let second = bench.sends("", &asked("for-ever too", true));
     bench.until("both came", |record| record.matches(r#""headers""#).count() == 2);
     let (said, _) = bench.asks("", &asked("Hi", true));
@@ -215,12 +221,7 @@ fn faults_are_the_same_as_the_script_s() {
 #[test]
 fn a_service_that_is_stopped_ends_what_it_answers_and_its_process() {
     let bench = started(1);
-    let mut first = BufReader::new(bench.sends("", &asked("for-ever", true)));
-    let mut line = String::new();
-    while !line.contains("One") {
-        line.clear();
-        assert!(first.read_line(&mut line).expect("read") > 0, "it ended");
-    }
+    let _first = begun(&bench);
     let process = bench.service.service().process().expect("a process");
     drop(bench);
     let gone = || !std::path::Path::new(&format!("/proc/{process}")).exists();
