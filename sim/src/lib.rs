@@ -24,6 +24,7 @@ mod render;
 mod scenario;
 mod script;
 mod sensor;
+mod worn;
 
 pub use asset::AssetError;
 pub use camera::Camera;
@@ -32,7 +33,8 @@ pub use head::{Head, Landmark};
 pub use light::Light;
 pub use math::{bearing, direction};
 pub use node::{Config, Inputs, Outputs, SimDriver};
+pub use play::{PERIOD, Play};
 pub use pose::Pose;
 pub use render::Renderer;
-pub use scenario::{Act, ActKind, Scenario, ScenarioError, Segment};
+pub use scenario::{Act, ActKind, Mark, Scenario, ScenarioError, Segment, SegmentText, Wear};
 pub use script::{FORWARD_DEG, RATE, Script, Shot, Truth, zone};

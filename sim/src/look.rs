@@ -3,6 +3,8 @@
 use crate::{
     head::{Head, Shape},
     math::{V3, add, lerp, scale, smoothstep},
+    scenario::Wear,
+    worn,
 };
 
 /// Side of the texture, texels.
@@ -75,7 +77,7 @@ pub(crate) fn hair_share(look: &Look, p: V3, ear: f32) -> f32 {
 }
 
 /// Paints one point. `lip`, `mouth`, `ear`, `lash` are the mesh's masks there.
-fn paint(look: &Look, shape: &Shape, p: V3, [lip, mouth, ear, lash]: [f32; 4]) -> Paint {
+fn paint(look: &Look, shape: &Shape, wears: Wear, p: V3, [lip, mouth, ear, lash]: [f32; 4]) -> Paint {
     let fine = noise(scale(p, 55.0)) - 0.5;
     let coarse = noise(scale(p, 6.0)) - 0.5;
     let mut colour = scale(look.skin, 1.0 + 0.10 * fine + 0.12 * coarse);
@@ -104,6 +106,10 @@ fn paint(look: &Look, shape: &Shape, p: V3, [lip, mouth, ear, lash]: [f32; 4]) -
         let moustache = near(p, [0.0, -0.50, 0.34], 0.17);
         over(scale(look.hair, 1.4), 0.30, (0.42 + 0.25 * fine) * look.stubble * area.max(moustache));
     }
+    let worn = worn::over_skin(wears, look.hair, p);
+    if let (Wear::Beard, Some((colour, infrared, share))) = (wears, worn) {
+        over(scale(colour, 1.0 + 0.6 * fine), infrared, share);
+    }
     over(scale(look.lip, 1.0 + 0.15 * fine), infrared_of(look) * 0.88, smoothstep(0.25, 0.75, lip));
     // Brows: an arc over each eye, thinner outside, of short strokes.
     for eye in &shape.eyes {
@@ -125,6 +131,9 @@ fn paint(look: &Look, shape: &Shape, p: V3, [lip, mouth, ear, lash]: [f32; 4]) -
     let strand = 0.65 + 0.7 * noise([p[0] * 26.0, p[1] * 5.0, p[2] * 14.0]);
     over(scale(look.hair, strand), (0.16 + 0.5 * look.hair[0]) * strand, hair);
     over([0.16, 0.035, 0.03], 0.20, smoothstep(0.3, 0.7, mouth));
+    if let (Wear::Mask | Wear::Hat, Some((colour, infrared, share))) = (wears, worn) {
+        over(scale(colour, 1.0 + 0.1 * fine), infrared, share);
+    }
     if below_collar(p) {
         over(look.cloth, CLOTH_INFRARED, 1.0);
     }
@@ -181,7 +190,7 @@ impl Texture {
     }
 
     /// Paints a face. Triangles below the collar are cloth and need no texel.
-    pub(crate) fn paint(head: &Head, shape: &Shape, look: &Look) -> Texture {
+    pub(crate) fn paint(head: &Head, shape: &Shape, look: &Look, wears: Wear) -> Texture {
         let on_head: Vec<_> = head.triangles[head.groups[0].clone()]
             .iter()
             .filter(|t| t.iter().any(|(v, _)| shape.vertices[usize::from(*v)][1] > COLLAR - 0.8))
@@ -206,7 +215,7 @@ impl Texture {
                 let mouth = mix(&|n| masks[n].mouth);
                 let ear = mix(&|n| masks[n].ear);
                 let lash = mix(&|n| masks[n].lash);
-                paint(look, shape, place, [lip, mouth, ear, lash])
+                paint(look, shape, wears, place, [lip, mouth, ear, lash])
             });
         }
         texture

@@ -19,7 +19,7 @@ use crate::{
     play::{PERIOD, Play},
     render::Renderer,
     scenario::Scenario,
-    script::Script,
+    script::{RATE, Script, Shot},
 };
 
 /// Parameters of the node.
@@ -67,6 +67,8 @@ pub struct SimDriver {
     frame: Frame,
     play: Play,
     drives_vehicle: bool,
+    /// When the camera gives nothing, seconds: from and to.
+    away: Vec<(f32, f32)>,
 }
 
 impl SimDriver {
@@ -75,7 +77,7 @@ impl SimDriver {
         let quality = if config.smooth { Quality::Smooth } else { Quality::Fast };
         let mut renderer = Renderer::new(scenario.camera, quality);
         for segment in &scenario.segments {
-            renderer.warm(segment.identity, segment.light);
+            renderer.warm(segment.identity, segment.light, segment.wears);
         }
         SimDriver {
             script: Script::new(scenario),
@@ -83,7 +85,14 @@ impl SimDriver {
             frame: Frame::default(),
             play: Play::new(config.repeat),
             drives_vehicle: config.drives_vehicle,
+            away: Vec::new(),
         }
+    }
+
+    /// The same with a camera that gives nothing at these times (from and to, seconds). The vehicle drives on.
+    pub fn away(mut self, away: Vec<(f32, f32)>) -> SimDriver {
+        self.away = away;
+        self
     }
 
     /// Every frame's pose and truth: for an oracle.
@@ -107,28 +116,12 @@ impl Step for SimDriver {
     });
 
     fn step(&mut self, tick: &Tick, _: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
-        let Some(shot) = self
-            .play
-            .due(tick.release, self.script.shots.len())
-            .and_then(|frame| self.script.shots.get(frame))
-        else {
+        let Some(number) = self.play.due(tick.release, self.script.shots.len()) else {
             return Ok(Done::Idle);
         };
-        self.renderer.render_into(&shot.pose, &mut self.frame);
-        let (frame, truth) = (&mut self.frame, &shot.truth);
+        let Shot { pose, truth } = &self.script.shots[number];
         let header = Header { stamp: tick.release.into(), frame_id: "driver_camera_optical_frame".into() };
-        outputs.truth.send(DriverTruth {
-            header: header.clone(),
-            state: truth.state,
-            gaze_zone: truth.gaze_zone,
-            face_visible: truth.face_visible,
-            gaze_yaw_deg: truth.gaze_yaw_deg,
-            gaze_pitch_deg: truth.gaze_pitch_deg,
-            eye_openness: truth.eye_openness,
-            speed_kmh: truth.speed_kmh,
-            driver_acted: truth.driver_acted,
-            in_transition: truth.in_transition,
-        });
+        outputs.truth.send(truth.message(header.clone()));
         if self.drives_vehicle {
             outputs.signals.send(VehicleSignals {
                 header: Header { stamp: tick.release.into(), frame_id: String::new() },
@@ -139,6 +132,12 @@ impl Step for SimDriver {
                 ..VehicleSignals::default()
             });
         }
+        let at_s = number as f32 / RATE;
+        if self.away.iter().any(|(from, to)| (*from..*to).contains(&at_s)) {
+            return Ok(Done::Worked);
+        }
+        self.renderer.render_into(pose, &mut self.frame);
+        let frame = &mut self.frame;
         outputs.image.send(Image {
             header,
             height: frame.height as u32,

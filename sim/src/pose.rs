@@ -4,6 +4,7 @@ use crate::{
     eye,
     light::Light,
     math::{apply, bearing, direction, rotation, transpose},
+    scenario::Wear,
 };
 
 /// The driver in one instant.
@@ -13,6 +14,8 @@ pub struct Pose {
     pub identity: usize,
     /// The light.
     pub light: Light,
+    /// What the driver has on.
+    pub wears: Wear,
     /// Head turned to the driver's left, degrees; 0 is straight to the road.
     pub head_yaw_deg: f32,
     /// Head raised, degrees.
@@ -48,6 +51,7 @@ impl Default for Pose {
         Pose {
             identity: 0,
             light: Light::Day,
+            wears: Wear::Nothing,
             head_yaw_deg: 0.0,
             head_pitch_deg: 0.0,
             head_roll_deg: 0.0,

@@ -14,7 +14,8 @@ use crate::{
     },
     pose::Pose,
     raster::{Canvas, Corner, Fill, Tone},
-    sensor,
+    scenario::Wear,
+    sensor, worn,
 };
 
 /// Renders one driver. Keeps what is costly from frame to frame.
@@ -27,8 +28,8 @@ pub struct Renderer {
     canvas: Canvas,
     /// Share of the flash's full strength; less when something is near to the camera.
     metered: f32,
-    /// By identity.
-    kept: Vec<Option<Kept>>,
+    /// By identity, and by what is worn.
+    kept: Vec<[Option<Kept>; Wear::ALL.len()]>,
     /// By light, in the order of [`Light::ALL`].
     lit: [Option<Lit>; Light::ALL.len()],
     // Buffers.
@@ -159,8 +160,9 @@ impl Renderer {
     /// Draws the driver over what is on the canvas.
     pub(crate) fn draw(&mut self, pose: &Pose) -> FrameTruth {
         let identity = pose.identity.min(self.identities() - 1);
-        self.warm(identity, pose.light);
-        let (Some(Some(kept)), Some(lit)) = (self.kept.get(identity), &self.lit[pose.light as usize]) else {
+        self.warm(identity, pose.light, pose.wears);
+        let kept = self.kept.get(identity).and_then(|kept| kept[pose.wears as usize].as_ref());
+        let (Some(kept), Some(lit)) = (kept, &self.lit[pose.light as usize]) else {
             return FrameTruth::default();
         };
         let shape = &self.head.shapes[identity];
@@ -247,6 +249,12 @@ impl Renderer {
                 iris_radius: self.camera.focal_px * eye.radius * eye::IRIS / to_camera,
             };
         }
+        let centres = shape.eyes.map(|(centre, _)| centre);
+        let mut stage =
+            worn::Stage { canvas: &mut self.canvas, view: &self.view, rig: &lit.rig, tone: &lit.tone };
+        worn::draw(pose.wears, &mut stage, centres, |p| {
+            add(add(shape.pivot, apply(&turn, sub(p, shape.pivot))), offset)
+        });
         if pose.cover > 0.0 {
             let nose = self.placed[usize::from(self.head.landmarks[Landmark::NoseTip as usize])];
             cover(&mut self.canvas, &self.view, lit, look.skin, nose, pose.cover);
@@ -256,15 +264,15 @@ impl Renderer {
     }
 
     /// Paints a face and a background now, so that no frame has to: some 100 ms and 13 MB.
-    pub fn warm(&mut self, identity: usize, light: Light) {
+    pub fn warm(&mut self, identity: usize, light: Light, wears: Wear) {
         let identity = identity.min(self.identities() - 1);
         if self.kept.len() <= identity {
-            self.kept.resize_with(identity + 1, || None);
+            self.kept.resize_with(identity + 1, Default::default);
         }
-        if self.kept[identity].is_none() {
+        if self.kept[identity][wears as usize].is_none() {
             let shape = &self.head.shapes[identity];
             let look = &LOOKS[identity];
-            let texture = Texture::paint(&self.head, shape, look);
+            let texture = Texture::paint(&self.head, shape, look, wears);
             let texels = self.head.uvs.iter().map(|uv| texture.place(*uv)).collect();
             let hair = shape
                 .vertices
@@ -284,7 +292,7 @@ impl Renderer {
                     triangle.iter().for_each(|(v, _)| inner_cloth[usize::from(*v)] = false);
                 }
             }
-            self.kept[identity] = Some(Kept {
+            self.kept[identity][wears as usize] = Some(Kept {
                 face: Face::new(&self.head, identity),
                 texture,
                 texels,

@@ -12,6 +12,7 @@
 //! [[segment]]
 //! face = "ada"                  # one of the built-in faces
 //! light = "day"                 # day, overcast, dim, side_left, side_right, night_ir
+//! wears = "hat"                 # optional: glasses, sunglasses, mask, beard, hat
 //! speed_kmh = [60.0, 80.0]      # from, to; one number for a steady speed
 //! acts = [
 //!     { act = "attentive", s = 10.0 },                # fixations in the forward view, blinks
@@ -23,7 +24,8 @@
 //!     { act = "face_lost", how = "lean", s = 6.0 },    # leans out of the picture, or "cover": a hand before the face
 //! ]
 //! ```
-//! Any act may say `control = true`: the driver acts on a control (steering, pedal, button) as it begins.
+//! Any act may say `control = true`: the driver acts on a control (steering, pedal, button) as it begins; and `mark = "glance"`: a name by
+//! which expectations find its time ([`Mark`]).
 
 use std::path::Path;
 
@@ -64,6 +66,19 @@ pub struct Scenario {
     pub camera: Camera,
     /// One after the other.
     pub segments: Vec<Segment>,
+    /// The acts that have a name, in their order.
+    pub marks: Vec<Mark>,
+}
+
+/// When an act that has a name takes place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Its name.
+    pub name: String,
+    /// It begins, seconds.
+    pub from_s: f32,
+    /// And ends.
+    pub to_s: f32,
 }
 
 /// A stretch with one face, one light and one speed (or ramp).
@@ -73,10 +88,37 @@ pub struct Segment {
     pub identity: usize,
     /// The light.
     pub light: Light,
+    /// What the driver has on.
+    pub wears: Wear,
     /// At its start and at its end.
     pub speed_kmh: [f32; 2],
     /// One after the other.
     pub acts: Vec<Act>,
+}
+
+/// What a driver has on that hides a part of the face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wear {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Clear glasses.
+    Glasses,
+    /// Glasses that no eye is seen through.
+    Sunglasses,
+    /// Mouth and nose are covered.
+    Mask,
+    /// A full beard.
+    Beard,
+    /// A cap with a peak.
+    Hat,
+}
+
+impl Wear {
+    /// All of them.
+    pub const ALL: [Wear; 6] =
+        [Wear::Nothing, Wear::Glasses, Wear::Sunglasses, Wear::Mask, Wear::Beard, Wear::Hat];
 }
 
 /// One thing that the driver does.
@@ -134,11 +176,14 @@ struct FileText {
     segment: Vec<SegmentText>,
 }
 
+/// A segment as it is written; [`Scenario::of`] reads what it says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SegmentText {
+pub struct SegmentText {
     face: Spanned<String>,
     light: Light,
+    #[serde(default)]
+    wears: Wear,
     speed_kmh: Spanned<SpeedText>,
     acts: Vec<Spanned<ActText>>,
 }
@@ -196,7 +241,7 @@ enum How {
     Cover,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct ActText {
     act: ActName,
@@ -208,6 +253,7 @@ struct ActText {
     how: Option<How>,
     #[serde(default)]
     control: bool,
+    mark: Option<String>,
 }
 
 /// An hour: longer than any scenario, and short enough to hold every frame's pose.
@@ -271,15 +317,28 @@ impl Scenario {
     /// # Errors
     /// What is wrong, with its line.
     pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
+        let file: FileText = Lines(text).parse()?;
+        Scenario::of(text, file.name, file.seed, file.camera, &file.segment)
+    }
+
+    /// A scenario of segments that are part of a larger file, whose text is `text`.
+    ///
+    /// # Errors
+    /// What is wrong, with its line.
+    pub fn of(
+        text: &str,
+        name: String,
+        seed: u64,
+        camera: Camera,
+        segment: &[SegmentText],
+    ) -> Result<Scenario, ScenarioError> {
         let lines = Lines(text);
         let at = |byte, reason| lines.error(byte, reason);
-        let file: FileText = lines.parse()?;
-        let camera = file.camera;
         camera.check().map_err(|reason| at(0, reason.into()))?;
         let head = Head::built_in();
-        let mut segments = Vec::new();
+        let (mut segments, mut marks) = (Vec::new(), Vec::new());
         let mut length = Length::default();
-        for segment in &file.segment {
+        for segment in segment {
             let name = segment.face.get_ref();
             let identity = head.identities().position(|known| known == name).ok_or_else(|| {
                 let known: Vec<_> = head.identities().collect();
@@ -297,13 +356,27 @@ impl Scenario {
             }
             let mut acts = Vec::new();
             for act in &segment.acts {
+                let from_s = length.0;
                 let read = read_act(act.get_ref()).and_then(|read| length.add(read.seconds).map(|()| read));
                 acts.push(read.map_err(|reason| at(act.span().start, reason))?);
+                let name = act.get_ref().mark.clone();
+                marks.extend(name.map(|name| Mark { name, from_s, to_s: length.0 }));
             }
-            segments.push(Segment { identity, light: segment.light, speed_kmh, acts });
+            segments.push(Segment { identity, light: segment.light, wears: segment.wears, speed_kmh, acts });
         }
         length.check().map_err(|reason| at(0, reason))?;
-        Ok(Scenario { name: file.name, seed: file.seed, camera, segments })
+        Ok(Scenario { name, seed, camera, segments, marks })
+    }
+
+    /// The segment that is on at so many seconds; after the last one, that.
+    pub fn segment_at(&self, seconds: f32) -> &Segment {
+        let mut end = 0.0;
+        let on = self.segments.iter().find(|segment| {
+            end += segment.acts.iter().map(|act| act.seconds).sum::<f32>();
+            seconds < end
+        });
+        // A scenario without a segment is refused.
+        on.unwrap_or(&self.segments[self.segments.len() - 1])
     }
 
     /// How long it lasts.

@@ -1,6 +1,9 @@
 //! A scenario played out: the pose and the truth of every frame. Pure; needs no picture.
 
-use troika_msgs::troika::DriverState;
+use troika_msgs::{
+    std_msgs::Header,
+    troika::{DriverState, DriverTruth},
+};
 
 use crate::{
     camera::Camera,
@@ -41,6 +44,24 @@ pub struct Truth {
     pub driver_acted: bool,
     /// Within 200 ms of a change of state.
     pub in_transition: bool,
+}
+
+impl Truth {
+    /// As a message.
+    pub fn message(&self, header: Header) -> DriverTruth {
+        DriverTruth {
+            header,
+            state: self.state,
+            gaze_zone: self.gaze_zone,
+            face_visible: self.face_visible,
+            gaze_yaw_deg: self.gaze_yaw_deg,
+            gaze_pitch_deg: self.gaze_pitch_deg,
+            eye_openness: self.eye_openness,
+            speed_kmh: self.speed_kmh,
+            driver_acted: self.driver_acted,
+            in_transition: self.in_transition,
+        }
+    }
 }
 
 /// One frame: what to render, and what is true.
@@ -261,6 +282,7 @@ impl Player {
         let (into, left) = (t - timed.start, timed.end - t);
         let mut pose = Pose {
             identity: segment.identity,
+            wears: segment.wears,
             light: segment.light,
             head_yaw_deg: self.head[0].at(t) + wave(t, &sway[0..2], 0.9),
             head_pitch_deg: self.head[1].at(t) + wave(t, &sway[2..4], 0.7),

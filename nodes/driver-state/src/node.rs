@@ -138,13 +138,8 @@ impl DriverStateNode {
     }
 }
 
-fn message(
-    header: Header,
-    model: &str,
-    look: Option<&Look>,
-    verdict: &Verdict,
-    view: &ImageView<'_>,
-) -> DriverState {
+/// What the verdict alone says, whoever saw the face: no box, no head, no mouth.
+pub fn of_verdict(header: Header, model: &str, verdict: &Verdict) -> DriverState {
     let mut out = DriverState {
         header,
         state: state_number(verdict.state),
@@ -153,17 +148,29 @@ fn message(
         perclos: verdict.perclos.unwrap_or(f32::NAN),
         ..unknown(model)
     };
-    let (Some(look), Some(gaze)) = (look, verdict.gaze) else { return out };
-    let (w, h) = (view.width() as f32, view.height() as f32);
+    let Some(gaze) = verdict.gaze else { return out };
     out.face_detected = true;
-    out.face_box = [look.rect[0] / w, look.rect[1] / h, look.rect[2] / w, look.rect[3] / h];
-    out.head_yaw_deg = look.head.yaw;
-    out.head_pitch_deg = look.head.pitch;
-    out.head_roll_deg = look.roll;
     out.gaze_yaw_deg = gaze.yaw;
     out.gaze_pitch_deg = gaze.pitch;
     out.eye_openness_right = verdict.openness[0].unwrap_or(f32::NAN);
     out.eye_openness_left = verdict.openness[1].unwrap_or(f32::NAN);
+    out
+}
+
+fn message(
+    header: Header,
+    model: &str,
+    look: Option<&Look>,
+    verdict: &Verdict,
+    view: &ImageView<'_>,
+) -> DriverState {
+    let mut out = of_verdict(header, model, verdict);
+    let Some(look) = look else { return out };
+    let (w, h) = (view.width() as f32, view.height() as f32);
+    out.face_box = [look.rect[0] / w, look.rect[1] / h, look.rect[2] / w, look.rect[3] / h];
+    out.head_yaw_deg = look.head.yaw;
+    out.head_pitch_deg = look.head.pitch;
+    out.head_roll_deg = look.roll;
     out.mouth_opening = look.mouth;
     out
 }

@@ -108,6 +108,12 @@ impl Simulation {
         self.clock.get()
     }
 
+    /// Virtual time, for what is beside the nodes.
+    pub fn reader(&self) -> impl Fn() -> Time + Clone + Send + Sync + 'static {
+        let clock = self.clock.clone();
+        move || clock.get()
+    }
+
     /// Virtual time since the start.
     pub fn elapsed(&self) -> Duration {
         self.now().since(self.start)

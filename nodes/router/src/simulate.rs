@@ -18,7 +18,7 @@ pub use air::Air;
 pub use report::{PolicyReport, Report, Silence};
 pub use run::Contender;
 pub use trace::{Like, Trace, TraceError};
-pub use watch::Watch;
+pub use watch::{Watch, sent};
 pub use world::{Outcome, Pace, Tasks};
 
 use troika_dialogue::{Before, Plan, Planner, Town, Words};

@@ -11,6 +11,7 @@ use troika_kit::{Class, Contract, Fault, PortSpec, Ports, Step, Time};
 use troika_transport::NodeHandle;
 
 use crate::{
+    fate::{Fate, Mortal},
     parameters,
     system::{self, Problem},
 };
@@ -29,8 +30,8 @@ pub(crate) struct Making<'a> {
 pub(crate) enum Runtime<'a> {
     /// Threads.
     Host(&'a mut Host),
-    /// Virtual clock.
-    Simulation(&'a mut Simulation),
+    /// Virtual clock, and what befalls the node.
+    Simulation(&'a mut Simulation, &'a Fate),
 }
 
 impl Runtime<'_> {
@@ -38,13 +39,19 @@ impl Runtime<'_> {
     fn spawn<S: Step>(
         &mut self,
         mut make: impl FnMut() -> anyhow::Result<S> + Send + 'static,
+        stand_in: impl FnOnce() -> anyhow::Result<Option<S>>,
         options: NodeOptions,
     ) -> anyhow::Result<()> {
         match self {
             Runtime::Host(host) => {
                 host.manage(move || make().map_err(|error| format!("{error:#}")), options)?;
             }
-            Runtime::Simulation(simulation) => simulation.spawn(make()?, options)?,
+            Runtime::Simulation(simulation, fate) if fate.is_none() => simulation.spawn(make()?, options)?,
+            Runtime::Simulation(simulation, fate) => {
+                let timing = fate.timing(simulation);
+                let mortal = Mortal::new(fate, simulation.now(), make, stand_in()?)?;
+                simulation.spawn_timed(mortal, options, timing)?;
+            }
         }
         Ok(())
     }
@@ -253,6 +260,10 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
             let config = system::read_params::<C>(&text, &node)?;
             make(config, &making).with_context(|| format!("cannot start node '{node}'"))
         };
-        runtime.spawn(again, options)
+        let stand_in = || match self.stand_in {
+            Some(make) => make(system::read_params::<C>(making.text, making.node)?, making).map(Some),
+            None => Ok(None),
+        };
+        runtime.spawn(again, stand_in, options)
     }
 }

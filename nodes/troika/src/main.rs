@@ -5,6 +5,7 @@
 )]
 
 mod ask;
+mod fate;
 mod graph;
 mod kind;
 mod kinds;
@@ -15,6 +16,7 @@ mod parameters;
 mod reference;
 mod route;
 mod run;
+mod sim;
 mod system;
 mod topic;
 mod transport;
@@ -79,6 +81,11 @@ enum Command {
     },
     /// Score a scenario in virtual time: rendered frames in, states and alerts out, compared with the truth.
     Score(run::virtual_time::ScoreArguments),
+    /// Scenarios that judge: what happens in them, in virtual time, held against what they expect.
+    Sim {
+        #[command(subcommand)]
+        command: sim::SimCommand,
+    },
     /// Understand words: each stage's answer, why one of them holds, and what the gates say.
     Say(understand::SayArguments),
     /// Listen to a recording or a microphone: the words, each stage's answer, and what becomes of it.
@@ -182,6 +189,7 @@ fn main() -> ExitCode {
         Command::Graph { system, format, .. } => load_checked(&system.unwrap_or_default())
             .map(|(source, system)| print!("{}", graph::draw(&source.text, &system, kinds::KINDS, format))),
         Command::Score(arguments) => run::virtual_time::score(&arguments),
+        Command::Sim { command } => sim::run(&command),
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Ask(arguments) => ask::ask(&arguments),

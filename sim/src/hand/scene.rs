@@ -18,6 +18,7 @@ use crate::{
     pose::Pose,
     raster::{Corner, Fill},
     render::Renderer,
+    scenario::Wear,
 };
 
 /// Where a hand is and how it is turned, to the camera: x to the picture's right, y down, z away from the camera.
@@ -184,7 +185,7 @@ impl HandScene {
     pub fn warm(&mut self, identity: usize, light: Light, with_driver: bool) {
         let identity = identity.min(self.identities() - 1);
         if with_driver {
-            self.behind.warm(identity, light);
+            self.behind.warm(identity, light, Wear::Nothing);
         }
         self.behind.background(light);
         if self.kept.len() <= identity {

@@ -37,6 +37,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-gateway", &["troika-dialogue", "troika-dialogue-mesh", "troika-kit"]),
     ("troika-camera", &["troika-kit", "troika-msgs"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
+    // What is outside the nodes in virtual time: perception without pictures, the link, the cloud's stand-in behind it.
+    (
+        "troika-world",
+        &[
+            "troika-dialogue",
+            "troika-driver-state",
+            "troika-expert",
+            "troika-kit",
+            "troika-link",
+            "troika-msgs",
+            "troika-router",
+            "troika-sim",
+        ],
+    ),
+    // Scenarios that judge: data in, verdicts out.
+    ("troika-trial", &["troika-kit", "troika-msgs", "troika-sim", "troika-world"]),
     // The bridge to the cloud: what the link is like, and who answers.
     ("troika-link", &["troika-kit", "troika-msgs"]),
     // It knows what the vehicle answers from the map.

@@ -32,6 +32,11 @@ impl Air {
         Air { trace: trace.clone(), link: outcome.link.clone(), gaps, cuts }
     }
 
+    /// With these cuts (from and to, s) beside the trace's own.
+    pub fn cut(trace: &Trace, outcome: &Outcome, cuts: Vec<(f64, f64)>) -> Air {
+        Air { cuts, ..Air::new(trace, outcome, 0.0, 0.0, 0) }
+    }
+
     /// When it is alive again, of a time at which it is dead; none where it is alive.
     pub fn dead_until(&self, time: f64) -> Option<f64> {
         let within = time.rem_euclid(self.trace.seconds());

@@ -93,6 +93,13 @@ impl Trace {
         Trace { points }
     }
 
+    /// A steady link of so many Mbit/s.
+    pub fn steady(mbit: f64) -> Trace {
+        // Lines as often as the pieces of that size come: no line is followed by a gap.
+        let every = 1.5 / mbit.max(0.01);
+        Trace { points: (0..1000).map(|n| (f64::from(n) * every, mbit)).collect() }
+    }
+
     /// As text, which [`Trace::parse`] reads.
     pub fn to_text(&self) -> String {
         self.points.iter().map(|(time, rate)| format!("{time:.3}\t{rate:.6}\n")).collect()

@@ -76,7 +76,8 @@ impl Watch {
     }
 }
 
-fn sent(air: &Air, time: f64, probe: Probe) -> (f64, Sample) {
+/// A probe that is sent at `time`: when it is over, and what it showed.
+pub fn sent(air: &Air, time: f64, probe: Probe) -> (f64, Sample) {
     let ended = air.through(time, 1, |time| air.rtt(time))[0];
     let mut sample = Sample::round_trip(Source::Active, span(ended - time));
     let mut over = ended;

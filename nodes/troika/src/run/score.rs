@@ -17,7 +17,7 @@ pub(super) const ALERT_TOLERANCE: Duration = Duration::from_millis(1_000);
 
 /// One raised alert, reduced to what is compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Raised {
+pub(crate) struct Raised {
     /// When its limit passed.
     pub at: Time,
     /// The profile.

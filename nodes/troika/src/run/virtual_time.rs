@@ -21,6 +21,7 @@ use super::{
     virtual_hands::{self, ScoredHands},
 };
 use crate::{
+    fate::Fate,
     kind::{Making, Runtime},
     kinds,
     system::{self, Source, System},
@@ -133,7 +134,7 @@ fn run(
     let mut simulation = Simulation::new()?;
     let (driver, length) = kinds::scenario_driver(scenario)?;
     simulation.spawn(driver, NodeOptions::new(CAMERA))?;
-    start(&["driver_state", "driver_monitor"], source, system, &mut simulation)?;
+    start(&["driver_state", "driver_monitor"], source, system, &mut simulation, |_| &Fate::NONE)?;
     let truth = simulation.collect::<DriverTruth>("/sim/driver_truth")?;
     let states = simulation.collect::<DriverState>("/cabin/driver_state")?;
     let alerts = simulation.collect::<DriverAlert>("/cabin/driver_alert")?;
@@ -150,12 +151,13 @@ fn run(
 /// What the simulated camera is called, whatever the system calls its own.
 pub(super) const CAMERA: &str = "camera";
 
-/// Starts the system's nodes of these kinds; there is one of each.
-pub(super) fn start(
+/// Starts the system's nodes of these kinds; there is one of each. `fate`: what befalls a kind.
+pub(crate) fn start<'f>(
     wanted: &[&str],
     source: &Source,
     system: &System,
     simulation: &mut Simulation,
+    fate: impl Fn(&str) -> &'f Fate,
 ) -> anyhow::Result<()> {
     for wanted in wanted {
         let node = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == wanted);
@@ -165,7 +167,7 @@ pub(super) fn start(
         let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
         let mut options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
         options.level = super::level(node.get_ref(), kind);
-        kind.start(&making, options, Runtime::Simulation(simulation))?;
+        kind.start(&making, options, Runtime::Simulation(simulation, fate(wanted)))?;
     }
     Ok(())
 }
@@ -182,7 +184,7 @@ pub(super) fn figures(simulation: &Simulation, system: &System, camera: &str) ->
 }
 
 /// The alerts that the system's own rules raise when they see the truth.
-pub(super) fn expected_alerts<'t>(
+pub(crate) fn expected_alerts<'t>(
     source: &Source,
     system: &System,
     truths: impl Iterator<Item = &'t DriverTruth>,

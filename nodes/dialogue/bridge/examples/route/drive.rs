@@ -29,10 +29,9 @@ use troika_router::{
     simulate::{Air, Contender, Outcome, Pace as Speed, Trace, Watch},
 };
 
-use crate::{
-    cloud::{Service, Sky},
-    model::Answers,
-};
+use troika_world::cloud::{Service, Sky};
+
+use crate::model::Answers;
 
 /// A drive and the knobs of it.
 pub(crate) struct Setting<'a> {

@@ -6,7 +6,6 @@
 //! (`nodes/router/simulate/outcome.toml`). Success is what the judge of the tasks says of the words, in time or not at all.
 #![allow(clippy::disallowed_methods, reason = "a bench")]
 
-mod cloud;
 mod drive;
 mod model;
 mod report;

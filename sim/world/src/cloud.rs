@@ -23,12 +23,16 @@ const IDLE_S: f64 = 30.0;
 const GIVES_UP_S: f64 = 30.0;
 
 /// Something that the service says, when it is there.
-pub(crate) struct Due {
-    pub(crate) at: f64,
-    pub(crate) stream: u64,
-    pub(crate) what: FromCloud,
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// When, s.
+    pub at: f64,
+    /// In which stream.
+    pub stream: u64,
+    /// What.
+    pub what: FromCloud,
     /// What the stream carried until then; with its last word.
-    pub(crate) traffic: Option<Traffic>,
+    pub traffic: Option<Traffic>,
 }
 
 #[derive(Default)]
@@ -40,11 +44,13 @@ struct Inner {
     sent: u64,
     asked: u64,
     bytes: u64,
+    /// Every word that left.
+    left: String,
 }
 
-/// What service and drive share.
+/// What the service and who runs it share.
 #[derive(Clone, Default)]
-pub(crate) struct Sky(Arc<Mutex<Inner>>);
+pub struct Sky(Arc<Mutex<Inner>>);
 
 impl Sky {
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -52,17 +58,17 @@ impl Sky {
     }
 
     /// It is so late.
-    pub(crate) fn set(&self, now: f64) {
+    pub fn set(&self, now: f64) {
         self.inner().now = now;
     }
 
     /// When something comes next.
-    pub(crate) fn next(&self) -> Option<f64> {
+    pub fn next(&self) -> Option<f64> {
         self.inner().due.iter().map(|due| due.at).reduce(f64::min)
     }
 
     /// What is there by now, in its order.
-    pub(crate) fn take(&self, now: f64) -> Vec<Due> {
+    pub fn take(&self, now: f64) -> Vec<Due> {
         let mut inner = self.inner();
         let (mut there, later): (Vec<Due>, Vec<Due>) =
             std::mem::take(&mut inner.due).into_iter().partition(|due| due.at <= now);
@@ -79,20 +85,30 @@ impl Sky {
         there
     }
 
+    /// Every request's body so far: what the service was told.
+    pub fn left(&self) -> String {
+        self.inner().left.clone()
+    }
+
     /// Requests so far, and bytes both ways.
-    pub(crate) fn counts(&self) -> (u64, u64) {
+    pub fn counts(&self) -> (u64, u64) {
         let inner = self.inner();
         (inner.asked, inner.sent + inner.bytes)
     }
 }
 
 /// The service, as the session sees it.
-pub(crate) struct Service {
-    pub(crate) sky: Sky,
-    pub(crate) air: Air,
-    pub(crate) pace: Pace,
-    pub(crate) chance: fastrand::Rng,
-    pub(crate) expert: Expert,
+pub struct Service {
+    /// Where it leaves what it says.
+    pub sky: Sky,
+    /// The link between.
+    pub air: Air,
+    /// How fast it is.
+    pub pace: Pace,
+    /// Where its pace varies from.
+    pub chance: fastrand::Rng,
+    /// Who answers.
+    pub expert: Expert,
 }
 
 impl Service {
@@ -105,13 +121,16 @@ impl Service {
 impl Upstream for Service {
     fn start(&mut self, stream: u64, request: ChatRequest) {
         let body = request.body();
-        let size = body.to_string().len() + A_REQUEST;
+        let text = body.to_string();
+        let size = text.len() + A_REQUEST;
         let step = serde_json::from_value::<Request>(body).map(|request| self.expert.step(&request));
         let first = self.pace.first_token_s * (self.pace.spread * self.normal()).exp();
         let mut inner = self.sky.inner();
         let now = inner.now;
         inner.asked += 1;
         inner.sent += size as u64;
+        inner.left.push_str(&text);
+        inner.left.push('\n');
         let open = inner.connected.is_some_and(|then| now - then < IDLE_S);
         let (air, tokens_per_s) = (&self.air, self.pace.tokens_per_s);
         // One round trip on a connection that is open; TCP's and TLS 1.3's before it else.

@@ -1,0 +1,113 @@
+//! What befalls a node on a virtual clock: its process dies and comes back, its machine is busy, its models are missing.
+
+use anyhow::Context as _;
+use troika_host::simulate::{Simulation, Timing};
+use troika_kit::{Contract, Done, Duration, Fault, Step, Tick, Time};
+
+/// From the death of a process to the first words of who speaks in its place: the watchdog looks every 50 ms.
+const NOTICED: Duration = Duration::from_millis(100);
+
+/// From and to, since the start.
+type Span = (Duration, Duration);
+
+/// What befalls one node.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fate {
+    /// Its process is gone.
+    pub(crate) gone: Vec<Span>,
+    /// Each of its steps takes so long.
+    pub(crate) slow: Vec<(Span, Duration)>,
+    /// It has no models.
+    pub(crate) without_models: bool,
+}
+
+impl Fate {
+    /// Nothing.
+    pub(crate) const NONE: Fate = Fate { gone: Vec::new(), slow: Vec::new(), without_models: false };
+
+    /// Whether it is nothing.
+    pub(crate) fn is_none(&self) -> bool {
+        self.gone.is_empty() && self.slow.is_empty() && !self.without_models
+    }
+
+    /// How long each step takes.
+    pub(crate) fn timing(&self, simulation: &Simulation) -> impl FnMut(u64) -> Timing + 'static {
+        let (slow, now, start) = (self.slow.clone(), simulation.reader(), simulation.now());
+        move |_| {
+            let after = now().since(start);
+            let takes = slow.iter().find(|((from, to), _)| (*from..*to).contains(&after));
+            Timing { execution: takes.map_or(Duration::ZERO, |(_, takes)| *takes), ..Timing::default() }
+        }
+    }
+}
+
+/// A node whose process may die: meanwhile its stand-in says the fall-back, as the watchdog has it, and then it begins anew.
+pub(crate) struct Mortal<S> {
+    make: Box<dyn FnMut() -> anyhow::Result<S> + Send>,
+    lives: S,
+    stand_in: Option<S>,
+    gone: Vec<(Time, Time)>,
+    dead: bool,
+}
+
+impl<S: Step> Mortal<S> {
+    /// Made by `make`, at each beginning; `stand_in` speaks for it.
+    pub(crate) fn new(
+        fate: &Fate,
+        start: Time,
+        mut make: impl FnMut() -> anyhow::Result<S> + Send + 'static,
+        mut stand_in: Option<S>,
+    ) -> anyhow::Result<Mortal<S>> {
+        let lives = if fate.without_models {
+            stand_in.take().context("this kind of node has nothing to say without its models")?
+        } else {
+            make()?
+        };
+        let gone = fate.gone.iter().map(|(from, to)| (start + *from, start + *to)).collect();
+        Ok(Mortal { make: Box::new(make), lives, stand_in, gone, dead: false })
+    }
+}
+
+impl<S: Step> Step for Mortal<S> {
+    type Inputs = S::Inputs;
+    type Outputs = S::Outputs;
+
+    const CONTRACT: Contract = S::CONTRACT;
+    const LEVELS: &'static [&'static str] = S::LEVELS;
+
+    fn step(&mut self, tick: &Tick, inputs: &S::Inputs, outputs: &mut S::Outputs) -> Result<Done, Fault> {
+        let gone = self.gone.iter().find(|(from, to)| (*from..*to).contains(&tick.now));
+        match (gone, &mut self.stand_in) {
+            (Some((since, _)), Some(stand_in)) if tick.now.since(*since) >= NOTICED => {
+                self.dead = true;
+                stand_in.fall_back(tick, &Fault::Unavailable("its process"), outputs);
+                Ok(Done::Worked)
+            }
+            (Some(_), _) => {
+                self.dead = true;
+                Ok(Done::Skipped)
+            }
+            (None, stand_in) => {
+                if std::mem::take(&mut self.dead) {
+                    if let Some(stand_in) = stand_in {
+                        stand_in.give_way(tick, outputs);
+                    }
+                    // What could be made once can be made again, unless its files are gone: it stays away then.
+                    match (self.make)() {
+                        Ok(lives) => self.lives = lives,
+                        Err(_) => return Err(Fault::Unavailable("its process")),
+                    }
+                }
+                self.lives.step(tick, inputs, outputs)
+            }
+        }
+    }
+
+    fn fall_back(&mut self, tick: &Tick, fault: &Fault, outputs: &mut S::Outputs) {
+        self.lives.fall_back(tick, fault, outputs);
+    }
+
+    fn give_way(&mut self, tick: &Tick, outputs: &mut S::Outputs) {
+        self.lives.give_way(tick, outputs);
+    }
+}

@@ -1,0 +1,109 @@
+//! The dialogue on the stage: the real router, link estimator and bridge; simulated are the link, how fast the cloud's stand-in is, and the
+//! vehicle's model.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use troika_bridge::{
+    Bridge, BridgeConfig,
+    bridge::{Parts, Sentences},
+    guard::{Guard, Guarded},
+    local::OnVehicle,
+    offline::OnTheMap,
+    step::BridgeStep,
+};
+use troika_dialogue::{Navigation, Planner, Session, Situation, Words};
+use troika_expert::Expert;
+use troika_link::{Coverage, LinkNode};
+use troika_router::{
+    Redactor,
+    simulate::{Air, Like, Outcome, Trace},
+};
+use troika_trial::{LinkPlan, case::LinkLike};
+use troika_world::{
+    air::{AirEdge, Clock},
+    cloud::{Service, Sky},
+    model::ModelStandIn,
+};
+
+use super::stage::Stage;
+
+/// Three in the afternoon, where the vehicle is.
+const MINUTE_OF_DAY: u32 = 15 * 60;
+
+/// Starts router, link, bridge and model. What left for the cloud is kept by what is returned.
+pub(super) fn start(stage: &mut Stage<'_>, plan: &LinkPlan) -> anyhow::Result<Sky> {
+    let outcome = Outcome::built_in();
+    let air = air(plan, &outcome, stage.case.drive.seed, stage.case.seconds());
+    let (now, begin) = (stage.simulation.reader(), stage.start);
+    let clock: Clock = Arc::new(move || now().since(begin).as_secs_f64());
+    let link: troika_link::Config = stage.systems.params("link")?;
+    stage.spawn(LinkNode::new(&link, Coverage::new(0), AirEdge::new(air.clone(), clock.clone()))?, "link")?;
+    stage.start("router")?;
+    let [cloud, local] = outcome.asked();
+    let pace = |name: &str| outcome.pace(name).with_context(|| format!("the model {name}"));
+    stage.spawn(ModelStandIn::new(pace(local)?, &plan.model_answers, &plan.model_goes_on), "model")?;
+
+    let sky = Sky::default();
+    let config: BridgeConfig = stage.systems.params("bridge")?;
+    let service = Service {
+        sky: sky.clone(),
+        air,
+        pace: pace(cloud)?,
+        chance: fastrand::Rng::with_seed(stage.case.drive.seed),
+        expert: Expert::default(),
+    };
+    let here = Situation { east_m: config.east_m, north_m: config.north_m, minute_of_day: MINUTE_OF_DAY };
+    let bridge = bridge(&config, service, here)?;
+    let heard = sky.clone();
+    let step = BridgeStep::new(bridge, here, move |_| {
+        let now = clock();
+        heard.set(now);
+        heard.take(now).into_iter().map(|due| (due.stream, due.what, due.traffic)).collect()
+    });
+    stage.spawn(step, "bridge")?;
+    Ok(sky)
+}
+
+fn air(plan: &LinkPlan, outcome: &Outcome, seed: u64, seconds: f64) -> Air {
+    let like = |like: LinkLike| match like {
+        LinkLike::Bus => Like::Bus,
+        LinkLike::Ferry => Like::Ferry,
+        LinkLike::Metro => Like::Metro,
+        LinkLike::Tram => Like::Tram,
+    };
+    let trace = match (plan.like, plan.mbit) {
+        (Some(is), _) => Trace::made(like(is), seed, seconds + 60.0),
+        (None, mbit) => Trace::steady(mbit.unwrap_or(1.0)),
+    };
+    Air::cut(&trace, outcome, plan.cuts_s.iter().map(|[from, to]| (*from, *to)).collect())
+}
+
+/// The bridge as the process makes it, with this service.
+fn bridge(config: &BridgeConfig, service: Service, here: Situation) -> anyhow::Result<Bridge> {
+    let policy = Arc::new(config.policy()?);
+    let guard = Guard::new(Redactor::new(&config.names()?, policy.redacts_street_addresses())?);
+    let navigation = Navigation::new(config.town()?, here);
+    let offline = OnTheMap::new(Planner::new(Words::english(), config.town()?), navigation.clone());
+    let tools = offline.tools();
+    let local = OnVehicle::new(&config.name, config.language, Some(Box::new(offline)));
+    let session = Session::new(
+        config.dialogue.manner()?,
+        Box::new(Guarded::new(guard.clone(), service)),
+        Some(Box::new(local.clone())),
+        Box::new(tools),
+    );
+    let parts = Parts {
+        guard,
+        local,
+        policy,
+        navigation,
+        service: config.dialogue.cloud.url.clone(),
+        cloud_model: config.dialogue.cloud.model.clone(),
+        local_model: "scripted".into(),
+        sentences: Sentences::default(),
+        price: (config.microeuro_a_prompt_token, config.microeuro_a_token),
+        traced: false,
+    };
+    Ok(Bridge::new(session, parts))
+}

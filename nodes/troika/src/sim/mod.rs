@@ -1,0 +1,354 @@
+//! `troika sim`: scenarios that judge, in virtual time.
+
+mod dialogue;
+mod stage;
+
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError, mpsc},
+    time::Instant,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use troika_trial::{Case, Draft, Level, Outcome, Report, judge, report::level_name};
+
+use stage::Systems;
+
+/// About scenarios.
+#[derive(Subcommand)]
+pub(crate) enum SimCommand {
+    /// Run scenarios and judge them; fails when an expectation does not hold.
+    Run(RunArguments),
+    /// Find what is wrong with scenario files, with the line, and run nothing.
+    Check {
+        /// Scenario files, or folders of them.
+        #[arg(default_value = CASES, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Make scenarios from a seed and judge them by the alerts that the rules raise on the truth; the first that fails is made as small as
+    /// still fails.
+    Random(RandomArguments),
+}
+
+/// The library of scenarios.
+const CASES: &str = "sim/scenarios/cases";
+
+/// What to run, and how.
+#[derive(clap::Args)]
+pub(crate) struct RunArguments {
+    /// Scenario files, or folders of them.
+    #[arg(default_value = CASES, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    how: How,
+    /// Write the verdicts as JSON.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write the verdicts as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Show what holds too.
+    #[arg(long, short)]
+    verbose: bool,
+    /// No faster than real time.
+    #[arg(long)]
+    real_time: bool,
+}
+
+/// How scenarios run.
+#[derive(clap::Args)]
+struct How {
+    /// The system files whose nodes run, with their parameters.
+    #[arg(long, value_name = "SYSTEM", default_values = ["launch/systems/cabin.toml", "launch/systems/bridge.toml"])]
+    system: Vec<PathBuf>,
+    /// Scenarios at once; by default one for each core.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+/// What to make.
+#[derive(clap::Args)]
+pub(crate) struct RandomArguments {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many scenarios, each with the next seed.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    count: u64,
+    /// Length of each.
+    #[arg(long, default_value_t = 120, value_name = "S", value_parser = clap::value_parser!(u32).range(5..=3600))]
+    seconds: u32,
+    /// Where the smallest scenario that fails is written.
+    #[arg(long, default_value = "failed.toml", value_name = "FILE")]
+    save: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A file that cannot be used, or an expectation that does not hold.
+pub(crate) fn run(command: &SimCommand) -> anyhow::Result<()> {
+    match command {
+        SimCommand::Run(arguments) => run_all(arguments),
+        SimCommand::Check { files } => check(files),
+        SimCommand::Random(arguments) => random(arguments),
+    }
+}
+
+/// The files, those of a folder in the order of their names.
+fn files(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let told = || format!("cannot read the folder {}", path.display());
+        let mut inside = Vec::new();
+        for entry in fs::read_dir(path).with_context(told)? {
+            let file = entry.with_context(told)?.path();
+            if file.extension().is_some_and(|extension| extension == "toml") {
+                inside.push(file);
+            }
+        }
+        if inside.is_empty() {
+            bail!("there is no scenario (*.toml) in {}", path.display());
+        }
+        inside.sort();
+        all.extend(inside);
+    }
+    Ok(all)
+}
+
+fn check(given: &[PathBuf]) -> anyhow::Result<()> {
+    let files = files(given)?;
+    let mut failed = 0;
+    for file in &files {
+        match Case::read(file) {
+            Ok(case) => {
+                println!("{}: fine, {} expectations", case.file, case.expectations.len());
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                failed += 1;
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {} scenarios cannot be used", files.len());
+    }
+    Ok(())
+}
+
+fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
+    let files = files(&arguments.files)?;
+    // What is written at the end is opened first: nobody waits ten minutes to hear that there is no such folder.
+    let outputs = [&arguments.report, &arguments.junit].map(|path| path.as_deref().map(writable).transpose());
+    let [report_file, junit_file] = outputs;
+    let (report_file, junit_file) = (report_file?, junit_file?);
+    let systems = Systems::load(&arguments.how.system)?;
+    let wall = Instant::now();
+    let cases: Vec<(PathBuf, Result<Case, String>)> = files
+        .into_iter()
+        .map(|file| {
+            let case = Case::read(&file).map_err(|error| error.to_string());
+            (file, case)
+        })
+        .collect();
+    let jobs = if arguments.real_time { 1 } else { arguments.how.jobs() };
+    let count = cases.len();
+    let mut done = 0;
+    let outcomes = in_parallel(
+        cases,
+        jobs,
+        |(file, case)| match case {
+            Ok(case) => play(&case, &systems, arguments.real_time),
+            Err(fault) => unread(&file, fault),
+        },
+        |outcome| {
+            done += 1;
+            tell(outcome, arguments.verbose, (done, count));
+        },
+    );
+    let report = Report::new(outcomes, wall.elapsed().as_secs_f64());
+    summary(&report);
+    if let Some((mut file, path)) = report_file {
+        let text = serde_json::to_string_pretty(&report)? + "\n";
+        file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if let Some((mut file, path)) = junit_file {
+        let text = report.to_junit().context("cannot write JUnit XML")?;
+        file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if report.failed > 0 {
+        bail!("{} of {count} scenarios failed", report.failed);
+    }
+    Ok(())
+}
+
+fn writable(path: &Path) -> anyhow::Result<(fs::File, PathBuf)> {
+    let file = fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok((file, path.to_owned()))
+}
+
+impl How {
+    fn jobs(&self) -> usize {
+        self.jobs.map_or_else(crate::cores, usize::from)
+    }
+}
+
+/// Does `work` on each in so many threads; what comes of them is shown to `each` as it comes, and returned in the order of `all`.
+fn in_parallel<T: Send, R: Send>(
+    all: Vec<T>,
+    jobs: usize,
+    work: impl Fn(T) -> R + Sync,
+    mut each: impl FnMut(&R),
+) -> Vec<R> {
+    let count = all.len();
+    let queue: Mutex<VecDeque<(usize, T)>> = Mutex::new(all.into_iter().enumerate().collect());
+    let (sender, came) = mpsc::channel();
+    let mut results: Vec<Option<R>> = (0..count).map(|_| None).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(count) {
+            let (sender, queue, work) = (sender.clone(), &queue, &work);
+            scope.spawn(move || {
+                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                while let Some((n, one)) = next() {
+                    if sender.send((n, work(one))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (n, result) in came {
+            each(&result);
+            results[n] = Some(result);
+        }
+    });
+    results.into_iter().flatten().collect()
+}
+
+fn unread(file: &Path, fault: String) -> Outcome {
+    Outcome {
+        file: file.display().to_string(),
+        name: String::new(),
+        level: level_name(Level::Landmarks),
+        virtual_seconds: 0.0,
+        wall_seconds: 0.0,
+        verdicts: Vec::new(),
+        fault: Some(fault),
+    }
+}
+
+/// Plays a scenario and judges it.
+fn play(case: &Case, systems: &Systems, real_time: bool) -> Outcome {
+    let wall = Instant::now();
+    let seen = stage::play(case, systems, real_time);
+    let (verdicts, virtual_seconds, fault) = match seen {
+        Ok(seen) => (judge(&case.expectations, &seen), seen.seconds, None),
+        Err(error) => (Vec::new(), 0.0, Some(format!("{error:#}"))),
+    };
+    Outcome {
+        file: case.file.clone(),
+        name: case.name.clone(),
+        level: level_name(case.level),
+        virtual_seconds,
+        wall_seconds: wall.elapsed().as_secs_f64(),
+        verdicts,
+        fault,
+    }
+}
+
+fn tell(outcome: &Outcome, verbose: bool, (done, count): (usize, usize)) {
+    let passed = outcome.passed();
+    let speed = outcome.virtual_seconds / outcome.wall_seconds.max(1e-9);
+    let width = count.to_string().len();
+    println!(
+        "{} [{done:>width$}/{count}] {:<52} {:>6.0} s {speed:>7.1} x real time  {}",
+        if passed { "ok  " } else { "FAIL" },
+        outcome.file,
+        outcome.virtual_seconds,
+        outcome.name
+    );
+    if let Some(fault) = &outcome.fault {
+        println!("       {fault}");
+    }
+    for verdict in outcome.verdicts.iter().filter(|verdict| verbose || !verdict.holds) {
+        let (mark, file) = (if verdict.holds { "holds" } else { "FAILS" }, &outcome.file);
+        println!("       {mark} {file}, line {}: {}", verdict.line, verdict.expected);
+        let at = verdict.at_s.map_or(String::new(), |at| format!("{at:.3} s, "));
+        println!("             {at}{}: {}", verdict.topic, verdict.reason);
+    }
+    if std::io::stdout().is_terminal() {
+        let _ = std::io::stdout().flush();
+    }
+}
+
+fn summary(report: &Report) {
+    let speed = |name: &str, speed: Option<f64>| {
+        speed.map_or(String::new(), |speed| format!(", {name} at {speed:.1} x real time a core"))
+    };
+    println!(
+        "{} passed, {} failed, {} expectations; {:.0} s of virtual time in {:.1} s{}{}",
+        report.passed,
+        report.failed,
+        report.expectations,
+        report.virtual_seconds,
+        report.wall_seconds,
+        speed("landmarks", report.speed_landmarks),
+        speed("pixels", report.speed_pixels)
+    );
+}
+
+/// A draft, as a scenario that is judged.
+fn play_draft(draft: &Draft, systems: &Systems) -> Outcome {
+    let name = format!("seed {}", draft.seed);
+    match Case::parse(&name, &draft.to_string()) {
+        Ok(case) => play(&case, systems, false),
+        Err(error) => unread(Path::new(&name), error.to_string()),
+    }
+}
+
+/// Scenarios that are tried while a failure is made smaller.
+const SHRINKS: usize = 2_000;
+
+fn random(arguments: &RandomArguments) -> anyhow::Result<()> {
+    let systems = Systems::load(&arguments.how.system)?;
+    let wall = Instant::now();
+    let drafts: Vec<Draft> = (0..arguments.count)
+        .map(|n| Draft::random(arguments.seed.wrapping_add(n), arguments.seconds))
+        .collect();
+    let (mut done, count) = (0, drafts.len());
+    let outcomes = in_parallel(
+        drafts.clone(),
+        arguments.how.jobs(),
+        |draft| play_draft(&draft, &systems),
+        |outcome| {
+            done += 1;
+            tell(outcome, false, (done, count));
+        },
+    );
+    let failed = outcomes.iter().position(|outcome| !outcome.passed());
+    summary(&Report::new(outcomes, wall.elapsed().as_secs_f64()));
+    let Some(failed) = failed else { return Ok(()) };
+    let before = drafts[failed].tenths();
+    println!("seed {} is made smaller …", drafts[failed].seed);
+    let smallest = drafts[failed].clone().shrink(SHRINKS, |draft| !play_draft(draft, &systems).passed());
+    tell(&play_draft(&smallest, &systems), false, (1, 1));
+    let path = &arguments.save;
+    fs::write(path, smallest.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
+    bail!(
+        "seed {} fails; the smallest that still does has {:.1} s of its {:.1} s: `troika sim run {}`",
+        smallest.seed,
+        f64::from(smallest.tenths()) / 10.0,
+        f64::from(before) / 10.0,
+        path.display()
+    );
+}

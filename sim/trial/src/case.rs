@@ -1,0 +1,377 @@
+//! A scenario that judges, as TOML. Unknown keys, names that do not exist and times that cannot be are refused, with the line.
+//!
+//! ```toml
+//! name = "a glance into the lap at 60 km/h"
+//! about = "Euro NCAP Driver Engagement: long distraction, phone in the lap"
+//! seed = 7
+//! level = "landmarks"            # or "pixels": every frame is rendered, and the networks look at it
+//!
+//! [[segment]]                    # what the driver does: as in the scenarios of `sim`
+//! face = "ada"
+//! light = "day"
+//! speed_kmh = 60.0
+//! acts = [{ act = "attentive", s = 5.0 }, { act = "glance", at = "lap", s = 4.5, mark = "glance" }, { act = "attentive", s = 4.0 }]
+//!
+//! [[say]]                        # what is said to the assistant, and when that ends
+//! at_s = 2.0
+//! words = "set the temperature to 21 degrees"
+//!
+//! [link]                         # with it there is a dialogue: router, bridge, a cloud
+//! like = "tram"                  # bus, ferry, metro, tram; or mbit = 5.0
+//! cuts_s = [[12.0, 30.0]]
+//!
+//! [[trouble]]                    # what goes wrong: camera_unplugged, killed, slow, model_missing, garbage
+//! what = "killed"
+//! node = "driver_state"
+//! at_s = 8.0
+//! for_s = 1.0
+//!
+//! [[expect]]                     # see `expect`
+//! alert = "long_distraction"
+//! profile = "euro_ncap"
+//! after = "glance"
+//! within_s = [2.9, 3.2]
+//! ```
+
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+use troika_sim::{Camera, Scenario, ScenarioError, SegmentText};
+use troika_world::perception::Sensing;
+
+use crate::expect::{ExpectText, Expectation};
+
+/// A file that is no scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}{}: {reason}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
+pub struct CaseError {
+    /// What was read.
+    pub file: String,
+    /// Where, from 1.
+    pub line: Option<usize>,
+    /// Why, and the way out.
+    pub reason: String,
+}
+
+/// How much of the perception is real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// No picture: what the networks would give, with their noise; what follows on them is real.
+    #[default]
+    Landmarks,
+    /// Every frame is rendered and looked at.
+    Pixels,
+}
+
+/// Something that is said to the assistant.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spoken {
+    /// When it ends, s.
+    pub at_s: f64,
+    /// The words, as the recogniser would write them.
+    pub words: String,
+    /// How sure the recogniser is, 0..1.
+    #[serde(default = "sure")]
+    pub confidence: f32,
+    /// A name by which expectations find its time.
+    pub mark: Option<String>,
+}
+
+impl Spoken {
+    /// How long it takes, s: three words a second.
+    pub fn lasts_s(&self) -> f64 {
+        self.words.split_whitespace().count() as f64 / 3.0
+    }
+}
+
+fn sure() -> f32 {
+    0.95
+}
+
+/// The link to the cloud.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkPlan {
+    /// A made link like that of a bus, ferry, metro or tram.
+    pub like: Option<LinkLike>,
+    /// A steady one, Mbit/s.
+    pub mbit: Option<f64>,
+    /// When it is dead: from and to, s.
+    #[serde(default)]
+    pub cuts_s: Vec<[f64; 2]>,
+    /// What the vehicle's model says when it is asked alone. Empty: it is not sure enough of anything.
+    #[serde(default)]
+    pub model_answers: String,
+    /// What it says to go on from an answer that broke off.
+    #[serde(default)]
+    pub model_goes_on: String,
+}
+
+/// What a made link is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "they say what they are")]
+pub enum LinkLike {
+    Bus,
+    Ferry,
+    Metro,
+    Tram,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The camera gives no frame.
+    CameraUnplugged,
+    /// The node's process is gone; it comes back as new.
+    Killed,
+    /// Each of the node's steps takes `execution_ms`.
+    Slow,
+    /// The node starts without its models.
+    ModelMissing,
+    /// Bytes that are no message come on the node's inputs, ten times a second.
+    Garbage,
+}
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trouble {
+    /// What.
+    pub what: What,
+    /// Of which kind of node; the camera's needs none.
+    pub node: Option<String>,
+    /// From when on, s.
+    #[serde(default)]
+    pub at_s: f64,
+    /// For how long, s; to the end when it is left out.
+    pub for_s: Option<f64>,
+    /// Of [`What::Slow`].
+    pub execution_ms: Option<f64>,
+    /// A name by which expectations find its time.
+    pub mark: Option<String>,
+}
+
+impl Trouble {
+    /// From and to, s.
+    pub fn span(&self) -> (f64, f64) {
+        (self.at_s, self.for_s.map_or(f64::INFINITY, |lasts| self.at_s + lasts))
+    }
+}
+
+/// A scenario that judges.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its file, for reports.
+    pub file: String,
+    /// Its name.
+    pub name: String,
+    /// What it stands for, and where that is from.
+    pub about: String,
+    /// How much of the perception is real.
+    pub level: Level,
+    /// How well the driver is seen, without pictures.
+    pub sensing: Sensing,
+    /// What the driver does.
+    pub drive: Scenario,
+    /// What is said.
+    pub says: Vec<Spoken>,
+    /// The link; none: no dialogue.
+    pub link: Option<LinkPlan>,
+    /// What goes wrong.
+    pub troubles: Vec<Trouble>,
+    /// What is expected.
+    pub expectations: Vec<Expectation>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileText {
+    name: String,
+    #[serde(default)]
+    about: String,
+    seed: u64,
+    #[serde(default)]
+    level: Level,
+    #[serde(default)]
+    sensing: Sensing,
+    #[serde(default)]
+    camera: Camera,
+    segment: Vec<SegmentText>,
+    #[serde(default)]
+    say: Vec<Spanned<Spoken>>,
+    link: Option<Spanned<LinkPlan>>,
+    #[serde(default)]
+    trouble: Vec<Spanned<Trouble>>,
+    #[serde(default)]
+    expect: Vec<Spanned<ExpectText>>,
+}
+
+/// The text of a file, for errors with their line.
+struct Lines<'t> {
+    file: &'t str,
+    text: &'t str,
+}
+
+impl Lines<'_> {
+    fn of(&self, byte: usize) -> usize {
+        1 + self.text.bytes().take(byte).filter(|b| *b == b'\n').count()
+    }
+
+    fn fault(&self, byte: usize, reason: impl Into<String>) -> CaseError {
+        CaseError { file: self.file.into(), line: Some(self.of(byte)), reason: reason.into() }
+    }
+}
+
+/// When what has a name takes place: the name, from and to, s.
+pub(crate) type Marks = Vec<(String, f64, f64)>;
+
+impl Case {
+    /// Reads one from a file.
+    ///
+    /// # Errors
+    /// The file, the line, and why.
+    pub fn read(path: &Path) -> Result<Case, CaseError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| CaseError {
+            file: file.clone(),
+            line: None,
+            reason: error.to_string(),
+        })?;
+        Case::parse(&file, &text)
+    }
+
+    /// Reads one. `file` is what an error calls it.
+    ///
+    /// # Errors
+    /// The line, and why.
+    pub fn parse(file: &str, text: &str) -> Result<Case, CaseError> {
+        let lines = Lines { file, text };
+        let read: FileText = toml::from_str(text)
+            .map_err(|error| lines.fault(error.span().map_or(0, |span| span.start), error.message()))?;
+        let drive = Scenario::of(text, read.name.clone(), read.seed, read.camera, &read.segment);
+        let drive = drive.map_err(|error| match error {
+            ScenarioError::Line { line, reason } => CaseError { file: file.into(), line: Some(line), reason },
+            other @ ScenarioError::Read { .. } => lines.fault(0, other.to_string()),
+        })?;
+        let seconds = f64::from(drive.seconds());
+        let of_act =
+            |mark: &troika_sim::Mark| (mark.name.clone(), f64::from(mark.from_s), f64::from(mark.to_s));
+        let mut marks: Marks = drive.marks.iter().map(of_act).collect();
+        let says = checked(&lines, read.say, |say| check_said(say, seconds))?;
+        marks.extend(says.iter().filter_map(|say| Some((say.mark.clone()?, say.at_s, say.at_s))));
+        let troubles = checked(&lines, read.trouble, |trouble| check_trouble(trouble, seconds))?;
+        marks.extend(troubles.iter().filter_map(|trouble| {
+            let (from, to) = trouble.span();
+            Some((trouble.mark.clone()?, from, to.min(seconds)))
+        }));
+        let twice = |n: usize| marks[..n].iter().any(|other| other.0 == marks[n].0);
+        if let Some(n) = (0..marks.len()).find(|n| twice(*n)) {
+            return Err(lines.fault(0, format!("two marks are called '{}'", marks[n].0)));
+        }
+        let link = checked(&lines, read.link, check_link)?.pop();
+        let mut expectations = Vec::new();
+        for expect in &read.expect {
+            let at = expect.span().start;
+            let expectation = Expectation::read(expect.get_ref(), &marks, seconds, lines.of(at))
+                .map_err(|reason| lines.fault(at, reason))?;
+            if expectation.expected.is_of_dialogue() && link.is_none() {
+                return Err(lines.fault(at, "without a [link] there is no dialogue to expect this of"));
+            }
+            expectations.push(expectation);
+        }
+        if expectations.is_empty() {
+            return Err(lines.fault(0, "nothing is expected: a scenario without [[expect]] cannot fail"));
+        }
+        Ok(Case {
+            file: file.into(),
+            name: read.name,
+            about: read.about,
+            level: read.level,
+            sensing: read.sensing,
+            drive,
+            says,
+            link,
+            troubles,
+            expectations,
+        })
+    }
+
+    /// How long it lasts, s.
+    pub fn seconds(&self) -> f64 {
+        f64::from(self.drive.seconds())
+    }
+
+    /// When the camera gives nothing, s: from and to.
+    pub fn camera_away(&self) -> Vec<(f32, f32)> {
+        let away = self.troubles.iter().filter(|trouble| trouble.what == What::CameraUnplugged);
+        away.map(Trouble::span).map(|(from, to)| (from as f32, to as f32)).collect()
+    }
+
+    /// What goes wrong with a kind of node.
+    pub fn troubles_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Trouble> {
+        self.troubles.iter().filter(move |trouble| trouble.node.as_deref() == Some(kind))
+    }
+}
+
+/// Each of them, when none is at fault.
+fn checked<T>(
+    lines: &Lines<'_>,
+    all: impl IntoIterator<Item = Spanned<T>>,
+    check: impl Fn(&T) -> Result<(), String>,
+) -> Result<Vec<T>, CaseError> {
+    let each = |one: Spanned<T>| {
+        check(one.get_ref()).map_err(|reason| lines.fault(one.span().start, reason))?;
+        Ok(one.into_inner())
+    };
+    all.into_iter().map(each).collect()
+}
+
+fn within(at_s: f64, seconds: f64) -> Result<(), String> {
+    if (0.0..seconds).contains(&at_s) {
+        return Ok(());
+    }
+    Err(format!("`at_s` is 0 to {seconds}, the length of the scenario"))
+}
+
+fn check_said(say: &Spoken, seconds: f64) -> Result<(), String> {
+    if say.words.trim().is_empty() {
+        return Err("nothing is said: `words` is empty".into());
+    }
+    within(say.at_s, seconds)
+}
+
+fn check_trouble(trouble: &Trouble, seconds: f64) -> Result<(), String> {
+    let of_camera = trouble.what == What::CameraUnplugged;
+    if of_camera == trouble.node.is_some() {
+        let told = if of_camera { "takes no `node`" } else { "says of which kind of `node`" };
+        return Err(format!("this trouble {told}"));
+    }
+    if (trouble.what == What::Slow) != trouble.execution_ms.is_some() {
+        return Err("`execution_ms` belongs to the trouble \"slow\", and to no other".into());
+    }
+    if trouble.for_s.is_some_and(|lasts| lasts.is_nan() || lasts <= 0.0) {
+        return Err("`for_s` is more than 0".into());
+    }
+    within(trouble.at_s, seconds)
+}
+
+fn check_link(link: &LinkPlan) -> Result<(), String> {
+    if link.like.is_some() == link.mbit.is_some() {
+        return Err("a link says `like`, or `mbit`".into());
+    }
+    if link.mbit.is_some_and(|mbit| !(0.01..=10_000.0).contains(&mbit)) {
+        return Err("`mbit` is 0.01 to 10000".into());
+    }
+    match link.cuts_s.iter().find(|[from, to]| !(*from >= 0.0 && from < to)) {
+        Some(cut) => Err(format!("the cut {cut:?} does not end after it begins")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+use super::*;
+use crate::expect::Expected;
+
+const SOUND: &str = r#"
+name = "n"
+seed = 1
+[[segment]]
+face = "ada"
+light = "day"
+speed_kmh = 60.0
+acts = [{ act = "attentive", s = 5.0 }, { act = "glance", at = "lap", s = 4.5, mark = "glance" }]
+[[say]]
+at_s = 2.0
+words = "open the window"
+mark = "asked"
+[link]
+mbit = 5.0
+[[trouble]]
+what = "killed"
+node = "driver_state"
+at_s = 1.0
+for_s = 2.0
+mark = "death"
+[[expect]]
+alert = "long_distraction"
+after = "glance"
+within_s = [2.9, 3.2]
+[[expect]]
+no_alert = "any"
+after = "death.end"
+"#;
+
+#[test]
+fn a_scenario_reads_and_its_times_are_those_of_its_marks() {
+    let case = Case::parse("a.toml", SOUND).expect("it is sound");
+    let spans: Vec<_> = case.expectations.iter().map(|one| (one.line, one.span.from, one.span.to)).collect();
+    assert_eq!(spans, [(21, 7.9, 8.2), (25, 3.0, f64::INFINITY)]);
+    assert!(matches!(case.expectations[0].expected, Expected::Alert { cleared: false, .. }));
+    assert_eq!(case.expectations[0].told, "alert long_distraction, after glance, within 2.9 to 3.2 s");
+    assert_eq!((case.says.len(), case.troubles_of("driver_state").count()), (1, 1));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line_and_the_way_out() {
+    let with = |more: &str| format!("{SOUND}{more}");
+    let changed = |from: &str, to: &str| {
+        assert!(SOUND.contains(from), "{from}");
+        SOUND.replace(from, to)
+    };
+    for (text, line, reason) in [
+        (with("[[expect]]\nalert = \"sleeep\"\n"), 28, "'sleeep' is none of long_distraction"),
+        (with("[[expect]]\nafter = \"glanse\"\nno_alert = \"any\"\n"), 28, "marks are: glance, asked, death"),
+        (with("[[expect]]\nwithin_s = [1.0, 2.0]\n"), 28, "an expectation says one of alert, cleared"),
+        (with("[[expect]]\nalert = \"sleep\"\nstate = \"unknown\"\n"), 28, "not `alert` and `state`"),
+        (
+            with("[[expect]]\nalert = \"sleep\"\nshare = 0.5\n"),
+            28,
+            "`alert` takes no `share`; it takes profile",
+        ),
+        (with("[[expect]]\nno_reply = \"(\"\n"), 28, "no regular expression"),
+        (with("[[expect]]\nnode = \"link\"\n"), 28, "one of missed_at_most"),
+        (with("[[expect]]\nstate = \"unknown\"\nwithin_s = [2.0, 1.0]\n"), 28, "from before to"),
+        (with("[[expect]]\nstate = \"unknown\"\nwithin_s = [20.0, 21.0]\n"), 28, "after the scenario's end"),
+        (with("[[expect]]\nalerrt = \"sleep\"\n"), 29, "unknown field `alerrt`"),
+        (changed("mbit = 5.0", "mbit = 5.0\nlike = \"bus\""), 13, "says `like`, or `mbit`"),
+        (changed("mbit = 5.0", "mbit = 5.0\ncuts_s = [[3.0, 2.0]]"), 13, "does not end after it begins"),
+        (changed("node = \"driver_state\"\n", ""), 15, "says of which kind of `node`"),
+        (changed("at_s = 1.0", "at_s = 11.0"), 15, "the length of the scenario"),
+        (changed("what = \"killed\"", "what = \"slow\""), 15, "`execution_ms` belongs to"),
+        (changed("mark = \"death\"", "mark = \"glance\""), 1, "two marks are called 'glance'"),
+        (changed("\"ada\"", "\"adda\""), 5, "no face is called 'adda'"),
+        (changed("at = \"lap\", s", "s"), 8, "a glance says `at`"),
+        (changed("words = \"open the window\"", "words = \" \""), 9, "`words` is empty"),
+        (SOUND.split("[[expect]]").next().expect("it begins").to_owned(), 1, "cannot fail"),
+        (changed("[link]\nmbit = 5.0\n", "") + "[[expect]]\nnever_leaves = \"x\"\n", 26, "without a [link]"),
+    ] {
+        let error = Case::parse("a.toml", &text).expect_err(reason);
+        assert!(error.reason.contains(reason), "{reason}: {error}");
+        assert_eq!(error.line, Some(line), "{error}");
+        assert!(error.to_string().starts_with("a.toml, line "));
+    }
+    let error = Case::read(Path::new("no/such.toml")).expect_err("there is no such file");
+    assert!(error.to_string().starts_with("no/such.toml: "), "{error}");
+}

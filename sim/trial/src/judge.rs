@@ -1,0 +1,278 @@
+//! What was seen, held against what is expected. Pure.
+
+mod answer;
+
+use troika_msgs::troika::DriverAlert;
+
+use crate::{
+    expect::{Counts, Expectation, Expected, Span},
+    names,
+    seen::{Event, Seen},
+};
+
+/// What became of one expectation.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Verdict {
+    /// The line of the expectation.
+    pub line: usize,
+    /// It.
+    pub expected: String,
+    /// It holds.
+    pub holds: bool,
+    /// The time that decided, s; none: no single one did.
+    pub at_s: Option<f64>,
+    /// Where that was seen.
+    pub topic: String,
+    /// What was seen.
+    pub reason: String,
+}
+
+/// What decided: whether it holds, when, and what was seen.
+struct Found {
+    holds: bool,
+    at: Option<f64>,
+    told: String,
+}
+
+fn found(holds: bool, at: impl Into<Option<f64>>, told: impl Into<String>) -> Found {
+    Found { holds, at: at.into(), told: told.into() }
+}
+
+/// Judges each expectation.
+pub fn judge(expectations: &[Expectation], seen: &Seen) -> Vec<Verdict> {
+    let one = |expectation: &Expectation| {
+        let Found { holds, at, told } = look(expectation, seen);
+        Verdict {
+            line: expectation.line,
+            expected: expectation.told.clone(),
+            holds,
+            at_s: at,
+            topic: topic(&expectation.expected).into(),
+            reason: told,
+        }
+    };
+    expectations.iter().map(one).collect()
+}
+
+fn topic(expected: &Expected) -> &'static str {
+    match expected {
+        Expected::Alert { .. } | Expected::NoAlert { .. } | Expected::AlertsAsTruth { .. } => {
+            "/cabin/driver_alert"
+        }
+        Expected::State { .. } => "/cabin/driver_state",
+        Expected::Command { .. } | Expected::NoCommand { .. } => "/voice/command",
+        Expected::Reply { .. } => "/voice/reply",
+        Expected::Decision { .. } => "/dialogue/decision",
+        Expected::Answer { .. } => "/dialogue/reply",
+        Expected::NeverLeaves { .. } => "what left the vehicle",
+        Expected::Node { .. } => "/diagnostics",
+    }
+}
+
+fn look(expectation: &Expectation, seen: &Seen) -> Found {
+    let span = expectation.span;
+    match &expectation.expected {
+        Expected::Alert { kind, profile, cleared } => alert(seen, span, *kind, profile.as_deref(), *cleared),
+        Expected::NoAlert { kind, profile } => no_alert(seen, span, *kind, profile.as_deref()),
+        Expected::AlertsAsTruth { tolerance_s } => as_truth(seen, span, *tolerance_s),
+        Expected::State { state, share } => state_share(seen, span, *state, *share),
+        Expected::Command { function, slots, result } => {
+            let slots: Vec<_> = slots.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            command(seen, span, function, &slots, *result)
+        }
+        Expected::NoCommand { function } => no_command(seen, span, function.as_deref()),
+        Expected::Reply { says, is } => {
+            let said = seen.speech.iter().find(|one| span.holds(one.at) && says.is_match(&one.value.text));
+            match (said, is) {
+                (Some(one), _) => found(*is, one.at, format!("it says \"{}\"", one.value.text)),
+                (None, true) => found(false, None, said_instead(seen, span)),
+                (None, false) => found(true, None, "it says nothing of the kind"),
+            }
+        }
+        Expected::Decision { tier, reason } => decision(seen, span, *tier, reason.as_deref()),
+        Expected::Answer { asked_at, answer } => answer::answered(seen, *asked_at, answer),
+        Expected::NeverLeaves { words } => {
+            let left = seen.left.to_lowercase().contains(&words.to_lowercase());
+            found(!left, None, if left { "the cloud was told it" } else { "the cloud was not told it" })
+        }
+        Expected::Node { kind, counts } => node(seen, kind, counts),
+    }
+}
+
+fn alert_told(alert: &DriverAlert) -> String {
+    format!("{} ({})", names::name(names::ALERTS, alert.kind), alert.profile)
+}
+
+fn is_of(alert: &DriverAlert, kind: Option<u8>, profile: Option<&str>) -> bool {
+    kind.is_none_or(|kind| alert.kind == kind) && profile.is_none_or(|profile| alert.profile == profile)
+}
+
+fn alert(seen: &Seen, span: Span, kind: u8, profile: Option<&str>, cleared: bool) -> Found {
+    let (phase, told) =
+        if cleared { (DriverAlert::CLEARED, "cleared") } else { (DriverAlert::RAISED, "raised") };
+    let alike = || {
+        seen.alerts
+            .iter()
+            .filter(move |one| one.value.phase == phase && is_of(&one.value, Some(kind), profile))
+    };
+    if let Some(one) = alike().find(|one| span.holds(one.at)) {
+        return found(true, one.at, format!("{told} at {:.3} s", one.at));
+    }
+    let away = |at: f64| (span.from - at).max(at - span.to);
+    match alike().min_by(|a, b| away(a.at).total_cmp(&away(b.at))) {
+        Some(one) => {
+            let side = if one.at < span.from { "before" } else { "after" };
+            found(false, one.at, format!("{told} at {:.3} s, {:.3} s {side} its time", one.at, away(one.at)))
+        }
+        None => found(false, None, format!("never {told}")),
+    }
+}
+
+fn no_alert(seen: &Seen, span: Span, kind: Option<u8>, profile: Option<&str>) -> Found {
+    let raised = seen.alerts.iter().find(|one| {
+        one.value.phase == DriverAlert::RAISED && span.holds(one.at) && is_of(&one.value, kind, profile)
+    });
+    match raised {
+        Some(one) => found(false, one.at, format!("{} at {:.3} s", alert_told(&one.value), one.at)),
+        None => found(true, None, "none"),
+    }
+}
+
+fn as_truth(seen: &Seen, span: Span, tolerance_s: f64) -> Found {
+    // That monitoring is unavailable is of the system: nothing in the truth calls for it.
+    let of_driver = |one: &&Event<DriverAlert>| {
+        one.value.phase == DriverAlert::RAISED
+            && one.value.kind != DriverAlert::MONITORING_UNAVAILABLE
+            && span.holds(one.at)
+    };
+    let due: Vec<_> = seen.due.iter().filter(of_driver).collect();
+    let mut raised: Vec<_> = seen.alerts.iter().filter(of_driver).collect();
+    let mut furthest: f64 = 0.0;
+    for want in &due {
+        let alike = raised
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.value.kind == want.value.kind && one.value.profile == want.value.profile);
+        let apart = alike.map(|(n, one)| (n, (one.at - want.at).abs()));
+        let told = format!("{} is due at {:.3} s", alert_told(&want.value), want.at);
+        match apart.min_by(|a, b| a.1.total_cmp(&b.1)) {
+            Some((n, apart)) if apart <= tolerance_s => {
+                furthest = furthest.max(apart);
+                raised.remove(n);
+            }
+            Some((_, apart)) => {
+                return found(false, want.at, format!("{told} and raised {apart:.3} s from there"));
+            }
+            None => return found(false, want.at, format!("{told} and not raised")),
+        }
+    }
+    match raised.first() {
+        Some(one) => {
+            let told = format!("{} at {:.3} s, and nothing calls for it", alert_told(&one.value), one.at);
+            found(false, one.at, told)
+        }
+        None => {
+            let told = format!("{} as due, the furthest {:.0} ms from its time", due.len(), furthest * 1e3);
+            found(true, None, told)
+        }
+    }
+}
+
+fn state_share(seen: &Seen, span: Span, state: u8, share: f64) -> Found {
+    let within: Vec<_> = seen.states.iter().filter(|one| span.holds(one.at)).collect();
+    if within.is_empty() {
+        return found(false, None, "no driver state came");
+    }
+    let got = within.iter().filter(|one| one.value.state == state).count() as f64 / within.len() as f64;
+    let Some(other) = within.iter().find(|one| one.value.state != state) else {
+        return found(true, None, format!("all of {} frames", within.len()));
+    };
+    let instead = names::name(names::STATES, other.value.state);
+    let told = format!("{:.1} % of {} frames; {instead} at {:.3} s", got * 100.0, within.len(), other.at);
+    found(got >= share, other.at, told)
+}
+
+fn command(seen: &Seen, span: Span, function: &str, slots: &[(&str, &str)], result: Option<u8>) -> Found {
+    let within = || seen.commands.iter().filter(|one| span.holds(one.at));
+    let sent = within().find(|one| {
+        let has = |(name, value): &(&str, &str)| {
+            one.value.slots.iter().any(|s| s.name == *name && s.value == *value)
+        };
+        one.value.function == function && slots.iter().all(has)
+    });
+    let Some(sent) = sent else {
+        let told = within().map(|one| {
+            let slots: Vec<_> =
+                one.value.slots.iter().map(|slot| format!("{}={}", slot.name, slot.value)).collect();
+            format!("{} {} at {:.3} s", one.value.function, slots.join(" "), one.at)
+        });
+        let told: Vec<String> = told.collect();
+        let sent = if told.is_empty() { "no command".to_owned() } else { told.join("; ") };
+        return found(false, None, format!("sent was: {sent}; {}", said_instead(seen, span)));
+    };
+    let Some(wanted) = result else { return found(true, sent.at, format!("sent at {:.3} s", sent.at)) };
+    let results: Vec<_> = seen.results.iter().filter(|one| one.value.command_id == sent.value.id).collect();
+    let got = results.iter().find(|one| one.value.status == wanted);
+    match (got, results.last()) {
+        (Some(one), _) => {
+            found(true, one.at, format!("{} at {:.3} s", names::name(names::RESULTS, wanted), one.at))
+        }
+        (None, Some(last)) => {
+            let status = names::name(names::RESULTS, last.value.status);
+            found(false, last.at, format!("it ended {status}: {}", last.value.reason))
+        }
+        (None, None) => found(false, sent.at, "nothing was heard of it"),
+    }
+}
+
+fn no_command(seen: &Seen, span: Span, function: Option<&str>) -> Found {
+    let alike = |name: &str| function.is_none_or(|function| function == name);
+    match seen.commands.iter().find(|one| span.holds(one.at) && alike(&one.value.function)) {
+        Some(one) => found(false, one.at, format!("{} at {:.3} s", one.value.function, one.at)),
+        None => found(true, None, "none"),
+    }
+}
+
+fn said_instead(seen: &Seen, span: Span) -> String {
+    let said: Vec<_> =
+        seen.speech.iter().filter(|one| span.holds(one.at)).map(|one| one.value.text.as_str()).collect();
+    if said.is_empty() { "it says nothing".into() } else { format!("it says \"{}\"", said.join(" ")) }
+}
+
+fn decision(seen: &Seen, span: Span, tier: u8, reason: Option<&str>) -> Found {
+    let within = || seen.decisions.iter().filter(|one| span.holds(one.at));
+    let alike =
+        within().find(|one| one.value.tier == tier && reason.is_none_or(|reason| one.value.reason == reason));
+    match (alike, within().last()) {
+        (Some(one), _) => found(true, one.at, format!("decided at {:.3} s: {}", one.at, one.value.reason)),
+        (None, Some(one)) => {
+            let told = names::name(names::TIERS, one.value.tier);
+            found(false, one.at, format!("decided was {told}: {}", one.value.reason))
+        }
+        (None, None) => found(false, None, "nothing was decided"),
+    }
+}
+
+fn node(seen: &Seen, kind: &str, wanted: &Counts) -> Found {
+    let Some(node) = seen.nodes.iter().find(|node| node.kind == kind) else {
+        let kinds: Vec<_> = seen.nodes.iter().map(|node| node.kind.as_str()).collect();
+        return found(false, None, format!("no {kind} ran; there are {}", kinds.join(", ")));
+    };
+    let told = format!(
+        "{} steps, {} missed, {} fall-backs, latest start {:.1} ms, level {} after {} changes",
+        node.steps, node.missed, node.fall_backs, node.lateness_ms, node.level, node.level_changes
+    );
+    let holds = [
+        wanted.missed_at_most.is_none_or(|most| node.missed <= most),
+        wanted.fall_backs_at_least.is_none_or(|least| node.fall_backs >= least),
+        wanted.fall_backs_at_most.is_none_or(|most| node.fall_backs <= most),
+        wanted.lateness_below_ms.is_none_or(|most| node.lateness_ms < most),
+        // Levels change one at a time: two changes are there and back.
+        wanted.reaches_level.is_none_or(|level| node.level >= level || node.level_changes >= 2 * level),
+        wanted.ends_at_level.is_none_or(|level| node.level == level),
+    ];
+    found(holds.into_iter().all(|holds| holds), None, told)
+}
+
+#[cfg(test)]
+mod tests;

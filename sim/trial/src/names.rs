@@ -1,0 +1,58 @@
+//! The names that files use for numbers in messages.
+
+use troika_msgs::troika::{CommandResult, DialogueReply, DriverAlert, DriverState};
+
+/// Names for the values of a field.
+pub type Names = &'static [(&'static str, u8)];
+
+/// `DriverAlert.kind`.
+pub const ALERTS: Names = &[
+    ("long_distraction", DriverAlert::LONG_DISTRACTION),
+    ("repeated_glances", DriverAlert::REPEATED_GLANCES),
+    ("phone_use", DriverAlert::PHONE_USE),
+    ("microsleep", DriverAlert::MICROSLEEP),
+    ("sleep", DriverAlert::SLEEP),
+    ("unresponsive", DriverAlert::UNRESPONSIVE),
+    ("drowsiness", DriverAlert::DROWSINESS),
+    ("monitoring_unavailable", DriverAlert::MONITORING_UNAVAILABLE),
+];
+
+/// `DriverState.state`.
+pub const STATES: Names = &[
+    ("unknown", DriverState::UNKNOWN),
+    ("attentive", DriverState::ATTENTIVE),
+    ("looking_away", DriverState::LOOKING_AWAY),
+    ("eyes_closed", DriverState::EYES_CLOSED),
+];
+
+/// `CommandResult.status`.
+pub const RESULTS: Names = &[
+    ("accepted", CommandResult::ACCEPTED),
+    ("refused", CommandResult::REFUSED),
+    ("done", CommandResult::DONE),
+    ("failed", CommandResult::FAILED),
+];
+
+/// `DialogueReply.tier`, `RoutingDecision.tier`.
+pub const TIERS: Names = &[
+    ("vehicle", DialogueReply::VEHICLE),
+    ("on_vehicle", DialogueReply::ON_VEHICLE),
+    ("cloud", DialogueReply::CLOUD),
+    ("canned", DialogueReply::CANNED),
+];
+
+/// The value of a name.
+///
+/// # Errors
+/// What names there are.
+pub fn value(names: Names, name: &str) -> Result<u8, String> {
+    names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+        format!("'{name}' is none of {}", known.join(", "))
+    })
+}
+
+/// The name of a value.
+pub fn name(names: Names, value: u8) -> &'static str {
+    names.iter().find(|(_, known)| *known == value).map_or("?", |(name, _)| name)
+}

@@ -1,0 +1,65 @@
+//! What was seen while a scenario ran.
+
+use troika_msgs::troika::{
+    CommandResult, DialogueReply, DriverAlert, DriverState, DriverTruth, RoutingDecision, VehicleCommand,
+    VoiceReply,
+};
+
+/// A message, when it was published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event<T> {
+    /// Seconds since the scenario began.
+    pub at: f64,
+    /// It.
+    pub value: T,
+}
+
+/// What a node did, by its own count.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NodeSeen {
+    /// As the system calls it.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Steps, in all.
+    pub steps: u64,
+    /// Results after the deadline.
+    pub missed: u64,
+    /// Fall-backs.
+    pub fall_backs: u64,
+    /// From the release to the start, the longest, ms.
+    pub lateness_ms: f64,
+    /// The level that it ended at: 0 is the dearest.
+    pub level: u64,
+    /// Changes of its level.
+    pub level_changes: u64,
+}
+
+/// Everything that expectations look at, each topic in time's order.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// How long it ran, s.
+    pub seconds: f64,
+    /// /cabin/driver_alert
+    pub alerts: Vec<Event<DriverAlert>>,
+    /// /cabin/driver_state
+    pub states: Vec<Event<DriverState>>,
+    /// /sim/driver_truth
+    pub truths: Vec<Event<DriverTruth>>,
+    /// The alerts that the same rules raise on the truth, by when their limits pass.
+    pub due: Vec<Event<DriverAlert>>,
+    /// /voice/command
+    pub commands: Vec<Event<VehicleCommand>>,
+    /// /vehicle/command_result
+    pub results: Vec<Event<CommandResult>>,
+    /// /voice/reply
+    pub speech: Vec<Event<VoiceReply>>,
+    /// /dialogue/decision
+    pub decisions: Vec<Event<RoutingDecision>>,
+    /// /dialogue/reply
+    pub replies: Vec<Event<DialogueReply>>,
+    /// What the cloud was told, word for word.
+    pub left: String,
+    /// The nodes.
+    pub nodes: Vec<NodeSeen>,
+}
