@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::{fs::File, io::BufWriter, path::Path};
-use troika_sim::{Camera, Frame, Light, Pose, Quality, Renderer};
+use troika_sim::{Camera, Frame, Light, Pose, Quality, Renderer, Wear};
 
 fn main() -> Result<()> {
     let folder = std::env::args_os().nth(1).context("usage: render_png <folder>")?;
@@ -17,6 +17,12 @@ fn main() -> Result<()> {
     for light in Light::ALL {
         let frame = renderer.render(&Pose { identity: 1, light, ..Pose::default() });
         write(&folder.join(format!("light-{light:?}.png")), &frame)?;
+    }
+    for (wears, identity) in Wear::ALL.into_iter().zip([0, 7, 1, 4, 3, 2]) {
+        for (name, light) in [("day", Light::Day), ("night", Light::NightIr)] {
+            let frame = renderer.render(&Pose { identity, light, wears, ..Pose::default() });
+            write(&folder.join(format!("wears-{wears:?}-{name}.png")), &frame)?;
+        }
     }
     let poses = [
         ("yaw-left", Pose { head_yaw_deg: 35.0, ..Pose::default() }),

@@ -21,10 +21,10 @@ pub(crate) struct Fate {
     pub(crate) without_models: bool,
 }
 
-impl Fate {
-    /// Nothing.
-    pub(crate) const NONE: Fate = Fate { gone: Vec::new(), slow: Vec::new(), without_models: false };
+/// Nothing befalls it.
+pub(crate) static NOTHING: Fate = Fate { gone: Vec::new(), slow: Vec::new(), without_models: false };
 
+impl Fate {
     /// Whether it is nothing.
     pub(crate) fn is_none(&self) -> bool {
         self.gone.is_empty() && self.slow.is_empty() && !self.without_models

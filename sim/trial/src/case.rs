@@ -102,6 +102,8 @@ pub struct LinkPlan {
     /// When it is dead: from and to, s.
     #[serde(default)]
     pub cuts_s: Vec<[f64; 2]>,
+    /// How fast the cloud's stand-in speaks; as measured of a large model when it is left out.
+    pub cloud_tokens_per_s: Option<f64>,
     /// What the vehicle's model says when it is asked alone. Empty: it is not sure enough of anything.
     #[serde(default)]
     pub model_answers: String,
@@ -366,6 +368,9 @@ fn check_link(link: &LinkPlan) -> Result<(), String> {
     }
     if link.mbit.is_some_and(|mbit| !(0.01..=10_000.0).contains(&mbit)) {
         return Err("`mbit` is 0.01 to 10000".into());
+    }
+    if link.cloud_tokens_per_s.is_some_and(|rate| !(0.1..=10_000.0).contains(&rate)) {
+        return Err("`cloud_tokens_per_s` is 0.1 to 10000".into());
     }
     match link.cuts_s.iter().find(|[from, to]| !(*from >= 0.0 && from < to)) {
         Some(cut) => Err(format!("the cut {cut:?} does not end after it begins")),

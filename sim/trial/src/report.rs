@@ -92,7 +92,7 @@ impl Report {
         for scenario in &self.scenarios {
             let mut suite = TestSuite::new(scenario.file.clone());
             suite.set_time(Duration::from_secs_f64(scenario.wall_seconds));
-            suite.add_property(("virtual_seconds", format!("{:.3}", scenario.virtual_seconds)));
+            suite.add_property(("virtual_seconds", format!("{:.3}", scenario.virtual_seconds).as_str()));
             let failed = |message: String| {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_message(message);

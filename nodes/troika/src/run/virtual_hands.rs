@@ -14,7 +14,7 @@ use super::{
     virtual_time::{CAMERA, figures, looked, start},
 };
 use crate::{
-    fate::Fate,
+    fate::NOTHING,
     kinds,
     system::{Source, System},
 };
@@ -91,7 +91,7 @@ pub(super) fn score(
     let mut simulation = Simulation::new()?;
     let (hand, length) = kinds::scenario_hand(scenario)?;
     simulation.spawn(hand, NodeOptions::new(CAMERA))?;
-    start(&["gesture"], source, system, &mut simulation, |_| &Fate::NONE)?;
+    start(&["gesture"], source, system, &mut simulation, |_| &NOTHING)?;
     let truths = simulation.collect::<GestureTruth>("/sim/gesture_truth")?;
     let said = simulation.collect::<Said>("/cabin/gesture")?;
     let length = seconds.map_or(length, |seconds| length.min(Duration::from_secs_f64(seconds)));

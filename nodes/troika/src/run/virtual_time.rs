@@ -21,7 +21,7 @@ use super::{
     virtual_hands::{self, ScoredHands},
 };
 use crate::{
-    fate::Fate,
+    fate::{Fate, NOTHING},
     kind::{Making, Runtime},
     kinds,
     system::{self, Source, System},
@@ -134,7 +134,7 @@ fn run(
     let mut simulation = Simulation::new()?;
     let (driver, length) = kinds::scenario_driver(scenario)?;
     simulation.spawn(driver, NodeOptions::new(CAMERA))?;
-    start(&["driver_state", "driver_monitor"], source, system, &mut simulation, |_| &Fate::NONE)?;
+    start(&["driver_state", "driver_monitor"], source, system, &mut simulation, |_| &NOTHING)?;
     let truth = simulation.collect::<DriverTruth>("/sim/driver_truth")?;
     let states = simulation.collect::<DriverState>("/cabin/driver_state")?;
     let alerts = simulation.collect::<DriverAlert>("/cabin/driver_alert")?;

@@ -17,7 +17,7 @@ use troika_expert::Expert;
 use troika_link::{Coverage, LinkNode};
 use troika_router::{
     Redactor,
-    simulate::{Air, Like, Outcome, Trace},
+    simulate::{Air, Like, Outcome, Pace, Trace},
 };
 use troika_trial::{LinkPlan, case::LinkLike};
 use troika_world::{
@@ -44,12 +44,12 @@ pub(super) fn start(stage: &mut Stage<'_>, plan: &LinkPlan) -> anyhow::Result<Sk
     let pace = |name: &str| outcome.pace(name).with_context(|| format!("the model {name}"));
     stage.spawn(ModelStandIn::new(pace(local)?, &plan.model_answers, &plan.model_goes_on), "model")?;
 
-    let sky = Sky::default();
+    let (sky, paced) = (Sky::default(), pace(cloud)?);
     let config: BridgeConfig = stage.systems.params("bridge")?;
     let service = Service {
         sky: sky.clone(),
         air,
-        pace: pace(cloud)?,
+        pace: Pace { tokens_per_s: plan.cloud_tokens_per_s.unwrap_or(paced.tokens_per_s), ..paced },
         chance: fastrand::Rng::with_seed(stage.case.drive.seed),
         expert: Expert::default(),
     };
