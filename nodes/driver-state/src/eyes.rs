@@ -48,9 +48,28 @@ pub fn roi(corners: [[f32; 2]; 2]) -> Roi {
     }
 }
 
+/// A region of the eye that is darker than the cheek below it by this factor is dark glass: lids are as bright as the cheek or a little
+/// less, shadows in the socket leave half. No number of a standard; it fits rendered frames.
+const DARK_GLASS: f32 = 0.35;
+/// Of 255: where the cheek itself is darker than this, nothing is told.
+const CHEEK_SEEN: f32 = 24.0;
+
+/// Whether dark glass, or something like it, hides an eye: `mean` is the crop's brightness, `cheek` a point on the cheek below it. Its
+/// network would see a closed eye.
+pub fn hidden(view: &ImageView<'_>, mean: f32, cheek: [f32; 2], corners: [[f32; 2]; 2]) -> bool {
+    const SIDE: usize = 4;
+    let size = 0.4 * roi::distance(corners[0], corners[1]);
+    let map = Roi::square(cheek, size, roi::angle(corners[0], corners[1])).map(SIDE, SIDE);
+    let fill = Fill { width: SIDE, height: SIDE, range: (0.0, 255.0), border: Border::Nearest, taps: 1 };
+    let mut patch = [0.0; SIDE * SIDE];
+    view.warp::<1>(&map, &fill, &mut patch);
+    let cheek = patch.iter().sum::<f32>() / patch.len() as f32;
+    cheek > CHEEK_SEEN && mean < DARK_GLASS * cheek
+}
+
 /// Fills `out` ([`WIDTH`] x [`HEIGHT`] luma) with an eye (0: the driver's right, 1: left, shown mirrored), of mean zero and
-/// deviation one. Returns the deviation before, of 255.
-pub fn crop(view: &ImageView<'_>, eye: usize, corners: [[f32; 2]; 2], out: &mut [f32]) -> f32 {
+/// deviation one. Returns mean and deviation before, of 255.
+pub fn crop(view: &ImageView<'_>, eye: usize, corners: [[f32; 2]; 2], out: &mut [f32]) -> [f32; 2] {
     let roi = roi(corners);
     let map = if eye == 0 { roi.map(WIDTH, HEIGHT) } else { roi.mirrored_map(WIDTH, HEIGHT) };
     let taps = if roi.size[0] > 1.5 * WIDTH as f32 { 2 } else { 1 };
@@ -63,7 +82,7 @@ pub fn crop(view: &ImageView<'_>, eye: usize, corners: [[f32; 2]; 2], out: &mut 
     for value in out.iter_mut() {
         *value = (*value - mean) * factor;
     }
-    deviation
+    [mean, deviation]
 }
 
 #[cfg(test)]
@@ -101,6 +120,23 @@ mod tests {
         assert!(right[0] > 0.2 && (right[0] + left[0]).abs() < 1e-6 && right[2] > 0.9);
         assert!(direction(0, [0.0, 0.4]).expect("a number")[1] > 0.2);
         assert_eq!(direction(0, [f32::NAN, 0.0]), None);
+    }
+
+    #[test]
+    fn dark_glass_is_an_eye_that_is_not_seen_and_a_dim_face_is_not_dark_glass() {
+        // The cheek is the lower half.
+        let face = |eye: u8, cheek: u8| -> Vec<u8> {
+            (0..100 * 60).map(|i| if i < 100 * 42 { eye } else { cheek }).collect()
+        };
+        let hides = |data: &[u8]| {
+            let view = ImageView::new("mono8", 100, 60, 100, data).expect("a sound image");
+            let (corners, mut out) = ([[35.0, 25.0], [65.0, 25.0]], vec![0.0; WIDTH * HEIGHT]);
+            let [mean, _] = crop(&view, 0, corners, &mut out);
+            hidden(&view, mean, [50.0, 52.0], corners)
+        };
+        assert!(hides(&face(12, 150)) && hides(&face(20, 60)));
+        assert!(!hides(&face(75, 150)) && !hides(&face(60, 140)), "a socket in the shade");
+        assert!(!hides(&face(4, 20)), "too dark to tell");
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub const SIDE: usize = 192;
 /// Points.
 pub const POINTS: usize = 468;
 
+/// A cheek's middle: the driver's right, left.
+const CHEEKS: [usize; 2] = [50, 280];
+
 /// Eye corners in the mesh: outer and inner of the driver's right eye, then inner and outer of the left, so that each pair
 /// runs from left to right in an upright frame.
 pub const EYE_CORNERS: [[usize; 2]; 2] = [[33, 133], [362, 263]];
@@ -74,6 +77,11 @@ impl Mesh {
     /// The corners of an eye (0: the driver's right, 1: left), from left to right in an upright frame.
     pub fn eye(&self, eye: usize) -> [[f32; 2]; 2] {
         EYE_CORNERS[eye].map(|index| self.at(index))
+    }
+
+    /// A point on the cheek below an eye.
+    pub fn cheek(&self, eye: usize) -> [f32; 2] {
+        self.at(CHEEKS[eye])
     }
 
     /// Inner-lip opening over mouth width; yawning is over 0.5.

@@ -279,7 +279,11 @@ impl Perception {
                 continue;
             }
             let picture = &mut self.picture[..eyes::WIDTH * eyes::HEIGHT];
-            eyes::crop(view, eye, self.mesh.eye(eye), picture);
+            let [mean, _] = eyes::crop(view, eye, self.mesh.eye(eye), picture);
+            if eyes::hidden(view, mean, self.mesh.cheek(eye), self.mesh.eye(eye)) {
+                self.eyes[eye] = Eye::default();
+                continue;
+            }
             let (mut out, mut gaze) = ([0.0], [0.0; 2]);
             self.networks.eyes.run(picture, &mut [&mut out, &mut gaze])?;
             *open = out[0].is_finite().then(|| out[0].clamp(0.0, 1.0));

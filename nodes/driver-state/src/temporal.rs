@@ -54,6 +54,8 @@ pub struct Verdict {
     pub perclos: Option<f32>,
 }
 
+/// How much of the confidence is left when no eye is seen. The monitor takes less than 0.35 for sensing that is not nominal.
+const NO_EYE: f32 = 0.34;
 /// A gap this long (seconds) without a face forgets the past: another head may be there.
 const FORGET_S: f32 = 0.3;
 /// After this long (seconds) another driver may be there: a seat is not changed faster.
@@ -164,7 +166,9 @@ impl Temporal {
             (_, Some(Zone::Forward)) => State::Attentive,
             _ => State::LookingAway,
         };
-        let confidence = seen.presence.clamp(0.0, 1.0) * self.margin(state, raw, mean);
+        // Without an eye (dark glass, glare) the head alone tells, and no lid is seen: below what counts as nominal sensing.
+        let seen_by = if mean.is_some() { 1.0 } else { NO_EYE };
+        let confidence = seen.presence.clamp(0.0, 1.0) * self.margin(state, raw, mean) * seen_by;
         let zone = if state == State::EyesClosed { None } else { self.zone };
         Verdict { state, confidence, gaze: Some(raw), zone, openness, perclos }
     }

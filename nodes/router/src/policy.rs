@@ -75,6 +75,8 @@ pub(crate) struct Rules {
     pub(crate) driver: DriverRules,
     pub(crate) redact: RedactRules,
     private_words: Spanned<Phrases>,
+    #[serde(default)]
+    private_patterns: Patterns,
     pub(crate) model: Vec<Spanned<Model>>,
 }
 
@@ -132,6 +134,16 @@ pub(crate) struct DriverRules {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedactRules {
     pub(crate) street_addresses: bool,
+}
+
+/// Regular expressions a class: what is looked for beside the phrases.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Patterns {
+    contacts: Vec<Spanned<String>>,
+    messages: Vec<Spanned<String>>,
+    cabin_image: Vec<Spanned<String>>,
+    driver_state: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -197,6 +209,19 @@ impl Policy {
         ];
         let private_words = PrivateWords::new(classes).map_err(|_| {
             fault(rules.private_words.span().start, "too many phrases to look for".to_owned())
+        })?;
+        let patterns = &rules.private_patterns;
+        let classes = [
+            (Privacy::Contacts, &patterns.contacts),
+            (Privacy::Messages, &patterns.messages),
+            (Privacy::CabinImage, &patterns.cabin_image),
+            (Privacy::DriverState, &patterns.driver_state),
+        ];
+        let each = classes.into_iter().flat_map(|(privacy, all)| all.iter().map(move |one| (privacy, one)));
+        let private_words = each.into_iter().try_fold(private_words, |words, (privacy, pattern)| {
+            let told =
+                |error: regex::Error| fault(pattern.span().start, format!("no regular expression: {error}"));
+            words.or_like(privacy, pattern.get_ref()).map_err(told)
         })?;
         Ok(Policy { rules, private_words })
     }
@@ -298,6 +323,59 @@ mod tests {
         let policy = Policy::built_in();
         assert_eq!((policy.name(), policy.rules.model.len()), ("troika", 3));
         assert_eq!(policy.private_words.of("read me my last message"), Privacy::Messages);
+    }
+
+    #[test]
+    fn words_between_people_are_private_however_they_are_put_and_talk_of_the_world_is_not() {
+        let policy = Policy::built_in();
+        for text in [
+            "what did Anna write to me",
+            "did Anna write back",
+            "read my text from Julia",
+            "who called me yesterday",
+            "send Anna that I love her",
+            "tell Maria in a message that I will be late",
+            "what did my wife text me",
+            "did my brother call",
+            "answer Tom that I agree",
+            "show me the photos Lisa sent me",
+            "what's my home address",
+            "what is my pin",
+            "what is in my calendar today",
+            "my wife's phone number please",
+            "please call Peter",
+            "tell me about Frau Schneider from Hamburg",
+            "was hat Anna geschrieben",
+            "schreib Anna dass ich später komme",
+            "wer hat mich angerufen",
+            "do you think I look tired today",
+        ] {
+            assert_ne!(policy.words_say(text), Privacy::Public, "{text}");
+        }
+        for text in [
+            "tell me about the sea",
+            "tell me something about the history of this town",
+            "why do they call it the big smoke",
+            "what do you call a baby swan",
+            "did Mozart write the magic flute",
+            "who wrote the magic flute",
+            "send me to the airport",
+            "show me the way to the museum",
+            "call a taxi",
+            "how do letters get to the moon",
+            "what does the museum have to say about me and my time",
+            "is my car too heavy for this bridge",
+            "erzähl mir was über das meer",
+            "wie komme ich zum flughafen",
+        ] {
+            assert_eq!(policy.words_say(text), Privacy::Public, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_refused_with_its_line() {
+        let error = refused("driver_state = [\n    '", "driver_state = [\n    '(");
+        assert!(error.reason.contains("no regular expression"), "{error}");
     }
 
     #[test]

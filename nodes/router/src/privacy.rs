@@ -70,7 +70,63 @@ pub fn stricter(a: Privacy, b: Privacy) -> Privacy {
 #[derive(Debug, Clone)]
 pub struct PrivateWords {
     classes: Vec<(Privacy, Regex)>,
+    patterns: Vec<(Privacy, Regex)>,
 }
+
+/// Who is nobody in particular where a pattern looks for a person (`(?<who>…)`): "tell me about the sea" is told to nobody.
+const NOBODY: &[&str] = &[
+    "a",
+    "about",
+    "all",
+    "an",
+    "any",
+    "anything",
+    "at",
+    "back",
+    "for",
+    "from",
+    "how",
+    "i",
+    "if",
+    "in",
+    "it",
+    "me",
+    "more",
+    "off",
+    "on",
+    "out",
+    "some",
+    "something",
+    "that",
+    "the",
+    "these",
+    "this",
+    "those",
+    "to",
+    "up",
+    "us",
+    "what",
+    "when",
+    "where",
+    "which",
+    "why",
+    "you",
+    "das",
+    "den",
+    "der",
+    "die",
+    "dir",
+    "ein",
+    "eine",
+    "einen",
+    "es",
+    "mal",
+    "mir",
+    "uns",
+    "was",
+    "wie",
+    "wo",
+];
 
 impl PrivateWords {
     /// Of phrases a class; each is looked for as whole words, in any case.
@@ -84,14 +140,28 @@ impl PrivateWords {
         for (privacy, phrases) in classes {
             made.extend(whole_words(phrases)?.map(|words| (privacy, words)));
         }
-        Ok(PrivateWords { classes: made })
+        Ok(PrivateWords { classes: made, patterns: Vec::new() })
+    }
+
+    /// The same, with what one pattern a class finds, in any case. A group `who` in it stands for a person, and somebody must be named.
+    ///
+    /// # Errors
+    /// No regular expression.
+    pub fn or_like(mut self, privacy: Privacy, pattern: &str) -> Result<PrivateWords, regex::Error> {
+        let pattern = RegexBuilder::new(pattern).case_insensitive(true).size_limit(16 << 20).build()?;
+        self.patterns.push((privacy, pattern));
+        Ok(self)
     }
 
     /// The strictest class that the words name; public where they name none.
     pub fn of(&self, text: &str) -> Privacy {
         let named =
             self.classes.iter().filter(|(_, words)| words.is_match(text)).map(|(privacy, _)| *privacy);
-        named.fold(Privacy::Public, stricter)
+        let somebody = |found: regex::Captures<'_>| {
+            found.name("who").is_none_or(|who| !NOBODY.contains(&who.as_str().to_lowercase().as_str()))
+        };
+        let like = self.patterns.iter().filter(|(_, pattern)| pattern.captures_iter(text).any(somebody));
+        named.chain(like.map(|(privacy, _)| *privacy)).fold(Privacy::Public, stricter)
     }
 }
 
@@ -168,6 +238,15 @@ mod tests {
         }
         assert_eq!(words().of("Am I tired, and what is in my inbox"), Privacy::DriverState);
         assert_eq!(words().of("the inboxes of the letter museum"), Privacy::Public);
+    }
+
+    #[test]
+    fn a_pattern_of_somebody_needs_somebody() {
+        let words = words().or_like(Privacy::Contacts, r"\b(?:tell|send) (?<who>\w+)").unwrap();
+        assert_eq!(words.of("Send Anna that I am late"), Privacy::Contacts);
+        assert_eq!(words.of("tell me about the sea"), Privacy::Public);
+        assert_eq!(words.of("tell me about the sea and tell Anna"), Privacy::Contacts);
+        assert!(words.or_like(Privacy::Contacts, "(").is_err());
     }
 
     proptest! {

@@ -38,13 +38,8 @@ fn changed(name: &str, from: &str, to: &str) -> (tempfile::TempDir, String) {
 fn every_scenario_of_the_library_holds() {
     let folder = tempfile::tempdir().expect("a folder");
     let (json, junit) = (folder.path().join("r.json"), folder.path().join("r.xml"));
-    let output = sim(&[
-        "run",
-        "--report",
-        json.to_str().expect("a name"),
-        "--junit",
-        junit.to_str().expect("a name"),
-    ]);
+    let output =
+        sim(&["run", "--report", json.to_str().expect("a name"), "--junit", junit.to_str().expect("a name")]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     let report: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(json).expect("a report")).expect("JSON");
@@ -72,7 +67,8 @@ fn what_does_not_hold_is_told_with_its_line_time_topic_and_reason_and_the_exit_c
 
 #[test]
 fn a_driver_who_stays_awake_fails_the_scenario_of_sleep() {
-    let (_folder, file) = changed("ncap-sleep.toml", "act = \"eyes_closed\", s = 4.5", "act = \"attentive\", s = 4.5");
+    let (_folder, file) =
+        changed("ncap-sleep.toml", "act = \"eyes_closed\", s = 4.5", "act = \"attentive\", s = 4.5");
     let file_text = fs::read_to_string(&file).expect("it is there").replace(", droop = true", "");
     fs::write(&file, file_text).expect("it is written");
     let output = sim(&["run", &file]);
@@ -87,7 +83,10 @@ fn bad_files_are_refused_with_their_line_before_anything_runs() {
         let output = sim(&[verb, &file]);
         assert_eq!(output.status.code(), Some(1));
         let told = text(&output.stdout) + &text(&output.stderr);
-        assert!(told.contains("'slep' is none of long_distraction") && told.contains(", line "), "{verb}: {told}");
+        assert!(
+            told.contains("'slep' is none of long_distraction") && told.contains(", line "),
+            "{verb}: {told}"
+        );
     }
     let output = sim(&["run", "no/such/place.toml"]);
     assert_eq!(output.status.code(), Some(1));
