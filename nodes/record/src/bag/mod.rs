@@ -1,25 +1,20 @@
 //! MCAP files as ROS 2's own recorder writes them (profile `ros2`, CDR, the schema encoding `ros2msg`), written so that a process
 //! which is killed leaves a file that is whole up to its last second, and read whoever wrote them.
 
+mod format;
 mod place;
 mod qos;
 mod read;
+mod write;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use mcap::{Compression, WriteOptions, records::MessageHeader};
-use troika_host::sync::Flag;
 use troika_kit::{Qos, Time, TypeInfo};
-use troika_msgs::dynamic;
 
 pub use place::mend;
-use place::Place;
 pub use qos::{of_text as qos_of_text, text as qos_text};
 pub use read::{BagReader, ChannelInfo, Record, channels};
+pub use write::Bag;
 
 /// The MCAP profile, and what its channels are.
 const PROFILE: &str = "ros2";
@@ -28,10 +23,8 @@ const ROS2MSG: &str = "ros2msg";
 /// Channel metadata, as rosbag2 names it.
 const QOS_KEY: &str = "offered_qos_profiles";
 const HASH_KEY: &str = "topic_type_hash";
-/// A chunk is closed from this size on, bytes before compression.
-const CHUNK: usize = 4 << 20;
-/// zstd's fastest: pictures take a tenth of a core at 30 a second.
-const LEVEL: u32 = 1;
+/// What a library is called that wrote a file.
+const LIBRARY: &str = concat!("troika ", env!("CARGO_PKG_VERSION"));
 
 /// Why a recording cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +43,7 @@ pub enum BagError {
         /// The file.
         file: PathBuf,
         /// Why.
-        why: mcap::McapError,
+        why: String,
     },
     /// It has messages of a type that has no definition.
     #[error("there is no definition of {0}: this build does not know the type")]
@@ -125,118 +118,6 @@ pub trait Store: Send {
     /// # Errors
     /// See [`BagError`].
     fn finish(&mut self) -> Result<(), BagError>;
-}
-
-/// A recording that is written.
-pub struct Bag {
-    path: PathBuf,
-    writer: mcap::Writer<Place>,
-    /// What is written from now on is the file's own end.
-    ends: Arc<Flag>,
-    channels: HashMap<(String, &'static str), u16>,
-    /// Bytes in the chunk that is open.
-    open: usize,
-}
-
-impl Bag {
-    /// A new file; one that is there is replaced.
-    ///
-    /// # Errors
-    /// See [`BagError`].
-    pub fn create(path: &Path) -> Result<Bag, BagError> {
-        let ends = Arc::new(Flag::default());
-        let place = Place::create(path, ends.clone());
-        let place = place.map_err(|why| BagError::File { file: path.to_owned(), why })?;
-        let options = WriteOptions::new()
-            .profile(PROFILE)
-            .library(concat!("troika ", env!("CARGO_PKG_VERSION")))
-            .compression(Some(Compression::Zstd))
-            .compression_level(LEVEL)
-            // On the caller's thread: which it is, and how it is scheduled, is decided there.
-            .compression_threads(0)
-            // Chunks are closed here, each written in one piece with an end behind it, so that what is on the disk is whole.
-            .chunk_size(None)
-            .disable_seeking(true);
-        let writer =
-            options.create(place).map_err(|why| BagError::Mcap { file: path.to_owned(), why })?;
-        Ok(Bag { path: path.to_owned(), writer, ends, channels: HashMap::new(), open: 0 })
-    }
-
-    fn told(&self) -> impl FnOnce(mcap::McapError) -> BagError + use<> {
-        let file = self.path.clone();
-        move |why| match why {
-            mcap::McapError::Io(why) => BagError::File { file, why },
-            why => BagError::Mcap { file, why },
-        }
-    }
-
-    fn channel(&mut self, topic: &Topic) -> Result<u16, BagError> {
-        if let Some(id) = self.channels.get(&(topic.name.clone(), topic.ty.name)) {
-            return Ok(*id);
-        }
-        let definition = dynamic::lookup(topic.ty.name)
-            .map(dynamic::TypeEntry::definition)
-            .ok_or_else(|| BagError::UnknownType(topic.ty.name.to_owned()))?;
-        let told = self.told();
-        let metadata = BTreeMap::from([
-            (QOS_KEY.to_owned(), qos_text(&topic.qos)),
-            (HASH_KEY.to_owned(), topic.ty.hash.to_owned()),
-        ]);
-        let made = self
-            .writer
-            .add_schema(topic.ty.name, ROS2MSG, definition.as_bytes())
-            .and_then(|schema| self.writer.add_channel(schema, &topic.name, CDR, &metadata));
-        let id = made.map_err(told)?;
-        self.channels.insert((topic.name.clone(), topic.ty.name), id);
-        Ok(id)
-    }
-}
-
-impl Store for Bag {
-    fn put(&mut self, entry: Entry) -> Result<(), BagError> {
-        let told = self.told();
-        match entry {
-            Entry::Message(message) => {
-                let header = MessageHeader {
-                    channel_id: self.channel(&message.topic)?,
-                    sequence: message.index,
-                    log_time: message.log_time.as_nanos(),
-                    publish_time: message.publish_time.as_nanos(),
-                };
-                self.writer.write_to_known_channel(&header, &message.cdr).map_err(told)?;
-                self.open += message.cdr.len();
-                if self.open >= CHUNK { self.flush() } else { Ok(()) }
-            }
-            Entry::Metadata { name, fields } => {
-                let metadata = mcap::records::Metadata { name, metadata: fields };
-                self.writer.write_metadata(&metadata).map_err(told)
-            }
-            Entry::Attachment { name, media_type, time, bytes } => {
-                let attachment = mcap::Attachment {
-                    log_time: time.as_nanos(),
-                    create_time: time.as_nanos(),
-                    name,
-                    media_type,
-                    data: bytes.into(),
-                };
-                self.writer.attach(&attachment).map_err(told)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), BagError> {
-        let told = self.told();
-        self.open = 0;
-        self.writer.flush().map_err(told)
-    }
-
-    fn finish(&mut self) -> Result<(), BagError> {
-        let told = self.told();
-        // What is there first, so that a disk without room for the index still has all messages.
-        self.flush()?;
-        self.ends.set(true);
-        self.writer.finish().map(drop).map_err(told)
-    }
 }
 
 #[cfg(test)]

@@ -2,20 +2,19 @@
 //! recorder leaves it, is read up to there.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs::File,
-    io::{Read as _, Seek as _},
+    io::{BufReader, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use mcap::{
-    McapError, McapResult, Summary, parse_record, records,
-    sans_io::{LinearReadEvent, LinearReader, LinearReaderOptions, SummaryReadEvent, SummaryReader},
-};
 use troika_kit::Time;
 
-use super::{BagError, HASH_KEY, QOS_KEY};
+use super::{
+    BagError, HASH_KEY, QOS_KEY,
+    format::{FOOTER_AND_MAGIC, HEAD, MAGIC, Read, op},
+};
 
 /// A topic of a file, as the file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,14 +70,23 @@ pub enum Record {
 /// A file that is read.
 pub struct BagReader {
     path: PathBuf,
-    file: File,
-    reader: LinearReader,
-    schemas: HashMap<u16, (String, String, String)>,
-    channels: HashMap<u16, Arc<ChannelInfo>>,
+    file: BufReader<File>,
+    /// Bytes of the file that are not read yet.
+    left: u64,
+    known: Known,
     profile: String,
-    begun: bool,
+    /// Of the chunk that was read last.
+    ready: VecDeque<Record>,
     cut: Option<String>,
     over: bool,
+}
+
+/// What records refer to.
+#[derive(Default)]
+struct Known {
+    /// Name, encoding, text.
+    schemas: HashMap<u16, [String; 3]>,
+    channels: HashMap<u16, Arc<ChannelInfo>>,
 }
 
 impl BagReader {
@@ -88,36 +96,27 @@ impl BagReader {
     /// It cannot be read, or is no MCAP file.
     pub fn open(path: &Path) -> Result<BagReader, BagError> {
         let told = |why| BagError::File { file: path.to_owned(), why };
+        let none = |why: &str| BagError::Mcap { file: path.to_owned(), why: why.to_owned() };
         let file = File::open(path).map_err(told)?;
-        let length = file.metadata().map_err(told)?.len();
-        let options = LinearReaderOptions::default()
-            .with_skip_end_magic(true)
-            .with_validate_chunk_crcs(true)
-            // A length that a broken file names takes no more memory than the file is long.
-            .with_record_length_limit(usize::try_from(length).unwrap_or(usize::MAX).max(1));
+        let left = file.metadata().map_err(told)?.len();
         let mut reader = BagReader {
             path: path.to_owned(),
-            file,
-            reader: LinearReader::new_with_options(options),
-            schemas: HashMap::new(),
-            channels: HashMap::new(),
+            file: BufReader::new(file),
+            left,
+            known: Known::default(),
             profile: String::new(),
-            begun: false,
+            ready: VecDeque::new(),
             cut: None,
             over: false,
         };
-        // Up to its header, so that another kind of file is refused here.
-        while !reader.begun {
-            match reader.step() {
-                Ok(Some(_)) | Ok(None) if reader.begun => break,
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    let why = McapError::UnexpectedEof;
-                    return Err(BagError::Mcap { file: path.to_owned(), why });
-                }
-                Err(why) => return Err(BagError::Mcap { file: path.to_owned(), why }),
-            }
+        if reader.bytes(MAGIC.len() as u64).map_err(none)? != MAGIC {
+            return Err(none("it is no MCAP file"));
         }
+        let (opcode, header) = reader.record().map_err(none)?;
+        if opcode != op::HEADER {
+            return Err(none("it begins without a header"));
+        }
+        reader.profile = Read(&header).text().map_err(none)?;
         Ok(reader)
     }
 
@@ -136,76 +135,45 @@ impl BagReader {
         self.cut.as_deref()
     }
 
-    /// One step: a record, or nothing yet; `Ok(None)` at the end.
-    fn step(&mut self) -> Result<Option<Option<Record>>, McapError> {
-        let record = match self.reader.next_event() {
-            None => return Ok(None),
-            Some(event) => match event? {
-                LinearReadEvent::ReadRequest(need) => {
-                    let read = loop {
-                        match self.file.read(self.reader.insert(need)) {
-                            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
-                            other => break other?,
-                        }
-                    };
-                    self.reader.notify_read(read);
-                    return Ok(Some(None));
-                }
-                LinearReadEvent::Record { data, opcode } => parse_record(opcode, data)?.into_owned(),
-            },
-        };
-        self.take(record).map(Some)
+    /// So many bytes, if the file has them: a length that a broken file names takes no more memory than the file is long.
+    fn bytes(&mut self, length: u64) -> Result<Vec<u8>, &'static str> {
+        const ENDS: &str = "it ends in the middle of a record";
+        if length > self.left {
+            return Err(ENDS);
+        }
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| ENDS)?];
+        self.file.read_exact(&mut bytes).map_err(|_| "it cannot be read further")?;
+        self.left -= length;
+        Ok(bytes)
     }
 
-    fn take(&mut self, record: records::Record<'static>) -> Result<Option<Record>, McapError> {
-        use records::Record as Mcap;
-        match record {
-            Mcap::Header(header) => {
-                self.profile = header.profile;
-                self.begun = true;
-            }
-            Mcap::Schema { header, data } => {
-                let text = String::from_utf8_lossy(&data).into_owned();
-                self.schemas.insert(header.id, (header.name, header.encoding, text));
-            }
-            Mcap::Channel(channel) => {
-                let (type_name, schema_encoding, definition) =
-                    self.schemas.get(&channel.schema_id).cloned().unwrap_or_default();
-                let info = ChannelInfo {
-                    topic: channel.topic,
-                    encoding: channel.message_encoding,
-                    type_name,
-                    schema_encoding,
-                    definition,
-                    type_hash: channel.metadata.get(HASH_KEY).filter(|hash| !hash.is_empty()).cloned(),
-                    qos: channel.metadata.get(QOS_KEY).cloned().unwrap_or_default(),
-                };
-                // The summary says them again.
-                if self.channels.get(&channel.id).is_none_or(|known| **known != info) {
-                    self.channels.insert(channel.id, Arc::new(info));
+    fn record(&mut self) -> Result<(u8, Vec<u8>), &'static str> {
+        let head = self.bytes(HEAD as u64)?;
+        let mut fields = Read(&head);
+        let (opcode, length) = (fields.u8()?, fields.u64()?);
+        Ok((opcode, self.bytes(length)?))
+    }
+
+    /// Reads a record; what it gives is ready then.
+    fn step(&mut self) -> Result<(), String> {
+        let (opcode, contents) = self.record()?;
+        match opcode {
+            op::DATA_END => self.over = true,
+            op::CHUNK => {
+                let records = unpack(&contents)?;
+                let mut all = Read(&records);
+                while !all.0.is_empty() {
+                    let (opcode, contents) = all.record()?;
+                    let record = self.known.take(opcode, contents)?;
+                    self.ready.extend(record);
                 }
             }
-            Mcap::Message { header, data } => {
-                let channel = self.channels.get(&header.channel_id).cloned();
-                let channel =
-                    channel.ok_or(McapError::UnknownChannel(header.sequence, header.channel_id))?;
-                return Ok(Some(Record::Message {
-                    channel,
-                    sequence: header.sequence,
-                    log_time: Time::from_nanos(header.log_time),
-                    publish_time: Time::from_nanos(header.publish_time),
-                    cdr: data.into_owned(),
-                }));
+            opcode => {
+                let record = self.known.take(opcode, &contents)?;
+                self.ready.extend(record);
             }
-            Mcap::Metadata(metadata) => {
-                return Ok(Some(Record::Metadata { name: metadata.name, fields: metadata.metadata }));
-            }
-            Mcap::Attachment { header, data, .. } => {
-                return Ok(Some(Record::Attachment { name: header.name, bytes: data.into_owned() }));
-            }
-            _ => {}
         }
-        Ok(None)
+        Ok(())
     }
 }
 
@@ -213,19 +181,108 @@ impl Iterator for BagReader {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {
-        while !self.over {
-            match self.step() {
-                Ok(Some(Some(record))) => return Some(record),
-                Ok(Some(None)) => {}
-                Ok(None) => self.over = true,
-                Err(why) => {
-                    self.cut = Some(why.to_string());
-                    self.over = true;
-                }
+        loop {
+            if let Some(record) = self.ready.pop_front() {
+                return Some(record);
+            }
+            if self.over {
+                return None;
+            }
+            if let Err(why) = self.step() {
+                self.cut = Some(why);
+                self.over = true;
             }
         }
-        None
     }
+}
+
+impl Known {
+    fn take(&mut self, opcode: u8, contents: &[u8]) -> Result<Option<Record>, &'static str> {
+        let mut fields = Read(contents);
+        Ok(match opcode {
+            op::SCHEMA => {
+                let id = fields.u16()?;
+                let (name, encoding) = (fields.text()?, fields.text()?);
+                let text = String::from_utf8_lossy(fields.short()?).into_owned();
+                self.schemas.insert(id, [name, encoding, text]);
+                None
+            }
+            op::CHANNEL => {
+                let (id, schema) = (fields.u16()?, fields.u16()?);
+                let (topic, encoding) = (fields.text()?, fields.text()?);
+                let metadata = fields.map()?;
+                let [type_name, schema_encoding, definition] =
+                    self.schemas.get(&schema).cloned().unwrap_or_default();
+                let info = ChannelInfo {
+                    topic,
+                    encoding,
+                    type_name,
+                    schema_encoding,
+                    definition,
+                    type_hash: metadata.get(HASH_KEY).filter(|hash| !hash.is_empty()).cloned(),
+                    qos: metadata.get(QOS_KEY).cloned().unwrap_or_default(),
+                };
+                // Files say them again.
+                if self.channels.get(&id).is_none_or(|known| **known != info) {
+                    self.channels.insert(id, Arc::new(info));
+                }
+                None
+            }
+            op::MESSAGE => {
+                let id = fields.u16()?;
+                let channel = self.channels.get(&id).cloned().ok_or("a message of a topic that is not there")?;
+                let (sequence, log_time, publish_time) = (fields.u32()?, fields.u64()?, fields.u64()?);
+                Some(Record::Message {
+                    channel,
+                    sequence,
+                    log_time: Time::from_nanos(log_time),
+                    publish_time: Time::from_nanos(publish_time),
+                    cdr: fields.0.to_vec(),
+                })
+            }
+            op::METADATA => Some(Record::Metadata { name: fields.text()?, fields: fields.map()? }),
+            op::ATTACHMENT => {
+                let (_log_time, _create_time) = (fields.u64()?, fields.u64()?);
+                let (name, _media_type) = (fields.text()?, fields.text()?);
+                let bytes = fields.long()?;
+                let covered = contents.len() - fields.0.len();
+                let crc = fields.u32()?;
+                if crc != 0 && crc != crc32fast::hash(&contents[..covered]) {
+                    return Err("an attachment has another checksum than it should");
+                }
+                Some(Record::Attachment { name, bytes: bytes.to_vec() })
+            }
+            // Indexes, and records of later versions.
+            _ => None,
+        })
+    }
+}
+
+/// The records of a chunk.
+fn unpack(chunk: &[u8]) -> Result<Vec<u8>, String> {
+    let mut fields = Read(chunk);
+    let (_first, _last, size, crc) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u32()?);
+    let compression = fields.text()?;
+    let packed = fields.long()?;
+    let mut records = Vec::new();
+    // One more than it should be, and no more: a broken chunk does not fill the memory.
+    let most = size.saturating_add(1);
+    let read = match compression.as_str() {
+        "" => packed.take(most).read_to_end(&mut records),
+        "zstd" => {
+            zstd::stream::read::Decoder::new(packed).and_then(|all| all.take(most).read_to_end(&mut records))
+        }
+        "lz4" => lz4_flex::frame::FrameDecoder::new(packed).take(most).read_to_end(&mut records),
+        other => return Err(format!("a chunk is compressed by '{other}', which is none, zstd or lz4")),
+    };
+    read.map_err(|why| format!("a chunk cannot be unpacked: {why}"))?;
+    if records.len() as u64 != size {
+        return Err("a chunk is not as long as it should be".to_owned());
+    }
+    if crc != 0 && crc != crc32fast::hash(&records) {
+        return Err("a chunk has another checksum than it should".to_owned());
+    }
+    Ok(records)
 }
 
 /// The topics of a file, by its summary; of one that has none, by reading all of it.
@@ -234,42 +291,40 @@ impl Iterator for BagReader {
 /// See [`BagReader::open`].
 pub fn channels(path: &Path) -> Result<Vec<ChannelInfo>, BagError> {
     let mut reader = BagReader::open(path)?;
-    if let Ok(Some(summary)) = summary(path)
-        && !summary.channels.is_empty()
-    {
-        let one = |channel: &Arc<mcap::Channel<'static>>| {
-            let schema = channel.schema.as_deref();
-            let data = schema.map_or(&[][..], |schema| &schema.data);
-            ChannelInfo {
-                topic: channel.topic.clone(),
-                encoding: channel.message_encoding.clone(),
-                type_name: schema.map_or_else(String::new, |schema| schema.name.clone()),
-                schema_encoding: schema.map_or_else(String::new, |schema| schema.encoding.clone()),
-                definition: String::from_utf8_lossy(data).into_owned(),
-                type_hash: channel.metadata.get(HASH_KEY).filter(|hash| !hash.is_empty()).cloned(),
-                qos: channel.metadata.get(QOS_KEY).cloned().unwrap_or_default(),
-            }
-        };
-        return Ok(summary.channels.values().map(one).collect());
-    }
-    reader.by_ref().for_each(drop);
-    Ok(reader.channels.values().map(|channel| (**channel).clone()).collect())
+    let known = match summary(path) {
+        Some(known) if !known.channels.is_empty() => known,
+        _ => {
+            reader.by_ref().for_each(drop);
+            reader.known
+        }
+    };
+    let mut all: Vec<_> = known.channels.into_iter().collect();
+    all.sort_by_key(|(id, _)| *id);
+    Ok(all.into_iter().map(|(_, channel)| (*channel).clone()).collect())
 }
 
-fn summary(path: &Path) -> McapResult<Option<Summary>> {
-    let mut file = File::open(path)?;
-    let mut reader = SummaryReader::new();
-    while let Some(event) = reader.next_event() {
-        match event? {
-            SummaryReadEvent::ReadRequest(need) => {
-                let read = file.read(reader.insert(need))?;
-                reader.notify_read(read);
-            }
-            SummaryReadEvent::SeekRequest(to) => {
-                let at = file.seek(to)?;
-                reader.notify_seeked(at);
-            }
+fn summary(path: &Path) -> Option<Known> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let footer = length.checked_sub(FOOTER_AND_MAGIC as u64)?;
+    let mut tail = [0; FOOTER_AND_MAGIC];
+    file.seek(SeekFrom::Start(footer)).ok()?;
+    file.read_exact(&mut tail).ok()?;
+    let mut fields = Read(&tail);
+    let (opcode, contents) = fields.record().ok()?;
+    let start = Read(contents).u64().ok()?;
+    if opcode != op::FOOTER || fields.0 != MAGIC || start == 0 || start > footer {
+        return None;
+    }
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut records = vec![0; usize::try_from(footer - start).ok()?];
+    file.read_exact(&mut records).ok()?;
+    let (mut all, mut known) = (Read(&records), Known::default());
+    while !all.0.is_empty() {
+        let (opcode, contents) = all.record().ok()?;
+        if matches!(opcode, op::SCHEMA | op::CHANNEL) {
+            known.take(opcode, contents).ok()?;
         }
     }
-    Ok(reader.finish())
+    Some(known)
 }

@@ -1,4 +1,4 @@
-use std::{io::Write as _, os::unix::fs::FileExt as _};
+use std::{io::Write as _, os::unix::fs::FileExt as _, path::Path};
 
 use tempfile::TempDir;
 use troika_kit::Message as _;
@@ -102,18 +102,9 @@ fn a_file_that_was_cut_anywhere_is_read_up_to_its_last_whole_chunk_and_can_be_me
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_what_was_there_whole() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("a.mcap");
-    let mut bag = Bag::create(&path).expect("made");
-    bag.put(message(&topic(), 0, "fits")).expect("put");
-    bag.flush().expect("flushed");
-    let full = Bag::create(Path::new("/dev/full")).map(|mut bag| {
-        bag.put(message(&topic(), 0, "does not fit")).expect("it waits in memory");
-        bag.flush()
-    });
-    assert!(matches!(full, Ok(Err(BagError::File { .. }))), "the flush says so");
-    assert_eq!(texts(&path), (vec!["fits".to_owned()], None));
+fn a_full_disk_is_told() {
+    let told = Bag::create(Path::new("/dev/full")).err().expect("there is no room").to_string();
+    assert!(told.contains("/dev/full") && told.contains("space"), "{told}");
 }
 
 #[test]
