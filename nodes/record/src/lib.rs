@@ -14,4 +14,4 @@ pub mod replay;
 pub mod spool;
 pub mod step;
 
-pub use bag::{Bag, BagError, BagReader, Entry, Message, Store, Topic};
+pub use bag::{Bag, BagError, BagReader, Entry, Message, Record, Store, Topic};

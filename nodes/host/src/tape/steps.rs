@@ -80,7 +80,8 @@ impl Steps {
             self.track.lost.add(1);
             return;
         }
-        self.put(StepEntry::Begin { tick: *tick, lost: std::mem::take(&mut self.lost) });
+        let lost = std::mem::take(&mut self.lost);
+        self.put(StepEntry::Begin { tick: *tick, lost });
     }
 
     /// What the step will see.
