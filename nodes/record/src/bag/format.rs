@@ -34,11 +34,6 @@ pub(super) const FOOTER_AND_MAGIC: usize = HEAD + 20 + MAGIC.len();
 pub(super) struct Fields(pub(super) Vec<u8>);
 
 impl Fields {
-    pub(super) fn u8(mut self, value: u8) -> Self {
-        self.0.push(value);
-        self
-    }
-
     pub(super) fn u16(mut self, value: u16) -> Self {
         self.0.extend(value.to_le_bytes());
         self
