@@ -52,9 +52,10 @@ pub(crate) fn bind<S: Step>(
         subscriptions: Vec::new(),
         publishers: Vec::new(),
         watches: Vec::new(),
-        tape: options.tape.as_ref().map(|tape| {
-            tape.node::<S::Inputs, S::Outputs>(S::CONTRACT.spec().node, options)
-        }),
+        tape: options
+            .tape
+            .as_ref()
+            .map(|tape| tape.node::<S::Inputs, S::Outputs>(S::CONTRACT.spec().node, options)),
         input: 0,
         failed: None,
     };

@@ -282,13 +282,7 @@ impl<S: Step> Runner<S> {
 
     /// Hands the outputs to the sink, and judges whether they left in time.
     pub(crate) fn leave(&mut self, ran: Ran, now: impl FnOnce() -> Time, sink: &mut impl Sink) {
-        let mut sender = SendAll {
-            sink,
-            port: 0,
-            tick: ran.tick,
-            sent: 0,
-            dropped: 0,
-        };
+        let mut sender = SendAll { sink, port: 0, tick: ran.tick, sent: 0, dropped: 0 };
         let unsent = self.book.cells.unsent.get();
         self.outputs.visit(&mut sender);
         let (messages, mut dropped) = (sender.sent, sender.dropped);

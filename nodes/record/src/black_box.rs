@@ -76,10 +76,7 @@ impl BlackBox {
         }
         self.held.push_back(message);
         let oldest = self.now - self.limits.before - self.limits.after;
-        while self
-            .held
-            .front()
-            .is_some_and(|first| first.log_time < oldest || self.bytes > self.limits.bytes)
+        while self.held.front().is_some_and(|first| first.log_time < oldest || self.bytes > self.limits.bytes)
         {
             self.bytes -= self.held.pop_front().map_or(0, |first| first.cdr.len());
         }
@@ -204,9 +201,9 @@ fn make_room(folder: &Path, process: &str, most: usize) -> std::io::Result<()> {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let stamp = name.strip_prefix(process).and_then(|rest| rest.strip_prefix('-'));
-        let is_ours = stamp.and_then(|stamp| stamp.strip_suffix(".mcap")).is_some_and(|stamp| {
-            stamp.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        });
+        let is_ours = stamp
+            .and_then(|stamp| stamp.strip_suffix(".mcap"))
+            .is_some_and(|stamp| stamp.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
         if is_ours {
             files.push(path);
         }

@@ -4,8 +4,11 @@ use troika_kit::Message as _;
 use troika_msgs::{sensor_msgs::Image, troika::AudioChunk};
 
 /// Types of other packages that hold pictures or sound too.
-const ELSEWHERE: [&str; 3] =
-    ["sensor_msgs/msg/CompressedImage", "audio_common_msgs/msg/AudioData", "audio_common_msgs/msg/AudioStamped"];
+const ELSEWHERE: [&str; 3] = [
+    "sensor_msgs/msg/CompressedImage",
+    "audio_common_msgs/msg/AudioData",
+    "audio_common_msgs/msg/AudioStamped",
+];
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -103,9 +103,7 @@ pub fn hosts_part(step: &RecordedStep, injected: bool) -> Option<HostsPart> {
             Some(HostsPart::CalledFallBack(Fault::TooLate { by }))
         }
         (RecordedStep::NOT_CALLED, _) => Some(HostsPart::CalledFallBack(Fault::Panicked)),
-        (RecordedStep::WORKED, RecordedStep::MISSED) => {
-            Some(HostsPart::ReplacedResult(Fault::Missed { by }))
-        }
+        (RecordedStep::WORKED, RecordedStep::MISSED) => Some(HostsPart::ReplacedResult(Fault::Missed { by })),
         (RecordedStep::FAULT, RecordedStep::PANICKED) if injected => {
             Some(HostsPart::MadeFault(Fault::Panicked))
         }

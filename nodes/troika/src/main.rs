@@ -5,8 +5,8 @@
 )]
 
 mod ask;
-mod fate;
 mod bag;
+mod fate;
 mod graph;
 mod kind;
 mod kinds;

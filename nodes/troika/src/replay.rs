@@ -33,7 +33,8 @@ pub(crate) struct ReplayArguments {
     /// This node alone.
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
-    /// Make the nodes with the parameters of this system file, in place of those that they had: what would have come out otherwise?
+    /// Make the nodes that are asked for with the parameters of this system file, in place of those that they had: what would have come
+    /// out otherwise?
     #[arg(long, value_name = "FILE")]
     system: Option<PathBuf>,
     /// As JSON.
@@ -118,7 +119,9 @@ impl MakesNodes for Makes {
         for (file, sha256) in &about.files {
             match now.get(file) {
                 Some(here) if here == sha256 => {}
-                Some(_) => told.push(format!("{file} has changed since: nodes that read it may come out otherwise")),
+                Some(_) => {
+                    told.push(format!("{file} has changed since: nodes that read it may come out otherwise"))
+                }
                 None => told.push(format!("{file} is not there any more")),
             }
         }
@@ -137,9 +140,10 @@ impl MakesNodes for Makes {
         changed.collect()
     }
 
-    fn make(&mut self, node: &AboutNode) -> Result<Made, String> {
+    fn make(&mut self, node: &AboutNode, asked_for: bool) -> Result<Made, String> {
         let name = node.name.rsplit('/').next().unwrap_or(&node.name);
-        let Some((source, system)) = self.other.as_ref().or(self.recorded.as_ref()) else {
+        let other = self.other.as_ref().filter(|_| asked_for);
+        let Some((source, system)) = other.or(self.recorded.as_ref()) else {
             return Err("there is no system file to make it by".to_owned());
         };
         let Some(of_file) = system.nodes.get(name) else {
@@ -154,7 +158,9 @@ impl MakesNodes for Makes {
         let made = kind.replay(&Making { text: &source.text, node: name, base });
         match made.map_err(|why| format!("{why:#}"))? {
             Some(replays) => Ok(Made::Node(replays)),
-            None => Ok(Made::Not("it has a device: its steps are no function of what is recorded".to_owned())),
+            None => {
+                Ok(Made::Not("it has a device: its steps are no function of what is recorded".to_owned()))
+            }
         }
     }
 

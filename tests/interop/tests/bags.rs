@@ -77,7 +77,11 @@ fn two_independent_readers_read_our_recordings_types_values_and_steps() {
             .sum();
         assert!(held > 10, "{with}: its steps name what they held");
         let reliable = signals[0]["qos"].as_str().expect("a text");
-        assert!(reliable.contains("RELIABLE") || reliable.contains("BEST_EFFORT") || reliable.contains("reliability: "));
+        assert!(
+            reliable.contains("RELIABLE")
+                || reliable.contains("BEST_EFFORT")
+                || reliable.contains("reliability: ")
+        );
         verdict(with, &format!("reads our recording: {} messages, steps among them", all.len()));
     }
 }

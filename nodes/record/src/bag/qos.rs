@@ -41,7 +41,9 @@ pub fn of_text(text: &str) -> Qos {
         }
         let Some((key, value)) = entry.split_once(':') else { continue };
         match (key.trim(), value.trim()) {
-            ("depth", depth) => qos.depth = depth.parse().ok().filter(|depth| *depth > 0).unwrap_or(qos.depth),
+            ("depth", depth) => {
+                qos.depth = depth.parse().ok().filter(|depth| *depth > 0).unwrap_or(qos.depth)
+            }
             ("reliability", "2" | "best_effort") => qos.reliable = false,
             ("durability", "1" | "transient_local") => qos.transient_local = true,
             _ => {}

@@ -230,7 +230,8 @@ impl Known {
             }
             op::MESSAGE => {
                 let id = fields.u16()?;
-                let channel = self.channels.get(&id).cloned().ok_or("a message of a topic that is not there")?;
+                let channel =
+                    self.channels.get(&id).cloned().ok_or("a message of a topic that is not there")?;
                 let (sequence, log_time, publish_time) = (fields.u32()?, fields.u64()?, fields.u64()?);
                 Some(Record::Message {
                     channel,

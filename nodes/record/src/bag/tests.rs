@@ -111,7 +111,9 @@ fn a_full_disk_is_told() {
 fn another_kind_of_file_is_refused_with_its_name() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("a.txt");
-    std::fs::File::create(&path).and_then(|mut file| file.write_all(b"no recording at all")).expect("written");
+    std::fs::File::create(&path)
+        .and_then(|mut file| file.write_all(b"no recording at all"))
+        .expect("written");
     let told = BagReader::open(&path).err().expect("refused").to_string();
     assert!(told.contains("a.txt"), "{told}");
     assert!(BagReader::open(&folder.path().join("nothing")).is_err());

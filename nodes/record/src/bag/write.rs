@@ -95,7 +95,8 @@ impl Bag {
         if let Some(id) = self.channels.get(&(topic.name.clone(), topic.ty.name)) {
             return Ok(*id);
         }
-        let too_many = || BagError::Mcap { file: self.path.clone(), why: "more than 65535 topics".to_owned() };
+        let too_many =
+            || BagError::Mcap { file: self.path.clone(), why: "more than 65535 topics".to_owned() };
         let schema = match self.schemas.get(topic.ty.name) {
             Some(id) => *id,
             None => {

@@ -79,7 +79,8 @@ fn a_step_comes_when_what_it_held_and_what_it_sent_is_there() {
     let first: Vec<TapeItem> =
         [made(0, "/test")].into_iter().chain(step(0, 0, &[newest(2, true), each(2, 2)], 1)).collect();
     assert_eq!(steps(&given(&mut joiner, first)), []);
-    let inputs = [arrived(0, 0, 1, b"1"), arrived(0, 0, 2, b"2"), arrived(0, 1, 1, b"3"), arrived(0, 1, 2, b"4")];
+    let inputs =
+        [arrived(0, 0, 1, b"1"), arrived(0, 0, 2, b"2"), arrived(0, 1, 1, b"3"), arrived(0, 1, 2, b"4")];
     assert_eq!(steps(&given(&mut joiner, inputs)), []);
     let out = given(&mut joiner, [left(0, 0, b"5")]);
     let [step] = &steps(&out)[..] else { panic!("{out:?}") };

@@ -76,13 +76,8 @@ impl Topics {
         let index = if leave_out { RecordedSample::NOT_KEPT } else { kept.next };
         if !leave_out {
             kept.next = kept.next.wrapping_add(1);
-            let message = Message {
-                topic: kept.topic.clone(),
-                index,
-                log_time,
-                publish_time: stamp,
-                cdr: cdr.into(),
-            };
+            let message =
+                Message { topic: kept.topic.clone(), index, log_time, publish_time: stamp, cdr: cdr.into() };
             out.push(Entry::Message(message));
         }
         if kept.recent.len() == RECENT {

@@ -50,7 +50,9 @@ impl AboutRecording {
         ];
         let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
         let prefixed = |prefix: &'static str, all: &BTreeMap<String, String>| {
-            all.iter().map(move |(name, sha256)| (format!("{prefix}{name}"), sha256.clone())).collect::<Vec<_>>()
+            all.iter()
+                .map(move |(name, sha256)| (format!("{prefix}{name}"), sha256.clone()))
+                .collect::<Vec<_>>()
         };
         own.chain(prefixed(FILE, &self.files)).collect()
     }
@@ -60,7 +62,8 @@ impl AboutRecording {
         let text = |key: &str| fields.get(key).cloned().unwrap_or_default();
         let prefixed = |prefix: &str| {
             let all = fields.iter();
-            all.filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone()))).collect()
+            all.filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
+                .collect()
         };
         AboutRecording {
             process: text(PROCESS),

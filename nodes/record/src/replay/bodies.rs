@@ -62,9 +62,8 @@ impl Bodies {
     /// A message, if it is there still.
     pub(super) fn get(&self, port: &AboutPort, sample: &RecordedSample) -> Option<&[u8]> {
         if sample.index == RecordedSample::NOT_KEPT {
-            let same = |(hash, cdr): &&(u64, Vec<u8>)| {
-                *hash == sample.hash && cdr.len() == sample.size as usize
-            };
+            let same =
+                |(hash, cdr): &&(u64, Vec<u8>)| *hash == sample.hash && cdr.len() == sample.size as usize;
             return self.made.iter().rev().find(same).map(|(_, cdr)| cdr.as_slice());
         }
         let kept = self.topics.get(&key(port))?;

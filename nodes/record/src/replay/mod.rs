@@ -12,7 +12,7 @@ use troika_host::replay::Replays;
 use troika_kit::{Message as _, Time};
 use troika_msgs::troika::RecordedStep;
 
-use crate::{BagReader, Record, compare::FieldDifference, join::HOLE, step};
+use crate::{BagReader, Record, compare::FieldDifference, join::HOLE, privacy::is_raw, step};
 
 use about::{AboutNode, AboutRecording};
 use bodies::Bodies;
@@ -34,11 +34,12 @@ pub trait MakesNodes {
     /// The models of the process, with their sha256. What is to be told is given.
     fn models(&mut self, models: &BTreeMap<String, String>) -> Vec<String>;
 
-    /// A node as it was made then.
+    /// A node as it was made then. One that is not asked for is made as it was recorded, whatever else is wanted: it makes again what
+    /// was left out of the recording, for those that are.
     ///
     /// # Errors
     /// It cannot be made, and should.
-    fn make(&mut self, node: &AboutNode) -> Result<Made, String>;
+    fn make(&mut self, node: &AboutNode, asked_for: bool) -> Result<Made, String>;
 
     /// Whether floats may differ in their last digits: it was another machine.
     fn floats_may_differ(&self) -> bool;
@@ -117,8 +118,14 @@ impl Report {
 
 /// Replays a recording; `only`: this node, by its full name or the last part of it.
 pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNodes) -> Report {
-    let mut replay =
-        Replay { makes, only, nodes: BTreeMap::new(), order: Vec::new(), bodies: Bodies::default(), notices: Vec::new() };
+    let mut replay = Replay {
+        makes,
+        only,
+        nodes: BTreeMap::new(),
+        order: Vec::new(),
+        bodies: Bodies::default(),
+        notices: Vec::new(),
+    };
     let mut about = AboutRecording::default();
     let mut begun = false;
     for record in bag.by_ref() {
@@ -136,7 +143,7 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
                     replay.notices.push(told.to_owned());
                 }
             }
-            Record::Metadata { name, fields } => replay.metadata(&name, &fields, about.in_the_middle),
+            Record::Metadata { name, fields } => replay.metadata(&name, &fields, &about),
             Record::Message { channel, sequence, cdr, .. } => {
                 if channel.type_name == step::TYPE.name {
                     if let Some(node) = step::node_of(&channel.topic) {
@@ -150,13 +157,19 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
     }
     let Replay { nodes, order, mut notices, .. } = replay;
     if !begun {
-        notices.push(format!("it has no {}: it was made by a recorder of topics, and holds no steps", about::SYSTEM));
+        notices.push(format!(
+            "it has no {}: it was made by a recorder of topics, and holds no steps",
+            about::SYSTEM
+        ));
     }
     if let Some(cut) = bag.cut() {
         notices.push(format!("it ends before its end ({cut}): what was written until then is compared"));
     }
     let mut nodes = nodes;
-    Report { nodes: order.iter().filter_map(|name| nodes.remove(name)).map(OneNode::report).collect(), notices }
+    Report {
+        nodes: order.iter().filter_map(|name| nodes.remove(name)).map(OneNode::report).collect(),
+        notices,
+    }
 }
 
 struct Replay<'a> {
@@ -170,11 +183,14 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn metadata(&mut self, name: &str, fields: &BTreeMap<String, String>, in_the_middle: bool) {
+    fn metadata(&mut self, name: &str, fields: &BTreeMap<String, String>, about: &AboutRecording) {
         let text = |key: &str| fields.get(key).map_or("", String::as_str);
         match name {
             about::NODE => match AboutNode::read(fields) {
-                Some(node) if self.is_wanted(&node.name) => self.made(node, in_the_middle),
+                Some(node) if self.is_wanted(&node.name) => self.made(node, about.in_the_middle, true),
+                Some(node) if !about.raw && node.outputs.iter().any(|port| is_raw(&port.type_name)) => {
+                    self.made(node, about.in_the_middle, false);
+                }
                 Some(_) => {}
                 None => self.notices.push("a node of it is described in another version's way".to_owned()),
             },
@@ -200,15 +216,17 @@ impl Replay<'_> {
         self.only.is_none_or(|only| node == only || node.rsplit('/').next() == Some(only))
     }
 
-    fn made(&mut self, node: AboutNode, in_the_middle: bool) {
+    fn made(&mut self, node: AboutNode, in_the_middle: bool, asked_for: bool) {
         let made = match in_the_middle {
             true => Ok(Made::Not("the recording begins in the middle".to_owned())),
-            false => self.makes.make(&node),
+            false => self.makes.make(&node, asked_for),
         };
         match self.nodes.get_mut(&node.name) {
             Some(one) => one.again(node, made),
             None => {
-                self.order.push(node.name.clone());
+                if asked_for {
+                    self.order.push(node.name.clone());
+                }
                 let name = node.name.clone();
                 if matches!(made, Ok(Made::Node(_))) {
                     self.bodies.wanted_by(&node);

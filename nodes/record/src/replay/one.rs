@@ -108,7 +108,10 @@ impl OneNode {
                 step::outcome_name(recorded.outcome),
                 why(&recorded.fault_text),
                 step::outcome_name(outcome),
-                why(&played.fault.filter(|_| played.outcome == Outcome::Fault).map_or_else(String::new, |fault| fault.to_string())),
+                why(&played
+                    .fault
+                    .filter(|_| played.outcome == Outcome::Fault)
+                    .map_or_else(String::new, |fault| fault.to_string())),
             );
             self.differs(recorded, String::new(), what, Vec::new());
         }
@@ -133,13 +136,20 @@ impl OneNode {
                 (Some((port, _)), other) => {
                     let topic = self.topic(*port);
                     let what = match other {
-                        Some((now_port, _)) => format!("a message then, and one on {} now", self.topic(*now_port)),
+                        Some((now_port, _)) => {
+                            format!("a message then, and one on {} now", self.topic(*now_port))
+                        }
                         None => "a message then, and none now".to_owned(),
                     };
                     self.differs(recorded, topic, what, Vec::new());
                 }
                 (None, Some((port, _))) => {
-                    self.differs(recorded, self.topic(*port), "no message then, and one now".to_owned(), Vec::new());
+                    self.differs(
+                        recorded,
+                        self.topic(*port),
+                        "no message then, and one now".to_owned(),
+                        Vec::new(),
+                    );
                 }
                 (None, None) => {}
             }
@@ -232,7 +242,10 @@ fn frozen<'a>(
                 "what it saw on {} was left out: it is raw, and recorded with --raw alone",
                 of.topic
             ))),
-            None => Err(Verdict::UpToAHole(format!("a message of {} at step {} is not there", of.topic, recorded.seq))),
+            None => Err(Verdict::UpToAHole(format!(
+                "a message of {} at step {} is not there",
+                of.topic, recorded.seq
+            ))),
         };
         let samples = input.samples.iter().map(sample).collect::<Result<Vec<_>, _>>()?;
         Ok(Frozen { port, fresh: input.fresh, samples })

@@ -9,9 +9,7 @@ use troika_host::{
     simulate::{Simulation, Timing},
     tape::{Tape, WhenFull},
 };
-use troika_kit::{
-    Class, Contract, ContractSpec, Done, Events, Fault, Latest, Out, Step, Tick, Wake, ports,
-};
+use troika_kit::{Class, Contract, ContractSpec, Done, Events, Fault, Latest, Out, Step, Tick, Wake, ports};
 use troika_msgs::{
     sensor_msgs::Image,
     std_msgs::{Bool, String as Text},
@@ -152,6 +150,8 @@ fn recorded(folder: &TempDir, privacy: Privacy) -> PathBuf {
 struct Both {
     threshold: u8,
     begun: bool,
+    /// There is no painter any more.
+    blind: bool,
 }
 
 impl MakesNodes for Both {
@@ -163,9 +163,10 @@ impl MakesNodes for Both {
     fn models(&mut self, _: &BTreeMap<String, String>) -> Vec<String> {
         Vec::new()
     }
-    fn make(&mut self, node: &AboutNode) -> Result<Made, String> {
+    fn make(&mut self, node: &AboutNode, _: bool) -> Result<Made, String> {
         assert!(self.begun, "the system is known first");
         let made: Box<dyn Replays> = match node.kind.as_str() {
+            "painter" if self.blind => return Ok(Made::Not("it is gone".to_owned())),
             "painter" => Box::new(Replayer::new(Painter(3))),
             "speaker" => Box::new(Replayer::new(Speaker { threshold: self.threshold, count: 0 })),
             other => return Err(other.to_owned()),
@@ -179,7 +180,7 @@ impl MakesNodes for Both {
 
 fn again(file: &PathBuf, only: Option<&str>, threshold: u8) -> Report {
     let mut reader = BagReader::open(file).expect("a recording");
-    replay(&mut reader, only, &mut Both { threshold, begun: false })
+    replay(&mut reader, only, &mut Both { threshold, begun: false, blind: false })
 }
 
 fn of<'a>(report: &'a Report, node: &str) -> &'a NodeReport {
@@ -225,6 +226,12 @@ fn pictures_that_were_left_out_are_made_again_by_their_node_and_without_it_are_t
     assert!(report.is_good(), "{report:#?}");
     assert!(of(&report, "/speaker").steps > 150);
     let alone = again(&file, Some("speaker"), THRESHOLD);
+    assert!(
+        alone.is_good() && alone.nodes.len() == 1,
+        "the painter paints, and is not asked for: {alone:#?}"
+    );
+    let mut reader = BagReader::open(&file).expect("a recording");
+    let alone = replay(&mut reader, None, &mut Both { threshold: THRESHOLD, begun: false, blind: true });
     let Verdict::NotReplayed(why) = &of(&alone, "/speaker").verdict else { panic!("{alone:#?}") };
     assert!(why.contains("/picture") && why.contains("--raw"), "{why}");
     assert!(!alone.is_good(), "nothing was compared");

@@ -12,7 +12,7 @@ use troika_record::{
     bag::{ChannelInfo, channels, qos_of_text},
     step,
 };
-use troika_transport::{NodeHandle, Publisher, Transport};
+use troika_transport::{NodeHandle, Publisher};
 
 use crate::{
     bag,
@@ -102,7 +102,8 @@ impl Pace {
     fn wait(&mut self, at: Time, stop: &StopToken) -> bool {
         let now = monotonic_nanos();
         let (first, start) = *self.begin.get_or_insert((at, now));
-        let after = Duration::try_from_secs_f64(at.since(first).as_secs_f64() / self.rate).unwrap_or(Duration::MAX);
+        let after =
+            Duration::try_from_secs_f64(at.since(first).as_secs_f64() / self.rate).unwrap_or(Duration::MAX);
         let due = start.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX));
         if due <= now { stop.is_stopped() } else { stop.wait_until(due) }
     }
@@ -143,9 +144,10 @@ fn type_of(channel: &ChannelInfo) -> Result<TypeInfo, String> {
         other => Err(format!("the file has no hash of {name}, and its definition is '{other}', not ros2msg")),
     };
     match (dynamic::lookup(name), &channel.type_hash) {
-        (Some(entry), Some(hash)) if entry.info().hash != hash => {
-            Err(format!("{name} was another type when it was recorded: its hash was {hash}, and is {}", entry.info().hash))
-        }
+        (Some(entry), Some(hash)) if entry.info().hash != hash => Err(format!(
+            "{name} was another type when it was recorded: its hash was {hash}, and is {}",
+            entry.info().hash
+        )),
         (Some(entry), _) => Ok(entry.info()),
         // Leaked, once for each type of a file: a type's name lasts as long as the program.
         (None, Some(hash)) => Ok(TypeInfo { name: name.clone().leak(), hash: hash.clone().leak() }),
@@ -173,7 +175,8 @@ mod tests {
     fn a_type_of_a_file_is_known_by_name_by_the_files_hash_or_by_its_definition() {
         let ours = type_of(&channel("std_msgs/msg/String", "string data", None)).expect("it is known");
         assert_eq!(Ok(ours.hash.to_owned()), definition::hash_of("std_msgs/msg/String", "string data"));
-        let theirs = type_of(&channel("car_msgs/msg/Door", "bool open", Some("RIHS01_ab"))).expect("by its hash");
+        let theirs =
+            type_of(&channel("car_msgs/msg/Door", "bool open", Some("RIHS01_ab"))).expect("by its hash");
         assert_eq!((theirs.name, theirs.hash), ("car_msgs/msg/Door", "RIHS01_ab"));
         let made = type_of(&channel("car_msgs/msg/Door", "bool open", None)).expect("by its definition");
         assert!(made.hash.starts_with("RIHS01_"));

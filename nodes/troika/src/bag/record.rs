@@ -11,11 +11,7 @@ use anyhow::{Context as _, bail};
 use troika_host::{HostClock, signal::stop_on_signals, sync::Counter};
 use troika_kit::{Message as _, Qos, Time};
 use troika_msgs::{dynamic, rcl_interfaces};
-use troika_record::{
-    Bag, Entry, Message, Store, Topic,
-    bag::mend,
-    privacy::Privacy,
-};
+use troika_record::{Bag, Entry, Message, Store, Topic, bag::mend, privacy::Privacy};
 use troika_transport::{Meta, NodeHandle, Subscription, Transport};
 
 use crate::topic::{self, Where};
@@ -60,16 +56,20 @@ pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         let lost = mend(file).with_context(|| format!("cannot mend {}", file.display()))?;
         match lost {
             0 => println!("{} is whole", file.display()),
-            lost => println!("{} has an end now; {lost} bytes behind its last whole record are gone", file.display()),
+            lost => println!(
+                "{} has an end now; {lost} bytes behind its last whole record are gone",
+                file.display()
+            ),
         }
         return Ok(());
     }
     let stop = stop_on_signals()?;
     let transport = topic::open(&arguments.place)?;
     let clock = HostClock::start();
-    let file = arguments.output.clone().unwrap_or_else(|| {
-        PathBuf::from(format!("recording-{}.mcap", clock.now().to_stamp().0))
-    });
+    let file = arguments
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("recording-{}.mcap", clock.now().to_stamp().0)));
     if file.exists() {
         bail!("{} is there already: give another with --output", file.display());
     }
@@ -78,9 +78,8 @@ pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     println!("recording into {}; Ctrl-C ends it", file.display());
     let (start, mut looked) = (Instant::now(), None::<Instant>);
     let mut messages = 0_u64;
-    let over = |start: Instant| {
-        arguments.seconds.is_some_and(|seconds| start.elapsed().as_secs_f64() >= seconds)
-    };
+    let over =
+        |start: Instant| arguments.seconds.is_some_and(|seconds| start.elapsed().as_secs_f64() >= seconds);
     while !stop.is_stopped() && !over(start) {
         if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             looked = Some(Instant::now());
@@ -151,7 +150,9 @@ impl<'a> Ears<'a> {
             let named = &self.arguments.topics;
             let wanted = match named.is_empty() {
                 // As ros2 bag: not what is hidden, and not every node's parameter events.
-                true => !end.topic.contains("/_") && end.type_name != rcl_interfaces::ParameterEvent::TYPE.name,
+                true => {
+                    !end.topic.contains("/_") && end.type_name != rcl_interfaces::ParameterEvent::TYPE.name
+                }
                 false => named.contains(&end.topic),
             };
             let key = (end.topic, end.type_name);

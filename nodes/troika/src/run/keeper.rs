@@ -12,11 +12,11 @@ use anyhow::Context as _;
 use troika_host::{Clock, Edge, HostClock, edge::TypedSubscription, sync::StopToken};
 use troika_kit::Qos;
 use troika_models::{Candidate, Exchange, Offered, Store};
-use troika_record::{replay::about, spool::Notes};
 use troika_msgs::{
     std_msgs::Header,
     troika::{ModelUpdate, ModelUpdateResult},
 };
+use troika_record::{replay::about, spool::Notes};
 use troika_transport::{Endpoint, Transport};
 
 /// Where requests come from.

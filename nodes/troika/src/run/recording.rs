@@ -65,7 +65,8 @@ impl Recording {
             return Ok(None);
         }
         let raw = stores.iter().any(|(privacy, _)| *privacy == Privacy::KeepRaw);
-        let of_process = |node: &str| system.nodes.get(node).is_some_and(|one| one.get_ref().process == process);
+        let of_process =
+            |node: &str| system.nodes.get(node).is_some_and(|one| one.get_ref().process == process);
         let first = heading(process, source, raw, of_process).into();
         let (tape, reader) = Tape::new(WAITING, WhenFull::Lose);
         let shown = process.to_owned();

@@ -92,7 +92,8 @@ pub(super) fn score(
     let wall = Instant::now();
     let mut simulation = Simulation::new()?;
     let (hand, params, length) = kinds::scenario_hand(scenario)?;
-    let recording = record_to.map(|to| to.start(&["gesture"], "sim_hand", params, source, system)).transpose()?;
+    let recording =
+        record_to.map(|to| to.start(&["gesture"], "sim_hand", params, source, system)).transpose()?;
     let tape = recording.as_ref().map(Recording::tape);
     simulation.spawn(hand, NodeOptions { tape: tape.clone(), ..NodeOptions::new(CAMERA) })?;
     start(&["gesture"], source, system, &mut simulation, |_| &NOTHING, tape)?;

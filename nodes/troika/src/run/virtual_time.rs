@@ -193,7 +193,8 @@ fn run(
     const WANTED: [&str; 2] = ["driver_state", "driver_monitor"];
     let mut simulation = Simulation::new()?;
     let (driver, params, length) = kinds::scenario_driver(scenario)?;
-    let recording = record_to.map(|to| to.start(&WANTED, "sim_driver", params, source, system)).transpose()?;
+    let recording =
+        record_to.map(|to| to.start(&WANTED, "sim_driver", params, source, system)).transpose()?;
     let tape = recording.as_ref().map(Recording::tape);
     simulation.spawn(driver, NodeOptions { tape: tape.clone(), ..NodeOptions::new(CAMERA) })?;
     start(&WANTED, source, system, &mut simulation, |_| &NOTHING, tape)?;

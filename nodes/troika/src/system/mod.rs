@@ -24,8 +24,8 @@ use troika_kit::Contract;
 
 use crate::{kind::Kind, kinds};
 
-pub(crate) use problem::{Problem, Severity};
 use black_box::BlackBoxSettings;
+pub(crate) use problem::{Problem, Severity};
 use qos::PortQos;
 
 /// A system file as written.
