@@ -7,18 +7,24 @@ use troika_kit::{DecodeError, Message, TypeInfo};
 #[derive(Debug, Clone, Copy)]
 pub struct TypeEntry {
     info: TypeInfo,
+    definition: &'static str,
     to_json: fn(&[u8]) -> Result<serde_json::Value, DecodeError>,
     recode: fn(&[u8], &mut Vec<u8>) -> Result<(), DecodeError>,
 }
 
 impl TypeEntry {
-    pub(crate) const fn of<T: Message + Serialize>() -> TypeEntry {
-        TypeEntry { info: T::TYPE, to_json: to_json::<T>, recode: recode::<T> }
+    pub(crate) const fn of<T: Message + Serialize>(definition: &'static str) -> TypeEntry {
+        TypeEntry { info: T::TYPE, definition, to_json: to_json::<T>, recode: recode::<T> }
     }
 
     /// Name and hash.
     pub const fn info(&self) -> TypeInfo {
         self.info
+    }
+
+    /// Its .msg file and those of all that it contains, as recordings carry them (the schema encoding `ros2msg` of MCAP).
+    pub const fn definition(&self) -> &'static str {
+        self.definition
     }
 
     /// The message as JSON: fields by name in the order of the .msg file. A float that is not finite is `null`; arrays

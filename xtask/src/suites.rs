@@ -159,7 +159,8 @@ fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The test programs of the peers that need no ROS 2 of ours.
-const EXCHANGES: [&str; 10] = [
+const EXCHANGES: [&str; 11] = [
+    "bags",
     "edges",
     "cdr",
     "peers",

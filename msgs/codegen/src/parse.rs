@@ -121,6 +121,8 @@ pub struct MsgFile {
     pub fields: Vec<Field>,
     /// In the order written.
     pub constants: Vec<Constant>,
+    /// The whole file; empty of what ROS 2 makes beside a service.
+    pub text: String,
 }
 
 impl MsgFile {
@@ -196,6 +198,7 @@ pub fn parse(package: &str, name: &str, text: &str) -> Result<MsgFile, ParseErro
         docs: Vec::new(),
         fields: Vec::new(),
         constants: Vec::new(),
+        text: text.to_owned(),
     };
     let mut above: Vec<String> = Vec::new(); // comment lines waiting for what they describe
     let mut last = Last::Nothing;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::{Array, Base, Field, Interfaces, MsgFile, Primitive, SrvFile, Type, hash::rihs01};
+use crate::{Array, Base, Field, Interfaces, MsgFile, Primitive, SrvFile, Type, definition, hash::rihs01};
 
 /// Something that the Rust types do not carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,8 @@ pub fn source(set: &Interfaces, elsewhere: &[&str]) -> Result<String, Unsupporte
     }
     out.push_str("pub(crate) static TYPES: &[crate::dynamic::TypeEntry] = &[\n");
     for file in here() {
-        let _ = writeln!(out, "crate::dynamic::TypeEntry::of::<{}>(),", path(&file.package, &file.name));
+        let (path, text) = (path(&file.package, &file.name), definition::ros2msg(set, file));
+        let _ = writeln!(out, "crate::dynamic::TypeEntry::of::<{path}>({text:?}),");
     }
     out.push_str("];\n");
     Ok(out)

@@ -85,6 +85,7 @@ impl SrvFile {
             docs: Vec::new(),
             fields: fields.into(),
             constants: Vec::new(),
+            text: String::new(),
         }
     }
 }

@@ -51,6 +51,33 @@ fn hashes_of_standard_messages_are_the_official_ones() {
 }
 
 #[test]
+fn the_text_that_recordings_carry_gives_the_same_hash() {
+    for entry in dynamic::all() {
+        let made = troika_msgs_codegen::definition::hash_of(entry.info().name, entry.definition());
+        assert_eq!(made.as_deref(), Ok(entry.info().hash), "{}", entry.info().name);
+    }
+}
+
+#[test]
+fn a_text_that_recordings_carry_is_the_files_with_a_line_between() {
+    let image = dynamic::lookup("sensor_msgs/msg/Image").expect("it is known").definition();
+    let line = "=".repeat(80);
+    let cuts: Vec<&str> = image.split(&format!("{line}\nMSG: ")).skip(1).collect();
+    let names: Vec<&str> = cuts.iter().filter_map(|part| part.lines().next()).collect();
+    assert_eq!(names, ["builtin_interfaces/Time", "std_msgs/Header"]);
+    assert!(image.contains("uint8[] data") && image.ends_with('\n'));
+}
+
+#[test]
+fn a_text_that_gives_no_type_says_why() {
+    use troika_msgs_codegen::definition::{DefinitionError, hash_of};
+    assert!(matches!(hash_of("Image", "uint8 a"), Err(DefinitionError::Name(_))));
+    assert!(matches!(hash_of("p/msg/A", "uint8"), Err(DefinitionError::File { .. })));
+    assert!(matches!(hash_of("p/msg/A", "B b"), Err(DefinitionError::Set(_))));
+    assert!(matches!(hash_of("p/msg/A", "B b\n=====\nuint8 a"), Err(DefinitionError::Name(_))));
+}
+
+#[test]
 fn an_empty_message_is_hashed_with_the_member_that_rosidl_gives_it() {
     let empty = INTERFACES.get("fixture_msgs/msg/Empty").expect("it is there");
     assert_eq!(

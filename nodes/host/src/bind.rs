@@ -15,6 +15,7 @@ use crate::{
     qos::{PortWatch, Watcher},
     stats::Cells,
     sync::{self, Wake},
+    tape::{Departures, OnTape, Steps},
 };
 
 /// A node's ports on a transport.
@@ -26,6 +27,8 @@ pub(crate) struct Bound<S: Step> {
     pub(crate) publishers: Vec<(Box<dyn Publisher>, usize)>,
     /// Those that have a timed QoS policy.
     pub(crate) watches: Vec<Arc<PortWatch>>,
+    /// Where its steps and what leaves it are recorded.
+    pub(crate) tape: Option<(Steps, Departures)>,
 }
 
 /// Declares every port of the node. Messages on `wake_port` announce themselves on `wake`; `watcher` looks after timed QoS policies.
@@ -49,6 +52,11 @@ pub(crate) fn bind<S: Step>(
         subscriptions: Vec::new(),
         publishers: Vec::new(),
         watches: Vec::new(),
+        tape: options
+            .tape
+            .as_ref()
+            .map(|tape| tape.node::<S::Inputs, S::Outputs>(S::CONTRACT.spec().node, options)),
+        input: 0,
         failed: None,
     };
     let mut inputs = S::Inputs::default();
@@ -59,8 +67,9 @@ pub(crate) fn bind<S: Step>(
     match binder.failed {
         Some(why) => Err(why),
         None => {
-            let Binder { subscriptions, publishers, watches, .. } = binder;
-            Ok(Bound { inputs, outputs, subscriptions, publishers, watches })
+            let Binder { subscriptions, publishers, watches, tape, .. } = binder;
+            let tape = tape.map(|tape| (tape.steps(), tape.departures()));
+            Ok(Bound { inputs, outputs, subscriptions, publishers, watches, tape })
         }
     }
 }
@@ -82,21 +91,34 @@ struct Binder<'a> {
     subscriptions: Vec<Box<dyn Subscription>>,
     publishers: Vec<(Box<dyn Publisher>, usize)>,
     watches: Vec<Arc<PortWatch>>,
+    tape: Option<OnTape>,
+    /// The index of the next input.
+    input: u16,
     failed: Option<TransportError>,
 }
 
+/// What became of a value in its port's slot.
+struct Kept {
+    /// A value was overwritten unseen.
+    overwritten: bool,
+    /// Which of all that found room it is, from 1; 0 is one that did not.
+    count: u64,
+}
+
 impl Binder<'_> {
-    /// Subscribes; `put` gets each value with its arrival and says whether a value was overwritten unseen.
+    /// Subscribes; `put` gets each value with its arrival.
     fn subscribe<T: Message>(
         &mut self,
         spec: &PortSpec,
-        mut put: impl FnMut(T, troika_kit::Time) -> bool + Send + 'static,
+        mut put: impl FnMut(T, troika_kit::Time) -> Kept + Send + 'static,
     ) {
         let wake = (self.wake_port == Some(spec.name)).then(|| self.wake.clone());
         let (clock, cells) = (self.clock.clone(), self.cells.clone());
         let topic = self.options.topic(spec.name, spec.topic);
         let qos = self.qos(spec);
         let watch = self.watch(spec, &topic, false);
+        let mut tape = self.tape.as_ref().map(|tape| tape.arrivals(self.input));
+        self.input += 1;
         let on_message = Box::new(move |cdr: &[u8], meta: &troika_transport::Meta| {
             if cells.deaf.get() {
                 return;
@@ -110,11 +132,16 @@ impl Binder<'_> {
                 return;
             };
             cells.received.add(1);
-            if put(value, received) {
+            let kept = put(value, received);
+            if kept.overwritten {
                 cells.overwritten.add(1);
             }
             if let Some(wake) = &wake {
                 wake.announce();
+            }
+            // Last, so that the node does not wait for it.
+            if let Some(tape) = &mut tape {
+                tape.came(kept.count, received, meta.source_time, cdr);
             }
         });
         match self.handle.subscribe(&topic, spec.ty, qos, on_message) {
@@ -145,15 +172,19 @@ impl PortVisitor for Binder<'_> {
     fn latest<T: Message>(&mut self, spec: &PortSpec, port: &mut Latest<T>) {
         let (mut writer, reader) = sync::latest();
         port.bind(Box::new(reader));
-        self.subscribe(spec, move |value, received| writer.put(value, received));
+        self.subscribe(spec, move |value, received| {
+            let overwritten = writer.put(value, received);
+            Kept { overwritten, count: writer.count() }
+        });
     }
 
     fn events<T: Message, const N: usize>(&mut self, spec: &PortSpec, port: &mut Events<T, N>) {
         let (mut writer, reader) = sync::events(N);
         port.bind(Box::new(reader));
         self.subscribe(spec, move |value, received| {
-            writer.put(value, received); // a drop is counted in the queue itself
-            false
+            // A drop is counted in the queue itself.
+            let count = if writer.put(value, received) { writer.taken_in() } else { 0 };
+            Kept { overwritten: false, count }
         });
     }
 

@@ -147,6 +147,7 @@ impl<S: Step> Life for Body<S> {
         };
         cells.given_up.set(false);
         self.record.watch(bound.watches);
+        let (steps, departures) = bound.tape.unzip();
         let (outbox, courier) = outbox(
             bound.publishers,
             self.options.buffer,
@@ -154,6 +155,7 @@ impl<S: Step> Life for Body<S> {
             self.shared.clock,
             self.record.clone(),
             put,
+            departures,
         );
         let (policy, shared) = (self.courier, self.shared.clone());
         let courier_name = format!("{} (courier)", self.record.node);
@@ -168,6 +170,9 @@ impl<S: Step> Life for Body<S> {
             .map_err(self.no_thread())?;
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, self.contract, recorder);
         runner.level(self.options.level);
+        if let Some(steps) = steps {
+            runner.record(steps);
+        }
         if let Some(injection) = &self.options.inject {
             runner.inject(injection.clone());
         }

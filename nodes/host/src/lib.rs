@@ -20,6 +20,7 @@ mod own_parameters;
 pub mod panics;
 pub mod parameters;
 pub mod qos;
+pub mod replay;
 pub mod rosout;
 mod runner;
 pub mod sched;
@@ -30,6 +31,7 @@ pub mod simulate;
 mod stand_in;
 pub mod stats;
 pub mod sync;
+pub mod tape;
 pub mod watch;
 
 pub use clock::{Clock, HostClock, RosTime};

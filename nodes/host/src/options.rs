@@ -7,7 +7,7 @@ use troika_transport::TransportError;
 
 use crate::{
     governor::LevelPlan, inject::Injection, parameters::Declared, sched::Policy, service::OF_EVERY_NODE,
-    sync::Vital,
+    sync::Vital, tape::Tape,
 };
 
 /// Stack of a node's thread. tract's deepest graphs need well under 1 MiB; an explicit size keeps what `mlockall` pins
@@ -88,6 +88,8 @@ pub struct NodeOptions {
     /// What is done to it on purpose, in tests of what happens then. Under a virtual clock: nothing, see
     /// [`crate::simulate::Timing`].
     pub inject: Option<Injection>,
+    /// Where what it sees and does is written to, if it is recorded.
+    pub tape: Option<Tape>,
 }
 
 impl NodeOptions {
@@ -110,6 +112,7 @@ impl NodeOptions {
             parameters: Vec::new(),
             vital: None,
             inject: None,
+            tape: None,
         }
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use troika_kit::{Contract, Time};
+use troika_kit::{Contract, Tick};
 use troika_transport::Publisher;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     runner::{Encode, Sink},
     stats::{Cells, Record},
     sync::{HistogramWriter, PostReader, PostWriter, post},
+    tape::Departures,
 };
 
 /// Steps whose outputs may be on their way at once.
@@ -21,8 +22,7 @@ const STEPS_ON_THE_WAY: usize = 4;
 struct Parcel {
     port: usize,
     bytes: Vec<u8>,
-    stamp: Time,
-    release: Time,
+    tick: Tick,
 }
 
 /// The node thread's end.
@@ -50,6 +50,8 @@ struct Puts {
     contract: Contract,
     record: Arc<Record>,
     put: HistogramWriter,
+    /// Where what leaves is recorded.
+    tape: Option<Departures>,
 }
 
 /// An outbox for these publishers, each with the number of messages that a step may send on it; `buffer` is the first size
@@ -61,6 +63,7 @@ pub(crate) fn outbox(
     host: HostClock,
     record: Arc<Record>,
     put: HistogramWriter,
+    tape: Option<Departures>,
 ) -> (Outbox, Courier) {
     let sizes: Vec<usize> = publishers.iter().map(|(_, most)| most * STEPS_ON_THE_WAY).collect();
     let (full_in, full_out) = post(sizes.iter().sum());
@@ -79,12 +82,12 @@ pub(crate) fn outbox(
     }
     let cells = record.cells.clone();
     let stamps = matches!(clock, Clock::Ros(_)).then_some(host);
-    let puts = Puts { ports, clock: clock.clone(), stamps, contract: record.contract, record, put };
+    let puts = Puts { ports, clock: clock.clone(), stamps, contract: record.contract, record, put, tape };
     (Outbox { full: full_in, free, cells }, Courier { full: full_out, puts })
 }
 
 impl Sink for Outbox {
-    fn send(&mut self, port: usize, stamp: Time, release: Time, encode: &mut Encode<'_>) {
+    fn send(&mut self, port: usize, tick: &Tick, encode: &mut Encode<'_>) {
         let Ok(mut bytes) = self.free[port].pop() else {
             self.cells.unsent.add(1);
             return;
@@ -100,7 +103,7 @@ impl Sink for Outbox {
             bytes.clear();
         }
         // Cannot be full: it holds every buffer that there is.
-        let _ = self.full.put(Parcel { port, bytes, stamp, release });
+        let _ = self.full.put(Parcel { port, bytes, tick: *tick });
     }
 
     fn flush(&mut self) {
@@ -121,16 +124,20 @@ impl Puts {
     fn deliver(&mut self, parcel: Parcel) {
         let (publisher, free) = &mut self.ports[parcel.port];
         if !parcel.bytes.is_empty() {
-            let stamp = self.stamps.map_or(parcel.stamp, HostClock::now);
+            let Tick { seq, now, release, .. } = parcel.tick;
+            let stamp = self.stamps.map_or(now, HostClock::now);
             match publisher.put(&parcel.bytes, stamp) {
                 Ok(()) => {
-                    let took = self.clock.now().since(parcel.release);
+                    let took = self.clock.now().since(release);
                     self.put.record(took);
                     if took > self.contract.spec().deadline {
                         self.record.cells.put_late.add(1);
                     }
                 }
                 Err(why) => self.record.put_failed(why.to_string()),
+            }
+            if let Some(tape) = &mut self.tape {
+                tape.left(parcel.port, seq, stamp, &parcel.bytes);
             }
         }
         let _ = free.push(parcel.bytes); // the ring holds every buffer of the port

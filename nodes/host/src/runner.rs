@@ -17,6 +17,7 @@ use crate::{
     panics::within_node,
     schedule::Due,
     stats::{NodeEvent, Recorder},
+    tape::{Outcome, StepEntry, Steps},
 };
 
 /// Panics in a row after which a step is not called any more: its state cannot be trusted, and a restart is the
@@ -25,8 +26,8 @@ const PANICS_IN_A_ROW: u32 = 3;
 
 /// Where encoded outputs go.
 pub(crate) trait Sink {
-    /// Takes one message of the output port with this index.
-    fn send(&mut self, port: usize, stamp: Time, release: Time, encode: &mut Encode<'_>);
+    /// Takes one message of the output port with this index, of the step with this tick.
+    fn send(&mut self, port: usize, tick: &Tick, encode: &mut Encode<'_>);
     /// All outputs of a step were sent.
     fn flush(&mut self);
 }
@@ -59,6 +60,8 @@ pub(crate) struct Runner<S: Step> {
     /// The plan that it was last asked for, as a code.
     level_plan: u64,
     book: Recorder,
+    /// Where its steps are recorded.
+    tape: Option<Steps>,
 }
 
 /// Calls the node's own code: inside its arena, and with its panics caught.
@@ -92,6 +95,18 @@ impl<S: Step> Runner<S> {
             governor: Governor::new(&contract, S::LEVELS.len(), LevelPlan::Governed),
             level_plan: 0,
             book,
+            tape: None,
+        }
+    }
+
+    /// Records its steps.
+    pub(crate) fn record(&mut self, tape: Steps) {
+        self.tape = Some(tape);
+    }
+
+    fn on_tape(&mut self, entry: StepEntry) {
+        if let Some(tape) = &mut self.tape {
+            tape.put(entry);
         }
     }
 
@@ -203,8 +218,12 @@ impl<S: Step> Runner<S> {
         self.inputs.visit(&mut FreezeRest { except: wake });
         let tick = self.tick(release, start);
         if self.silent || self.panics_in_a_row >= PANICS_IN_A_ROW {
+            self.on_tape(StepEntry::Ended(Outcome::NotCalled));
             self.fall_back(&tick, Fault::Panicked);
             return Ran { tick, counts: true };
+        }
+        if let Some(tape) = &mut self.tape {
+            tape.frozen(&mut self.inputs);
         }
         let inject = self.inject.as_ref().filter(|inject| inject.is_due(self.ran));
         self.ran += 1;
@@ -222,6 +241,12 @@ impl<S: Step> Runner<S> {
             }
             Err(Fault::Panicked)
         });
+        self.on_tape(StepEntry::Ended(match done {
+            Ok(Done::Worked) => Outcome::Worked,
+            Ok(Done::Idle) => Outcome::Idle,
+            Ok(Done::Skipped) => Outcome::Skipped,
+            Err(_) => Outcome::Fault,
+        }));
         let end = now();
         let took = end.since(start);
         self.book.execution.record(took);
@@ -257,19 +282,16 @@ impl<S: Step> Runner<S> {
 
     /// Hands the outputs to the sink, and judges whether they left in time.
     pub(crate) fn leave(&mut self, ran: Ran, now: impl FnOnce() -> Time, sink: &mut impl Sink) {
-        let mut sender = SendAll {
-            sink,
-            port: 0,
-            stamp: ran.tick.now,
-            release: ran.tick.release,
-            sent: false,
-            dropped: 0,
-        };
+        let mut sender = SendAll { sink, port: 0, tick: ran.tick, sent: 0, dropped: 0 };
+        let unsent = self.book.cells.unsent.get();
         self.outputs.visit(&mut sender);
-        let (sent, mut dropped) = (sender.sent, sender.dropped);
+        let (messages, mut dropped) = (sender.sent, sender.dropped);
+        let sent = messages > 0;
         if sent {
             sink.flush();
         }
+        let unsent = (self.book.cells.unsent.get() - unsent) as u32;
+        self.on_tape(StepEntry::Left { messages, unsent });
         let mut count = CountDropped { dropped: 0 };
         self.inputs.visit(&mut count);
         dropped += count.dropped;
@@ -296,6 +318,9 @@ impl<S: Step> Runner<S> {
         if by > self.contract.too_late_after() {
             self.book.cells.too_late.add(1);
         }
+        if let Some(tape) = &mut self.tape {
+            tape.begin(&tick);
+        }
         tick
     }
 
@@ -304,6 +329,7 @@ impl<S: Step> Runner<S> {
         if self.governor.too_late(now) {
             self.changed_level();
         }
+        self.on_tape(StepEntry::Ended(Outcome::NotCalled));
         self.fall_back(&tick, Fault::TooLate { by: now.since(release) });
         Ran { tick, counts: true }
     }
@@ -324,6 +350,7 @@ impl<S: Step> Runner<S> {
         self.book.cells.fall_backs.add(1);
         // A full ring loses the event's text; the counts have it all the same.
         let _ = self.book.events.push(NodeEvent { at: tick.now, fault: why });
+        self.on_tape(StepEntry::FellBack(why));
         if self.silent {
             return;
         }
@@ -374,7 +401,7 @@ impl PortVisitor for FreezeRest {
     fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Out<T, N>) {}
 }
 
-struct Clear;
+pub(crate) struct Clear;
 
 impl PortVisitor for Clear {
     fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
@@ -385,7 +412,7 @@ impl PortVisitor for Clear {
 }
 
 /// Clears the outputs that hold one message: states, of which only the newest counts. Those that hold more carry events.
-struct ClearStates;
+pub(crate) struct ClearStates;
 
 impl PortVisitor for ClearStates {
     fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
@@ -412,9 +439,8 @@ impl PortVisitor for CountDropped {
 struct SendAll<'a, K> {
     sink: &'a mut K,
     port: usize,
-    stamp: Time,
-    release: Time,
-    sent: bool,
+    tick: Tick,
+    sent: u32,
     dropped: u64,
 }
 
@@ -423,8 +449,8 @@ impl<K: Sink> PortVisitor for SendAll<'_, K> {
     fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Events<T, N>) {}
     fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Out<T, N>) {
         for message in port.sent() {
-            self.sent = true;
-            self.sink.send(self.port, self.stamp, self.release, &mut |buffer| message.encode(buffer));
+            self.sent += 1;
+            self.sink.send(self.port, &self.tick, &mut |buffer| message.encode(buffer));
         }
         port.clear();
         self.dropped += port.dropped();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use troika_arena::Arena;
-use troika_kit::{Message, Qos, Sample, Step, Time, TypeInfo, Wake as WakeOn};
+use troika_kit::{Message, Qos, Sample, Step, Tick, Time, TypeInfo, Wake as WakeOn};
 use troika_transport::{NodeHandle, Publisher, Subscription, Transport, TransportError};
 use troika_transport_mem::MemTransport;
 
@@ -22,6 +22,7 @@ use crate::{
     schedule::Schedule,
     stats::{NodeEvent, NodeStats, Record, books},
     sync::{HistogramWriter, TimeCell, Wake},
+    tape::Departures,
 };
 
 /// Where virtual time starts unless it is told: 2025-01-01, so that no stamp reads as unset.
@@ -161,6 +162,10 @@ impl Simulation {
         self.beaters.push(Beater::declare(&*handle, record.clone(), clock).map_err(refused)?);
         let publishers = bound.publishers.into_iter().map(|(publisher, _)| publisher).collect();
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
+        let (steps, departures) = bound.tape.unzip();
+        if let Some(steps) = steps {
+            runner.record(steps);
+        }
         runner.level(options.level);
         if options.arena > 0 {
             let arena =
@@ -176,6 +181,7 @@ impl Simulation {
                 record: record.clone(),
                 put,
                 clock: self.clock.clone(),
+                tape: departures,
             },
             schedule: Schedule::new(&contract, self.now()),
             seen: wake.seen(),
@@ -440,23 +446,27 @@ struct Direct {
     record: Arc<Record>,
     put: HistogramWriter,
     clock: Arc<TimeCell>,
+    tape: Option<Departures>,
 }
 
 impl Sink for Direct {
-    fn send(&mut self, port: usize, stamp: Time, release: Time, encode: &mut Encode<'_>) {
+    fn send(&mut self, port: usize, tick: &Tick, encode: &mut Encode<'_>) {
         if encode(&mut self.buffer).is_err() {
             self.record.cells.unsent.add(1);
             return;
         }
-        match self.publishers[port].put(&self.buffer, stamp) {
+        match self.publishers[port].put(&self.buffer, tick.now) {
             Ok(()) => {
-                let took = self.clock.get().since(release);
+                let took = self.clock.get().since(tick.release);
                 self.put.record(took);
                 if took > self.record.contract.spec().deadline {
                     self.record.cells.put_late.add(1);
                 }
             }
             Err(why) => self.record.put_failed(why.to_string()),
+        }
+        if let Some(tape) = &mut self.tape {
+            tape.left(port, tick.seq, tick.now, &self.buffer);
         }
     }
 

@@ -12,7 +12,11 @@ use std::{
 };
 
 use common::*;
-use troika_host::{Host, HostOptions, NodeOptions, sync::Counter};
+use troika_host::{
+    Host, HostOptions, NodeOptions,
+    sync::Counter,
+    tape::{Tape, TapeItem, WhenFull},
+};
 use troika_kit::{
     Class, Contract, Done, Events, Fault, Latest, Out, Qos, Step, Tick, Wake, ports, requirements,
 };
@@ -112,13 +116,16 @@ impl Step for Measuring {
     }
 }
 
-/// Runs the node for [`STEPS`] steps; gives the allocator calls on its thread, and the answers that were heard.
-fn run(sins: bool) -> (u64, u64) {
+/// Runs the node for [`STEPS`] steps, recorded or not; gives the allocator calls on its thread, and the answers that were heard.
+fn run(sins: bool, recorded: bool) -> (u64, u64) {
     let mem = Arc::new(MemTransport::new());
     let mut host = Host::new(HostOptions { mlock: false, ..HostOptions::default() }, mem);
     let (calls, done) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
     let node = Measuring { steps: 0, calls: calls.clone(), done: done.clone(), sins };
-    host.spawn(node, NodeOptions::new("measuring")).unwrap();
+    let (tape, mut reader) = Tape::new(1 << 20, WhenFull::Lose);
+    let mut on_tape = 0;
+    let options = NodeOptions { tape: recorded.then_some(tape), ..NodeOptions::new("measuring") };
+    host.spawn(node, options).unwrap();
     let edge = host.handle().edge("/", "feeder").unwrap();
     let heard = Arc::new(Counter::default());
     let hearing = heard.clone();
@@ -131,23 +138,27 @@ fn run(sins: bool) -> (u64, u64) {
         each.send(&Blob(vec![1; 300])).unwrap();
         latest.send(&Blob(vec![2; 2000])).unwrap();
         pause.wait_for(troika_kit::Duration::from_millis(1));
+        reader.take(|item| on_tape += u64::from(matches!(item, TapeItem::Step { .. })));
     }
     let report = host.stop();
     assert!(report.died.is_empty(), "{:?}", report.died);
     assert!(report.stats[0].faults > 0, "the fall-back was part of it");
     assert_eq!(report.stats[0].buffer_growths, 0);
+    assert_eq!(on_tape > STEPS, recorded, "{on_tape} entries of its steps");
     (calls.get(), heard.get())
 }
 
 #[test]
 fn a_nodes_thread_neither_allocates_nor_frees() {
     let _verifies = requirements::SR_TIM_005;
-    let (calls, heard) = run(false);
-    assert_eq!(calls, 0, "allocator calls on the node's thread");
-    assert!(heard > 0, "its outputs arrived");
+    for recorded in [false, true] {
+        let (calls, heard) = run(false, recorded);
+        assert_eq!(calls, 0, "allocator calls on the node's thread");
+        assert!(heard > 0, "its outputs arrived");
+    }
 }
 
 #[test]
 fn the_count_would_show_a_single_allocation() {
-    assert_eq!(run(true).0, 2, "one allocation and its free");
+    assert_eq!(run(true, false).0, 2, "one allocation and its free");
 }

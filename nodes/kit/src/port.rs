@@ -46,6 +46,10 @@ pub trait LatestSource<T>: Send {
     fn refresh(&mut self) -> bool;
     /// The message that the last refresh moved to.
     fn current(&self) -> Option<&Sample<T>>;
+    /// Which of all that came it is, from 1: for recordings. 0 where nobody counts.
+    fn count(&self) -> u64 {
+        0
+    }
 }
 
 /// The host's end of an [`Events`] port. Both calls are wait-free and free of allocation.
@@ -101,6 +105,11 @@ impl<T: Send + 'static> Latest<T> {
         self.get().filter(|sample| now.since(sample.received) <= max_age).map(|sample| &sample.value)
     }
 
+    /// Host only: which of all the messages that came the newest is, from 1; 0 before the first.
+    pub fn count(&self) -> u64 {
+        self.source.as_ref().map_or(0, |source| source.count())
+    }
+
     /// Host only: binds the port.
     pub fn bind(&mut self, source: Box<dyn LatestSource<T>>) {
         self.source = Some(source);
@@ -118,18 +127,19 @@ impl<T: Send + 'static> Latest<T> {
 pub struct Events<T, const N: usize> {
     source: Option<Box<dyn EventSource<T>>>,
     held: Vec<Sample<T>>,
+    taken: u64,
 }
 
 impl<T, const N: usize> Default for Events<T, N> {
     fn default() -> Self {
-        Events { source: None, held: Vec::with_capacity(N) }
+        Events { source: None, held: Vec::with_capacity(N), taken: 0 }
     }
 }
 
 impl<T, const N: usize> Events<T, N> {
     /// A port that holds these messages: for tests of a step.
     pub fn holding(messages: impl IntoIterator<Item = Sample<T>>) -> Self {
-        Events { source: None, held: messages.into_iter().take(N).collect() }
+        Events { source: None, held: messages.into_iter().take(N).collect(), taken: 0 }
     }
 
     /// The messages that arrived since the last step, oldest first.
@@ -140,6 +150,11 @@ impl<T, const N: usize> Events<T, N> {
     /// Messages dropped since the start because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.source.as_ref().map_or(0, |source| source.dropped())
+    }
+
+    /// Host only: messages taken from the queue since the start, those that the port holds now included.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Host only: binds the port.
@@ -156,6 +171,7 @@ impl<T, const N: usize> Events<T, N> {
             while self.held.len() < N {
                 let Some(sample) = source.pop() else { break };
                 self.held.push(sample);
+                self.taken += 1;
             }
         }
         !self.held.is_empty()

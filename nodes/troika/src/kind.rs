@@ -6,7 +6,12 @@ use std::{marker::PhantomData, path::PathBuf};
 use anyhow::Context as _;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
-use troika_host::{Host, NodeOptions, StandIn, parameters::Declared, simulate::Simulation};
+use troika_host::{
+    Host, NodeOptions, StandIn,
+    parameters::Declared,
+    replay::{Replayer, Replays},
+    simulate::Simulation,
+};
 use troika_kit::{Class, Contract, Fault, PortSpec, Ports, Step, Time};
 use troika_transport::NodeHandle;
 
@@ -108,6 +113,11 @@ pub(crate) trait Kind: Sync {
     }
     /// Makes the node and hands it to the runtime.
     fn start(&self, making: &Making<'_>, options: NodeOptions, runtime: Runtime<'_>) -> anyhow::Result<()>;
+    /// As it is made for a run, to do its recorded steps again; none of one that has a device or a thread of its own, so that its steps
+    /// are no function of what they are given.
+    fn replay(&self, _making: &Making<'_>) -> anyhow::Result<Option<Box<dyn Replays>>> {
+        Ok(None)
+    }
     /// Who speaks for it when its process cannot; none where nobody waits for it.
     fn stand_in(
         &self,
@@ -158,6 +168,8 @@ pub(crate) struct StepKind<C, S> {
     files: fn(&C) -> Result<(), String>,
     example: &'static str,
     arena_mib: usize,
+    /// Its steps look at something beside their inputs.
+    has_device: bool,
     stand_in: Option<fn(C, &Making<'_>) -> anyhow::Result<S>>,
     types: PhantomData<fn() -> (C, S)>,
 }
@@ -172,6 +184,7 @@ impl<C, S> StepKind<C, S> {
             files: |_| Ok(()),
             example: "",
             arena_mib: 0,
+            has_device: false,
             stand_in: None,
             types: PhantomData,
         }
@@ -191,6 +204,11 @@ impl<C, S> StepKind<C, S> {
     /// The same, with an arena: what its step's libraries allocate at each run, and some to spare.
     pub(crate) const fn arena(self, mib: usize) -> Self {
         StepKind { arena_mib: mib, ..self }
+    }
+
+    /// The same, of a node whose steps look at a device or a thread of their own: they cannot be done again.
+    pub(crate) const fn with_device(self) -> Self {
+        StepKind { has_device: true, ..self }
     }
 
     /// The same, with parameters for its documentation, as TOML, where some must be given.
@@ -235,6 +253,13 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
     }
     fn arena_mib(&self) -> usize {
         self.arena_mib.max(usize::from(S::CONTRACT.spec().class == Class::Hard))
+    }
+    fn replay(&self, making: &Making<'_>) -> anyhow::Result<Option<Box<dyn Replays>>> {
+        if self.has_device {
+            return Ok(None);
+        }
+        let step = (self.make)(system::read_params::<C>(making.text, making.node)?, making)?;
+        Ok(Some(Box::new(Replayer::new(step))))
     }
     fn stand_in(
         &self,

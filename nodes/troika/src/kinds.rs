@@ -44,6 +44,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "frames of a camera, a video file or an image folder",
         camera,
     )
+    .with_device()
     .example("source = { kind = \"v4l2\", device = \"/dev/video0\" }")
     .files(|config| config.check().and_then(|()| config.check_files()).map_err(|error| error.to_string())),
     &StepKind::<troika_driver_state::config::Config, DriverStateNode>::new(
@@ -100,6 +101,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "what the assistant says is spoken, until somebody speaks",
         speech,
     )
+    .with_device()
     .files(|config| config.check(Path::new(".")).map_err(|error| error.to_string()))
     .silent(|config| {
         unused([(config.barge_in == BargeIn::Voice, "activity"), (config.cancel_button, "cancel")])
@@ -108,6 +110,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "what the link to the cloud is like, from the traffic that there is and a few probes",
         link,
     )
+    .with_device()
     .files(|config| config.check().map_err(|error| error.to_string())),
     &StepKind::<troika_router::Config, RouterNode>::new(
         "who answers a request: the vehicle, the model on it, the cloud's; and why",
@@ -239,8 +242,8 @@ fn vehicle(config: troika_vehicle::Config, _: &Making<'_>) -> anyhow::Result<Veh
     Ok(VehicleNode::new(&config)?)
 }
 
-/// The simulated driver of a scenario that also drives the vehicle, and how long the scenario is.
-pub(crate) fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duration)> {
+/// The simulated driver of a scenario that also drives the vehicle, its parameters, and how long the scenario is.
+pub(crate) fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, toml::Table, Duration)> {
     let scenario = Scenario::read(path)?;
     let config = troika_sim::Config {
         scenario: path.to_path_buf(),
@@ -248,14 +251,16 @@ pub(crate) fn scenario_driver(path: &Path) -> anyhow::Result<(SimDriver, Duratio
         drives_vehicle: true,
         smooth: true,
     };
-    Ok((SimDriver::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))
+    let driver = SimDriver::new(&scenario, &config);
+    Ok((driver, toml::Table::try_from(&config)?, Duration::from_secs_f32(scenario.seconds())))
 }
 
-/// The simulated hand of a scenario, and how long the scenario is.
-pub(crate) fn scenario_hand(path: &Path) -> anyhow::Result<(SimHand, Duration)> {
+/// The simulated hand of a scenario, its parameters, and how long the scenario is.
+pub(crate) fn scenario_hand(path: &Path) -> anyhow::Result<(SimHand, toml::Table, Duration)> {
     let scenario = HandScenario::read(path)?;
     let config = hand::Config { scenario: path.to_path_buf(), repeat: false, smooth: true, prerender: false };
-    Ok((SimHand::new(&scenario, &config), Duration::from_secs_f32(scenario.seconds())))
+    let hand = SimHand::new(&scenario, &config);
+    Ok((hand, toml::Table::try_from(&config)?, Duration::from_secs_f32(scenario.seconds())))
 }
 
 /// Whether a scenario file is one of hands.

@@ -5,6 +5,7 @@
 )]
 
 mod ask;
+mod bag;
 mod fate;
 mod graph;
 mod kind;
@@ -14,6 +15,7 @@ mod models;
 mod outbox;
 mod parameters;
 mod reference;
+mod replay;
 mod route;
 mod run;
 mod sim;
@@ -86,6 +88,12 @@ enum Command {
         #[command(subcommand)]
         command: sim::SimCommand,
     },
+    /// Do the steps of a recording again and compare what they send, byte by byte.
+    Replay(replay::ReplayArguments),
+    /// Record topics into an MCAP file, as `ros2 bag record` does.
+    Record(bag::record::RecordArguments),
+    /// Play an MCAP file of ROS 2 messages, whoever recorded it.
+    Play(bag::play::PlayArguments),
     /// Understand words: each stage's answer, why one of them holds, and what the gates say.
     Say(understand::SayArguments),
     /// Listen to a recording or a microphone: the words, each stage's answer, and what becomes of it.
@@ -190,6 +198,9 @@ fn main() -> ExitCode {
             .map(|(source, system)| print!("{}", graph::draw(&source.text, &system, kinds::KINDS, format))),
         Command::Score(arguments) => run::virtual_time::score(&arguments),
         Command::Sim { command } => sim::run(&command),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Record(arguments) => bag::record::record(&arguments),
+        Command::Play(arguments) => bag::play::play(&arguments),
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Ask(arguments) => ask::ask(&arguments),

@@ -16,6 +16,8 @@ pub struct EventWriter<T> {
     out: usize,
     /// Bound of `out`: what the way back can hold, so that it never overflows.
     most: usize,
+    /// Messages that found room.
+    taken_in: u64,
     dropped: Arc<Counter>,
 }
 
@@ -34,7 +36,7 @@ pub fn events<T>(capacity: usize) -> (EventWriter<T>, EventReader<T>) {
     let (used_in, used_out) = RingBuffer::new(most);
     let dropped = Arc::new(Counter::default());
     (
-        EventWriter { queue: queue_in, used: used_out, out: 0, most, dropped: dropped.clone() },
+        EventWriter { queue: queue_in, used: used_out, out: 0, most, taken_in: 0, dropped: dropped.clone() },
         EventReader { queue: queue_out, used: used_in, dropped },
     )
 }
@@ -48,11 +50,17 @@ impl<T> EventWriter<T> {
         }
         if self.out < self.most && self.queue.push(Sample { value, received }).is_ok() {
             self.out += 1;
+            self.taken_in += 1;
             true
         } else {
             self.dropped.add(1);
             false
         }
+    }
+
+    /// Messages that found room so far.
+    pub fn taken_in(&self) -> u64 {
+        self.taken_in
     }
 }
 
@@ -83,6 +91,7 @@ mod tests {
         let (mut writer, mut reader) = events(2);
         assert!(writer.put(1, NOW) && writer.put(2, NOW));
         assert!(!writer.put(3, NOW));
+        assert_eq!(writer.taken_in(), 2);
         let taken: Vec<_> = std::iter::from_fn(|| reader.pop()).map(|sample| sample.value).collect();
         assert_eq!((taken, reader.dropped()), (vec![1, 2], 1));
     }

@@ -19,6 +19,7 @@ use super::{
     RunArguments,
     company::Company,
     dashboard::{Dashboard, lock},
+    recording,
     report::{DriverStateFigures, Machine, ProcessFigures, Report},
     score::Raised,
     view::{self, Heading},
@@ -41,6 +42,9 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     if let Some(file) = &arguments.report {
         // Now, and not after the whole run.
         File::options().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
+    }
+    if let Some(folder) = &arguments.record {
+        recording::ready(folder)?;
     }
     // Held until the end: a router that we started ends with it.
     let (transport, _router, transport_shown) = reach(arguments, system)?;

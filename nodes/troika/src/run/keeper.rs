@@ -16,6 +16,7 @@ use troika_msgs::{
     std_msgs::Header,
     troika::{ModelUpdate, ModelUpdateResult},
 };
+use troika_record::{replay::about, spool::Notes};
 use troika_transport::{Endpoint, Transport};
 
 /// Where requests come from.
@@ -38,7 +39,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// For the networks that `store` has handed out; none where there are none. `lowered` names the nodes that are not at their
-    /// first level now, each with its level.
+    /// first level now, each with its level. A recording is told of each change.
     ///
     /// # Errors
     /// What the transport or the operating system says.
@@ -48,6 +49,7 @@ impl Keeper {
         namespace: &str,
         transport: &dyn Transport,
         lowered: impl Fn() -> Vec<String> + Send + 'static,
+        notes: Option<Notes>,
     ) -> anyhow::Result<Option<Keeper>> {
         if store.exchanges().is_empty() {
             return Ok(None);
@@ -68,6 +70,11 @@ impl Keeper {
                 result.header = Header { stamp: edge.now().into(), frame_id: String::new() };
                 (result.id, result.model) = (request.id.clone(), request.model.clone());
                 result.process.clone_from(&process);
+                if let Some(notes) = notes.as_ref().filter(|_| result.status == ModelUpdateResult::TAKEN) {
+                    let fields = [("model", &result.model), ("sha256", &result.sha256)];
+                    let fields = fields.map(|(key, value)| (key.to_owned(), value.clone()));
+                    notes.note(about::MODEL_CHANGE, fields.into());
+                }
                 if result.status != ModelUpdateResult::NOT_RUN {
                     let told = match result.status {
                         ModelUpdateResult::TAKEN => "runs now".to_owned(),

@@ -11,6 +11,7 @@ pub(crate) mod keeper;
 pub(crate) mod node;
 mod process;
 mod program;
+pub(crate) mod recording;
 mod report;
 mod score;
 mod view;
@@ -61,6 +62,12 @@ pub(crate) struct RunArguments {
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Record what its nodes see and do, a file for each process, into this folder: `troika replay` does their steps again.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+    /// Record raw images and audio of the cabin too.
+    #[arg(long, requires = "record")]
+    raw: bool,
     /// Another transport than the system file's.
     #[arg(long, value_enum)]
     transport: Option<TransportKind>,
@@ -174,6 +181,8 @@ impl RunArguments {
             seconds: None,
             headless: true,
             report: None,
+            record: None,
+            raw: false,
             transport,
             router,
             process: None,
@@ -264,6 +273,12 @@ impl RunArguments {
         }
         if let Some(transport) = self.transport.and_then(|transport| transport.to_possible_value()) {
             command.arg("--transport").arg(transport.get_name());
+        }
+        if let Some(folder) = &self.record {
+            command.arg("--record").arg(folder);
+        }
+        if self.raw {
+            command.arg("--raw");
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{
     RunArguments,
     floors::{Floors, Found},
     keeper::Keeper,
+    recording::Recording,
     report::{ArenaFigures, NodeFigures, Percentiles, ProcessFigures},
 };
 use crate::{kind::Runtime, system::System};
@@ -56,8 +57,10 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         }
         None => None,
     };
+    let recording = Recording::start(arguments, process, &source, &system)?;
     let mut place = 0;
     super::start_nodes(&source, &system, Some(process), |kind, making, mut options| {
+        options.tape = recording.as_ref().map(Recording::tape);
         options.vital = page.as_ref().map(|page| Vital::new(page.clone(), place));
         place += 1;
         kind.start(making, options, Runtime::Host(&mut host))
@@ -73,7 +76,11 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
                     .map(|(node, level)| format!("{node} is at level {level}"))
                     .collect()
             };
-            Keeper::start(store, process, system.system.namespace.get_ref(), &*transport, lowered)?
+            if let Some(recording) = &recording {
+                recording.models(&store);
+            }
+            let notes = recording.as_ref().map(Recording::notes);
+            Keeper::start(store, process, system.system.namespace.get_ref(), &*transport, lowered, notes)?
         }
         Err(_told_by_each_node) => None,
     };
@@ -98,6 +105,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let clock = host.clock();
     let report = host.run_until(&stop);
     drop(keeper);
+    if let Some(recording) = recording {
+        recording.finish();
+    }
     closed.stop();
     write(floors.map(|floors| floors.finish(clock)))?;
     troika_host::signal::end_within(super::CLOSING);

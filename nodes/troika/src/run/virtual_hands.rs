@@ -10,8 +10,9 @@ use troika_msgs::troika::{Gesture as Said, GestureTruth};
 
 use super::{
     gesture_score::{self, Outcome, Scores, Told},
+    recording::Recording,
     report::NodeFigures,
-    virtual_time::{CAMERA, figures, looked, start},
+    virtual_time::{CAMERA, RecordTo, figures, looked, note_models, start},
 };
 use crate::{
     fate::NOTHING,
@@ -86,16 +87,22 @@ pub(super) fn score(
     source: &Source,
     system: &System,
     seconds: Option<f64>,
+    record_to: Option<RecordTo<'_>>,
 ) -> anyhow::Result<ScoredHands> {
     let wall = Instant::now();
     let mut simulation = Simulation::new()?;
-    let (hand, length) = kinds::scenario_hand(scenario)?;
-    simulation.spawn(hand, NodeOptions::new(CAMERA))?;
-    start(&["gesture"], source, system, &mut simulation, |_| &NOTHING)?;
+    let (hand, params, length) = kinds::scenario_hand(scenario)?;
+    let recording =
+        record_to.map(|to| to.start(&["gesture"], "sim_hand", params, source, system)).transpose()?;
+    let tape = recording.as_ref().map(Recording::tape);
+    simulation.spawn(hand, NodeOptions { tape: tape.clone(), ..NodeOptions::new(CAMERA) })?;
+    start(&["gesture"], source, system, &mut simulation, |_| &NOTHING, tape)?;
+    note_models(recording.as_ref());
     let truths = simulation.collect::<GestureTruth>("/sim/gesture_truth")?;
     let said = simulation.collect::<Said>("/cabin/gesture")?;
     let length = seconds.map_or(length, |seconds| length.min(Duration::from_secs_f64(seconds)));
     simulation.run_for(length);
+    recording.into_iter().for_each(Recording::finish);
     let nodes = figures(&simulation, system, "sim_hand");
     looked(&nodes, "gesture")?;
 

@@ -8,13 +8,15 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
-use troika_host::{NodeOptions, simulate::Simulation};
+use toml::{Table, Value};
+use troika_host::{NodeOptions, simulate::Simulation, tape::Tape};
 use troika_kit::{Duration, Time};
 use troika_monitor::{Monitor, Observation, Phase, State, Vehicle, Zone};
 use troika_msgs::troika::{DriverAlert, DriverState, DriverTruth};
 
 use super::{
     process::node_figures,
+    recording::Recording,
     report::{DriverStateFigures, NodeFigures},
     score::{Raised, Record, STATES, Scores},
     view::alert_kind,
@@ -43,6 +45,57 @@ pub(crate) struct ScoreArguments {
     /// Write the figures as JSON, a list with one entry for each scenario.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Record what the nodes see and do into this file: `troika replay` does their steps again. Of one scenario.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Record the rendered pictures too; without them they are rendered again in a replay.
+    #[arg(long, requires = "record")]
+    raw: bool,
+}
+
+/// Where a scored run is recorded.
+#[derive(Clone, Copy)]
+pub(super) struct RecordTo<'a> {
+    file: &'a Path,
+    raw: bool,
+}
+
+impl RecordTo<'_> {
+    /// Begins the recording of these kinds' nodes, behind a camera that plays the scenario.
+    pub(super) fn start(
+        self,
+        wanted: &[&str],
+        camera: &str,
+        params: Table,
+        source: &Source,
+        system: &System,
+    ) -> anyhow::Result<Recording> {
+        let text = played(wanted, camera, params, source, system)?;
+        let source = Source { path: source.path.clone(), text };
+        Recording::of_simulation(self.file, &source, self.raw)
+    }
+}
+
+/// The system as it is played: its nodes of these kinds, and the camera in the place of its own.
+fn played(
+    wanted: &[&str],
+    camera: &str,
+    params: Table,
+    source: &Source,
+    system: &System,
+) -> anyhow::Result<String> {
+    let mut table: Table = toml::from_str(&source.text)?;
+    if let Some(nodes) = table.get_mut("nodes").and_then(Value::as_table_mut) {
+        let is_wanted = |name: &str| {
+            let node = system.nodes.get(name).map(|node| node.get_ref().kind.get_ref().as_str());
+            node.is_some_and(|kind| wanted.contains(&kind))
+        };
+        nodes.retain(|name, _| name != CAMERA && is_wanted(name));
+        let node = [("kind", Value::from(camera)), ("params", Value::Table(params))];
+        let node: Table = node.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        nodes.insert(CAMERA.to_owned(), Value::Table(node));
+    }
+    Ok(toml::to_string(&table)?)
 }
 
 /// An entry of the report.
@@ -69,16 +122,20 @@ struct Scored {
 /// # Errors
 /// A scenario or the system cannot be used, or the report cannot be written.
 pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
+    if arguments.record.is_some() && arguments.scenarios.len() > 1 {
+        bail!("--record is for one scenario: score them one by one");
+    }
+    let record = arguments.record.as_deref().map(|file| RecordTo { file, raw: arguments.raw });
     let mut all = Vec::new();
     for scenario in &arguments.scenarios {
         let of_hands = kinds::is_of_hands(scenario)?;
         let usual = if of_hands { "launch/systems/gesture.toml" } else { "launch/systems/cabin.toml" };
         let (source, system) = crate::load_checked(arguments.system.as_deref().unwrap_or(Path::new(usual)))?;
         let entry = if of_hands {
-            virtual_hands::score(scenario, &source, &system, arguments.seconds)
+            virtual_hands::score(scenario, &source, &system, arguments.seconds, record)
                 .map(|scored| Entry::Hands(Box::new(scored)))
         } else {
-            score_driver(scenario, &source, &system, arguments.seconds)
+            score_driver(scenario, &source, &system, arguments.seconds, record)
                 .map(|scored| Entry::Driver(Box::new(scored)))
         };
         all.push(entry.with_context(|| format!("scenario {}", scenario.display()))?);
@@ -95,9 +152,10 @@ fn score_driver(
     source: &Source,
     system: &System,
     seconds: Option<f64>,
+    record_to: Option<RecordTo<'_>>,
 ) -> anyhow::Result<Scored> {
     let wall = Instant::now();
-    let (record, nodes, virtual_time) = run(scenario, source, system, seconds)?;
+    let (record, nodes, virtual_time) = run(scenario, source, system, seconds, record_to)?;
     let expected = expected_alerts(source, system, record.truths())?;
     let scores = record.score(&expected);
     let wall_seconds = wall.elapsed().as_secs_f64();
@@ -130,16 +188,23 @@ fn run(
     source: &Source,
     system: &System,
     seconds: Option<f64>,
+    record_to: Option<RecordTo<'_>>,
 ) -> anyhow::Result<(Record, Vec<NodeFigures>, Duration)> {
+    const WANTED: [&str; 2] = ["driver_state", "driver_monitor"];
     let mut simulation = Simulation::new()?;
-    let (driver, length) = kinds::scenario_driver(scenario)?;
-    simulation.spawn(driver, NodeOptions::new(CAMERA))?;
-    start(&["driver_state", "driver_monitor"], source, system, &mut simulation, |_| &NOTHING)?;
+    let (driver, params, length) = kinds::scenario_driver(scenario)?;
+    let recording =
+        record_to.map(|to| to.start(&WANTED, "sim_driver", params, source, system)).transpose()?;
+    let tape = recording.as_ref().map(Recording::tape);
+    simulation.spawn(driver, NodeOptions { tape: tape.clone(), ..NodeOptions::new(CAMERA) })?;
+    start(&WANTED, source, system, &mut simulation, |_| &NOTHING, tape)?;
+    note_models(recording.as_ref());
     let truth = simulation.collect::<DriverTruth>("/sim/driver_truth")?;
     let states = simulation.collect::<DriverState>("/cabin/driver_state")?;
     let alerts = simulation.collect::<DriverAlert>("/cabin/driver_alert")?;
     let length = seconds.map_or(length, |seconds| length.min(Duration::from_secs_f64(seconds)));
     simulation.run_for(length);
+    recording.into_iter().for_each(Recording::finish);
 
     let mut record = Record::default();
     truth.take().iter().for_each(|sample| record.truth(&sample.value));
@@ -158,6 +223,7 @@ pub(crate) fn start<'f>(
     system: &System,
     simulation: &mut Simulation,
     fate: impl Fn(&str) -> &'f Fate,
+    tape: Option<Tape>,
 ) -> anyhow::Result<()> {
     for wanted in wanted {
         let node = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == wanted);
@@ -167,9 +233,17 @@ pub(crate) fn start<'f>(
         let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
         let mut options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
         options.level = super::level(node.get_ref(), kind);
+        options.tape.clone_from(&tape);
         kind.start(&making, options, Runtime::Simulation(simulation, fate(wanted)))?;
     }
     Ok(())
+}
+
+/// Notes the models that were handed out; without any, each node has said so.
+pub(super) fn note_models(recording: Option<&Recording>) {
+    if let (Some(recording), Ok(store)) = (recording, kinds::models()) {
+        recording.models(&store);
+    }
 }
 
 /// The figures of every node; `camera` is the kind of the simulated one.

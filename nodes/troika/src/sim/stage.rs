@@ -73,7 +73,7 @@ impl Stage<'_> {
     pub(super) fn start(&mut self, kind: &str) -> anyhow::Result<()> {
         let (source, system) = self.systems.with(kind)?;
         let fate = fate(self.case, kind);
-        start(&[kind], source, system, &mut self.simulation, |_| &fate)?;
+        start(&[kind], source, system, &mut self.simulation, |_| &fate, None)?;
         let name = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == kind);
         self.cast.extend(name.map(|(name, _)| (name.clone(), kind.to_owned())));
         Ok(())

@@ -2,6 +2,7 @@
 //! which parameters. Reading it ([`load`]) and finding what is wrong with it ([`check`]) are pure; a [`Problem`] points at
 //! the line at fault and names the way out.
 
+pub(crate) mod black_box;
 pub(crate) mod check;
 pub(crate) mod place;
 pub(crate) mod problem;
@@ -23,6 +24,7 @@ use troika_kit::Contract;
 
 use crate::{kind::Kind, kinds};
 
+use black_box::BlackBoxSettings;
 pub(crate) use problem::{Problem, Severity};
 use qos::PortQos;
 
@@ -79,6 +81,9 @@ pub(crate) struct Head {
     /// The highest share of one core that real-time nodes may use, so that the transport's ordinary threads still run.
     #[serde(default = "default_real_time_share")]
     pub real_time_share: Spanned<f64>,
+    /// Keep the last minute of each process in memory, and write it out when something happens.
+    #[serde(default)]
+    pub black_box: Option<Spanned<BlackBoxSettings>>,
 }
 
 /// What carries the messages.

@@ -101,6 +101,14 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
                 .help("it is a share of one core; the transport's ordinary threads live on the rest"),
         );
     }
+    if let Some(black_box) = &head.black_box
+        && let Some(why) = black_box.get_ref().wrong()
+    {
+        let problem = Problem::error(format!("the black box cannot be kept like this: {why}"));
+        problems.push(problem.at(black_box.span()).help(
+            "black_box = { folder = \"FOLDER\", seconds = 60, after_s = 5, mib = 64, files = 10, raw = false }; all but the folder may be left out",
+        ));
+    }
     for (name, node) in &system.nodes {
         if !valid_name(&format!("/{name}")) || name.contains('/') {
             problems.push(

@@ -1,0 +1,219 @@
+//! The black box: the last minute of a process in memory, bounded in time and in bytes, written out as a recording when an alert is
+//! raised or a node gives a fault. At most so many files: the oldest goes.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use troika_kit::{Message as _, Time};
+use troika_msgs::troika::{DriverAlert, RecordedStep};
+
+use crate::{
+    Bag, BagError, Entry, Message, Store,
+    replay::about::{self, AboutRecording},
+    step,
+};
+
+/// How a black box is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Where its files go.
+    pub folder: PathBuf,
+    /// How far back it goes.
+    pub before: Duration,
+    /// How much longer it goes on after what happened.
+    pub after: Duration,
+    /// Bytes of messages that it holds at most.
+    pub bytes: usize,
+    /// Files that are kept.
+    pub files: usize,
+}
+
+/// A ring of what was recorded. It takes entries as a file does, and writes files of its own.
+pub struct BlackBox {
+    limits: Limits,
+    /// What each file's name begins with: the process.
+    name: String,
+    /// What every file begins with, and each node that was made.
+    heads: Vec<Entry>,
+    held: VecDeque<Message>,
+    bytes: usize,
+    now: Time,
+    /// Why and when a file is to be written.
+    due: Option<(String, Time)>,
+    /// When each thing happened last: what goes on and on is written once.
+    seen: BTreeMap<String, Time>,
+    tell: Box<dyn FnMut(String) + Send>,
+}
+
+impl BlackBox {
+    /// An empty one for a process; `tell` is told of each file, or why there is none.
+    pub fn new(limits: Limits, name: &str, tell: impl FnMut(String) + Send + 'static) -> BlackBox {
+        BlackBox {
+            limits,
+            name: name.to_owned(),
+            heads: Vec::new(),
+            held: VecDeque::new(),
+            bytes: 0,
+            now: Time::ZERO,
+            due: None,
+            seen: BTreeMap::new(),
+            tell: Box::new(tell),
+        }
+    }
+
+    fn hold(&mut self, message: Message) {
+        self.now = self.now.max(message.log_time);
+        self.bytes += message.cdr.len();
+        if let Some(why) = happened(&message) {
+            let before = self.seen.insert(why.clone(), self.now);
+            let is_news = before.is_none_or(|before| self.now.since(before) > self.limits.before);
+            if is_news && self.due.is_none() {
+                self.due = Some((why, self.now + self.limits.after));
+            }
+        }
+        self.held.push_back(message);
+        let oldest = self.now - self.limits.before - self.limits.after;
+        while self.held.front().is_some_and(|first| first.log_time < oldest || self.bytes > self.limits.bytes)
+        {
+            self.bytes -= self.held.pop_front().map_or(0, |first| first.cdr.len());
+        }
+    }
+
+    /// Writes what is held, and begins anew: the next file begins where this one ends.
+    fn write(&mut self, why: &str) {
+        let held = std::mem::take(&mut self.held);
+        self.bytes = 0;
+        let told = match self.file(why, held) {
+            Ok(file) => format!("black box: {why}: {}", file.display()),
+            Err(error) => format!("black box: {why}: not written: {error}"),
+        };
+        (self.tell)(told);
+    }
+
+    fn file(&self, why: &str, held: VecDeque<Message>) -> Result<PathBuf, BagError> {
+        let folder = &self.limits.folder;
+        let told = |why| BagError::File { file: folder.clone(), why };
+        std::fs::create_dir_all(folder).map_err(told)?;
+        // Room first: the oldest goes before the newest comes.
+        make_room(folder, &self.name, self.limits.files.max(1) - 1).map_err(told)?;
+        let file = folder.join(file_name(&self.name, self.now));
+        // Under another name until it is whole.
+        let unfinished = file.with_extension("mcap.part");
+        let mut bag = Bag::create(&unfinished)?;
+        let written = self.fill(&mut bag, why, held);
+        drop(bag);
+        let renamed = written.and_then(|()| {
+            let told = |why| BagError::File { file: file.clone(), why };
+            std::fs::rename(&unfinished, &file).map_err(told)
+        });
+        if renamed.is_err() {
+            let _gone_already = std::fs::remove_file(&unfinished);
+        }
+        renamed.map(|()| file)
+    }
+
+    fn fill(&self, bag: &mut Bag, why: &str, held: VecDeque<Message>) -> Result<(), BagError> {
+        for head in &self.heads {
+            bag.put(head.clone())?;
+        }
+        let fields = BTreeMap::from([("why".to_owned(), why.to_owned())]);
+        bag.put(Entry::Metadata { name: "troika.black_box".to_owned(), fields })?;
+        for message in held {
+            bag.put(Entry::Message(message))?;
+        }
+        bag.finish()
+    }
+}
+
+impl Store for BlackBox {
+    fn put(&mut self, entry: Entry) -> Result<(), BagError> {
+        match entry {
+            Entry::Message(message) => self.hold(message),
+            Entry::Metadata { name, fields } => {
+                // A node that was made again takes the place of the one before.
+                if name == about::NODE {
+                    let node = fields.get("name").cloned();
+                    self.heads.retain(|head| !is_of_node(head, node.as_deref()));
+                }
+                let fields = match name == about::RECORDING {
+                    // Its files begin when they do.
+                    true => AboutRecording { in_the_middle: true, ..AboutRecording::of(&fields) }.fields(),
+                    false => fields,
+                };
+                if [about::NODE, about::RECORDING, about::MODELS].contains(&name.as_str()) {
+                    self.heads.push(Entry::Metadata { name, fields });
+                }
+            }
+            attachment @ Entry::Attachment { .. } => self.heads.push(attachment),
+        }
+        if let Some((why, _)) = self.due.take_if(|(_, at)| *at <= self.now) {
+            self.write(&why);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), BagError> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BagError> {
+        if let Some((why, _)) = self.due.take() {
+            self.write(&why);
+        }
+        Ok(())
+    }
+}
+
+fn is_of_node(head: &Entry, node: Option<&str>) -> bool {
+    let Entry::Metadata { name, fields } = head else { return false };
+    name == about::NODE && fields.get("name").map(String::as_str) == node
+}
+
+/// What a message tells that is worth a file: an alert that is raised, a node that gave a fault.
+fn happened(message: &Message) -> Option<String> {
+    let ty = message.topic.ty.name;
+    if ty == DriverAlert::TYPE.name {
+        let alert = DriverAlert::decode(&message.cdr).ok()?;
+        return (alert.phase == DriverAlert::RAISED)
+            .then(|| format!("alert {} by {} on {}", alert.kind, alert.profile, message.topic.name));
+    }
+    if ty == step::TYPE.name {
+        let step = RecordedStep::decode(&message.cdr).ok()?;
+        let node = step::node_of(&message.topic.name)?;
+        return (step.fault != RecordedStep::NO_FAULT).then(|| format!("{node} fell back"));
+    }
+    None
+}
+
+/// `cabin-1735689600.123.mcap`: names sort by time.
+fn file_name(process: &str, now: Time) -> String {
+    let (sec, nanosec) = now.to_stamp();
+    format!("{process}-{sec:010}.{:03}.mcap", nanosec / 1_000_000)
+}
+
+/// Removes the oldest files of the process until `most` are left.
+fn make_room(folder: &Path, process: &str, most: usize) -> std::io::Result<()> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let stamp = name.strip_prefix(process).and_then(|rest| rest.strip_prefix('-'));
+        let is_ours = stamp
+            .and_then(|stamp| stamp.strip_suffix(".mcap"))
+            .is_some_and(|stamp| stamp.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+        if is_ours {
+            files.push(path);
+        }
+    }
+    files.sort();
+    for file in files.iter().take(files.len().saturating_sub(most)) {
+        std::fs::remove_file(file)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+use troika_kit::{Qos, TypeInfo};
+use troika_msgs::std_msgs::String as Text;
+
+use super::*;
+use crate::{BagReader, Record, Topic};
+
+fn message(seconds: f64, topic: &str, ty: TypeInfo, cdr: Vec<u8>) -> Entry {
+    let at = Time::from_nanos((seconds * 1e9) as u64);
+    let topic = Arc::new(Topic { name: topic.into(), ty, qos: Qos::DEFAULT });
+    Entry::Message(Message { topic, index: 0, log_time: at, publish_time: at, cdr: cdr.into() })
+}
+
+fn text(seconds: f64, length: usize) -> Entry {
+    let mut cdr = Vec::new();
+    Text { data: "x".repeat(length) }.encode(&mut cdr).expect("it has a CDR form");
+    message(seconds, "/chatter", Text::TYPE, cdr)
+}
+
+fn alert(seconds: f64, phase: u8) -> Entry {
+    let mut cdr = Vec::new();
+    let alert = DriverAlert { phase, kind: DriverAlert::SLEEP, ..DriverAlert::default() };
+    alert.encode(&mut cdr).expect("it has a CDR form");
+    message(seconds, "/cabin/driver_alert", DriverAlert::TYPE, cdr)
+}
+
+fn fell_back(seconds: f64) -> Entry {
+    let mut cdr = Vec::new();
+    let step = RecordedStep { fault: RecordedStep::TOO_LATE, ..RecordedStep::default() };
+    step.encode(&mut cdr).expect("it has a CDR form");
+    message(seconds, &step::topic("/driver_state"), step::TYPE, cdr)
+}
+
+struct Kept {
+    folder: TempDir,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Kept {
+    fn new() -> Kept {
+        Kept { folder: TempDir::new().expect("a folder"), told: Arc::default() }
+    }
+
+    fn black_box(&self, files: usize, bytes: usize) -> BlackBox {
+        let told = self.told.clone();
+        let limits = Limits {
+            folder: self.folder.path().join("black"),
+            before: Duration::from_secs(60),
+            after: Duration::from_secs(5),
+            bytes,
+            files,
+        };
+        BlackBox::new(limits, "cabin", move |one| told.lock().expect("one thread").push(one))
+    }
+
+    /// Each file's times of the chatter, in seconds.
+    fn files(&self) -> Vec<Vec<u64>> {
+        let Ok(entries) = std::fs::read_dir(self.folder.path().join("black")) else { return Vec::new() };
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("one").path()).collect();
+        files.sort();
+        let times = |file: &PathBuf| {
+            let reader = BagReader::open(file).expect("a recording");
+            let seconds = reader.filter_map(|record| match record {
+                Record::Message { channel, log_time, .. } if channel.topic == "/chatter" => {
+                    Some(log_time.as_nanos() / 1_000_000_000)
+                }
+                _ => None,
+            });
+            seconds.collect()
+        };
+        files.iter().map(times).collect()
+    }
+}
+
+fn put(black_box: &mut BlackBox, entries: impl IntoIterator<Item = Entry>) {
+    entries.into_iter().for_each(|entry| black_box.put(entry).expect("it takes it"));
+}
+
+#[test]
+fn the_minute_before_an_alert_and_the_seconds_after_it_are_written() {
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(10, 1 << 20);
+    put(&mut black_box, (0..=200).map(|second| text(f64::from(second), 1)));
+    put(&mut black_box, [alert(200.5, DriverAlert::CLEARED)]);
+    put(&mut black_box, (201..=210).map(|second| text(f64::from(second), 1)));
+    assert_eq!(kept.files(), Vec::<Vec<u64>>::new(), "nothing happened");
+    put(&mut black_box, [alert(210.5, DriverAlert::RAISED)]);
+    put(&mut black_box, (211..=230).map(|second| text(f64::from(second), 1)));
+    let files = kept.files();
+    assert_eq!((files.len(), files[0].first(), files[0].last()), (1, Some(&151), Some(&216)));
+    assert!(kept.told.lock().expect("one thread")[0].contains("alert 5"));
+}
+
+#[test]
+fn a_fault_that_goes_on_is_written_once_and_again_when_it_comes_back() {
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(10, 1 << 20);
+    put(&mut black_box, (0..300).map(|second| fell_back(f64::from(second))));
+    assert_eq!(kept.files().len(), 1);
+    put(&mut black_box, [text(400.0, 1), fell_back(401.0), text(420.0, 1)]);
+    assert_eq!(kept.files().len(), 2);
+}
+
+#[test]
+fn it_holds_no_more_bytes_than_it_may_and_the_oldest_file_goes() {
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(2, 10_000);
+    for round in 0..3 {
+        let begin = f64::from(round) * 100.0;
+        put(&mut black_box, (0..50).map(|second| text(begin + f64::from(second), 1_000)));
+        assert!(black_box.bytes <= 10_000);
+        put(&mut black_box, [alert(begin + 50.0, DriverAlert::RAISED), text(begin + 60.0, 1)]);
+    }
+    let files = kept.files();
+    assert_eq!(files.len(), 2);
+    assert!(files[0].iter().all(|second| *second >= 100), "the first is gone: {files:?}");
+    assert!(files[0].len() < 12, "about ten of a thousand bytes");
+}
+
+#[test]
+fn what_is_due_at_the_end_is_written_and_a_folder_that_cannot_be_made_is_told() {
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(2, 10_000);
+    put(&mut black_box, [text(1.0, 1), alert(2.0, DriverAlert::RAISED)]);
+    black_box.finish().expect("it ends");
+    assert_eq!(kept.files(), [vec![1]]);
+    let blocked = Kept::new();
+    std::fs::write(blocked.folder.path().join("black"), b"a file").expect("written");
+    let mut black_box = blocked.black_box(2, 10_000);
+    put(&mut black_box, [alert(2.0, DriverAlert::RAISED)]);
+    black_box.finish().expect("the run goes on");
+    assert!(blocked.told.lock().expect("one thread")[0].contains("not written"));
+}

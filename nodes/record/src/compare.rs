@@ -1,0 +1,120 @@
+//! Two messages of one type, field by field: what a person is shown of a difference, and whether it is one at all where floats may
+//! differ in their last digits.
+
+use serde::Serialize;
+use serde_json::Value;
+use troika_msgs::dynamic;
+
+/// How far floats may be apart on another instruction-set path: of the larger one, or absolutely below 1.
+pub const TOLERANCE: f64 = 1e-3;
+/// Fields that are shown of one difference.
+const SHOWN: usize = 8;
+
+/// A field that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldDifference {
+    /// Where: `header.stamp.sec`, `samples[3].index`.
+    pub field: String,
+    /// As it was recorded.
+    pub recorded: Value,
+    /// As it is now.
+    pub now: Value,
+}
+
+/// The fields in which two messages differ, at most [`SHOWN`]; none where the type is not known, or one of them is no value of it.
+pub fn fields(type_name: &str, recorded: &[u8], now: &[u8]) -> Option<Vec<FieldDifference>> {
+    let entry = dynamic::lookup(type_name)?;
+    let (recorded, now) = (entry.to_json(recorded).ok()?, entry.to_json(now).ok()?);
+    let mut found = Vec::new();
+    walk("", &recorded, &now, None, &mut found);
+    found.truncate(SHOWN);
+    Some(found)
+}
+
+/// Whether two messages are the same but for floats that are nearly equal.
+pub fn nearly_equal(type_name: &str, recorded: &[u8], now: &[u8]) -> bool {
+    let Some(entry) = dynamic::lookup(type_name) else { return false };
+    let (Ok(recorded), Ok(now)) = (entry.to_json(recorded), entry.to_json(now)) else { return false };
+    let mut found = Vec::new();
+    walk("", &recorded, &now, Some(TOLERANCE), &mut found);
+    found.is_empty()
+}
+
+fn walk(at: &str, recorded: &Value, now: &Value, within: Option<f64>, into: &mut Vec<FieldDifference>) {
+    // One more than are shown, so that a long array costs no more.
+    if into.len() > SHOWN {
+        return;
+    }
+    match (recorded, now) {
+        (Value::Object(a), Value::Object(b)) => {
+            let dot = if at.is_empty() { "" } else { "." };
+            for (name, a) in a {
+                walk(&format!("{at}{dot}{name}"), a, b.get(name).unwrap_or(&Value::Null), within, into);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                if a != b {
+                    walk(&format!("{at}[{index}]"), a, b, within, into);
+                }
+            }
+        }
+        (Value::Array(a), Value::Array(b)) => into.push(FieldDifference {
+            field: format!("{at} (elements)"),
+            recorded: a.len().into(),
+            now: b.len().into(),
+        }),
+        // By their text, since 0.0 and -0.0 are equal as numbers.
+        (a, b) if a.to_string() != b.to_string() && !near(a, b, within) => {
+            into.push(FieldDifference { field: at.to_owned(), recorded: a.clone(), now: b.clone() });
+        }
+        _ => {}
+    }
+}
+
+fn near(a: &Value, b: &Value, within: Option<f64>) -> bool {
+    let Some(within) = within else { return false };
+    // Whole numbers are counts and names, not measures.
+    let (Value::Number(a), Value::Number(b)) = (a, b) else { return false };
+    match (a.is_f64(), b.is_f64(), a.as_f64(), b.as_f64()) {
+        (true, true, Some(a), Some(b)) => (a - b).abs() <= within * a.abs().max(b.abs()).max(1.0),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use troika_kit::Message as _;
+    use troika_msgs::troika::DriverState;
+
+    use super::*;
+
+    fn cdr(state: &DriverState) -> Vec<u8> {
+        let mut cdr = Vec::new();
+        state.encode(&mut cdr).expect("it has a CDR form");
+        cdr
+    }
+
+    #[test]
+    fn the_fields_that_differ_are_named_with_both_values() {
+        let recorded = DriverState { confidence: 0.5, head_yaw_deg: 3.25, ..DriverState::default() };
+        let now = DriverState { confidence: 0.5, head_yaw_deg: 4.5, state: 2, ..DriverState::default() };
+        let found = fields(DriverState::TYPE.name, &cdr(&recorded), &cdr(&now)).expect("the type is known");
+        let named: Vec<_> = found.iter().map(|one| (one.field.as_str(), one.now.to_string())).collect();
+        assert_eq!(named, [("state", "2".to_owned()), ("head_yaw_deg", "4.5".to_owned())]);
+        assert_eq!(fields(DriverState::TYPE.name, &cdr(&now), &cdr(&now)), Some(Vec::new()));
+        assert_eq!(fields("p/msg/Unknown", &[], &[]), None);
+    }
+
+    #[test]
+    fn floats_may_be_nearly_equal_and_nothing_else_may() {
+        let recorded = DriverState { head_yaw_deg: 30.0, ..DriverState::default() };
+        let near = DriverState { head_yaw_deg: 30.02, ..recorded.clone() };
+        let far = DriverState { head_yaw_deg: 30.04, ..recorded.clone() };
+        let other = DriverState { state: 1, ..recorded.clone() };
+        let name = DriverState::TYPE.name;
+        assert!(nearly_equal(name, &cdr(&recorded), &cdr(&near)));
+        assert!(!nearly_equal(name, &cdr(&recorded), &cdr(&far)));
+        assert!(!nearly_equal(name, &cdr(&recorded), &cdr(&other)));
+    }
+}

@@ -1,0 +1,257 @@
+//! A recording's steps done again, node by node, and what they send held against what was sent. Who makes the nodes says which of
+//! them there are; here is what is compared and what is told.
+
+pub mod about;
+mod bodies;
+mod one;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use troika_host::replay::Replays;
+use troika_kit::{Message as _, Time};
+use troika_msgs::troika::RecordedStep;
+
+use crate::{BagReader, Record, compare::FieldDifference, join::HOLE, privacy::is_raw, step};
+
+use about::{AboutNode, AboutRecording};
+use bodies::Bodies;
+use one::OneNode;
+
+/// What can be had of a recorded node.
+pub enum Made {
+    /// It can be done again.
+    Node(Box<dyn Replays>),
+    /// It cannot, for this reason; that is no fault of the recording.
+    Not(String),
+}
+
+/// Makes nodes as they were.
+pub trait MakesNodes {
+    /// What was recorded is known from here on: the recording, and the system file as it was run. What is to be told beside is given.
+    fn begin(&mut self, about: &AboutRecording, system: Option<&str>) -> Vec<String>;
+
+    /// The models of the process, with their sha256. What is to be told is given.
+    fn models(&mut self, models: &BTreeMap<String, String>) -> Vec<String>;
+
+    /// A node as it was made then. One that is not asked for is made as it was recorded, whatever else is wanted: it makes again what
+    /// was left out of the recording, for those that are.
+    ///
+    /// # Errors
+    /// It cannot be made, and should.
+    fn make(&mut self, node: &AboutNode, asked_for: bool) -> Result<Made, String>;
+
+    /// Whether floats may differ in their last digits: it was another machine.
+    fn floats_may_differ(&self) -> bool;
+}
+
+/// What came of a replay.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Each node that was recorded and asked for.
+    pub nodes: Vec<NodeReport>,
+    /// What is to be known of the recording: models that changed, holes, a cut.
+    pub notices: Vec<String>,
+}
+
+/// What came of a node.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeReport {
+    /// `/ns/name`.
+    pub node: String,
+    /// Its kind.
+    pub kind: String,
+    /// Whether it was done again, and how far.
+    pub verdict: Verdict,
+    /// Steps that were done again.
+    pub steps: u64,
+    /// Messages that were compared.
+    pub messages: u64,
+    /// Of these, with other bytes; messages too many or too few, and steps with another outcome.
+    pub differing: u64,
+    /// Of the messages, with floats that differ in their last digits, on another machine.
+    pub nearly_equal: u64,
+    /// Messages that the recording does not have, because the transport stood still or they found no room.
+    pub not_recorded: u64,
+    /// The first difference.
+    pub first: Option<Difference>,
+}
+
+/// Whether a node was done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict", content = "why")]
+pub enum Verdict {
+    /// All of its steps, and all was the same.
+    Identical,
+    /// Something was not.
+    Different,
+    /// As far as the recording goes without a hole; all was the same until there.
+    UpToAHole(String),
+    /// Not at all, and for a good reason.
+    NotReplayed(String),
+    /// It could not be made, or not be done again.
+    Failed(String),
+}
+
+/// Where a replay came out otherwise.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// Which step of the node.
+    pub step: u64,
+    /// When that ran, nanoseconds of the host's time line.
+    pub time_ns: u64,
+    /// The topic; empty where the step's outcome differs.
+    pub topic: String,
+    /// What differs, in words.
+    pub what: String,
+    /// The fields, where both messages are there.
+    pub fields: Vec<FieldDifference>,
+}
+
+impl Report {
+    /// Nothing differs, nothing is missing, and something was compared.
+    pub fn is_good(&self) -> bool {
+        let fine = |node: &NodeReport| matches!(node.verdict, Verdict::Identical | Verdict::NotReplayed(_));
+        self.nodes.iter().all(fine) && self.nodes.iter().any(|node| node.verdict == Verdict::Identical)
+    }
+}
+
+/// Replays a recording; `only`: this node, by its full name or the last part of it.
+pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNodes) -> Report {
+    let mut replay = Replay {
+        makes,
+        only,
+        nodes: BTreeMap::new(),
+        order: Vec::new(),
+        bodies: Bodies::default(),
+        notices: Vec::new(),
+    };
+    let mut about = AboutRecording::default();
+    let mut begun = false;
+    for record in bag.by_ref() {
+        match record {
+            Record::Attachment { name, bytes } if name == about::SYSTEM && !begun => {
+                begun = true;
+                let told = replay.makes.begin(&about, std::str::from_utf8(&bytes).ok());
+                replay.notices.extend(told);
+            }
+            Record::Attachment { .. } => {}
+            Record::Metadata { name, fields } if name == about::RECORDING => {
+                about = AboutRecording::of(&fields);
+                if about.in_the_middle {
+                    let told = "it begins in the middle of a run: what the nodes knew by then is not in it";
+                    replay.notices.push(told.to_owned());
+                }
+            }
+            Record::Metadata { name, fields } => replay.metadata(&name, &fields, &about),
+            Record::Message { channel, sequence, cdr, .. } => {
+                if channel.type_name == step::TYPE.name {
+                    if let Some(node) = step::node_of(&channel.topic) {
+                        replay.step(node, &cdr);
+                    }
+                } else {
+                    replay.bodies.keep(&channel.topic, &channel.type_name, sequence, cdr);
+                }
+            }
+        }
+    }
+    let Replay { nodes, order, mut notices, .. } = replay;
+    if !begun {
+        notices.push(format!(
+            "it has no {}: it was made by a recorder of topics, and holds no steps",
+            about::SYSTEM
+        ));
+    }
+    if let Some(cut) = bag.cut() {
+        notices.push(format!("it ends before its end ({cut}): what was written until then is compared"));
+    }
+    let mut nodes = nodes;
+    Report {
+        nodes: order.iter().filter_map(|name| nodes.remove(name)).map(OneNode::report).collect(),
+        notices,
+    }
+}
+
+struct Replay<'a> {
+    makes: &'a mut dyn MakesNodes,
+    only: Option<&'a str>,
+    nodes: BTreeMap<String, OneNode>,
+    /// Their names, as they came.
+    order: Vec<String>,
+    bodies: Bodies,
+    notices: Vec<String>,
+}
+
+impl Replay<'_> {
+    fn metadata(&mut self, name: &str, fields: &BTreeMap<String, String>, about: &AboutRecording) {
+        let text = |key: &str| fields.get(key).map_or("", String::as_str);
+        match name {
+            about::NODE => match AboutNode::read(fields) {
+                Some(node) if self.is_wanted(&node.name) => self.made(node, about.in_the_middle, true),
+                Some(node) if !about.raw && node.outputs.iter().any(|port| is_raw(&port.type_name)) => {
+                    self.made(node, about.in_the_middle, false);
+                }
+                Some(_) => {}
+                None => self.notices.push("a node of it is described in another version's way".to_owned()),
+            },
+            HOLE => {
+                let told = format!("{}: {} {} found no room", text("node"), text("number"), text("what"));
+                self.notices.push(told);
+            }
+            about::MODELS => {
+                let told = self.makes.models(fields);
+                self.notices.extend(told);
+            }
+            about::MODEL_CHANGE => {
+                let model = text("model");
+                self.notices.push(format!(
+                    "another {model} was put in the place of the first while it was recorded: steps from then on may differ"
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    fn is_wanted(&self, node: &str) -> bool {
+        self.only.is_none_or(|only| node == only || node.rsplit('/').next() == Some(only))
+    }
+
+    fn made(&mut self, node: AboutNode, in_the_middle: bool, asked_for: bool) {
+        let made = match in_the_middle {
+            true => Ok(Made::Not("the recording begins in the middle".to_owned())),
+            false => self.makes.make(&node, asked_for),
+        };
+        match self.nodes.get_mut(&node.name) {
+            Some(one) => one.again(node, made),
+            None => {
+                if asked_for {
+                    self.order.push(node.name.clone());
+                }
+                let name = node.name.clone();
+                if matches!(made, Ok(Made::Node(_))) {
+                    self.bodies.wanted_by(&node);
+                }
+                self.nodes.insert(name, OneNode::new(node, made));
+            }
+        }
+    }
+
+    fn step(&mut self, node: &str, cdr: &[u8]) {
+        let Some(one) = self.nodes.get_mut(node) else { return };
+        match RecordedStep::decode(cdr) {
+            Ok(step) => {
+                one.step(&step, &mut self.bodies, self.makes.floats_may_differ());
+                self.bodies.used(&one.about, &step);
+            }
+            Err(why) => one.fail(format!("a step of it cannot be read: {why}")),
+        }
+    }
+}
+
+/// The time of a sample.
+fn time(nanos: u64) -> Time {
+    Time::from_nanos(nanos)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! One node that is done again.
+
+use troika_host::{
+    replay::{Frozen, Given, Played, Replays},
+    tape::Outcome,
+};
+use troika_kit::Fault;
+use troika_msgs::troika::{RecordedSample, RecordedStep};
+
+use crate::{compare, privacy, step};
+
+use super::{Difference, Made, NodeReport, Verdict, about::AboutNode, bodies::Bodies, time};
+
+/// A node, as far as it is.
+pub(super) struct OneNode {
+    pub(super) about: AboutNode,
+    /// None once it goes no further.
+    node: Option<Box<dyn Replays>>,
+    /// Why it goes no further.
+    stopped: Option<Verdict>,
+    report: NodeReport,
+}
+
+impl OneNode {
+    pub(super) fn new(about: AboutNode, made: Result<Made, String>) -> OneNode {
+        let report = NodeReport {
+            node: about.name.clone(),
+            kind: about.kind.clone(),
+            verdict: Verdict::Identical,
+            steps: 0,
+            messages: 0,
+            differing: 0,
+            nearly_equal: 0,
+            not_recorded: 0,
+            first: None,
+        };
+        let mut one = OneNode { about, node: None, stopped: None, report };
+        one.take(made);
+        one
+    }
+
+    fn take(&mut self, made: Result<Made, String>) {
+        match made {
+            Ok(Made::Node(node)) => self.node = Some(node),
+            Ok(Made::Not(why)) => self.stopped = Some(Verdict::NotReplayed(why)),
+            Err(why) => self.stopped = Some(Verdict::Failed(why)),
+        }
+    }
+
+    /// It was made again: with nothing of what it knew.
+    pub(super) fn again(&mut self, about: AboutNode, made: Result<Made, String>) {
+        self.about = about;
+        if self.stopped.is_none() {
+            self.take(made);
+        }
+    }
+
+    /// It goes no further, and should.
+    pub(super) fn fail(&mut self, why: String) {
+        self.stop(Verdict::Failed(why));
+    }
+
+    fn stop(&mut self, why: Verdict) {
+        self.node = None;
+        self.stopped = self.stopped.take().or(Some(why));
+    }
+
+    pub(super) fn report(self) -> NodeReport {
+        let OneNode { stopped, mut report, .. } = self;
+        report.verdict = match stopped {
+            Some(why @ (Verdict::Failed(_) | Verdict::NotReplayed(_))) => why,
+            _ if report.differing > 0 => Verdict::Different,
+            Some(why) => why,
+            None if report.steps == 0 => Verdict::NotReplayed("the recording has no step of it".to_owned()),
+            None => Verdict::Identical,
+        };
+        report
+    }
+
+    /// Does a step again and compares.
+    pub(super) fn step(&mut self, recorded: &RecordedStep, bodies: &mut Bodies, floats_may_differ: bool) {
+        let Some(node) = &mut self.node else { return };
+        if recorded.lost > 0 {
+            let why = format!("{} of its steps before step {} found no room", recorded.lost, recorded.seq);
+            return self.stop(Verdict::UpToAHole(why));
+        }
+        // One that has no end was under way when the recording ended.
+        let Some(host) = step::hosts_part(recorded, self.about.injected) else { return };
+        let inputs = match frozen(&self.about, recorded, bodies) {
+            Ok(inputs) => inputs,
+            Err(why) => return self.stop(why),
+        };
+        match node.play(&Given { tick: step::tick(recorded), inputs, host }) {
+            Ok(played) => {
+                self.report.steps += 1;
+                self.compare(recorded, &played, bodies, floats_may_differ);
+            }
+            Err(why) => self.fail(why.to_string()),
+        }
+    }
+
+    fn compare(&mut self, recorded: &RecordedStep, played: &Played, bodies: &mut Bodies, lenient: bool) {
+        let outcome = step::outcome(played.outcome);
+        if outcome != recorded.outcome || !same_fault(recorded, played) {
+            let why = |text: &str| if text.is_empty() { String::new() } else { format!(" ({text})") };
+            let what = format!(
+                "the step {}{} then and {}{} now",
+                step::outcome_name(recorded.outcome),
+                why(&recorded.fault_text),
+                step::outcome_name(outcome),
+                why(&played
+                    .fault
+                    .filter(|_| played.outcome == Outcome::Fault)
+                    .map_or_else(String::new, |fault| fault.to_string())),
+            );
+            self.differs(recorded, String::new(), what, Vec::new());
+        }
+        let then: Vec<(usize, &RecordedSample)> = recorded
+            .outputs
+            .iter()
+            .flat_map(|port| port.samples.iter().map(move |sample| (usize::from(port.port), sample)))
+            .collect();
+        // A value without a CDR form goes nowhere, then as now.
+        let now: Vec<(usize, &[u8])> =
+            played.messages.iter().filter_map(|(port, cdr)| Some((*port, cdr.as_deref()?))).collect();
+        if recorded.unsent > 0 {
+            // It is not known which of them these were.
+            self.report.not_recorded += u64::from(recorded.unsent);
+            return;
+        }
+        for at in 0..then.len().max(now.len()) {
+            match (then.get(at), now.get(at)) {
+                (Some((port, sample)), Some((now_port, cdr))) if port == now_port => {
+                    self.message(recorded, *port, sample, cdr, bodies, lenient);
+                }
+                (Some((port, _)), other) => {
+                    let topic = self.topic(*port);
+                    let what = match other {
+                        Some((now_port, _)) => {
+                            format!("a message then, and one on {} now", self.topic(*now_port))
+                        }
+                        None => "a message then, and none now".to_owned(),
+                    };
+                    self.differs(recorded, topic, what, Vec::new());
+                }
+                (None, Some((port, _))) => {
+                    self.differs(
+                        recorded,
+                        self.topic(*port),
+                        "no message then, and one now".to_owned(),
+                        Vec::new(),
+                    );
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn message(
+        &mut self,
+        recorded: &RecordedStep,
+        port: usize,
+        sample: &RecordedSample,
+        now: &[u8],
+        bodies: &mut Bodies,
+        lenient: bool,
+    ) {
+        self.report.messages += 1;
+        let about = self.about.outputs.get(port);
+        let then = about.and_then(|port| bodies.get(port, sample));
+        // Where its bytes were left out, their hash stands for them.
+        let same = match then {
+            Some(then) => then == now,
+            None => sample.size as usize == now.len() && sample.hash == step::hash(now),
+        };
+        if same {
+            if sample.index == RecordedSample::NOT_KEPT {
+                bodies.made_again(sample.hash, now);
+            }
+            return;
+        }
+        let type_name = about.map_or("", |port| port.type_name.as_str());
+        if lenient && then.is_some_and(|then| compare::nearly_equal(type_name, then, now)) {
+            self.report.nearly_equal += 1;
+            return;
+        }
+        let fields = then.and_then(|then| compare::fields(type_name, then, now)).unwrap_or_default();
+        let what = match then {
+            Some(then) => format!("other bytes: {} then, {} now", then.len(), now.len()),
+            None => "other bytes; those of then are not in the recording".to_owned(),
+        };
+        self.differs(recorded, self.topic(port), what, fields);
+    }
+
+    fn topic(&self, port: usize) -> String {
+        self.about.outputs.get(port).map_or_else(String::new, |port| port.topic.clone())
+    }
+
+    fn differs(
+        &mut self,
+        recorded: &RecordedStep,
+        topic: String,
+        what: String,
+        fields: Vec<compare::FieldDifference>,
+    ) {
+        self.report.differing += 1;
+        self.report.first.get_or_insert(Difference {
+            step: recorded.seq,
+            time_ns: recorded.now_ns,
+            topic,
+            what,
+            fields,
+        });
+    }
+}
+
+/// The fault's kind and text; by how much the host found a step late is the host's.
+fn same_fault(recorded: &RecordedStep, played: &Played) -> bool {
+    let mut now = RecordedStep::default();
+    if let Some(why) = &played.fault {
+        step::set_fault(&mut now, why);
+    }
+    // A step that is not called any more, because it panicked, was told so by the host.
+    let given = matches!(played.fault, Some(Fault::TooLate { .. } | Fault::Missed { .. }));
+    given || (now.fault, &now.fault_text) == (recorded.fault, &recorded.fault_text)
+}
+
+/// What the step had, with the bytes.
+fn frozen<'a>(
+    about: &AboutNode,
+    recorded: &RecordedStep,
+    bodies: &'a Bodies,
+) -> Result<Vec<Frozen<'a>>, Verdict> {
+    let one = |input: &troika_msgs::troika::RecordedPort| {
+        let port = usize::from(input.port);
+        let Some(of) = about.inputs.get(port) else {
+            return Err(Verdict::Failed(format!("it has no input {port}")));
+        };
+        let sample = |sample: &RecordedSample| match bodies.get(of, sample) {
+            Some(cdr) => Ok((time(sample.time_ns), cdr)),
+            None if privacy::is_raw(&of.type_name) => Err(Verdict::NotReplayed(format!(
+                "what it saw on {} was left out: it is raw, and recorded with --raw alone",
+                of.topic
+            ))),
+            None => Err(Verdict::UpToAHole(format!(
+                "a message of {} at step {} is not there",
+                of.topic, recorded.seq
+            ))),
+        };
+        let samples = input.samples.iter().map(sample).collect::<Result<Vec<_>, _>>()?;
+        Ok(Frozen { port, fresh: input.fresh, samples })
+    };
+    recorded.inputs.iter().map(one).collect()
+}
