@@ -4,10 +4,12 @@
 //!
 //! - [`cdr`]: the CDR codec; any bytes give a value or a typed error, with bounded allocation.
 //! - [`dynamic`]: every type by its name, for tools.
+//! - [`long`]: arrays of more than 32 elements.
 //! - [`protect`]: the canonical byte form that end-to-end protection covers.
 
 pub mod cdr;
 pub mod dynamic;
+pub mod long;
 pub mod protect;
 mod stamp;
 

@@ -23,8 +23,8 @@ pub(crate) const RUN: &[&str] = &[
 ];
 
 /// What the tests need besides: Python for the independent peers (one of them compiles its CDR against Python's headers), ffmpeg
-/// for the camera's video files, valgrind for what is unsafe, Chromium for the fleet's page, systemd for a look at the units that ship. libclang
-/// makes the bindings of ROS 2's client library too.
+/// for the camera's video files, valgrind for what is unsafe, Chromium for the fleet's page, systemd for a look at the units that ship, Gazebo's
+/// transport library and its command-line peer, the SDF parser for the worlds. libclang makes the bindings of ROS 2's client library too.
 pub(crate) const TEST: &[&str] = &[
     "build-essential",
     "cmake",
@@ -40,6 +40,11 @@ pub(crate) const TEST: &[&str] = &[
     "valgrind",
     "chromium-headless-shell",
     "systemd",
+    "libignition-transport-dev",
+    "libignition-msgs-dev",
+    "ignition-transport-cli",
+    "libsdformat12-12",
+    "sdformat-sdf",
 ];
 
 /// Installs those of `wanted` that are missing.

@@ -63,6 +63,18 @@ pub(crate) fn zenohd() -> anyhow::Result<PathBuf> {
     Ok(std::path::absolute(built("zenohd"))?)
 }
 
+/// Gazebo's family that the tests are built with: Debian 12's.
+const GAZEBO: &str = "troika-gazebo/fortress";
+
+/// cargo with the bridge to Gazebo in it: all members as ever, so that only what stands on Gazebo's library is compiled besides.
+pub(crate) fn with_gazebo(arguments: &[&str]) -> Command {
+    let mut command = cargo(arguments);
+    command.args(["--locked", "--workspace", "--features", GAZEBO]);
+    // Not CXXFLAGS: every build script that compiles C++ looks at those, and would run again.
+    command.env("CPLUS_INCLUDE_PATH", root().join("sim/gazebo/shim"));
+    command
+}
+
 /// The names of the workspace's packages.
 fn members() -> anyhow::Result<Vec<String>> {
     let output = cargo(&["metadata", "--locked", "--no-deps", "--format-version", "1"])

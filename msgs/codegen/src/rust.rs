@@ -1,5 +1,5 @@
 //! A set of messages and services to Rust source: one module a package, one structure a message, a registry of all messages. The source refers
-//! to `crate::cdr`, `crate::dynamic` and `crate::protect` of `troika-msgs`, which includes it.
+//! to `crate::cdr`, `crate::dynamic`, `crate::long` and `crate::protect` of `troika-msgs`, which includes it.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ pub struct Unsupported {
     pub what: &'static str,
 }
 
-/// Arrays up to this length have `Default` and serde in the standard library and in serde.
+/// Arrays up to this length have `Default` and serde in the standard library and in serde; longer ones are `crate::long::Long`.
 const LONGEST_ARRAY: u32 = 32;
 
 /// The Rust source of a set. Package `troika_msgs` becomes module `troika`; every other keeps its name. Packages in
@@ -234,8 +234,11 @@ fn field_type(file: &MsgFile, f: &Field) -> Result<String, Unsupported> {
     let element = element_type(&f.ty.base);
     match f.ty.array {
         Array::One => Ok(element),
+        Array::Fixed(n) if n > LONGEST_ARRAY && matches!(f.ty.base, Base::String(Some(_))) => {
+            Err(unsupported("arrays of more than 32 bounded strings have no Rust type here"))
+        }
         Array::Fixed(n) if n > LONGEST_ARRAY => {
-            Err(unsupported("arrays of more than 32 have no Rust type here"))
+            Ok(format!("crate::long::Long<{element}, {n}>"))
         }
         Array::Fixed(n) => Ok(format!("[{element}; {n}]")),
         Array::Bounded(_) | Array::Unbounded => Ok(format!("::std::vec::Vec<{element}>")),

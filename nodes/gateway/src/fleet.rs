@@ -13,6 +13,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    net::IpAddr,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -24,6 +25,7 @@ use rcgen::{
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use x509_parser::extensions::GeneralName;
 
 use crate::{
     access,
@@ -219,15 +221,15 @@ impl Fleet {
         Ok(Fleet { dir: dir.into(), ledger, _held: held })
     }
 
-    /// A new certificate for the gateway, in place of the one that it has.
+    /// A new certificate for the gateway, in place of the one that it has. Without a name it has the names of that one.
     ///
     /// # Errors
     /// A name that none can have, or a file.
     pub fn server(&self, names: &[String], days: u32, now: i64) -> Result<(), FleetError> {
         check_days(days)?;
-        let all = server_names(names)?;
-        let name = access::gateway_name(&self.ledger.name);
         let folder = self.dir.join("gateway");
+        let all = server_names_or_before(names, &folder.join("server.pem"))?;
+        let name = access::gateway_name(&self.ledger.name);
         self.issue(&folder, "server", &name, all, &[ExtendedKeyUsagePurpose::ServerAuth], days, now)?;
         // To zenoh's routers it is a client.
         self.issue(&folder, "mesh", &name, Vec::new(), &[ExtendedKeyUsagePurpose::ClientAuth], days, now)
@@ -403,6 +405,37 @@ fn server_names(names: &[String]) -> Result<Vec<String>, FleetError> {
     }
     let mut all = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
     all.extend(names.iter().cloned());
+    Ok(all)
+}
+
+/// The same; where none is given, those that the certificate has which is there: a renewal must not lose them.
+fn server_names_or_before(names: &[String], before: &Path) -> Result<Vec<String>, FleetError> {
+    let given = server_names(names)?;
+    if !names.is_empty() || !before.exists() {
+        return Ok(given);
+    }
+    let bytes = fs::read(before).map_err(at(before))?;
+    let told = || FleetError::Content {
+        path: before.into(),
+        reason: "it is no certificate whose names could be kept; name them with --server-name".into(),
+    };
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&bytes).map_err(|_| told())?;
+    let certificate = pem.parse_x509().map_err(|_| told())?;
+    let had = certificate.subject_alternative_name().map_err(|_| told())?;
+    let mut all = given;
+    for name in had.iter().flat_map(|had| &had.value.general_names) {
+        let name = match name {
+            GeneralName::DNSName(name) => (*name).to_owned(),
+            GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
+                Ok(four) => IpAddr::from(four).to_string(),
+                Err(_) => <[u8; 16]>::try_from(*bytes).map(IpAddr::from).map_err(|_| told())?.to_string(),
+            },
+            _ => continue,
+        };
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
     Ok(all)
 }
 

@@ -74,7 +74,7 @@ enum FleetCommand {
         /// How long it holds.
         #[arg(long, default_value_t = AUTHORITY_DAYS, value_parser = days(), allow_negative_numbers = true)]
         days: u32,
-        /// As with `init`.
+        /// As with `init`; without one, the names of the certificate that is there.
         #[arg(long, num_args = 1..)]
         server_name: Vec<String>,
     },
@@ -85,7 +85,8 @@ enum FleetCommand {
         /// How long its certificate holds.
         #[arg(long, default_value_t = AUTHORITY_DAYS, value_parser = days(), allow_negative_numbers = true)]
         days: u32,
-        /// Names and addresses that vehicles, gateways and other routers reach it at, beside localhost.
+        /// Names and addresses that vehicles, gateways and other routers reach it at, beside localhost; without one, those of the certificate
+        /// that is there.
         #[arg(long, num_args = 1..)]
         server_name: Vec<String>,
     },

@@ -22,6 +22,7 @@ use troika_msgs::{
     troika::{DialogueReply, DialogueRequest, RoutingDecision},
 };
 use troika_router::Reason;
+use troika_vehicle::catalogue::Call;
 use troika_voice::{
     matcher::{Matcher, Understood},
     tongue::Tongue,
@@ -86,7 +87,7 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     let matcher = Matcher::of(tongue);
     let (task, privacy) = match matcher.understand(&text) {
         // What the vehicle would carry out itself is no question, and never leaves; the way is what the dialogue is for.
-        Understood::Commands(calls) if calls.iter().any(|call| !call.function.starts_with("navigation.")) => {
+        Understood::Commands(calls) if calls.iter().any(|call| !is_of_the_way(call)) => {
             (DialogueRequest::VEHICLE_FUNCTION, DialogueRequest::PRIVACY_UNKNOWN)
         }
         _ => topic::of(matcher, &text),
@@ -151,6 +152,12 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where to, how far, how long: a function of the vehicle that the dialogue answers as well.
+fn is_of_the_way(call: &Call) -> bool {
+    let arrival = call.slots.iter().any(|(name, value)| name == "what" && value == "arrival_time");
+    call.function.starts_with("navigation.") || (call.function == "vehicle.query" && arrival)
 }
 
 fn listen<T: Message>(

@@ -53,6 +53,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // Scenarios that judge: data in, verdicts out.
     ("troika-trial", &["troika-kit", "troika-msgs", "troika-sim", "troika-world"]),
+    // Gazebo's topics and ours.
+    (
+        "troika-gazebo",
+        &["troika-host", "troika-kit", "troika-msgs", "troika-transport", "troika-transport-open"],
+    ),
     // The bridge to the cloud: what the link is like, and who answers.
     ("troika-link", &["troika-kit", "troika-msgs"]),
     // It knows what the vehicle answers from the map.

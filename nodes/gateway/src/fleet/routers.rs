@@ -9,7 +9,7 @@ use std::{
 
 use rcgen::ExtendedKeyUsagePurpose;
 
-use super::{Fleet, FleetError, State, at, check_days, server_names, write};
+use super::{Fleet, FleetError, State, at, check_days, server_names_or_before, write};
 use crate::access;
 
 /// The file's name in the router's folder; zenohd goes by its end.
@@ -17,14 +17,14 @@ pub const ROUTER_FILE: &str = "router.yaml";
 
 impl Fleet {
     /// Makes `router/`: a certificate for these names, and the list of who is let in. From then on the list is written again by whatever changes it.
-    /// Again: a new certificate.
+    /// Again: a new certificate, of the same names where none is given.
     ///
     /// # Errors
     /// A name that none can have, or a file.
     pub fn router(&self, names: &[String], days: u32, now: i64) -> Result<PathBuf, FleetError> {
         check_days(days)?;
-        let names = server_names(names)?;
         let folder = self.dir.join("router");
+        let names = server_names_or_before(names, &folder.join("router.pem"))?;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at(&folder))?;
         let authority = self.dir.join("ca.pem");
         write(&folder.join("ca.pem"), &fs::read(&authority).map_err(at(&authority))?, false)?;

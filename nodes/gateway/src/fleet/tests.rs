@@ -81,6 +81,31 @@ fn what_cannot_be_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn a_certificate_that_is_renewed_keeps_its_names_unless_others_are_given() {
+    let (dir, fleet) = fleet();
+    let names = |file: &str| {
+        let bytes = fs::read(dir.path().join(file)).expect("there");
+        let (_, pem) = x509_parser::pem::parse_x509_pem(&bytes).expect("PEM");
+        let certificate = pem.parse_x509().expect("a certificate");
+        let names = certificate.subject_alternative_name().expect("sound").expect("has names");
+        names.value.general_names.iter().filter(|name| matches!(name, GeneralName::DNSName(_))).count()
+    };
+    let own = names("gateway/server.pem");
+    fleet.server(&["gateway.example".into(), "10.1.2.3".into()], 7, NOW).expect("made");
+    assert_eq!(names("gateway/server.pem"), own + 1);
+    fleet.server(&[], 7, NOW).expect("renewed");
+    assert_eq!(names("gateway/server.pem"), own + 1, "kept");
+    fleet.server(&["other.example".into(), "more.example".into()], 7, NOW).expect("made");
+    assert_eq!(names("gateway/server.pem"), own + 2, "others in their place");
+    fleet.router(&["router.example".into()], 7, NOW).expect("made");
+    fleet.router(&[], 7, NOW).expect("renewed");
+    assert_eq!(names("router/router.pem"), 2, "localhost and its own");
+    fs::write(dir.path().join("router/router.pem"), "no certificate").expect("written");
+    let told = fleet.router(&[], 7, NOW).expect_err("no names to keep").to_string();
+    assert!(told.contains("--server-name"), "{told}");
+}
+
+#[test]
 fn routers_let_in_who_is_enrolled_and_the_list_follows() {
     let (dir, mut fleet) = fleet();
     let listed = |dir: &tempfile::TempDir| {
