@@ -67,12 +67,14 @@ pub(crate) fn zenohd() -> anyhow::Result<PathBuf> {
 const GAZEBO: &str = "troika-gazebo/fortress";
 
 /// cargo with the bridge to Gazebo in it: all members as ever, so that only what stands on Gazebo's library is compiled besides.
-pub(crate) fn with_gazebo(arguments: &[&str]) -> Command {
+pub(crate) fn with_gazebo(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = cargo(arguments);
     command.args(["--locked", "--workspace", "--features", GAZEBO]);
-    // Not CXXFLAGS: every build script that compiles C++ looks at those, and would run again.
-    command.env("CPLUS_INCLUDE_PATH", root().join("sim/gazebo/shim"));
-    command
+    // Not CXXFLAGS and not CPLUS_INCLUDE_PATH: cargo would compile again what else looks at those, ring and all of TLS among it.
+    let shim = root().join("sim/gazebo/shim");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env("PATH", std::env::join_paths([shim].into_iter().chain(std::env::split_paths(&path)))?);
+    Ok(command)
 }
 
 /// The names of the workspace's packages.

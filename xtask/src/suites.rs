@@ -182,10 +182,10 @@ fn interop() -> anyhow::Result<()> {
     command.args(tests).args(["--", "--nocapture", "--test-threads=1"]);
     succeed(command.envs(peers.variables()))?;
     say("interop: Gazebo's transport and its own peer, the worlds and the SDF parser");
-    let mut gazebo = steps::with_gazebo(&["test"]);
+    let mut gazebo = steps::with_gazebo(&["test"])?;
     gazebo.args(["--test", "gazebo", "--test", "worlds", "--", "--nocapture", "--test-threads=1"]);
     succeed(&mut gazebo)?;
-    succeed(steps::with_gazebo(&["clippy"]).args(["--all-targets", "--", "--deny", "warnings"]))?;
+    succeed(steps::with_gazebo(&["clippy"])?.args(["--all-targets", "--", "--deny", "warnings"]))?;
     say("interop: vehicles over zenoh, with stock routers");
     let zenohd = steps::zenohd()?;
     let mut fleet = cargo(&["test", "--locked", "--workspace", "--features", "troika-interop/zenohd"]);

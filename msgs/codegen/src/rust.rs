@@ -237,9 +237,7 @@ fn field_type(file: &MsgFile, f: &Field) -> Result<String, Unsupported> {
         Array::Fixed(n) if n > LONGEST_ARRAY && matches!(f.ty.base, Base::String(Some(_))) => {
             Err(unsupported("arrays of more than 32 bounded strings have no Rust type here"))
         }
-        Array::Fixed(n) if n > LONGEST_ARRAY => {
-            Ok(format!("crate::long::Long<{element}, {n}>"))
-        }
+        Array::Fixed(n) if n > LONGEST_ARRAY => Ok(format!("crate::long::Long<{element}, {n}>")),
         Array::Fixed(n) => Ok(format!("[{element}; {n}]")),
         Array::Bounded(_) | Array::Unbounded => Ok(format!("::std::vec::Vec<{element}>")),
     }

@@ -187,11 +187,14 @@ impl BridgeConfig {
             pair.check().map_err(refuse)?;
             // Two publishers of one topic would be taken for two sensors; two pairs in a ring send for ever.
             let meets = |other: &&Pair| {
-                (pair.direction.to_ros() && other.direction.to_ros() && pair.ros_topic_name == other.ros_topic_name)
+                (pair.direction.to_ros()
+                    && other.direction.to_ros()
+                    && pair.ros_topic_name == other.ros_topic_name)
                     || (pair.direction.to_gz()
                         && other.direction.to_gz()
                         && pair.gz_topic_name == other.gz_topic_name)
-                    || (pair.ros_topic_name == other.ros_topic_name && pair.gz_topic_name == other.gz_topic_name)
+                    || (pair.ros_topic_name == other.ros_topic_name
+                        && pair.gz_topic_name == other.gz_topic_name)
             };
             if let Some(before) = self.pairs[..at].iter().position(|other| meets(&other)) {
                 return Err(refuse(format!("pair {} fills the same topic already", before + 1)).into());
@@ -228,7 +231,10 @@ impl Pair {
     fn check(&self) -> Result<(), String> {
         name::check_topic(&self.ros_topic_name).map_err(|why| format!("ros_topic_name: {why}"))?;
         if !is_gz_name(&self.gz_topic_name) {
-            return Err("gz_topic_name: Gazebo takes no empty name, and none with a space, '//', '@', ':=' or '~'".into());
+            return Err(
+                "gz_topic_name: Gazebo takes no empty name, and none with a space, '//', '@', ':=' or '~'"
+                    .into(),
+            );
         }
         if self.conversion().is_none() {
             return Err(self.no_conversion());
@@ -255,10 +261,17 @@ impl Pair {
             convert::ALL.iter().filter(|one| one.ros.name == self.ros_type_name).map(|one| one.gz).collect();
         if let [gz] = of_ros.as_slice() {
             let told = &self.gz_type_name;
-            return format!("gz_type_name: '{told}' is not what {} becomes: write gz.msgs.{gz}", self.ros_type_name);
+            return format!(
+                "gz_type_name: '{told}' is not what {} becomes: write gz.msgs.{gz}",
+                self.ros_type_name
+            );
         }
         let all: Vec<&str> = convert::ALL.iter().map(|one| one.ros.name).collect();
-        format!("ros_type_name: '{}' is not converted; those that are: {}", self.ros_type_name, all.join(", "))
+        format!(
+            "ros_type_name: '{}' is not converted; those that are: {}",
+            self.ros_type_name,
+            all.join(", ")
+        )
     }
 }
 

@@ -50,7 +50,7 @@ trait Both: Message {
     fn from_gazebo(theirs: Self::Theirs) -> Result<Self, Unconvertible>;
 
     /// To Gazebo's.
-    fn to_gazebo(self) -> Result<Self::Theirs, Unconvertible>;
+    fn into_gazebo(self) -> Result<Self::Theirs, Unconvertible>;
 
     /// Puts another frame into the header, where there is one.
     fn set_frame(&mut self, _frame: &str) {}
@@ -96,15 +96,14 @@ fn to_ros<T: Both>(protobuf: &[u8], terms: &Terms, cdr: &mut Vec<u8>) -> Result<
     if let Some(frame) = &terms.frame_id {
         ours.set_frame(frame);
     }
-    ours.encode(cdr)
-        .map_err(|why| Unconvertible::Bytes { type_name: T::TYPE.name, reason: why.to_string() })
+    ours.encode(cdr).map_err(|why| Unconvertible::Bytes { type_name: T::TYPE.name, reason: why.to_string() })
 }
 
 fn to_gz<T: Both>(cdr: &[u8], protobuf: &mut Vec<u8>) -> Result<(), Unconvertible> {
     let ours = T::decode(cdr)
         .map_err(|why| Unconvertible::Bytes { type_name: T::TYPE.name, reason: why.to_string() })?;
     protobuf.clear();
-    let theirs = ours.to_gazebo()?;
+    let theirs = ours.into_gazebo()?;
     prost::Message::encode(&theirs, protobuf)
         .map_err(|why| Unconvertible::Bytes { type_name: "message of Gazebo's", reason: why.to_string() })
 }

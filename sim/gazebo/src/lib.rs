@@ -1,6 +1,7 @@
-//! What belongs here: the bridge between Gazebo's topics and ours. [`config`] is the file that pairs them, [`convert`] takes messages of one side to
-//! those of the other ([`wire`] has Gazebo's), [`pace`] bounds a rate, [`echo`] knows what the bridge itself has said: all pure. [`queue`] and
-//! [`count`] are between a pair's threads; `peer` and `process`, built with a family's feature, have Gazebo's library and the process.
+//! What belongs here: the bridge between Gazebo's topics and ours. [`config`] is the file that pairs them, [`convert`] takes messages
+//! of one side to those of the other ([`wire`] has Gazebo's), [`pace`] bounds a rate, [`echo`] knows what the bridge itself has said:
+//! all pure. [`queue`] and [`count`] are between a pair's threads; `peer` and `process`, built with a family's feature, have Gazebo's
+//! library and the process.
 
 pub mod config;
 pub mod convert;

@@ -1,5 +1,5 @@
-//! Gazebo's transport library, by bytes. The crate that binds it takes messages as types of its own; [`Raw`] is one for each of Gazebo's names
-//! that holds a message's bytes as they are.
+//! Gazebo's transport library, by bytes. The crate that binds it takes messages as types of its own; [`Raw`] is one for each of
+//! Gazebo's names that holds a message's bytes as they are.
 
 use std::{fmt::Debug, marker::PhantomData, sync::Arc};
 
@@ -138,7 +138,8 @@ macro_rules! kinds {
 }
 
 kinds!(
-    Image, CameraInfo, IMU, Model, Odometry, Twist, Clock, Boolean, StringMsg, Double, Float, Int32, Param, Bytes
+    Image, CameraInfo, IMU, Model, Odometry, Twist, Clock, Boolean, StringMsg, Double, Float, Int32, Param,
+    Bytes
 );
 
 /// A node of the library, in a partition if one is named.
@@ -147,5 +148,7 @@ kinds!(
 /// When the library makes none.
 pub fn node(partition: Option<&str>) -> anyhow::Result<Node> {
     let made = partition.map_or_else(Node::new, Node::with_partition);
-    made.ok_or_else(|| anyhow::anyhow!("Gazebo's transport makes no node: see IGN_PARTITION and IGN_IP (GZ_…)"))
+    made.ok_or_else(|| {
+        anyhow::anyhow!("Gazebo's transport makes no node: see IGN_PARTITION and IGN_IP (GZ_…)")
+    })
 }

@@ -1,8 +1,11 @@
-//! The process: each direction of each pair has a thread of its own, so that a large picture holds up no clock. Gazebo's and our transports' own
-//! threads only fill its queue.
+//! The process: each direction of each pair has a thread of its own, so that a large picture holds up no clock. Gazebo's and our
+//! transports' own threads only fill its queue.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc::{Sender as Mouth, channel}},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Sender as Mouth, channel},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -123,22 +126,18 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// When a transport is not to be had, or refuses a topic.
 pub fn run(config: &BridgeConfig) -> anyhow::Result<()> {
     let stop = signal::stop_on_signals().context("cannot watch for signals")?;
-    let carrier = Carrier {
-        router: config.router.clone(),
-        dds: config.dds,
-        ros2: false,
-        domain: config.domain,
-    };
+    let carrier =
+        Carrier { router: config.router.clone(), dds: config.dds, ros2: false, domain: config.domain };
     let transport = carrier.open()?;
     let clock = HostClock::start();
     let edge = Edge::new(&*transport, Clock::Host(clock), &config.namespace, &config.name)?;
     // Their topics; the heartbeat's presence is the edge's, under the same name.
     let node = transport.node(&config.namespace, &format!("{}_topics", config.name))?;
-    let mut bridge = Bridge { stop: stop.clone(), clock, lanes: Vec::new(), threads: Vec::new(), ears: Vec::new() };
+    let mut bridge = Bridge { stop, clock, lanes: Vec::new(), threads: Vec::new(), ears: Vec::new() };
     for pair in &config.pairs {
-        bridge.add(config, &transport, &*node, pair).with_context(|| {
-            format!("pair {} and gz {}", pair.ros_topic_name, pair.gz_topic_name)
-        })?;
+        bridge
+            .add(config, &transport, &*node, pair)
+            .with_context(|| format!("pair {} and gz {}", pair.ros_topic_name, pair.gz_topic_name))?;
     }
     let beats = edge.publisher(heartbeat::TOPIC, Qos::DEFAULT)?;
     eprintln!("bridging {} pairs", config.pairs.len());
@@ -173,7 +172,9 @@ impl Bridge {
             let heard = pair.lazy.then(|| transport.clone());
             let (lane, back, stop, clock) = (lane.clone(), to_gz.clone(), self.stop.clone(), self.clock);
             let partition = config.partition.clone();
-            self.start(move |ready| from_gazebo(&lane, back, publisher, heard, partition, clock, &stop, ready))?;
+            self.start(move |ready| {
+                from_gazebo(&lane, back, publisher, heard, partition, clock, &stop, ready)
+            })?;
         }
         if let Some(lane) = &to_gz {
             let (thread, stop, partition) = (lane.clone(), self.stop.clone(), config.partition.clone());
@@ -182,7 +183,12 @@ impl Bridge {
             let each = move |cdr: &[u8], _: &troika_transport::Meta| {
                 lane.came(cdr.to_vec(), clock.now(), back.as_deref());
             };
-            self.ears.push(node.subscribe(&pair.ros_topic_name, conversion.ros, pair.asked(), Box::new(each))?);
+            self.ears.push(node.subscribe(
+                &pair.ros_topic_name,
+                conversion.ros,
+                pair.asked(),
+                Box::new(each),
+            )?);
         }
         self.lanes.extend([to_ros, to_gz].into_iter().flatten());
         Ok(())
@@ -201,7 +207,11 @@ impl Bridge {
     }
 
     /// Heartbeats and reports until the end; then the counts.
-    fn watch(&self, config: &BridgeConfig, mut beats: TypedPublisher<Heartbeat>) -> anyhow::Result<Vec<Told>> {
+    fn watch(
+        &self,
+        config: &BridgeConfig,
+        mut beats: TypedPublisher<Heartbeat>,
+    ) -> anyhow::Result<Vec<Told>> {
         let name = full_node_name(&config.namespace, &config.name);
         let mut report = Report::new(&self.lanes, self.clock.now());
         let mut since_beat = Report::new(&self.lanes, self.clock.now());
@@ -219,7 +229,8 @@ impl Bridge {
                 return Ok(whole.clone().tell(&self.lanes, now).into_iter().map(|(told, _)| told).collect());
             }
             if config.report_s > 0 && now.since(report.at) >= Duration::from_secs(config.report_s) {
-                let told: Vec<Told> = report.tell(&self.lanes, now).into_iter().map(|(told, _)| told).collect();
+                let told: Vec<Told> =
+                    report.tell(&self.lanes, now).into_iter().map(|(told, _)| told).collect();
                 println!("{}", serde_json::json!({ "pairs": told }));
             }
         }
@@ -240,9 +251,10 @@ fn to_gazebo(lane: &Lane, partition: Option<String>, stop: &StopToken, ready: Re
     let (gz, topic) = (lane.conversion.gz, &lane.pair.gz_topic_name);
     let advertised = peer::node(partition.as_deref()).and_then(|mut node| {
         let sender = peer::advertise_as(&mut node, gz, topic);
-        Ok((sender.ok_or_else(|| anyhow!("Gazebo's transport refuses to advertise {topic} as {gz}"))?, node))
+        Ok((node, sender.ok_or_else(|| anyhow!("Gazebo's transport refuses to advertise {topic} as {gz}"))?))
     });
-    let (mut sender, _node) = match advertised {
+    // The sender goes before its node does.
+    let (_node, mut sender) = match advertised {
         Ok(made) => made,
         Err(error) => return drop(ready.send(Err(error))),
     };
@@ -293,7 +305,9 @@ fn from_gazebo(
         }
         looked = now;
         let ros = &lane.pair.ros_topic_name;
-        let wanted = transport.graph().is_ok_and(|graph| graph.endpoints.iter().any(|end| !end.publishes && end.topic == *ros));
+        let wanted = transport
+            .graph()
+            .is_ok_and(|graph| graph.endpoints.iter().any(|end| !end.publishes && end.topic == *ros));
         if wanted && !subscribed {
             subscribed = subscribe(&mut node).is_ok();
         } else if !wanted && subscribed {
@@ -314,7 +328,10 @@ struct Report {
 
 impl Report {
     fn new(lanes: &[Arc<Lane>], at: Time) -> Report {
-        Report { at, last: lanes.iter().map(|lane| lane.counts.told(&lane.label, 0, Duration::ZERO)).collect() }
+        Report {
+            at,
+            last: lanes.iter().map(|lane| lane.counts.told(&lane.label, 0, Duration::ZERO)).collect(),
+        }
     }
 
     /// Each lane's counts, and what ails it since the last time.
@@ -332,7 +349,7 @@ impl Report {
 }
 
 fn beat(node: &str, sequence: u32, now: Time, told: &[(Told, Option<String>)]) -> Heartbeat {
-    let sum = |of: fn(&Told) -> u64| told.iter().map(|(told, _)| of(told)).sum();
+    let sum = |of: fn(&Told) -> u64| told.iter().map(|(told, _)| of(told)).sum::<u64>();
     let reasons: Vec<&str> = told.iter().filter_map(|(_, trouble)| trouble.as_deref()).collect();
     Heartbeat {
         header: Header::at(now),

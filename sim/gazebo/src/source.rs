@@ -1,5 +1,5 @@
-//! `troika-gazebo-source`: stands in for a simulation's camera and IMU where there is no Gazebo server, on Gazebo's transport. Each message is
-//! numbered by its stamp (nanoseconds), so that whoever receives them can tell what is missing.
+//! `troika-gazebo-source`: stands in for a simulation's camera and IMU where there is no Gazebo server, on Gazebo's transport. Each
+//! message is numbered by its stamp (nanoseconds), so that whoever receives them can tell what is missing.
 
 use std::io::{BufRead as _, stdin};
 
@@ -51,7 +51,8 @@ fn main() -> anyhow::Result<()> {
     let stop = signal::stop_on_signals().context("cannot watch for signals")?;
     let clock = HostClock::start();
     let mut node = peer::node(None)?;
-    let mut images = peer::advertise_as(&mut node, "Image", &arguments.image_topic).context("--image-topic")?;
+    let mut images =
+        peer::advertise_as(&mut node, "Image", &arguments.image_topic).context("--image-topic")?;
     let mut samples = peer::advertise_as(&mut node, "IMU", &arguments.imu_topic).context("--imu-topic")?;
     let (width, height) = (arguments.width, arguments.height);
     let pixels = u64::from(width) * u64::from(height);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use troika_gazebo::config::BridgeConfig;
-use troika_sim::camera::Camera;
+use troika_sim::Camera;
 
 /// `sdf check`, which Debian ships as a function without its command: it says "Valid." or what is wrong.
 const CHECK: &str = "
@@ -27,7 +27,10 @@ fn parsed(file: &Path, models: &Path) -> (bool, String) {
     let output = command.args(["-c", CHECK]).arg(file).env("SDF_PATH", models).output().expect("python3");
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(!said.contains("Traceback"), "the parser is to be installed (libsdformat12-12, sdformat-sdf): {said}");
+    assert!(
+        !said.contains("Traceback"),
+        "the parser is to be installed (libsdformat12-12, sdformat-sdf): {said}"
+    );
     (output.status.success(), said)
 }
 
@@ -68,7 +71,7 @@ fn a_broken_world_is_refused() {
         ("cabin.sdf", "</world>", "", "a tag that is not closed"),
         ("cabin.sdf", "model://vehicle", "model://lorry", "a model that is not there"),
         ("vehicle/model.sdf", "driver::torso", "driver::tail", "a joint to a link that is not there"),
-        ("driver/model.sdf", "<child>head</child>", "<child>torso</child>", "a joint of a link with itself"),
+        ("driver/model.sdf", "<child>head</child>", "<child>neck</child>", "a joint of a link with itself"),
         ("vehicle/model.sdf", "name=\"right_door\"", "name=\"left_door\"", "two visuals of one name"),
     ];
     for (name, from, to, what) in broken {
@@ -97,7 +100,8 @@ fn the_worlds_camera_is_where_the_embedded_simulators_is() {
     let pose = numbers(element(&vehicle, "\"driver_camera\"", "pose"));
     // The driver frame has x to the left, y up, z forward; the vehicle's has x forward, y to the left, z up.
     let turned = |[left, up, forward]: [f32; 3]| [forward, left, up];
-    let near = |is: f32, wanted: f32, what: &str| assert!((is - wanted).abs() < 1e-3, "{what}: {is}, not {wanted}");
+    let near =
+        |is: f32, wanted: f32, what: &str| assert!((is - wanted).abs() < 1e-3, "{what}: {is}, not {wanted}");
     let (at, aim) = (turned(camera.position_m), turned(camera.aim_m));
     for axis in 0..3 {
         near(pose[axis] - eye[axis], at[axis], "place");

@@ -29,7 +29,7 @@ impl Both for Imu {
         Ok(imu)
     }
 
-    fn to_gazebo(self) -> Result<wire::Imu, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Imu, Unconvertible> {
         let known = self.orientation_covariance[0] != NONE;
         Ok(wire::Imu {
             entity_name: self.header.frame_id.clone(),
@@ -52,7 +52,7 @@ impl Both for Twist {
         Ok(twist(theirs))
     }
 
-    fn to_gazebo(self) -> Result<wire::Twist, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Twist, Unconvertible> {
         Ok(their_twist(self))
     }
 }
@@ -93,7 +93,7 @@ impl Both for Odometry {
     }
 
     /// The covariances stay behind: this message of Gazebo's has none.
-    fn to_gazebo(self) -> Result<wire::Odometry, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Odometry, Unconvertible> {
         let mut header = common::their_header(&self.header)?;
         common::name(&mut header, common::CHILD_FRAME, &self.child_frame_id);
         let Pose { position, orientation } = self.pose.pose;
@@ -117,7 +117,8 @@ impl Both for JointState {
 
     /// A joint without an axis (a fixed one) has no state and is left out.
     fn from_gazebo(theirs: wire::Model) -> Result<Self, Unconvertible> {
-        let mut state = JointState { header: common::header(theirs.header.as_ref())?, ..JointState::default() };
+        let mut state =
+            JointState { header: common::header(theirs.header.as_ref())?, ..JointState::default() };
         for joint in theirs.joint {
             if let Some(axis) = joint.axis1 {
                 state.name.push(joint.name);
@@ -129,7 +130,7 @@ impl Both for JointState {
         Ok(state)
     }
 
-    fn to_gazebo(self) -> Result<wire::Model, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Model, Unconvertible> {
         let joints = self.name.len();
         let all = [("position", &self.position), ("velocity", &self.velocity), ("effort", &self.effort)];
         for (field, values) in all {

@@ -38,10 +38,10 @@ impl Both for Image {
 
     fn from_gazebo(theirs: wire::Image) -> Result<Self, Unconvertible> {
         let format = theirs.pixel_format_type;
-        let (encoding, _, pixel, _) = ENCODINGS
-            .iter()
-            .find(|(_, known, ..)| *known as i32 == format)
-            .ok_or_else(|| wrong("pixel_format_type", format!("ROS has no name for Gazebo's format {format}")))?;
+        let (encoding, _, pixel, _) =
+            ENCODINGS.iter().find(|(_, known, ..)| *known as i32 == format).ok_or_else(|| {
+                wrong("pixel_format_type", format!("ROS has no name for Gazebo's format {format}"))
+            })?;
         check(theirs.width, theirs.height, theirs.step, *pixel, theirs.data.len())?;
         Ok(Image {
             header: common::header(theirs.header.as_ref())?,
@@ -55,7 +55,7 @@ impl Both for Image {
         })
     }
 
-    fn to_gazebo(self) -> Result<wire::Image, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Image, Unconvertible> {
         let encoding = &self.encoding;
         let (_, format, pixel, sample) = ENCODINGS
             .iter()
@@ -96,7 +96,8 @@ impl Both for CameraInfo {
             header: common::header(theirs.header.as_ref())?,
             height: theirs.height,
             width: theirs.width,
-            distortion_model: (*model.ok_or_else(|| wrong("distortion.model", "ROS has no such"))?).to_owned(),
+            distortion_model: (*model.ok_or_else(|| wrong("distortion.model", "ROS has no such"))?)
+                .to_owned(),
             d: lens.k,
             k: common::exactly("intrinsics", &intrinsics.values)?,
             r: match theirs.rectification_matrix.as_slice() {
@@ -108,11 +109,10 @@ impl Both for CameraInfo {
         })
     }
 
-    fn to_gazebo(self) -> Result<wire::CameraInfo, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::CameraInfo, Unconvertible> {
         let model = LENSES.iter().position(|lens| *lens == self.distortion_model);
-        let model = model.ok_or_else(|| {
-            wrong("distortion_model", format!("Gazebo has no '{}'", self.distortion_model))
-        })?;
+        let model = model
+            .ok_or_else(|| wrong("distortion_model", format!("Gazebo has no '{}'", self.distortion_model)))?;
         if self.binning_x > 1 || self.binning_y > 1 {
             return Err(wrong("binning", "Gazebo cannot say it"));
         }

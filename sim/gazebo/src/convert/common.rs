@@ -74,7 +74,12 @@ pub(super) fn their_vector(ours: ours::Vector3) -> Option<wire::Vector3d> {
 
 /// None is no turn.
 pub(super) fn quaternion(theirs: Option<wire::Quaternion>) -> ours::Quaternion {
-    theirs.map_or_else(ours::Quaternion::default, |wire::Quaternion { x, y, z, w }| ours::Quaternion { x, y, z, w })
+    theirs.map_or_else(ours::Quaternion::default, |wire::Quaternion { x, y, z, w }| ours::Quaternion {
+        x,
+        y,
+        z,
+        w,
+    })
 }
 
 pub(super) fn their_quaternion(ours: ours::Quaternion) -> Option<wire::Quaternion> {

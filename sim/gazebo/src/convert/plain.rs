@@ -14,7 +14,7 @@ macro_rules! value {
                 Ok(std_msgs::$ours { data: theirs.data })
             }
 
-            fn to_gazebo(self) -> Result<wire::$theirs, Unconvertible> {
+            fn into_gazebo(self) -> Result<wire::$theirs, Unconvertible> {
                 Ok(wire::$theirs { data: self.data })
             }
         })*
@@ -31,7 +31,7 @@ impl Both for rosgraph_msgs::Clock {
         Ok(rosgraph_msgs::Clock { clock: common::time(sim)? })
     }
 
-    fn to_gazebo(self) -> Result<wire::Clock, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Clock, Unconvertible> {
         Ok(wire::Clock { sim: Some(common::stamp(self.clock)?) })
     }
 }

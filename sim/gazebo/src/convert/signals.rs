@@ -30,7 +30,9 @@ struct Params(BTreeMap<String, Any>);
 impl Params {
     fn get(&self, name: &'static str) -> Result<&Value, Unconvertible> {
         let any = self.0.get(name).ok_or_else(|| wrong(name, "it is missing"))?;
-        any.value.as_ref().ok_or_else(|| wrong(name, "it has no value, or one that is no number, text or boolean"))
+        any.value
+            .as_ref()
+            .ok_or_else(|| wrong(name, "it has no value, or one that is no number, text or boolean"))
     }
 
     fn number(&self, name: &'static str) -> Result<f64, Unconvertible> {
@@ -48,7 +50,9 @@ impl Both for VehicleSignals {
     fn from_gazebo(theirs: wire::Param) -> Result<Self, Unconvertible> {
         let params = Params(theirs.params);
         let gear = match params.get(GEAR)? {
-            Value::Int(gear) => i8::try_from(*gear).map_err(|_| wrong(GEAR, format!("there is no gear {gear}")))?,
+            Value::Int(gear) => {
+                i8::try_from(*gear).map_err(|_| wrong(GEAR, format!("there is no gear {gear}")))?
+            }
             _ => return Err(wrong(GEAR, "it is no int32")),
         };
         let ignition_on = match params.get(POWER)? {
@@ -70,7 +74,7 @@ impl Both for VehicleSignals {
         })
     }
 
-    fn to_gazebo(self) -> Result<wire::Param, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Param, Unconvertible> {
         let power = if self.ignition_on { "ON" } else { "OFF" };
         let params = [
             (SPEED, Value::Double(self.speed_kmh.into())),
@@ -115,7 +119,7 @@ impl Both for AudioChunk {
         }
         let channels: u8 = number(header, CHANNELS)?;
         let (samples, rest) = theirs.data.as_chunks::<2>();
-        if channels == 0 || !rest.is_empty() || samples.len() % usize::from(channels) != 0 {
+        if channels == 0 || !rest.is_empty() || !samples.len().is_multiple_of(usize::from(channels)) {
             let bytes = theirs.data.len();
             return Err(wrong("data", format!("{bytes} bytes are no whole samples of {channels} channels")));
         }
@@ -127,7 +131,7 @@ impl Both for AudioChunk {
         })
     }
 
-    fn to_gazebo(self) -> Result<wire::Bytes, Unconvertible> {
+    fn into_gazebo(self) -> Result<wire::Bytes, Unconvertible> {
         let mut header = common::their_header(&self.header)?;
         common::name(&mut header, FORMAT, S16LE);
         common::name(&mut header, RATE, &self.sample_rate.to_string());

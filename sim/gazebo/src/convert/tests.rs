@@ -39,7 +39,15 @@ fn refused<T: Both>(ours: &T, what: &str) {
 
 fn image(encoding: &str, step: u32) -> Image {
     let data = (0..step * 3).map(|n| n as u8).collect();
-    Image { header: header(), height: 3, width: 4, encoding: encoding.to_owned(), is_bigendian: 0, step, data }
+    Image {
+        header: header(),
+        height: 3,
+        width: 4,
+        encoding: encoding.to_owned(),
+        is_bigendian: 0,
+        step,
+        data,
+    }
 }
 
 fn vector(x: f64) -> Vector3 {
@@ -48,7 +56,15 @@ fn vector(x: f64) -> Vector3 {
 
 #[test]
 fn pictures_go_there_and_back_with_padding_in_every_format_that_both_know() {
-    for (encoding, step) in [("mono8", 4), ("mono8", 16), ("rgb8", 12), ("bgra8", 16), ("mono16", 8), ("32FC1", 16), ("bayer_grbg8", 4)] {
+    for (encoding, step) in [
+        ("mono8", 4),
+        ("mono8", 16),
+        ("rgb8", 12),
+        ("bgra8", 16),
+        ("mono16", 8),
+        ("32FC1", 16),
+        ("bayer_grbg8", 4),
+    ] {
         stays(image(encoding, step));
     }
     stays(Image { height: 0, width: 0, step: 0, data: Vec::new(), ..image("mono8", 4) });
@@ -82,7 +98,7 @@ fn a_cameras_figures_go_there_and_back() {
     refused(&CameraInfo { binning_x: 2, ..info.clone() }, "binning");
     let roi = RegionOfInterest { width: 10, height: 10, ..RegionOfInterest::default() };
     refused(&CameraInfo { roi, ..info.clone() }, "roi");
-    let mut theirs = info.to_gazebo().unwrap();
+    let mut theirs = info.into_gazebo().unwrap();
     theirs.intrinsics = Some(wire::Matrix { values: vec![1.0; 8] });
     assert!(CameraInfo::from_gazebo(theirs).unwrap_err().to_string().contains("8 numbers, not 9"));
 }
@@ -106,7 +122,8 @@ fn an_imu_without_orientation_says_so_in_ross_way() {
 fn motion_joints_signals_and_sound_go_there_and_back() {
     let twist = Twist { linear: vector(1.5), angular: vector(0.25) };
     stays(twist.clone());
-    let mut odometry = Odometry { header: header(), child_frame_id: "vehicle/base".to_owned(), ..Odometry::default() };
+    let mut odometry =
+        Odometry { header: header(), child_frame_id: "vehicle/base".to_owned(), ..Odometry::default() };
     odometry.pose.pose.position.x = 40.0;
     odometry.twist.twist = twist;
     stays(odometry);
@@ -127,7 +144,12 @@ fn motion_joints_signals_and_sound_go_there_and_back() {
         ignition_on: true,
         driver_acted: true,
     });
-    stays(AudioChunk { header: header(), sample_rate: 16_000, channels: 2, samples: vec![1, -2, i16::MIN, 7] });
+    stays(AudioChunk {
+        header: header(),
+        sample_rate: 16_000,
+        channels: 2,
+        samples: vec![1, -2, i16::MIN, 7],
+    });
     refused(&AudioChunk { channels: 2, samples: vec![1, 2, 3], ..AudioChunk::default() }, "2 channels");
     for data in [true, false] {
         stays(std_msgs::Bool { data });
@@ -158,10 +180,8 @@ fn a_fixed_joint_is_left_out_and_missing_parts_are_no_values() {
 #[test]
 fn scopes_are_slashes_and_a_pairs_frame_goes_before() {
     let entry = wire::Entry { key: "frame_id".to_owned(), value: vec!["vehicle::cabin::camera".to_owned()] };
-    let theirs = wire::Imu {
-        header: Some(wire::Header { stamp: None, data: vec![entry] }),
-        ..wire::Imu::default()
-    };
+    let theirs =
+        wire::Imu { header: Some(wire::Header { stamp: None, data: vec![entry] }), ..wire::Imu::default() };
     let protobuf = prost::Message::encode_to_vec(&theirs);
     let conversion = lookup("sensor_msgs/msg/Imu", "ignition.msgs.IMU").unwrap();
     for (frame_id, expected) in [(None, "vehicle/cabin/camera"), (Some("imu".to_owned()), "imu")] {
