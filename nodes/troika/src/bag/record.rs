@@ -96,7 +96,7 @@ pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
     }
-    let (lost, topics) = (ears.lost.get(), ears.subscriptions.len());
+    let (lost, topics) = (ears.lost.get(), ears.subscriptions.values().flatten().count());
     drop(ears); // nothing comes any more
     for message in heard.try_iter() {
         messages += 1;
