@@ -44,8 +44,8 @@ fn a_scenario_done_again_twice_is_the_same_to_the_byte_and_another_threshold_sho
         assert!(driver["messages"].as_u64() >= Some(358), "{json:#}");
     }
 
-    // Eyes count as closed from another opening on: what would have come out otherwise?
-    let params = "params = { closed_below = 0.55, open_above = 0.6 }";
+    // A forward view of another size: what would have come out otherwise?
+    let params = "params = { forward_half_deg = [3.0, 2.0] }";
     let text =
         DETECTORS.replace("kind = \"driver_state\"\n", &format!("kind = \"driver_state\"\n{params}\n"));
     assert!(text.contains(params));
