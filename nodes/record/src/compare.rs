@@ -64,12 +64,17 @@ fn walk(at: &str, recorded: &Value, now: &Value, within: Option<f64>, into: &mut
             recorded: a.len().into(),
             now: b.len().into(),
         }),
-        // By their text, since 0.0 and -0.0 are equal as numbers.
-        (a, b) if a.to_string() != b.to_string() && !near(a, b, within) => {
+        (a, b) if !same_text(a, b) && !near(a, b, within) => {
             into.push(FieldDifference { field: at.to_owned(), recorded: a.clone(), now: b.clone() });
         }
         _ => {}
     }
+}
+
+/// By their text, since 0.0 and -0.0 are equal as numbers.
+fn same_text(a: &Value, b: &Value) -> bool {
+    let [a, b] = [a, b].map(Value::to_string);
+    a == b
 }
 
 fn near(a: &Value, b: &Value, within: Option<f64>) -> bool {

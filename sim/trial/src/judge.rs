@@ -243,7 +243,7 @@ fn decision(seen: &Seen, span: Span, tier: u8, reason: Option<&str>) -> Found {
     let within = || seen.decisions.iter().filter(|one| span.holds(one.at));
     let alike =
         within().find(|one| one.value.tier == tier && reason.is_none_or(|reason| one.value.reason == reason));
-    match (alike, within().last()) {
+    match (alike, within().next_back()) {
         (Some(one), _) => found(true, one.at, format!("decided at {:.3} s: {}", one.at, one.value.reason)),
         (None, Some(one)) => {
             let told = names::name(names::TIERS, one.value.tier);

@@ -178,11 +178,11 @@ impl Node {
 }
 
 /// The counts of the messages that a step's input held, of which the step before had `known`.
-fn wanted(frozen: &Frozen, known: u64) -> std::ops::RangeInclusive<u64> {
+fn wanted(frozen: &Frozen, known: u64) -> std::ops::Range<u64> {
     match frozen.held {
         // A latest-value input: the newest, if it is another one.
-        0 if frozen.newest == known => 1..=0,
-        0 => frozen.newest..=frozen.newest,
-        held => frozen.newest.saturating_sub(u64::from(held) - 1)..=frozen.newest,
+        0 if frozen.newest == known => 0..0,
+        0 => frozen.newest..frozen.newest + 1,
+        held => frozen.newest.saturating_sub(u64::from(held) - 1)..frozen.newest + 1,
     }
 }

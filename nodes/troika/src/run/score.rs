@@ -89,11 +89,10 @@ impl Record {
             let answer = self.answers.get(nanos).map_or(4, |state| usize::from(*state).min(4));
             confusion[usize::from(truth.state).min(3)][answer] += 1;
         }
-        // Of the system and not of the driver: nothing in the truth calls for it, and it is not false for that.
-        let (unavailable, raised): (Vec<Raised>, Vec<Raised>) = Raised::of(&self.alerts)
-            .into_iter()
-            .partition(|one| one.kind == DriverAlert::MONITORING_UNAVAILABLE);
-        let (matched, missed, false_alerts) = match_alerts(expected, &raised);
+        let (matched, missed, others) = match_alerts(expected, &Raised::of(&self.alerts));
+        // Of the system and not of the driver where nothing in the truth calls for it, and it is not false for that.
+        let (unavailable, false_alerts): (Vec<Raised>, Vec<Raised>) =
+            others.into_iter().partition(|one| one.kind == DriverAlert::MONITORING_UNAVAILABLE);
         Scores { confusion, skipped, matched, missed, false_alerts, unavailable: unavailable.len() }
     }
 }
@@ -131,7 +130,7 @@ pub(super) struct Scores {
     pub confusion: [[u64; 5]; 4],
     /// Frames left out because they are in a transition.
     pub skipped: u64,
-    /// Alerts that monitoring was unavailable.
+    /// Alerts that monitoring was unavailable, which the truth does not call for.
     pub unavailable: usize,
     /// Expected alerts that were raised, with how far from their time.
     pub matched: Vec<(Raised, Duration)>,
