@@ -89,13 +89,25 @@ fn services_have_the_names_that_remap_rules_give_them() {
     while !client.is_served().unwrap() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let (sender, answers) = std::sync::mpsc::channel();
-    let on_reply = move |answer: Result<&[u8], _>| sender.send(answer.map(<[u8]>::to_vec)).unwrap();
     let mut request = Vec::new();
     GetStateRequest::default().encode(&mut request).unwrap();
-    client.call(&request, Time::ZERO, Box::new(on_reply)).unwrap();
-    let answer = answers.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
-    assert_eq!(GetStateResponse::decode(&answer).unwrap().current_state.label, "active");
+    let mut state = || {
+        let (sender, answers) = std::sync::mpsc::channel();
+        let on_reply = move |answer: Result<&[u8], _>| sender.send(answer.map(<[u8]>::to_vec)).unwrap();
+        client.call(&request, Time::ZERO, Box::new(on_reply)).unwrap();
+        let answer = answers.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+        GetStateResponse::decode(&answer).unwrap().current_state.label
+    };
+    // Its services are there before it is active.
+    let mut answered = state();
+    while answered != "active" {
+        assert!(
+            ["unconfigured", "configuring", "inactive", "activating"].contains(&answered.as_str()),
+            "{answered}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+        answered = state();
+    }
     running.interrupt();
     let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");

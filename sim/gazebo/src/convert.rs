@@ -63,9 +63,12 @@ pub struct Conversion {
     pub ros: TypeInfo,
     /// Gazebo's, without its family's prefix: `Image`.
     pub gz: &'static str,
-    to_ros: fn(&[u8], &Terms, &mut Vec<u8>) -> Result<(), Unconvertible>,
+    to_ros: ToRos,
     to_gz: fn(&[u8], &mut Vec<u8>) -> Result<(), Unconvertible>,
 }
+
+/// Replaces the CDR by that of a message of Gazebo's.
+type ToRos = fn(&[u8], &Terms, &mut Vec<u8>) -> Result<(), Unconvertible>;
 
 impl Conversion {
     const fn of<T: Both>(gz: &'static str) -> Conversion {

@@ -1,6 +1,9 @@
 //! A small system on the virtual clock, recorded and done again.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use troika_host::{
@@ -178,7 +181,7 @@ impl MakesNodes for Both {
     }
 }
 
-fn again(file: &PathBuf, only: Option<&str>, threshold: u8) -> Report {
+fn again(file: &Path, only: Option<&str>, threshold: u8) -> Report {
     let mut reader = BagReader::open(file).expect("a recording");
     replay(&mut reader, only, &mut Both { threshold, begun: false, blind: false })
 }
