@@ -79,7 +79,10 @@ impl<K: Named> GzMessage for Raw<K> {
 }
 
 /// Sends messages of one type on one topic. It stays on the thread that made it, as the library's publisher does.
-pub struct Sender(Box<dyn FnMut(&[u8]) -> bool>);
+pub struct Sender(Box<SendBytes>);
+
+/// Sends bytes; false: the library did not take them.
+type SendBytes = dyn FnMut(&[u8]) -> bool;
 
 impl Sender {
     /// False where the library refuses it.
