@@ -325,21 +325,23 @@ fn every_type_that_is_converted_is_known_to_the_library_by_its_name() {
     assert_eq!(cases().len(), convert::ALL.len(), "each has a case here");
 }
 
+/// A pair for each case, in this direction.
+fn pairs(cases: &[Case], direction: &str) -> Value {
+    let pair = |one: &Case| {
+        json!({
+            "ros_topic_name": one.topic, "gz_topic_name": one.topic, "ros_type_name": one.ros,
+            "gz_type_name": one.gz, "direction": direction,
+        })
+    };
+    cases.iter().map(pair).collect()
+}
+
 #[test]
 fn gazebos_peer_reads_every_type_that_we_send_and_lists_our_topics() {
     let (world, port) = (World::new(), free_port());
     let ours = Ours::open(port);
     let cases = cases();
-    let pairs: Vec<Value> = cases
-        .iter()
-        .map(|one| {
-            json!({
-                "ros_topic_name": one.topic, "gz_topic_name": one.topic, "ros_type_name": one.ros,
-                "gz_type_name": one.gz, "direction": "ROS_TO_GZ",
-            })
-        })
-        .collect();
-    let bridge = Bridge::start(&world, port, &json!(pairs));
+    let bridge = Bridge::start(&world, port, &pairs(&cases, "ROS_TO_GZ"));
     for one in &cases {
         let entry = troika_msgs::dynamic::lookup(one.ros).expect("ours");
         let mut publisher = ours.node.publisher(&one.topic, entry.info(), Qos::DEFAULT).expect("publisher");
@@ -374,16 +376,7 @@ fn we_read_every_type_that_gazebos_peer_sends() {
     let (world, port) = (World::new(), free_port());
     let ours = Ours::open(port);
     let cases = cases();
-    let pairs: Vec<Value> = cases
-        .iter()
-        .map(|one| {
-            json!({
-                "ros_topic_name": one.topic, "gz_topic_name": one.topic, "ros_type_name": one.ros,
-                "gz_type_name": one.gz, "direction": "GZ_TO_ROS",
-            })
-        })
-        .collect();
-    let bridge = Bridge::start(&world, port, &json!(pairs));
+    let bridge = Bridge::start(&world, port, &pairs(&cases, "GZ_TO_ROS"));
     for one in &cases {
         let entry = troika_msgs::dynamic::lookup(one.ros).expect("ours");
         let inbox = Inbox::open(&*ours.node, &one.topic, entry.info(), Qos::DEFAULT);

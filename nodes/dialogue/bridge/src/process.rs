@@ -113,9 +113,6 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
             "notice: the cloud is not asked: {error}; the vehicle answers by itself until that is mended"
         );
     }
-    let policy = Arc::new(config.policy()?);
-    let redactor = Redactor::new(&config.names()?, policy.redacts_street_addresses())?;
-    let guard = Guard::new(redactor);
     let (said, carried) = (sender.clone(), sender.clone());
     // Nobody listens any more where the process ends.
     let sink = Arc::new(move |stream, what| drop(said.send(Came::Cloud(stream, what))));
@@ -126,7 +123,22 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
     } else {
         Box::new(HttpUpstream::when_there(cloud, sink)?.metered(meter))
     };
-    let navigation = Navigation::new(config.town()?, here(config));
+    with_service(config, service, here(config), "on_vehicle")
+}
+
+/// The bridge of these settings with this service, whatever that is. `local_model`: what the vehicle's model is called.
+///
+/// # Errors
+/// Settings that cannot be used.
+pub fn with_service(
+    config: &BridgeConfig,
+    service: impl Upstream + 'static,
+    here: Situation,
+    local_model: &str,
+) -> anyhow::Result<Bridge> {
+    let policy = Arc::new(config.policy()?);
+    let guard = Guard::new(Redactor::new(&config.names()?, policy.redacts_street_addresses())?);
+    let navigation = Navigation::new(config.town()?, here);
     let planner = Planner::new(Words::english(), config.town()?);
     let offline = OnTheMap::new(planner, navigation.clone());
     let tools = offline.tools();
@@ -144,7 +156,7 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
         navigation,
         service: config.dialogue.cloud.url.clone(),
         cloud_model: config.dialogue.cloud.model.clone(),
-        local_model: "on_vehicle".into(),
+        local_model: local_model.into(),
         sentences: Sentences::default(),
         price: (config.microeuro_a_prompt_token, config.microeuro_a_token),
         traced: config.trace.is_some(),

@@ -4,21 +4,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use troika_bridge::{
-    Bridge, BridgeConfig,
-    bridge::{Parts, Sentences},
-    guard::{Guard, Guarded},
-    local::OnVehicle,
-    offline::OnTheMap,
-    step::BridgeStep,
-};
-use troika_dialogue::{Navigation, Planner, Session, Situation, Words};
+use troika_bridge::{BridgeConfig, process::with_service, step::BridgeStep};
+use troika_dialogue::Situation;
 use troika_expert::Expert;
 use troika_link::{Coverage, LinkNode};
-use troika_router::{
-    Redactor,
-    simulate::{Air, Like, Outcome, Pace, Trace},
-};
+use troika_router::simulate::{Air, Like, Outcome, Pace, Trace};
 use troika_trial::{LinkPlan, case::LinkLike};
 use troika_world::{
     air::{AirEdge, Clock},
@@ -54,7 +44,7 @@ pub(super) fn start(stage: &mut Stage<'_>, plan: &LinkPlan) -> anyhow::Result<Sk
         expert: Expert::default(),
     };
     let here = Situation { east_m: config.east_m, north_m: config.north_m, minute_of_day: MINUTE_OF_DAY };
-    let bridge = bridge(&config, service, here)?;
+    let bridge = with_service(&config, service, here, "scripted")?;
     let heard = sky.clone();
     let step = BridgeStep::new(bridge, here, move |_| {
         let now = clock();
@@ -77,33 +67,4 @@ fn air(plan: &LinkPlan, outcome: &Outcome, seed: u64, seconds: f64) -> Air {
         (None, mbit) => Trace::steady(mbit.unwrap_or(1.0)),
     };
     Air::cut(&trace, outcome, plan.cuts_s.iter().map(|[from, to]| (*from, *to)).collect())
-}
-
-/// The bridge as the process makes it, with this service.
-fn bridge(config: &BridgeConfig, service: Service, here: Situation) -> anyhow::Result<Bridge> {
-    let policy = Arc::new(config.policy()?);
-    let guard = Guard::new(Redactor::new(&config.names()?, policy.redacts_street_addresses())?);
-    let navigation = Navigation::new(config.town()?, here);
-    let offline = OnTheMap::new(Planner::new(Words::english(), config.town()?), navigation.clone());
-    let tools = offline.tools();
-    let local = OnVehicle::new(&config.name, config.language, Some(Box::new(offline)));
-    let session = Session::new(
-        config.dialogue.manner()?,
-        Box::new(Guarded::new(guard.clone(), service)),
-        Some(Box::new(local.clone())),
-        Box::new(tools),
-    );
-    let parts = Parts {
-        guard,
-        local,
-        policy,
-        navigation,
-        service: config.dialogue.cloud.url.clone(),
-        cloud_model: config.dialogue.cloud.model.clone(),
-        local_model: "scripted".into(),
-        sentences: Sentences::default(),
-        price: (config.microeuro_a_prompt_token, config.microeuro_a_token),
-        traced: false,
-    };
-    Ok(Bridge::new(session, parts))
 }

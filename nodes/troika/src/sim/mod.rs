@@ -6,7 +6,7 @@ mod stage;
 use std::{
     collections::VecDeque,
     fs,
-    io::{IsTerminal as _, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, mpsc},
     time::Instant,
@@ -285,9 +285,6 @@ fn tell(outcome: &Outcome, verbose: bool, (done, count): (usize, usize)) {
         println!("       {mark} {file}, line {}: {}", verdict.line, verdict.expected);
         let at = verdict.at_s.map_or(String::new(), |at| format!("{at:.3} s, "));
         println!("             {at}{}: {}", verdict.topic, verdict.reason);
-    }
-    if std::io::stdout().is_terminal() {
-        let _ = std::io::stdout().flush();
     }
 }
 
