@@ -48,7 +48,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The router tells so soon that a gateway has gone: one that says nothing and is there still was not let be asked.
 const GOES: Duration = Duration::from_millis(500);
 /// Gateways that are asked the same question, when one after another goes before its first word.
-const ATTEMPTS: u64 = 3;
+const ATTEMPTS: usize = 3;
 /// Where questions go.
 const PATH: &str = "v1/chat/completions";
 
@@ -353,9 +353,15 @@ impl Link {
             return Err(Fault::Cancelled);
         }
         let mut tried = BTreeSet::new();
-        for attempt in 0..ATTEMPTS {
+        // Since when a gateway that is there is not reached.
+        let mut unreached = None;
+        for attempt in 0_u64.. {
+            if tried.len() >= ATTEMPTS {
+                break;
+            }
             self.connected(&session, inbox)?;
-            let gateway = self.choose(&session, &gateways, &tried, question.turn + attempt, inbox)?;
+            let turn = question.turn + tried.len() as u64;
+            let gateway = self.choose(&session, &gateways, &tried, turn, inbox)?;
             let asked = Asked {
                 version: VERSION,
                 // To a gateway that has seen it before it is another one.
@@ -396,17 +402,18 @@ impl Link {
                 let gone = fault == Fault::Truncated && !linked(&session);
                 return Err(if gone { Fault::Reset("the router went".into()) } else { fault });
             }
-            // Over without a word: the router has gone, or the gateway has, or the router does not let us.
-            let until = Instant::now() + GOES;
-            while linked(&session) && locked(&gateways).contains(&gateway) {
-                if Instant::now() >= until {
-                    return Err(Fault::Unauthorized(403));
-                }
-                if let Ok(Came::Stop) = inbox.recv_timeout(LOOK) {
-                    return Err(Fault::Cancelled);
-                }
+            // Over without a word: the router has gone, or the gateway has, or the router does not let us. Or it has just been linked to
+            // another, and knows that a gateway is there before it knows the way: it is asked again.
+            let since: Instant = *unreached.get_or_insert_with(Instant::now);
+            if let Ok(Came::Stop) = inbox.recv_timeout(LOOK) {
+                return Err(Fault::Cancelled);
             }
-            tried.insert(gateway);
+            if !linked(&session) || !locked(&gateways).contains(&gateway) {
+                tried.insert(gateway);
+                unreached = None;
+            } else if since.elapsed() >= GOES {
+                return Err(Fault::Unauthorized(403));
+            }
         }
         Err(Fault::Reset("the router went, and the one after it".into()))
     }
