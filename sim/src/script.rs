@@ -260,6 +260,8 @@ struct Player {
     gaze: [Move; 2],
     head: [Move; 2],
     closed_since: Option<usize>,
+    /// Where the eyes last looked while they were open.
+    zone: Option<u8>,
 }
 
 impl Player {
@@ -358,7 +360,12 @@ impl Player {
         }
         let closed_s = self.closed_since.map_or(0.0, |since| (frame - since) as f32 / RATE);
         let face_visible = visible(&scenario.camera, pose);
-        let gaze_zone = if face_visible { zone(yaw, pitch) } else { DriverState::ZONE_UNKNOWN };
+        // Behind lids nobody sees where an eye looks: whoever closes them in a glance away looks away until it counts as closed.
+        if self.closed_since.is_none() || self.zone.is_none() {
+            self.zone = Some(zone(yaw, pitch));
+        }
+        let looked_at = self.zone.unwrap_or(DriverState::ZONE_UNKNOWN);
+        let gaze_zone = if face_visible { looked_at } else { DriverState::ZONE_UNKNOWN };
         let state = if !face_visible {
             DriverState::UNKNOWN
         } else if closed_s > BLINK_S {

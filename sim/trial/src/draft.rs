@@ -42,11 +42,20 @@ pub struct Draft {
 
 const FACES: [&str; 8] = ["ada", "ben", "chi", "dai", "efe", "fola", "gus", "hana"];
 const LIGHTS: [&str; 6] = ["day", "overcast", "dim", "side_left", "side_right", "night_ir"];
-const PLACES: [&str; 7] =
-    ["left_mirror", "right_mirror", "rear_mirror", "cluster", "console", "lap", "passenger"];
-/// The rules' limits, tenths of a second: what ends so near one of them may be told either way by who sees it a frame later.
-const LIMITS: [u32; 6] = [15, 30, 35, 40, 50, 60];
-const CLEAR_OF: u32 = 3;
+/// Not the passenger: he is five degrees from the right mirror's edge, and a mirror has its first second free.
+const PLACES: [&str; 6] = ["left_mirror", "right_mirror", "rear_mirror", "cluster", "console", "lap"];
+const MOMENTS: [&str; 4] = ["left_mirror", "right_mirror", "rear_mirror", "cluster"];
+/// The rules' limits, tenths of a second: what ends so near one of them may be told either way by who sees it a few frames later.
+const LIMITS: [u32; 7] = [15, 30, 35, 40, 50, 60, 70];
+const CLEAR_OF: u32 = 5;
+
+/// The shortest length from `tenths` on that is clear of all limits.
+fn clear(mut tenths: u32) -> u32 {
+    while let Some(limit) = LIMITS.iter().find(|limit| limit.abs_diff(tenths) < CLEAR_OF) {
+        tenths = limit + CLEAR_OF;
+    }
+    tenths
+}
 
 impl Draft {
     /// A drive of about so many seconds.
@@ -62,6 +71,23 @@ impl Draft {
             let length = left.min(200 + chance.below(400) as i64);
             left -= length;
             draft.segments.push(DraftSegment::random(&mut chance, length));
+        }
+        draft
+    }
+
+    /// A drive of about so many seconds in which nobody is distracted or tired: mirrors and cluster for a moment, talk, now and then a yawn.
+    pub fn attentive(seed: u64, seconds: u32) -> Draft {
+        let mut chance = Chance::new(seed, 5);
+        let mut draft = Draft {
+            seed,
+            sensing: [chance.between(0.0, 2.0), chance.between(0.0, 1.0)],
+            segments: Vec::new(),
+        };
+        let mut left = i64::from(seconds) * 10;
+        while left > 0 {
+            let length = left.min(600 + chance.below(1_200) as i64);
+            left -= length;
+            draft.segments.push(DraftSegment::attentive(&mut chance, length));
         }
         draft
     }
@@ -99,7 +125,7 @@ impl Draft {
             add(&|draft| (draft.segments[n].light, draft.segments[n].face) = ("day", "ada"));
             add(&|draft| draft.segments[n].speed_kmh = 60);
             for (k, act) in segment.acts.iter().enumerate() {
-                for shorter in [act.least, act.tenths / 2, act.tenths.saturating_sub(5)] {
+                for shorter in [act.least, act.tenths / 2, act.tenths.saturating_sub(5)].map(clear) {
                     if (act.least..act.tenths).contains(&shorter) {
                         add(&|draft| draft.segments[n].acts[k].tenths = shorter);
                     }
@@ -126,24 +152,48 @@ impl Draft {
 }
 
 impl DraftSegment {
-    fn random(chance: &mut Chance, tenths: i64) -> DraftSegment {
-        let mut segment = DraftSegment {
+    fn empty(chance: &mut Chance) -> DraftSegment {
+        DraftSegment {
             face: FACES[chance.below(FACES.len())],
             light: LIGHTS[chance.below(LIGHTS.len())],
             speed_kmh: 10 * (1 + chance.below(13) as u32),
             acts: Vec::new(),
-        };
+        }
+    }
+
+    fn attentive(chance: &mut Chance, tenths: i64) -> DraftSegment {
+        let mut segment = DraftSegment::empty(chance);
+        let mut left = tenths;
+        while left > 0 {
+            let watch = 40 + chance.below(160) as u32;
+            let (text, tenths) = match chance.below(20) {
+                // At most a second and a half, as glances of attentive driving are (NHTSA 2013-0137: eyes off the road up to 2 s).
+                0..=13 => {
+                    let at = MOMENTS[chance.below(MOMENTS.len())];
+                    (format!("act = \"glance\", at = \"{at}\""), 4 + chance.below(12) as u32)
+                }
+                14..=18 => ("act = \"talk\"".into(), 10 + chance.below(40) as u32),
+                _ => ("act = \"yawn\"".into(), 25 + chance.below(20) as u32),
+            };
+            segment.acts.push(DraftAct { text: "act = \"attentive\"".into(), tenths: watch, least: 10 });
+            segment.acts.push(DraftAct { text, tenths, least: 4 });
+            left -= i64::from(watch + tenths);
+        }
+        segment
+    }
+
+    fn random(chance: &mut Chance, tenths: i64) -> DraftSegment {
+        let mut segment = DraftSegment::empty(chance);
         let mut left = tenths;
         let mut add = |text: String, tenths: u32, least: u32| {
-            let clear = LIMITS.iter().find(|limit| limit.abs_diff(tenths) < CLEAR_OF);
-            let tenths = clear.map_or(tenths, |limit| limit + CLEAR_OF).max(least);
+            let tenths = clear(tenths.max(least));
             left -= i64::from(tenths);
             segment.acts.push(DraftAct { text, tenths, least });
             left > 0
         };
         loop {
             let watch = 15 + chance.below(80) as u32;
-            if !add("act = \"attentive\"".into(), watch, 2) {
+            if !add("act = \"attentive\"".into(), watch, 10) {
                 return segment;
             }
             let acted = if chance.unit() < 0.5 { ", control = true" } else { "" };
@@ -187,7 +237,8 @@ impl fmt::Display for Draft {
             writeln!(f, "\n[[segment]]\nface = \"{}\"\nlight = \"{}\"", segment.face, segment.light)?;
             writeln!(f, "speed_kmh = {:.1}\nacts = [\n{acts}]", f64::from(segment.speed_kmh))?;
         }
-        writeln!(f, "\n[[expect]]\nalerts = \"as_truth\"")
+        // Drowsiness is a share of a minute: a drive that comes near its limit is told either way, seconds apart.
+        writeln!(f, "\n[[expect]]\nalerts = \"as_truth\"\nexcept = [\"drowsiness\"]")
     }
 }
 
@@ -216,7 +267,7 @@ mod tests {
         let seed = (0..).find(|seed| long(&Draft::random(*seed, 120))).expect("some drive has one");
         let smallest = Draft::random(seed, 120).shrink(10_000, |draft| long(draft));
         assert_eq!((smallest.segments.len(), smallest.acts()), (1, 1));
-        assert!(smallest.tenths() < 38, "{smallest}");
+        assert!(smallest.tenths() < 50, "{smallest}");
         assert!(Case::parse("small.toml", &smallest.to_string()).is_ok());
     }
 

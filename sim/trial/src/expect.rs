@@ -6,7 +6,7 @@
 //! | `alert = KIND`, `profile` | it is raised `within_s` |
 //! | `cleared = KIND`, `profile` | it is cleared `within_s` |
 //! | `no_alert = KIND` or `"any"`, `profile` | none is raised `within_s` (from then on when left out) |
-//! | `alerts = "as_truth"`, `tolerance_s` | those that the rules raise on the truth, each once and so near its time, and no others |
+//! | `alerts = "as_truth"`, `tolerance_s`, `except` | those that the rules raise on the truth, each once and so near its time, and no others; but for these kinds |
 //! | `state = STATE`, `share` | that share of the driver states `within_s` |
 //! | `command = FUNCTION`, `slots`, `result` | it is sent `within_s`, with these slots, and ends so |
 //! | `no_command = FUNCTION` or `"any"` | none is |
@@ -39,6 +39,7 @@ pub struct ExpectText {
     profile: Option<String>,
     alerts: Option<String>,
     tolerance_s: Option<f64>,
+    except: Option<Vec<String>>,
     state: Option<String>,
     share: Option<f64>,
     command: Option<String>,
@@ -136,7 +137,7 @@ pub struct Counts {
 pub enum Expected {
     Alert { kind: u8, profile: Option<String>, cleared: bool },
     NoAlert { kind: Option<u8>, profile: Option<String> },
-    AlertsAsTruth { tolerance_s: f64 },
+    AlertsAsTruth { tolerance_s: f64, except: Vec<u8> },
     State { state: u8, share: f64 },
     Command { function: String, slots: BTreeMap<String, String>, result: Option<u8> },
     NoCommand { function: Option<String> },
@@ -159,7 +160,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("alert", &["profile"]),
     ("cleared", &["profile"]),
     ("no_alert", &["profile"]),
-    ("alerts", &["tolerance_s"]),
+    ("alerts", &["tolerance_s", "except"]),
     ("state", &["share"]),
     ("command", &["slots", "result"]),
     ("no_command", &[]),
@@ -269,6 +270,7 @@ impl ExpectText {
         let given = [
             ("profile", self.profile.is_some()),
             ("tolerance_s", self.tolerance_s.is_some()),
+            ("except", self.except.is_some()),
             ("share", self.share.is_some()),
             ("slots", self.slots.is_some()),
             ("result", self.result.is_some()),
@@ -316,7 +318,11 @@ impl ExpectText {
             },
             "no_alert" => Expected::NoAlert { kind: any_or(names::ALERTS)?, profile },
             "alerts" if value == "as_truth" => {
-                Expected::AlertsAsTruth { tolerance_s: positive(self.tolerance_s)?.unwrap_or(0.3) }
+                let except = self.except.iter().flatten().map(|kind| names::value(names::ALERTS, kind));
+                Expected::AlertsAsTruth {
+                    tolerance_s: positive(self.tolerance_s)?.unwrap_or(0.3),
+                    except: except.collect::<Result<_, _>>()?,
+                }
             }
             "alerts" => return Err("`alerts` is \"as_truth\"".into()),
             "state" => match self.share.unwrap_or(1.0) {

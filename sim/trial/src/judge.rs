@@ -1,13 +1,15 @@
 //! What was seen, held against what is expected. Pure.
 
 mod answer;
+pub mod meeting;
 
 use troika_msgs::troika::DriverAlert;
 
 use crate::{
     expect::{Counts, Expectation, Expected, Span},
+    judge::meeting::{How, Meeting},
     names,
-    seen::{Event, Seen},
+    seen::Seen,
 };
 
 /// What became of one expectation.
@@ -74,7 +76,11 @@ fn look(expectation: &Expectation, seen: &Seen) -> Found {
     match &expectation.expected {
         Expected::Alert { kind, profile, cleared } => alert(seen, span, *kind, profile.as_deref(), *cleared),
         Expected::NoAlert { kind, profile } => no_alert(seen, span, *kind, profile.as_deref()),
-        Expected::AlertsAsTruth { tolerance_s } => as_truth(seen, span, *tolerance_s),
+        Expected::AlertsAsTruth { tolerance_s, except } => {
+            let mut meetings = meeting::all(seen, span, *tolerance_s);
+            meetings.retain(|one| !except.contains(&one.alert.kind));
+            as_truth(&meetings)
+        }
         Expected::State { state, share } => state_share(seen, span, *state, *share),
         Expected::Command { function, slots, result } => {
             let slots: Vec<_> = slots.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -138,44 +144,32 @@ fn no_alert(seen: &Seen, span: Span, kind: Option<u8>, profile: Option<&str>) ->
     }
 }
 
-fn as_truth(seen: &Seen, span: Span, tolerance_s: f64) -> Found {
-    // That monitoring is unavailable is of the system: nothing in the truth calls for it.
-    let of_driver = |one: &&Event<DriverAlert>| {
-        one.value.phase == DriverAlert::RAISED
-            && one.value.kind != DriverAlert::MONITORING_UNAVAILABLE
-            && span.holds(one.at)
-    };
-    let due: Vec<_> = seen.due.iter().filter(of_driver).collect();
-    let mut raised: Vec<_> = seen.alerts.iter().filter(of_driver).collect();
+fn as_truth(meetings: &[Meeting]) -> Found {
     let mut furthest: f64 = 0.0;
-    for want in &due {
-        let alike = raised
-            .iter()
-            .enumerate()
-            .filter(|(_, one)| one.value.kind == want.value.kind && one.value.profile == want.value.profile);
-        let apart = alike.map(|(n, one)| (n, (one.at - want.at).abs()));
-        let told = format!("{} is due at {:.3} s", alert_told(&want.value), want.at);
-        match apart.min_by(|a, b| a.1.total_cmp(&b.1)) {
-            Some((n, apart)) if apart <= tolerance_s => {
-                furthest = furthest.max(apart);
-                raised.remove(n);
+    for one in meetings {
+        let told = alert_told(&one.alert);
+        match one.how {
+            How::Met { late_s } => furthest = furthest.max(late_s.abs()),
+            // Who is blinded may be late, or miss what began meanwhile.
+            _ if one.blinded => {}
+            How::Missed { nearest_s: Some(apart) } => {
+                let told = format!("{told} is due at {:.3} s and raised {apart:.3} s from there", one.at);
+                return found(false, one.at, told);
             }
-            Some((_, apart)) => {
-                return found(false, want.at, format!("{told} and raised {apart:.3} s from there"));
+            How::Missed { nearest_s: None } => {
+                return found(false, one.at, format!("{told} is due at {:.3} s and not raised", one.at));
             }
-            None => return found(false, want.at, format!("{told} and not raised")),
+            How::False => {
+                return found(false, one.at, format!("{told} at {:.3} s, and nothing calls for it", one.at));
+            }
         }
     }
-    match raised.first() {
-        Some(one) => {
-            let told = format!("{} at {:.3} s, and nothing calls for it", alert_told(&one.value), one.at);
-            found(false, one.at, told)
-        }
-        None => {
-            let told = format!("{} as due, the furthest {:.0} ms from its time", due.len(), furthest * 1e3);
-            found(true, None, told)
-        }
-    }
+    let met = meetings.iter().filter(|one| matches!(one.how, How::Met { .. })).count();
+    let excused = match meetings.len() - met {
+        0 => String::new(),
+        some => format!("; {some} more or fewer around glare"),
+    };
+    found(true, None, format!("{met} as due, the furthest {:.0} ms from its time{excused}", furthest * 1e3))
 }
 
 fn state_share(seen: &Seen, span: Span, state: u8, share: f64) -> Found {

@@ -3,7 +3,7 @@
 //!
 //! - [`case`]: the file; [`expect`]: an expectation; [`mod@judge`]: pure, events in, verdicts out.
 //! - [`draft`]: scenarios from a seed, and the smallest one that still fails.
-//! - [`report`]: JSON and JUnit.
+//! - [`report`]: JSON and JUnit; [`tally`]: many hours, counted.
 //!
 //! Nothing here runs a node: who runs them (`troika sim run`) hands in what it saw.
 
@@ -14,6 +14,7 @@ pub mod judge;
 pub mod names;
 pub mod report;
 pub mod seen;
+pub mod tally;
 
 pub use case::{Case, CaseError, Level, LinkPlan, Spoken, Trouble, What};
 pub use draft::Draft;

@@ -48,6 +48,8 @@ pub struct Seen {
     pub truths: Vec<Event<DriverTruth>>,
     /// The alerts that the same rules raise on the truth, by when their limits pass.
     pub due: Vec<Event<DriverAlert>>,
+    /// When glare blinded the camera: from and to, s.
+    pub blinded: Vec<(f64, f64)>,
     /// /voice/command
     pub commands: Vec<Event<VehicleCommand>>,
     /// /vehicle/command_result

@@ -104,16 +104,18 @@ pub struct Perception {
     chance: Chance,
     slow: [f32; 2],
     lost: usize,
-    glare: usize,
+    blinded: Vec<(f32, f32)>,
     road: Road,
 }
 
 impl Perception {
     /// Of a scenario; `config` is the driver-state node's.
     pub fn new(scenario: &Scenario, config: &Config, sensing: Sensing) -> Perception {
+        let script = Script::new(scenario);
+        let blinded = blinded(sensing.glare_a_minute, script.shots.len(), &mut Chance::new(scenario.seed, 4));
         Perception {
             scenario: scenario.clone(),
-            script: Script::new(scenario),
+            script,
             play: Play::new(false),
             config: config.clone(),
             temporal: Temporal::new(config),
@@ -123,7 +125,7 @@ impl Perception {
             chance: Chance::new(scenario.seed, 1),
             slow: [0.0; 2],
             lost: 0,
-            glare: 0,
+            blinded,
             road: Road::new(scenario.seed),
         }
     }
@@ -138,6 +140,11 @@ impl Perception {
     pub fn killed(mut self, from: f32, to: f32) -> Perception {
         self.gone.push((from, to));
         self
+    }
+
+    /// When glare blinds the camera: from and to, seconds.
+    pub fn blinded(&self) -> &[(f32, f32)] {
+        &self.blinded
     }
 
     fn seen(&mut self, at_s: f32, truth: &Truth) -> Option<Seen> {
@@ -156,13 +163,9 @@ impl Perception {
         if self.lost == 0 && self.chance.happens(sensing.dropouts_a_minute / 60.0, step) {
             self.lost = 1 + self.chance.below(6);
         }
-        if self.glare == 0 && self.chance.happens(sensing.glare_a_minute / 60.0, step) {
-            self.glare = (self.chance.between(1.0, 4.0) * RATE) as usize;
-        }
         let lost = self.lost > 0;
         self.lost = self.lost.saturating_sub(1);
-        let blinded = self.glare > 0;
-        self.glare = self.glare.saturating_sub(1);
+        let blinded = Self::since(&self.blinded, at_s).is_some();
         if lost || !truth.face_visible {
             return None;
         }
@@ -183,6 +186,19 @@ impl Perception {
     fn since(spans: &[(f32, f32)], at_s: f32) -> Option<f32> {
         spans.iter().find(|(from, to)| (*from..*to).contains(&at_s)).map(|(from, _)| *from)
     }
+}
+
+/// Spans of one to four seconds, so often a minute, in so many frames.
+fn blinded(a_minute: f32, frames: usize, chance: &mut Chance) -> Vec<(f32, f32)> {
+    let mut spans: Vec<(f32, f32)> = Vec::new();
+    for frame in 0..frames {
+        let at_s = frame as f32 / RATE;
+        let over = spans.last().is_none_or(|(_, to)| *to <= at_s);
+        if over && chance.happens(a_minute / 60.0, 1.0 / RATE) {
+            spans.push((at_s, at_s + chance.between(1.0, 4.0)));
+        }
+    }
+    spans
 }
 
 impl Step for Perception {

@@ -13,10 +13,13 @@ const BLINK: Duration = Duration::from_millis(400);
 const FALLING: f32 = 0.5;
 /// A lid that has hung low for longer than this before `EYES_CLOSED` was drooping, not closed: a blink and three frames.
 const AT_MOST: Duration = Duration::from_millis(500);
+/// A face that is lost for no longer than this does not end a closure, as in `DriverState`.
+const LOST: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Eyes {
     low_since: Option<Time>,
+    last_low: Option<Time>,
     closed_since: Option<Time>,
     last_closed: Option<Time>,
 }
@@ -26,7 +29,14 @@ impl Eyes {
     pub(crate) fn update(&mut self, now: Time, seen: Option<&Observation>) -> (Is, Time) {
         let (state, openness) = seen.map_or((State::Unknown, None), |seen| (seen.state, seen.openness));
         let low = state != State::Unknown && openness.is_some_and(|openness| openness < FALLING);
-        self.low_since = if low { self.low_since.or(Some(now)) } else { None };
+        // While lids fall; a closure that has been told counts what is seen of it and nothing else.
+        let lost = state == State::Unknown
+            && self.closed_since.is_none()
+            && self.last_low.is_some_and(|last| now.since(last) <= LOST);
+        self.low_since = if low { self.low_since.or(Some(now)) } else { self.low_since.filter(|_| lost) };
+        if low {
+            self.last_low = Some(now);
+        }
         if state != State::EyesClosed {
             self.closed_since = None;
             return (if state == State::Unknown { Is::Unknown } else { Is::No }, now);

@@ -43,6 +43,27 @@ fn a_closure_counts_from_the_lids_fall_although_the_state_says_it_a_blink_later(
 }
 
 #[test]
+fn a_face_that_is_lost_for_a_moment_while_the_lids_are_down_does_not_make_the_closure_younger() {
+    for (lost_ms, raised) in [(200, 2500), (300, 2500), (350, 3050)] {
+        let mut carla = drive(&["euro_ncap"], 80.0);
+        carla.road(1000);
+        // Lids fall at 1000, the face is lost from 1200 on. DriverState bridges 0.3 s, else it begins anew.
+        let again = 1200 + lost_ms;
+        let closed = if lost_ms <= 300 { 1400.max(again) } else { again + 400 };
+        for ms in (1000..3600).step_by(50) {
+            let openness = if (1200..again).contains(&ms) { None } else { Some(0.1) };
+            let state = match openness {
+                None => State::Unknown,
+                Some(_) if ms < closed => State::Attentive,
+                Some(_) => State::EyesClosed,
+            };
+            carla.give(&seen(ms, state, openness));
+        }
+        assert_eq!(carla.raised(Microsleep), [raised], "lost for {lost_ms} ms");
+    }
+}
+
+#[test]
 fn without_an_openness_the_states_own_definition_tells_when_the_closure_began() {
     let mut carla = drive(&["euro_ncap"], 80.0);
     for ms in (0..3000).step_by(50) {

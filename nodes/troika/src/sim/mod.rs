@@ -1,6 +1,7 @@
 //! `troika sim`: scenarios that judge, in virtual time.
 
 mod dialogue;
+mod hours;
 mod stage;
 
 use std::{
@@ -32,6 +33,9 @@ pub(crate) enum SimCommand {
     /// Make scenarios from a seed and judge them by the alerts that the rules raise on the truth; the first that fails is made as small as
     /// still fails.
     Random(RandomArguments),
+    /// Drive many hours, attentive and with everything in them, and count the alerts that were missed or false by what the rules raise on
+    /// the truth.
+    Hours(hours::HoursArguments),
 }
 
 /// The library of scenarios.
@@ -98,6 +102,7 @@ pub(crate) fn run(command: &SimCommand) -> anyhow::Result<()> {
         SimCommand::Run(arguments) => run_all(arguments),
         SimCommand::Check { files } => check(files),
         SimCommand::Random(arguments) => random(arguments),
+        SimCommand::Hours(arguments) => hours::run(arguments),
     }
 }
 
@@ -313,6 +318,16 @@ fn play_draft(draft: &Draft, systems: &Systems) -> Outcome {
     }
 }
 
+/// What fails, without its times: which alert, in which profile, and whether it is missing or too many. One failure does not turn into another
+/// while it is made smaller.
+fn failure(outcome: &Outcome) -> Option<String> {
+    if let Some(fault) = &outcome.fault {
+        return Some(fault.clone());
+    }
+    let failed = outcome.verdicts.iter().find(|verdict| !verdict.holds)?;
+    failed.reason.split(" at ").next().map(str::to_owned)
+}
+
 /// Scenarios that are tried while a failure is made smaller.
 const SHRINKS: usize = 2_000;
 
@@ -333,11 +348,13 @@ fn random(arguments: &RandomArguments) -> anyhow::Result<()> {
         },
     );
     let failed = outcomes.iter().position(|outcome| !outcome.passed());
-    summary(&Report::new(outcomes, wall.elapsed().as_secs_f64()));
+    summary(&Report::new(outcomes.clone(), wall.elapsed().as_secs_f64()));
     let Some(failed) = failed else { return Ok(()) };
     let before = drafts[failed].tenths();
     println!("seed {} is made smaller …", drafts[failed].seed);
-    let smallest = drafts[failed].clone().shrink(SHRINKS, |draft| !play_draft(draft, &systems).passed());
+    let first = failure(&outcomes[failed]);
+    let smallest =
+        drafts[failed].clone().shrink(SHRINKS, |draft| failure(&play_draft(draft, &systems)) == first);
     tell(&play_draft(&smallest, &systems), false, (1, 1));
     let path = &arguments.save;
     fs::write(path, smallest.to_string()).with_context(|| format!("cannot write {}", path.display()))?;

@@ -161,7 +161,7 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
     let simulation = Simulation::new()?;
     let start = simulation.now();
     let mut stage = Stage { simulation, systems, case, start, cast: Vec::new() };
-    driver(&mut stage)?;
+    let blinded = driver(&mut stage)?;
     stage.start("driver_monitor")?;
     stage.start("drowsiness")?;
     stage.start("vehicle")?;
@@ -196,6 +196,7 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
         alerts: taken(&alerts),
         states: taken(&states),
         due: due.collect(),
+        blinded,
         truths,
         commands: taken(&commands),
         results: taken(&results),
@@ -222,8 +223,8 @@ fn pass(simulation: &mut Simulation, length: Duration, real_time: bool) {
     }
 }
 
-/// The driver, and who looks at him.
-fn driver(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+/// The driver, and who looks at him; when glare blinds that.
+fn driver(stage: &mut Stage<'_>) -> anyhow::Result<Vec<(f64, f64)>> {
     let case = stage.case;
     match case.level {
         Level::Pixels => {
@@ -235,7 +236,8 @@ fn driver(stage: &mut Stage<'_>) -> anyhow::Result<()> {
             };
             let camera = SimDriver::new(&case.drive, &config).away(case.camera_away());
             stage.spawn(camera, "camera")?;
-            stage.start("driver_state")
+            stage.start("driver_state")?;
+            Ok(Vec::new())
         }
         Level::Landmarks => {
             if case.troubles_of("driver_state").any(|trouble| trouble.what == What::Slow) {
@@ -252,7 +254,10 @@ fn driver(stage: &mut Stage<'_>) -> anyhow::Result<()> {
                     _ => perception,
                 };
             }
-            stage.spawn(perception, "driver_state")
+            let blinded =
+                perception.blinded().iter().map(|(from, to)| (f64::from(*from), f64::from(*to))).collect();
+            stage.spawn(perception, "driver_state")?;
+            Ok(blinded)
         }
     }
 }

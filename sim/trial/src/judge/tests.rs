@@ -3,7 +3,10 @@ use troika_msgs::troika::{
 };
 
 use super::*;
-use crate::{Case, seen::NodeSeen};
+use crate::{
+    Case,
+    seen::{Event, NodeSeen},
+};
 
 /// The verdicts on these expectations of a scenario of ten seconds, with a question at 2 s.
 fn verdicts(expect: &str, seen: &Seen) -> Vec<Verdict> {
