@@ -33,7 +33,7 @@
 //! within_s = [2.9, 3.2]
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -137,6 +137,8 @@ pub enum What {
     ModelMissing,
     /// Bytes that are no message come on the node's inputs, ten times a second.
     Garbage,
+    /// Another network is offered in the place of one that runs, as `troika models swap` does.
+    ModelSwapped,
 }
 
 /// Something that goes wrong.
@@ -154,6 +156,10 @@ pub struct Trouble {
     pub for_s: Option<f64>,
     /// Of [`What::Slow`].
     pub execution_ms: Option<f64>,
+    /// Of [`What::ModelSwapped`]: the name of the network that runs.
+    pub model: Option<String>,
+    /// Of [`What::ModelSwapped`]: the folder of the one that is offered.
+    pub candidate: Option<PathBuf>,
     /// A name by which expectations find its time.
     pub mark: Option<String>,
 }
@@ -355,6 +361,13 @@ fn check_trouble(trouble: &Trouble, seconds: f64) -> Result<(), String> {
     }
     if (trouble.what == What::Slow) != trouble.execution_ms.is_some() {
         return Err("`execution_ms` belongs to the trouble \"slow\", and to no other".into());
+    }
+    let swapped = trouble.what == What::ModelSwapped;
+    if swapped != trouble.model.is_some() || swapped != trouble.candidate.is_some() {
+        return Err("`model` and `candidate` belong to the trouble \"model_swapped\", and to no other".into());
+    }
+    if swapped && trouble.for_s.is_some() {
+        return Err("a model is swapped at once: it takes no `for_s`".into());
     }
     if trouble.for_s.is_some_and(|lasts| lasts.is_nan() || lasts <= 0.0) {
         return Err("`for_s` is more than 0".into());

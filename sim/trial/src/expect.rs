@@ -15,6 +15,7 @@
 //! | `decision = TIER`, `reason` | the router decides so `within_s` |
 //! | `answer_to = MARK`, `tiers`, `complete`, `contains`, `silence_below_s`, `first_words_below_s`, `repeats` | how the question at that mark is answered |
 //! | `never_leaves = WORDS` | the cloud is not told them |
+//! | `swap = MODEL`, `outcome` | the network that is offered for it is `"taken"`, or `"refused"` |
 //! | `node = KIND`, `missed_at_most`, `fall_backs_at_least`, `fall_backs_at_most`, `lateness_below_ms`, `reaches_level`, `ends_at_level` | what a node's own counts say |
 
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -58,6 +59,8 @@ pub struct ExpectText {
     first_words_below_s: Option<f64>,
     repeats: Option<bool>,
     never_leaves: Option<String>,
+    swap: Option<String>,
+    outcome: Option<String>,
     node: Option<String>,
     missed_at_most: Option<u64>,
     fall_backs_at_least: Option<u64>,
@@ -145,6 +148,7 @@ pub enum Expected {
     Decision { tier: u8, reason: Option<String> },
     Answer { asked_at: f64, answer: Answer },
     NeverLeaves { words: String },
+    Swap { model: String, taken: bool },
     Node { kind: String, counts: Counts },
 }
 
@@ -169,6 +173,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("decision", &["reason"]),
     ("answer_to", &["tiers", "complete", "contains", "silence_below_s", "first_words_below_s", "repeats"]),
     ("never_leaves", &[]),
+    ("swap", &["outcome"]),
     (
         "node",
         &[
@@ -249,6 +254,7 @@ impl ExpectText {
             &self.decision,
             &self.answer_to,
             &self.never_leaves,
+            &self.swap,
             &self.node,
         ];
         let mut given =
@@ -275,6 +281,7 @@ impl ExpectText {
             ("slots", self.slots.is_some()),
             ("result", self.result.is_some()),
             ("reason", self.reason.is_some()),
+            ("outcome", self.outcome.is_some()),
             ("tiers", self.tiers.is_some()),
             ("complete", self.complete.is_some()),
             ("contains", self.contains.is_some()),
@@ -344,6 +351,11 @@ impl ExpectText {
             "answer_to" => Expected::Answer { asked_at: time_of(marks, value)?, answer: self.answer()? },
             "never_leaves" if value.trim().is_empty() => return Err("`never_leaves` names words".into()),
             "never_leaves" => Expected::NeverLeaves { words: value.into() },
+            "swap" => match self.outcome.as_deref() {
+                Some("taken") | None => Expected::Swap { model: value.into(), taken: true },
+                Some("refused") => Expected::Swap { model: value.into(), taken: false },
+                Some(other) => return Err(format!("`outcome` is \"taken\" or \"refused\", not \"{other}\"")),
+            },
             _ => Expected::Node { kind: value.into(), counts: self.counts()? },
         })
     }

@@ -67,6 +67,7 @@ fn topic(expected: &Expected) -> &'static str {
         Expected::Decision { .. } => "/dialogue/decision",
         Expected::Answer { .. } => "/dialogue/reply",
         Expected::NeverLeaves { .. } => "what left the vehicle",
+        Expected::Swap { .. } => "/troika/model_update_result",
         Expected::Node { .. } => "/diagnostics",
     }
 }
@@ -100,6 +101,13 @@ fn look(expectation: &Expectation, seen: &Seen) -> Found {
         Expected::NeverLeaves { words } => {
             let left = seen.left.to_lowercase().contains(&words.to_lowercase());
             found(!left, None, if left { "the cloud was told it" } else { "the cloud was not told it" })
+        }
+        Expected::Swap { model, taken } => {
+            let Some(one) = seen.swaps.iter().find(|one| span.holds(one.at) && one.value.model == *model) else {
+                return found(false, None, format!("no network was offered for {model}"));
+            };
+            let told = one.value.refused.as_ref().map_or_else(|| "it runs".into(), |why| format!("refused: {why}"));
+            found(one.value.refused.is_none() == *taken, one.at, told)
         }
         Expected::Node { kind, counts } => node(seen, kind, counts),
     }

@@ -21,4 +21,4 @@ pub use draft::Draft;
 pub use expect::{Expectation, Expected, Span};
 pub use judge::{Verdict, judge};
 pub use report::{Outcome, Report};
-pub use seen::{Event, NodeSeen, Seen};
+pub use seen::{Event, NodeSeen, Seen, Swap};

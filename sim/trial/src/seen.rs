@@ -35,6 +35,15 @@ pub struct NodeSeen {
     pub level_changes: u64,
 }
 
+/// A network that was offered in the place of one that ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swap {
+    /// The one that ran.
+    pub model: String,
+    /// Why it was refused, or was not taken; none: it runs.
+    pub refused: Option<String>,
+}
+
 /// Everything that expectations look at, each topic in time's order.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
@@ -60,6 +69,8 @@ pub struct Seen {
     pub decisions: Vec<Event<RoutingDecision>>,
     /// /dialogue/reply
     pub replies: Vec<Event<DialogueReply>>,
+    /// Networks that were offered.
+    pub swaps: Vec<Event<Swap>>,
     /// What the cloud was told, word for word.
     pub left: String,
     /// The nodes.

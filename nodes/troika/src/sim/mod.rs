@@ -3,6 +3,7 @@
 mod dialogue;
 mod hours;
 mod stage;
+mod swaps;
 
 use std::{
     collections::VecDeque,

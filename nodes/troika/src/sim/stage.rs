@@ -20,7 +20,7 @@ use troika_voice::{
 };
 use troika_world::perception::Perception;
 
-use super::dialogue;
+use super::{dialogue, swaps::Swaps};
 use crate::{
     fate::Fate,
     kinds,
@@ -135,7 +135,7 @@ fn fate(case: &Case, kind: &str) -> Fate {
                 fate.slow.push((span, seconds(trouble.execution_ms.unwrap_or_default() / 1e3)));
             }
             What::ModelMissing => fate.without_models = true,
-            What::CameraUnplugged | What::Garbage => {}
+            What::CameraUnplugged | What::Garbage | What::ModelSwapped => {}
         }
     }
     fate
@@ -161,7 +161,8 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
     let simulation = Simulation::new()?;
     let start = simulation.now();
     let mut stage = Stage { simulation, systems, case, start, cast: Vec::new() };
-    let blinded = driver(&mut stage)?;
+    let mut swaps = Swaps::of(case)?;
+    let blinded = driver(&mut stage, &swaps)?;
     stage.start("driver_monitor")?;
     stage.start("drowsiness")?;
     stage.start("vehicle")?;
@@ -177,7 +178,8 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
     let speech = stage.note("/voice/reply")?;
     let decisions = stage.note("/dialogue/decision")?;
     let replies = stage.note("/dialogue/reply")?;
-    pass(&mut stage.simulation, seconds(case.seconds()), real_time);
+    swaps.pass(&mut stage.simulation, start, real_time)?;
+    pass(&mut stage.simulation, start + seconds(case.seconds()), real_time);
 
     let truths = taken(&truths);
     let (source, system) = systems.with("driver_monitor")?;
@@ -203,13 +205,15 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
         speech: taken(&speech),
         decisions: taken(&decisions),
         replies: taken(&replies),
+        swaps: swaps.told(),
         left: sky.map(|sky| sky.left()).unwrap_or_default(),
         nodes: stage.nodes(),
     })
 }
 
-/// Lets virtual time pass.
-fn pass(simulation: &mut Simulation, length: Duration, real_time: bool) {
+/// Lets virtual time pass until then.
+pub(super) fn pass(simulation: &mut Simulation, until: Time, real_time: bool) {
+    let length = until.since(simulation.now());
     if !real_time {
         return simulation.run_for(length);
     }
@@ -224,7 +228,7 @@ fn pass(simulation: &mut Simulation, length: Duration, real_time: bool) {
 }
 
 /// The driver, and who looks at him; when glare blinds that.
-fn driver(stage: &mut Stage<'_>) -> anyhow::Result<Vec<(f64, f64)>> {
+fn driver(stage: &mut Stage<'_>, swaps: &Swaps<'_>) -> anyhow::Result<Vec<(f64, f64)>> {
     let case = stage.case;
     match case.level {
         Level::Pixels => {
@@ -236,7 +240,10 @@ fn driver(stage: &mut Stage<'_>) -> anyhow::Result<Vec<(f64, f64)>> {
             };
             let camera = SimDriver::new(&case.drive, &config).away(case.camera_away());
             stage.spawn(camera, "camera")?;
-            stage.start("driver_state")?;
+            match swaps.driver_state(stage.systems)? {
+                Some(node) => stage.spawn(node, "driver_state")?,
+                None => stage.start("driver_state")?,
+            }
             Ok(Vec::new())
         }
         Level::Landmarks => {
