@@ -14,6 +14,7 @@
 //! light = "day"                 # day, overcast, dim, side_left, side_right, night_ir
 //! wears = "hat"                 # optional: glasses, sunglasses, mask, beard, hat
 //! speed_kmh = [60.0, 80.0]      # from, to; one number for a steady speed
+//! vibration_mm = 4.0            # optional: how far a rough road moves the head up and down at most, 0 to 20
 //! acts = [
 //!     { act = "attentive", s = 10.0 },                # fixations in the forward view, blinks
 //!     { act = "glance", at = "left_mirror", s = 0.9 }, # or yaw_deg and pitch_deg in place of `at`
@@ -92,6 +93,8 @@ pub struct Segment {
     pub wears: Wear,
     /// At its start and at its end.
     pub speed_kmh: [f32; 2],
+    /// How far a rough road moves the head up and down at most, mm.
+    pub vibration_mm: f32,
     /// One after the other.
     pub acts: Vec<Act>,
 }
@@ -185,7 +188,13 @@ pub struct SegmentText {
     #[serde(default)]
     wears: Wear,
     speed_kmh: Spanned<SpeedText>,
+    #[serde(default = "smooth")]
+    vibration_mm: Spanned<f32>,
     acts: Vec<Spanned<ActText>>,
+}
+
+fn smooth() -> Spanned<f32> {
+    Spanned::new(0..0, 0.0)
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -362,7 +371,12 @@ impl Scenario {
                 let name = act.get_ref().mark.clone();
                 marks.extend(name.map(|name| Mark { name, from_s, to_s: length.0 }));
             }
-            segments.push(Segment { identity, light: segment.light, wears: segment.wears, speed_kmh, acts });
+            let vibration_mm = *segment.vibration_mm.get_ref();
+            if !(0.0..=20.0).contains(&vibration_mm) {
+                return Err(at(segment.vibration_mm.span().start, "a vibration is 0 to 20 mm".into()));
+            }
+            let (light, wears) = (segment.light, segment.wears);
+            segments.push(Segment { identity, light, wears, speed_kmh, vibration_mm, acts });
         }
         length.check().map_err(|reason| at(0, reason))?;
         Ok(Scenario { name, seed, camera, segments, marks })

@@ -297,6 +297,7 @@ impl Player {
             noise_seed: scenario.seed.wrapping_mul(1_000_003).wrapping_add(frame as u64),
             ..Pose::default()
         };
+        shake(&mut pose, t, segment.vibration_mm);
         let openness = plan.closures.iter().map(|closure| closure.openness(t)).fold(1.0f32, f32::min);
         (pose.openness_left, pose.openness_right) = (openness, openness);
         // There and back again within the act.
@@ -424,6 +425,17 @@ fn visible(camera: &Camera, pose: &Pose) -> bool {
 pub(crate) fn ease(x: f32) -> f32 {
     let x = x.clamp(0.0, 1.0);
     x * x * (3.0 - 2.0 * x)
+}
+
+/// What a rough road does to a seated head: up and down at the 4 to 6 Hz at which a seated body resonates (ISO 2631-1), half as far sideways at
+/// the 2 Hz of the seat's back, and a nod with it.
+fn shake(pose: &mut Pose, t: f32, vibration_mm: f32) {
+    let swing = |hz: f32| libm::sinf(core::f32::consts::TAU * hz * t);
+    // Two that beat: no two seconds are alike.
+    let up = 0.6 * swing(4.7) + 0.4 * swing(6.1);
+    pose.offset_m[1] += vibration_mm * 1e-3 * up;
+    pose.offset_m[0] += vibration_mm * 0.5e-3 * swing(2.1);
+    pose.head_pitch_deg += vibration_mm * 0.15 * up;
 }
 
 /// A slow, aperiodic movement.

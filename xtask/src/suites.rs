@@ -159,8 +159,9 @@ fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The test programs of the peers that need no ROS 2 of ours.
-const EXCHANGES: [&str; 11] = [
+const EXCHANGES: [&str; 12] = [
     "bags",
+    "e2e",
     "edges",
     "cdr",
     "peers",

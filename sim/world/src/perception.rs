@@ -1,8 +1,10 @@
 //! What a camera and its networks would see of the driver, as numbers: no picture is rendered and no network runs. What follows on the
 //! networks is real ([`Temporal`]): smoothing, closures, zones, the unknown.
 //!
-//! The noise is a model: white and slow error of the gaze, error of the openness, frames without a face, glare. Its default size is that of
-//! the real networks on rendered frames (`nodes/driver-state/README.md`); eyewear and light enlarge it by factors that are assumptions.
+//! The noise is a model: white and slow error of the gaze, error of the openness, frames without a face, glare. Its default size is near that
+//! of the real networks on rendered frames (`troika score sim/scenarios/demo-30s.toml`, 742 frames with a face: gaze off by 1.6 degrees in
+//! yaw and 1.7 in pitch, one standard deviation, 0.95 of it new in each frame; openness by 0.1, the lids' own movement in it; no face lost);
+//! eyewear and light enlarge it by factors that are assumptions.
 
 use serde::Deserialize;
 use troika_driver_state::{

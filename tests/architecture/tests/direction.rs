@@ -8,6 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// A crate and the Troika crates that it may use outside its tests.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-safety", &[]),
+    ("troika-e2e", &[]),
     ("troika-kit", &["troika-safety"]),
     ("troika-msgs-codegen", &[]),
     ("troika-msgs", &["troika-kit"]),
@@ -171,6 +172,7 @@ fn pure_rooms_have_no_transport_thread_or_network_library() {
         ["zenoh", "tokio", "ureq", "cpal", "v4l", "libc", "rustix", "crossbeam-channel", "signal-hook"];
     let pure = [
         "troika-safety",
+        "troika-e2e",
         "troika-kit",
         "troika-msgs",
         "troika-monitor",
