@@ -282,3 +282,71 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_that_is_used_again_for_other_words_is_told_and_the_first_words_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits { remembered: 1, ..Limits::default() });
+    let first = new("a", Priority::Normal, 10);
+    let others = [new("a", Priority::Normal, 11), New { kind: "question".into(), ..first.clone() }];
+    assert!(matches!(outbox.put(at(0), &first), Ok(Put::Queued(_))));
+    for other in &others {
+        assert!(matches!(outbox.put(at(0), other), Ok(Put::Other { waits: true })));
+    }
+    let again = New { priority: Priority::Urgent, lives: Duration::from_secs(9), ..first.clone() };
+    assert!(matches!(outbox.put(at(0), &again), Ok(Put::Waits(_))), "the same words");
+    drop(outbox);
+    let mut outbox = open(folder.path(), Limits { remembered: 1, ..Limits::default() });
+    let item = outbox.take(at(1)).expect("a disk").expect("it waits");
+    assert_eq!(item.payload, first.payload);
+    outbox.delivered(item.id).expect("a disk");
+    assert!(matches!(outbox.put(at(2), &first), Ok(Put::Delivered(_))));
+    for other in &others {
+        assert!(matches!(outbox.put(at(2), other), Ok(Put::Other { waits: false })));
+    }
+    // Whose key is forgotten is new.
+    outbox.put(at(3), &new("b", Priority::Normal, 1)).expect("put");
+    let item = outbox.take(at(3)).expect("a disk").expect("it waits");
+    outbox.delivered(item.id).expect("a disk");
+    assert!(matches!(outbox.put(at(4), &others[0]), Ok(Put::Queued(_))));
+}
+
+#[test]
+fn what_one_put_is_not_delivered_by_another_and_goes_when_the_first_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.put(at(0), &new("anybodys", Priority::Normal, 1)).expect("put");
+    outbox.belongs_to("anna");
+    outbox.put(at(0), &new("annas", Priority::Urgent, 1)).expect("put");
+    outbox
+        .put(at(0), &New { lives: Duration::from_secs(60), ..new("annas-brief", Priority::Normal, 1) })
+        .expect("put");
+    drop(outbox);
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.belongs_to("bruno");
+    outbox.put(at(1), &new("brunos", Priority::Normal, 1)).expect("put");
+    assert_eq!(outbox.held_back().expect("a disk"), BTreeMap::from([("anna".to_owned(), 2)]));
+    let mut went = Vec::new();
+    while let Some(item) = outbox.take(at(2)).expect("a disk") {
+        outbox.delivered(item.id).expect("a disk");
+        went.push(item.key);
+    }
+    assert_eq!(went, ["anybodys", "brunos"]);
+    let expired = outbox.expire(at(61)).expect("a disk");
+    assert_eq!(expired, [("annas-brief".to_owned(), "message".to_owned())], "told, as what else expires");
+    outbox.belongs_to("anna");
+    assert!(outbox.held_back().expect("a disk").is_empty());
+    assert_eq!(outbox.take(at(62)).expect("a disk").expect("hers").key, "annas");
+}
+
+#[test]
+fn what_waits_for_its_next_try_can_be_hurried() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.put(at(0), &new("a", Priority::Normal, 1)).expect("put");
+    let item = outbox.take(at(0)).expect("a disk").expect("it waits");
+    outbox.failed(at(0), item.id, Some(Duration::from_secs(600))).expect("a disk");
+    assert_eq!(outbox.take(at(1)).expect("a disk"), None);
+    outbox.hurry(at(1)).expect("a disk");
+    assert_eq!(outbox.take(at(1)).expect("a disk").expect("now").tries, 1, "the waits begin anew");
+}
