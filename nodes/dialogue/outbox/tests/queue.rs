@@ -240,7 +240,7 @@ proptest! {
         let folder = tempfile::tempdir().expect("a folder");
         let mut outbox = open(folder.path(), Limits::default());
         let mut waits: BTreeMap<(Priority, u64), (String, usize)> = BTreeMap::new();
-        let mut delivered: Vec<String> = Vec::new();
+        let mut delivered: Vec<(String, usize)> = Vec::new();
         let mut out: Vec<(Priority, u64)> = Vec::new();
         for (second, op) in ops.into_iter().enumerate() {
             // Far enough apart that no wait after a failure matters, within the day.
@@ -249,10 +249,16 @@ proptest! {
                 Op::Put(key, priority, bytes) => {
                     let key = key.to_string();
                     let new = New { lives: Duration::from_secs(1_000_000), ..new(&key, priority, bytes) };
+                    let mut known = waits.values().chain(&delivered);
+                    let before = known.find(|(one, _)| *one == key).map(|(_, bytes)| *bytes);
                     match outbox.put(now, &new).expect("put") {
                         Put::Queued(id) => { waits.insert((priority, id), (key, bytes)); }
-                        Put::Waits(id) => prop_assert!(waits.iter().any(|(at, (one, _))| at.1 == id && *one == key)),
-                        Put::Delivered(_) => prop_assert!(delivered.contains(&key)),
+                        Put::Waits(id) => prop_assert!(waits.iter().any(|(at, one)| at.1 == id && *one == (key.clone(), bytes))),
+                        Put::Delivered(_) => prop_assert!(delivered.contains(&(key, bytes))),
+                        Put::Other { waits: still } => {
+                            prop_assert!(before.is_some_and(|before| before != bytes));
+                            prop_assert_eq!(still, waits.values().any(|(one, _)| *one == key));
+                        }
                     }
                 }
                 Op::Take => {
@@ -264,7 +270,7 @@ proptest! {
                 Op::Deliver(which) if which < out.len() => {
                     let at = out.remove(which);
                     outbox.delivered(at.1).expect("a disk");
-                    delivered.extend(waits.remove(&at).map(|(key, _)| key));
+                    delivered.extend(waits.remove(&at));
                 }
                 Op::Fail(which) if which < out.len() => {
                     let at = out.remove(which);
