@@ -87,6 +87,14 @@ impl Breaker {
         }
     }
 
+    /// What it may have failed for has been mended: who may ask after the open time may ask now. One that is on its way goes on.
+    pub fn mended(&mut self, now: Time) {
+        self.opened = 0;
+        if let State::Open(until) = self.state {
+            self.state = State::Open(until.min(now));
+        }
+    }
+
     /// The request failed.
     pub fn failed(&mut self, now: Time, fault: &Fault) {
         match fault {
@@ -178,6 +186,21 @@ mod tests {
         breaker.failed(at(0), &Fault::PaymentRequired);
         assert!(!breaker.ask(at(59_999)));
         assert!(breaker.ask(at(60_000)));
+    }
+
+    #[test]
+    fn what_is_mended_is_tried_at_once_and_by_one() {
+        let mut breaker = Breaker::new(Limits::default());
+        breaker.failed(at(0), &Fault::Unauthorized(403));
+        assert!(!breaker.ask(at(10)));
+        breaker.mended(at(10));
+        assert!(breaker.ask(at(10)), "one finds out");
+        assert!(!breaker.ask(at(10)), "the next does not");
+        breaker.mended(at(11));
+        assert_eq!(breaker.state(), State::HalfOpen, "whose end is to come");
+        breaker.succeeded();
+        breaker.mended(at(12));
+        assert_eq!(breaker.state(), State::Closed);
     }
 
     #[test]

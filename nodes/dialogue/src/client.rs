@@ -9,7 +9,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
 };
 
 use rustls::{
@@ -33,6 +32,7 @@ use crate::{
     chat::{retry_after, status_fault},
     cloud::{CloudConfig, CloudConfigError},
     fault::Fault,
+    files::Files,
 };
 
 /// Bytes of a refusal that are read for its reason.
@@ -43,7 +43,8 @@ const MOST_ANSWER: u64 = 256 << 10;
 /// A service. Clones share its connections.
 ///
 /// The files that the parameters name are looked at before each request and read again when they have changed: a certificate is renewed
-/// for a client that runs. Files that cannot be used change nothing for who has read others before.
+/// for a client that runs, and the connection that was made with those before is given up at that request. Files that cannot be used (a
+/// renewal that is half done) change nothing for who has read others before.
 #[derive(Clone)]
 pub struct Client {
     config: CloudConfig,
@@ -51,8 +52,8 @@ pub struct Client {
 }
 
 struct Open {
-    /// Of the files when they were last looked at.
-    stamp: Stamp,
+    /// As they were when they were last looked at.
+    files: Files,
     /// None: they could not be used so far.
     with: Option<With>,
     /// What was there before a renewal: an answer may still be under way on it.
@@ -68,9 +69,6 @@ struct With {
     config: ureq::config::Config,
     agent: Agent,
 }
-
-/// Length and time of change of each file; none: it is not there.
-type Stamp = [Option<(u64, SystemTime)>; 4];
 
 impl Client {
     /// Reads the files that the parameters name; connects to nothing yet.
@@ -99,7 +97,7 @@ impl Client {
         if config.over_zenoh() {
             return Err(CloudConfigError::Url(config.url.clone()));
         }
-        let open = Open { stamp: stamp(config), with: None, before: None, wrong: None };
+        let open = Open { files: Files::of(config), with: None, before: None, wrong: None };
         Ok(Client { config: config.clone(), open: Arc::new(Mutex::new(open)) })
     }
 
@@ -138,10 +136,10 @@ impl Client {
 
     /// A request, with the files as they are now.
     pub(crate) fn request(&self, path: &str) -> Result<RequestBuilder<WithBody>, Fault> {
-        let now = stamp(&self.config);
         let mut open = self.open();
-        if open.stamp != now {
-            open.stamp = now;
+        // Its answer is over, or this request would not be made by who asks one at a time; what waits in it is closed with it.
+        open.before = None;
+        if open.files.changed() {
             open.read(&self.config);
         }
         let Some(with) = &open.with else {
@@ -171,14 +169,6 @@ impl Open {
             Err(why) => self.wrong = Some(why.to_string()),
         }
     }
-}
-
-fn stamp(config: &CloudConfig) -> Stamp {
-    let files = [&config.key_file, &config.ca_file, &config.certificate_file, &config.private_key_file];
-    files.map(|file| {
-        let about = fs::metadata(file.as_ref()?).ok()?;
-        Some((about.len(), about.modified().ok()?))
-    })
 }
 
 impl With {
@@ -297,10 +287,10 @@ pub(crate) fn fault_of(error: ureq::Error) -> Fault {
         ureq::Error::Timeout(Timeout::RecvBody) => Fault::Timeout("the whole answer"),
         ureq::Error::Timeout(_) => Fault::Timeout("the answer's head"),
         ureq::Error::Tls(what) => Fault::Tls(what.into()),
-        ureq::Error::Rustls(error) => Fault::Tls(error.to_string()),
+        ureq::Error::Rustls(error) => Fault::Tls((&error).into()),
         ureq::Error::Io(error) => match error.kind() {
             // What rustls says within a read or write: a certificate, an alert, a record that does not check.
-            io::ErrorKind::InvalidData => Fault::Tls(error.to_string()),
+            io::ErrorKind::InvalidData => Fault::Tls((&error).into()),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::Timeout("a read"),
             io::ErrorKind::ConnectionRefused
             | io::ErrorKind::HostUnreachable

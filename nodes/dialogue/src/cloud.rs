@@ -138,6 +138,9 @@ pub enum CloudConfigError {
         "cloud.url is {0:?}; it begins with https:// and ends with /v1, for example \"https://gateway.example/v1\", or is a router's: \"zenoh+tls://router.example:7447\""
     )]
     Url(String),
+    /// A port that is none.
+    #[error("cloud.url is {0:?}: a port is from 1 to 65535, for example \"https://gateway.example:8443/v1\"")]
+    Port(String),
     /// Plain HTTP to another machine, or without being told.
     #[error(
         "cloud.url is {0:?} without TLS; that is for this machine alone (localhost), with plain_http = true"
@@ -201,6 +204,18 @@ impl CloudConfig {
         self.url.starts_with("zenoh+")
     }
 
+    /// What is unusual about the address and may be meant: what it comes to, so that one can see. None: it is as such services have it.
+    pub fn unusual(&self) -> Option<String> {
+        let ends = self.url.trim_end_matches('/').ends_with("/v1");
+        (!ends && !self.over_zenoh()).then(|| {
+            format!(
+                "cloud.url is {:?} and does not end with /v1; what is asked is {}/chat/completions and the like",
+                self.url,
+                self.url.trim_end_matches('/')
+            )
+        })
+    }
+
     /// Whether the numbers and the address are usable; the files are looked at by [`Client::new`].
     ///
     /// # Errors
@@ -211,6 +226,9 @@ impl CloudConfig {
         let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
         if host.is_empty() || self.url.contains(['?', '#']) {
             return Err(CloudConfigError::Url(self.url.clone()));
+        }
+        if !port_fits(&uri) {
+            return Err(CloudConfigError::Port(self.url.clone()));
         }
         match uri.scheme_str() {
             Some("https") => {}
@@ -235,6 +253,16 @@ impl CloudConfig {
             return Err(CloudConfigError::Half);
         }
         Ok(())
+    }
+}
+
+/// Whether the port of an address is one, or there is none: what the address's own reader takes for none where it is too large.
+pub fn port_fits(uri: &Uri) -> bool {
+    let Some(authority) = uri.authority() else { return true };
+    let after = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
+    match after.get(authority.host().len()..).and_then(|rest| rest.strip_prefix(':')) {
+        None => true,
+        Some(port) => port.parse::<u16>().is_ok_and(|port| port != 0),
     }
 }
 
@@ -398,4 +426,43 @@ fn answer(
         let _ = bytes.read(&mut buffer);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_one_or_is_told() {
+        let told = |url: &str| CloudConfig::new(url, "m").check().map_err(|error| error.to_string());
+        for fine in [
+            "https://a/v1",
+            "https://a:8443/v1",
+            "https://[::1]:1/v1",
+            "https://u@a:65535/v1",
+            "zenoh+quic://a:7447",
+        ] {
+            assert_eq!(told(fine), Ok(()), "{fine}");
+        }
+        for wrong in [
+            "https://a:65536/v1",
+            "https://a:99999/v1",
+            "https://a:0/v1",
+            "https://[::1]:70000/v1",
+            "zenoh+tls://a:70000",
+        ] {
+            let told = told(wrong).unwrap_err();
+            assert!(told.contains("65535") && told.contains(wrong), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_v1_is_told_with_what_it_comes_to() {
+        let unusual = |url: &str| CloudConfig::new(url, "m").unusual();
+        assert_eq!(unusual("https://a/v1"), None);
+        assert_eq!(unusual("https://a/v1/"), None);
+        assert_eq!(unusual("zenoh+tls://a:7447"), None);
+        let told = unusual("https://a:8443").unwrap();
+        assert!(told.contains("asked is https://a:8443/chat/completions"), "{told}");
+    }
 }

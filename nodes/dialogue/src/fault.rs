@@ -2,6 +2,8 @@
 
 use troika_kit::Duration;
 
+use crate::tls_fault::TlsFault;
+
 /// A stream that ended without an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -18,8 +20,8 @@ pub enum Fault {
     #[error("{0}")]
     Files(String),
     /// The certificate, or the handshake. Never got over by trying without.
-    #[error("TLS: {0}; for a private authority set `ca_file`")]
-    Tls(String),
+    #[error("TLS: {0}")]
+    Tls(TlsFault),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Reset(String),

@@ -1,5 +1,5 @@
 //! What belongs here: a dialogue with a large model in the cloud that the vehicle's own model can take over in mid-sentence. Pure but for
-//! [`client`] and [`cloud`].
+//! [`client`], [`cloud`] and [`files`].
 //!
 //! [`turn`] decides who speaks and until when, [`reply`] puts the words of two models together, [`chat`] reads the stream, [`grounded`] holds
 //! the vehicle's words against what the tools told, and [`breaker`] leaves a service that fails alone. [`plan`] and [`phrase`]
@@ -11,6 +11,7 @@ pub mod client;
 pub mod cloud;
 pub mod config;
 pub mod fault;
+pub mod files;
 pub mod grounded;
 pub mod memory;
 pub mod navigation;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod reply;
 pub mod sentences;
 pub mod session;
+pub mod tls_fault;
 pub mod told;
 pub mod town;
 pub mod trace;
@@ -30,12 +32,14 @@ pub use client::Client;
 pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Meter, Traffic, Upstream};
 pub use config::{DialogueConfig, DialogueConfigError};
 pub use fault::Fault;
+pub use files::Files;
 pub use grounded::{Facts, grounded};
 pub use memory::Audience;
 pub use navigation::{Navigation, Situation};
 pub use plan::{Before, Plan, Planner};
 pub use reply::Tier;
 pub use session::{LocalModel, Manner, Said, Session, Tools};
+pub use tls_fault::TlsFault;
 pub use told::Told;
 pub use town::Town;
 pub use trace::Trace;

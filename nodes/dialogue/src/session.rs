@@ -228,6 +228,11 @@ impl Session {
         if there { Vec::new() } else { self.with(now, |turn| turn.link_gone(now)) }
     }
 
+    /// The files that lead to the service are others: it is tried again, whatever it was left alone for.
+    pub fn mended(&mut self, now: Time) {
+        self.breaker.mended(now);
+    }
+
     /// Time has passed.
     pub fn tick(&mut self, now: Time) -> Vec<Said> {
         self.with(now, |turn| turn.tick(now))

@@ -216,7 +216,9 @@ impl Turn {
                 text.push_str(&more)
             }
             (Local::Draft { number, done, .. }, FromLocal::Done) if *number == stream => *done = true,
-            (Local::Draft { number, .. }, FromLocal::Failed(_) | FromLocal::Unsure) if *number == stream => {
+            (Local::Draft { number, .. }, FromLocal::Failed(_) | FromLocal::Busy | FromLocal::Unsure)
+                if *number == stream =>
+            {
                 self.local = Local::Absent;
                 self.draft_failed = true;
             }
@@ -232,6 +234,10 @@ impl Turn {
             (Local::Speaks { number }, FromLocal::Unsure) if *number == stream => {
                 self.local = Local::Idle;
                 self.end(now, Some(Reason::Unsure), &mut acts);
+            }
+            (Local::Speaks { number }, FromLocal::Busy) if *number == stream => {
+                self.local = Local::Absent;
+                self.end(now, Some(Reason::ModelBusy), &mut acts);
             }
             (Local::Speaks { number }, FromLocal::Failed(why)) if *number == stream => {
                 self.local = Local::Absent;

@@ -1,4 +1,5 @@
-//! The record of who asked when and what it cost: a line of JSON for each request, and none of the words.
+//! The record of who asked when and what it cost: a line of JSON for each request, and none of the words. Who was not let in and whose
+//! connection was closed has a line too (`event`).
 //!
 //! A thread of its own writes it. What cannot be written, on a full disk or because the disk is slow, is counted and told; requests go on.
 
@@ -60,6 +61,36 @@ pub struct Entry {
     pub trace: String,
 }
 
+/// What happened at the door, beside requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// When, RFC 3339.
+    pub at: String,
+    /// `refused`: a certificate that was not taken. `closed`: a connection whose certificate was no longer good.
+    pub event: &'static str,
+    /// Why, as the metrics have it.
+    pub why: &'static str,
+    /// Whose, by a certificate that was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<String>,
+    /// Whose, as a certificate says that was not taken: nobody has vouched for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<String>,
+    /// Its serial number, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Address of the other side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Refusals of before that have no line, since there were too many in their minute.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Where entries go.
 #[derive(Clone)]
 pub struct Audit {
@@ -84,6 +115,15 @@ impl Audit {
 
     /// Writes an entry down, some time soon.
     pub fn write(&self, entry: &Entry) {
+        self.line(entry);
+    }
+
+    /// The same, of what happened at the door.
+    pub fn event(&self, event: &Event) {
+        self.line(event);
+    }
+
+    fn line(&self, entry: &impl Serialize) {
         let Some(lines) = &self.lines else { return };
         let sent = serde_json::to_vec(entry).map(|mut line| {
             line.push(b'\n');

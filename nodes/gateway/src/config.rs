@@ -8,6 +8,7 @@ use std::{
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
+use troika_dialogue::cloud::port_fits;
 use troika_kit::Duration;
 
 /// Upstreams, at most: they are told apart by a bit each.
@@ -312,15 +313,29 @@ impl Config {
     /// # Errors
     /// The first line that makes no sense.
     pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
-        let told = |at: usize, what: String| ConfigError::Line {
-            path: path.into(),
-            line: text[..at.min(text.len())].matches('\n').count() + 1,
-            what,
-        };
+        let told =
+            |at: usize, what: String| ConfigError::Line { path: path.into(), line: line(text, at), what };
         let config: Config = toml::from_str(text)
-            .map_err(|error| told(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+            .map_err(|error| told(error.span().map_or(0, |span| span.start), in_words(error.message())))?;
         config.check().map_err(|(steps, what)| told(place(text, &steps), what))?;
         Ok(config)
+    }
+
+    /// What is unusual and may be meant, each with its line. `text` is the file's, `path` for the messages.
+    pub fn unusual(&self, text: &str, path: &Path) -> Vec<String> {
+        let of = |(at, one): (usize, &UpstreamConfig)| {
+            let base = one.url.trim_end_matches('/');
+            let steps = [Step::Key("upstreams"), Step::At(at), Step::Key("url")];
+            (!base.ends_with("/v1")).then(|| {
+                format!(
+                    "{}:{}: {:?} does not end with /v1; what is asked is {base}/chat/completions",
+                    path.display(),
+                    line(text, place(text, &steps)),
+                    one.url
+                )
+            })
+        };
+        self.upstreams.iter().enumerate().filter_map(of).collect()
     }
 
     fn check(&self) -> Result<(), Wrong> {
@@ -460,6 +475,7 @@ fn address(url: &str, plain: bool) -> Result<(), String> {
     let example = "for example \"https://api.example/v1\"";
     match uri.scheme_str() {
         _ if host.is_empty() || uri.query().is_some() => Err(format!("{url:?} is no address; {example}")),
+        _ if !port_fits(&uri) => Err(format!("{url:?}: a port is from 1 to 65535")),
         Some("https") => Ok(()),
         Some("http") if plain && local => Ok(()),
         Some("http") => Err(format!(
@@ -471,12 +487,33 @@ fn address(url: &str, plain: bool) -> Result<(), String> {
 
 fn collector(url: &str) -> Result<(), String> {
     let uri: hyper::Uri = url.parse().map_err(|_| format!("{url:?} is no address"))?;
+    if !port_fits(&uri) {
+        return Err(format!("{url:?}: a port is from 1 to 65535"));
+    }
     let plain = uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none();
     match uri.scheme_str() {
         Some("http" | "https") if plain && !url.trim_end_matches('/').ends_with("/v1/traces") => Ok(()),
         _ => Err(format!(
             "{url:?} is no collector's address; for example \"http://collector:4318\", without /v1/traces"
         )),
+    }
+}
+
+fn line(text: &str, at: usize) -> usize {
+    text[..at.min(text.len())].matches('\n').count() + 1
+}
+
+/// What the reader of TOML says, without the names that our own code has for it.
+fn in_words(told: &str) -> String {
+    if let Some(name) = told.strip_prefix("missing field ") {
+        return format!("{name} is missing");
+    }
+    if told.starts_with("invalid socket address") {
+        return "no address of this machine and a port from 0 to 65535, for example \"0.0.0.0:8443\"".into();
+    }
+    match told.rsplit_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected a table"),
+        None => told.to_owned(),
     }
 }
 

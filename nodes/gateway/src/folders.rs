@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, access, statfs};
+
+/// File systems of the kernel's own, in which nobody makes a file (`linux/magic.h`): `/proc`, `/sys`, and what is mounted below it. Root may
+/// write by their modes, so that those do not tell.
+const KERNELS: [i64; 4] = [0x9fa0, 0x6265_6572, 0x6367_7270, 0x0027_e0eb];
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,9 @@ fn writable(key: &'static str, folder: &Path) -> Result<(), FolderError> {
     let refused = |reason| FolderError::Refused { key, path: folder.into(), reason };
     if !fs::metadata(folder).map_err(refused)?.is_dir() {
         return Err(refused(io::ErrorKind::NotADirectory.into()));
+    }
+    if statfs(folder).is_ok_and(|about| KERNELS.contains(&about.f_type)) {
+        return Err(refused(io::Error::other("it is the kernel's own, and holds no files of others")));
     }
     access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|reason| refused(reason.into()))
 }
@@ -109,6 +116,8 @@ mod tests {
         fs::write(&file, "").expect("written");
         let told = check("store", &file.join("store.redb")).expect_err("a file").to_string();
         assert!(told.contains("not a directory"), "{told}");
+        let told = check("store", Path::new("/proc/store.redb")).expect_err("the kernel's").to_string();
+        assert!(told.contains("kernel's own"), "{told}");
         let told = check("store", dir.path()).expect_err("a folder").to_string();
         assert!(told.contains("s a directory"), "{told}");
     }

@@ -8,6 +8,7 @@ pub mod board;
 pub mod cache;
 pub mod clock;
 pub mod config;
+pub mod door;
 pub mod fleet;
 pub mod folders;
 pub mod gate;

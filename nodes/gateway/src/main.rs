@@ -145,11 +145,20 @@ fn days() -> clap::builder::RangedI64ValueParser<u32> {
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads what is printed has enough, as `head` does.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let of = |one: &(dyn std::error::Error + 'static)| {
+        one.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+    };
+    error.chain().filter_map(of).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
@@ -162,10 +171,15 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Serve { config, check } => {
-            let config = Config::read(&config)?;
+            let file = config;
+            let config = Config::read(&file)?;
             if config.mesh.as_ref().is_some_and(|mesh| mesh.routers.iter().any(|one| one.starts_with("tls/")))
             {
                 on_one_thread()?;
+            }
+            // Read once more for its lines: where it has gone meanwhile there is nothing to point at.
+            for unusual in config.unusual(&std::fs::read_to_string(&file).unwrap_or_default(), &file) {
+                eprintln!("notice: {unusual}");
             }
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(server(config, check))
@@ -175,21 +189,27 @@ fn run(command: Command) -> anyhow::Result<()> {
 
 fn fleet(command: FleetCommand) -> anyhow::Result<()> {
     let now = clock::seconds(clock::wall());
+    let mut to = std::io::stdout();
     match command {
         FleetCommand::Init { dir, name, days, server_name } => {
             Fleet::init(&dir, &name, days, &server_name, now)?;
-            println!("{0} has a fleet; a gateway is given {0}/gateway, and ca.key stays here", dir.display());
+            writeln!(
+                to,
+                "{0} has a fleet; a gateway is given {0}/gateway, and ca.key stays here",
+                dir.display()
+            )?;
         }
         FleetCommand::Server { dir, days, server_name } => {
             Fleet::open(&dir)?.server(&server_name, days, now)?;
-            println!("{0}/gateway/server.pem and mesh.pem are new", dir.display());
+            writeln!(to, "{0}/gateway/server.pem and mesh.pem are new", dir.display())?;
         }
         FleetCommand::Router { dir, days, server_name } => {
             let folder = Fleet::open(&dir)?.router(&server_name, days, now)?;
-            println!(
+            writeln!(
+                to,
                 "{} is what a zenoh router is given; run it with: troika-gateway fleet route",
                 folder.display()
-            );
+            )?;
         }
         FleetCommand::Route { folder, zenohd, listen, connect, settle_s } => {
             if folder.join("fleet.json").exists() {
@@ -208,13 +228,14 @@ fn fleet(command: FleetCommand) -> anyhow::Result<()> {
         FleetCommand::Enrol { dir, vehicle, days, out } => {
             let mut fleet = Fleet::open(&dir)?;
             let folder = fleet.enrol(&vehicle, days, out.as_deref(), now)?;
-            println!("{} has ca.pem, certificate.pem and key.pem for {days} days", folder.display());
+            writeln!(to, "{} has ca.pem, certificate.pem and key.pem for {days} days", folder.display())?;
             if let Some(until) = fleet.held_out_until(&vehicle, now) {
-                println!(
+                writeln!(
+                    to,
                     "an earlier certificate of {vehicle} is revoked and has not ended: zenoh's routers, which go by the name, let it in after \
                      {} (run `fleet router` then); over HTTPS it holds now",
                     clock::text(until)
-                );
+                )?;
             }
         }
         FleetCommand::Revoke { dir, vehicle } => {
@@ -233,14 +254,13 @@ fn fleet(command: FleetCommand) -> anyhow::Result<()> {
                 (1, ..) => format!("1 certificate of {vehicle} is revoked"),
                 _ => format!("{count} certificates of {vehicle} are revoked"),
             };
-            println!("{told}; gateways elsewhere are to be given {}/gateway/crl.pem", dir.display());
+            writeln!(to, "{told}; gateways elsewhere are to be given {}/gateway/crl.pem", dir.display())?;
         }
         FleetCommand::List { dir, json } => {
             let fleet = Fleet::open(&dir)?;
             if fleet.list().is_empty() {
                 eprintln!("notice: nobody is enrolled; troika-gateway fleet enrol {} VEHICLE", dir.display());
             }
-            let mut out = std::io::stdout().lock();
             for one in fleet.list() {
                 let (state, expires) = (one.state(now), clock::text(one.expires));
                 let state = serde_json::to_value(state)?;
@@ -256,7 +276,7 @@ fn fleet(command: FleetCommand) -> anyhow::Result<()> {
                         one.serial
                     )
                 };
-                writeln!(out, "{line}")?;
+                writeln!(to, "{line}")?;
             }
         }
     }

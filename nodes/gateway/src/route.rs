@@ -240,7 +240,8 @@ impl Route {
             let up = listens(&mut child.0, &ports, &mut ending).await;
             drop(turn);
             if up {
-                println!("router: {} with {} vehicles", self.listen.join(" "), runs.vehicles.len());
+                let (count, s) = (runs.vehicles.len(), if runs.vehicles.len() == 1 { "" } else { "s" });
+                println!("router: {} with {count} vehicle{s}", self.listen.join(" "));
             }
             let died = loop {
                 if *ending.borrow() {

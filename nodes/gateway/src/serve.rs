@@ -18,8 +18,11 @@ use tokio_rustls::TlsAcceptor;
 use troika_kit::Duration;
 
 use crate::{
-    api, clock,
+    api,
+    audit::Event,
+    clock,
     config::ms,
+    door::{self, Scarce, Shown},
     gateway::Gateway,
     identity::{Identity, VehicleId},
     io::Patient,
@@ -71,6 +74,7 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     let room = Arc::new(Semaphore::new(limits.connections));
     let handshakes = Arc::new(Semaphore::new(limits.handshakes));
     let connections = Arc::new(Connections::default());
+    let scarce = Arc::new(Mutex::new(Scarce::default()));
     let mut ending = gateway.ending();
     loop {
         let accepted = tokio::select! {
@@ -98,7 +102,8 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
                     continue;
                 }
             };
-        tokio::spawn(connection(gateway.clone(), connections.clone(), stream, place, handshake));
+        let within = (connections.clone(), scarce.clone());
+        tokio::spawn(connection(gateway.clone(), within, stream, place, handshake));
     }
     drop(listener);
     let all = u32::try_from(gateway.config.limits.connections).unwrap_or(u32::MAX);
@@ -111,7 +116,7 @@ fn refused(gateway: &Gateway, why: &'static str) {
 
 async fn connection(
     gateway: Arc<Gateway>,
-    connections: Arc<Connections>,
+    (connections, scarce): (Arc<Connections>, Arc<Mutex<Scarce>>),
     stream: TcpStream,
     _place: OwnedSemaphorePermit,
     handshake: OwnedSemaphorePermit,
@@ -119,17 +124,41 @@ async fn connection(
     // A token is a few bytes and is to go at once.
     let _ = stream.set_nodelay(true);
     let times = &gateway.config.times;
+    let from = stream.peer_addr().ok().map(|from| from.to_string());
     let acceptor = TlsAcceptor::from(gateway.tls().borrow().config.clone());
-    let stream = match timeout(ms(times.handshake_ms), acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return refused(&gateway, why(&error)),
+    let shaken = timeout(ms(times.handshake_ms), async {
+        // Who goes without a word only looked whether the port is open, as balancers and monitors do.
+        match stream.peek(&mut [0; 1]).await {
+            Ok(0) | Err(_) => Err("probe"),
+            Ok(_) => Ok(door::watched(acceptor.accept(stream)).await),
+        }
+    });
+    let record = |why: &'static str, shown: Option<Shown>| {
+        refused(&gateway, why);
+        if !door::IDENTITIES.contains(&why) {
+            return;
+        }
+        let Some(left_out) = scarce.lock().unwrap_or_else(PoisonError::into_inner).line(clock::now()) else {
+            return;
+        };
+        let Shown { claims, serial } = shown.unwrap_or_default();
+        let event = Event { claims, serial, from: from.clone(), left_out, ..event("refused", why) };
+        gateway.audit.event(&event);
+    };
+    let (accepted, shown) = match shaken.await {
+        Ok(Ok(accepted)) => accepted,
+        Ok(Err(why)) => return refused(&gateway, why),
         Err(_) => return refused(&gateway, "handshake_time"),
+    };
+    let stream = match accepted {
+        Ok(stream) => stream,
+        Err(error) => return record(why(&error), shown),
     };
     drop(handshake);
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let identity = match certificate.map(|certificate| Identity::of(certificate)) {
         Some(Ok(identity)) => Arc::new(identity),
-        _ => return refused(&gateway, "no_vehicle"),
+        _ => return record("no_vehicle", shown),
     };
     let vehicle = identity.vehicle.clone();
     let replaced = connections.add(&vehicle, gateway.config.limits.connections_a_vehicle);
@@ -181,6 +210,24 @@ async fn http(gateway: &Arc<Gateway>, identity: Arc<Identity>, replaced: &Notify
         }
     };
     gateway.metrics.closed.get_or_create(&Why { why }).inc();
+    gateway.audit.event(&Event {
+        vehicle: Some(identity.vehicle.as_str().into()),
+        serial: Some(door::hexadecimal(&identity.serial)),
+        ..event("closed", why)
+    });
+}
+
+fn event(event: &'static str, why: &'static str) -> Event {
+    Event {
+        at: clock::text(clock::seconds(clock::wall())),
+        event,
+        why,
+        vehicle: None,
+        claims: None,
+        serial: None,
+        from: None,
+        left_out: 0,
+    }
 }
 
 /// Why a handshake failed, as a name that can be counted.

@@ -17,7 +17,7 @@ use rustls::{
 };
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 
-use crate::identity::serial;
+use crate::{door::Witness, identity::serial};
 
 /// Why the folder makes no server.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +153,7 @@ impl Files {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| apart(error.to_string()))?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::new(Witness::before(verifier)))
             .with_single_cert(chain, key)
             .map_err(|error| apart(format!("server.pem and server.key: {error}")))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -23,7 +23,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use troika_dialogue::{
-    Fault,
+    Fault, TlsFault,
     chat::{retry_after, status_fault},
 };
 use troika_kit::Duration;
@@ -227,13 +227,13 @@ pub fn fault(error: &legacy::Error) -> Fault {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let (mut io, mut tls) = (None, None);
     while let Some(one) = source {
-        tls = tls.or(one.downcast_ref::<rustls::Error>().map(ToString::to_string));
+        tls = tls.or(one.downcast_ref::<rustls::Error>().map(TlsFault::from));
         if let Some(one) = one.downcast_ref::<io::Error>() {
             io = io.or(Some(one.kind()));
             tls = tls.or(one
                 .get_ref()
                 .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-                .map(ToString::to_string));
+                .map(TlsFault::from));
         }
         source = one.source();
     }

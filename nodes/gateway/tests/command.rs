@@ -61,6 +61,29 @@ fn a_fleet_is_made_enrolled_listed_and_revoked() {
 }
 
 #[test]
+fn whoever_reads_a_list_may_stop_before_its_end() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let fleet = dir.path().join("fleet");
+    let fleet = fleet.to_str().expect("text");
+    fine(&["fleet", "init", fleet]);
+    fine(&["fleet", "enrol", fleet, "anna"]);
+    for arguments in
+        [["fleet", "list", fleet].as_slice(), &["fleet", "revoke", fleet, "anna"], &["completions", "bash"]]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_troika-gateway"))
+            .args(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .and_then(std::process::Child::wait_with_output)
+            .expect("runs");
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_is_refused_leaves_no_half_of_a_fleet() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("fleet");
@@ -162,8 +185,12 @@ fn the_readme_takes_an_empty_folder_to_a_gateway_that_could_serve() {
     assert!(typed.status.success() && text(&typed.stdout).contains("fine"), "{}", text(&typed.stderr));
     // At ports that are free here.
     let config = dir.path().join("gateway.toml");
-    let free = fs::read_to_string(&config).expect("there").replace("0.0.0.0:8443", "127.0.0.1:0");
-    fs::write(&config, format!("{free}[admin]\nlisten = \"127.0.0.1:0\"\n")).expect("written");
+    let ports = ["0.0.0.0:8443", "127.0.0.1:9443"];
+    let free = ports.iter().fold(fs::read_to_string(&config).expect("there"), |text, port| {
+        assert!(text.contains(port), "the file says both");
+        text.replace(port, "127.0.0.1:0")
+    });
+    fs::write(&config, free).expect("written");
     serves_until(config.to_str().expect("text"), "TERM");
     assert!(dir.path().join("state/audit.jsonl").exists());
 }

@@ -153,6 +153,9 @@ const SPEED_HOLDS: Duration = Duration::from_secs(60);
 /// An answer of fewer tokens is no measure.
 const LEAST_TOKENS: f64 = 8.0;
 
+/// The reason of a reply to nobody (no request's id), from the dialogue's process: the files that lead to the cloud are others.
+pub const FILES_CHANGED: &str = "files_changed";
+
 /// Why a cloud does not take a question, as the dialogue's process names it: nothing of these is the link's.
 const UNTAKEN_FOR: [&str; 8] = [
     "breaker_open",
@@ -177,8 +180,10 @@ struct Circuit {
 impl Circuit {
     fn hear(&mut self, now: Time, reply: &DialogueReply) {
         // A model that is not sure enough has answered after all.
-        let unsure = reply.reason.split(", ").any(|why| why == troika_dialogue::Reason::Unsure.name());
-        if reply.done && reply.outcome == DialogueReply::FAILED && !unsure {
+        // Neither is one that is busy with another question gone.
+        let there = [troika_dialogue::Reason::Unsure.name(), troika_dialogue::Reason::ModelBusy.name()];
+        let there = reply.reason.split(", ").any(|why| there.contains(&why));
+        if reply.done && reply.outcome == DialogueReply::FAILED && !there {
             self.failures = self.failures.saturating_add(1);
             self.rests = (self.failures >= FAILURES).then_some(now + REST);
         } else if !reply.text.is_empty() {
@@ -279,6 +284,10 @@ impl RouterNode {
     }
 
     fn hear(&mut self, now: Time, reply: &DialogueReply) {
+        if reply.request_id.is_empty() && reply.reason == FILES_CHANGED {
+            self.cloud_circuit = Circuit::default();
+            return;
+        }
         match reply.tier {
             DialogueReply::ON_VEHICLE => {
                 self.local_circuit.hear(now, reply);

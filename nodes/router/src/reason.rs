@@ -106,7 +106,8 @@ impl Reason {
             Reason::UnknownTask => "what kind of question it is was not told",
             Reason::Policy => "the policy keeps this kind of question in the vehicle",
             Reason::LinkUnknown => {
-                "nothing is known of the link: does a node of the kind `link` run, with an `endpoint`?"
+                "nothing is known of the link now: the node of the kind `link` said nothing for a second (it has no `endpoint`, does not run, or \
+                 the machine is busy), or has not reached anybody yet"
             }
             Reason::LinkDown => "there is no link",
             Reason::LinkLossy => "the link loses too much",

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use troika_bridge::ports::{Inputs, Outputs};
+use troika_bridge::{
+    bridge::{MOST_QUESTION, too_long},
+    ports::{Inputs, Outputs},
+};
 use troika_dialogue::turn::in_words;
 use troika_host::{
     Clock, HostClock,
@@ -29,7 +32,10 @@ use troika_voice::{
     topic,
 };
 
-use crate::topic::{Where, json, open, settled_graph};
+use crate::{
+    Interrupted,
+    topic::{Where, json, open, settled_graph},
+};
 
 /// What is asked.
 #[derive(Args)]
@@ -64,6 +70,13 @@ enum Came {
 /// Asks, and waits for the end of the answer.
 pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     let patience = Duration::try_from_secs_f64(arguments.timeout).context("--timeout is no time")?;
+    let text = arguments.words.join(" ");
+    if text.trim().is_empty() {
+        bail!("there is no question: say it behind `troika ask`");
+    }
+    if text.len() > MOST_QUESTION {
+        bail!(too_long(text.len()));
+    }
     let stop = stop_on_signals()?;
     let transport = open(&arguments.place)?;
     let name = format!("ask_{}", std::process::id());
@@ -82,7 +95,6 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     if !listens.endpoints.iter().any(|end| end.publishes && end.topic == reply.topic) {
         bail!("nobody answers on {}: start a system with a node of the kind `bridge`", reply.topic);
     }
-    let text = arguments.words.join(" ");
     let tongue = if arguments.language == "de" { Tongue::German } else { Tongue::English };
     let matcher = Matcher::of(tongue);
     let (task, privacy) = match matcher.understand(&text) {
@@ -109,8 +121,10 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     while !stop.is_stopped() {
         let Ok(came) = came.recv_timeout(Duration::from_millis(100)) else {
             if last.elapsed() > patience {
-                let who = if decided { "bridge" } else { "router" };
-                bail!("no word for {} s; is a node of the kind `{who}` there?", arguments.timeout);
+                let (who, topic) = if decided { ("bridge", reply.topic) } else { ("router", decision.topic) };
+                let there =
+                    transport.graph()?.endpoints.iter().any(|end| end.publishes && end.topic == topic);
+                bail!("no word for {} s: {}", arguments.timeout, silent(who, there));
             }
             continue;
         };
@@ -151,7 +165,17 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    Err(Interrupted.into())
+}
+
+/// Why nobody said a word.
+fn silent(kind: &str, there: bool) -> String {
+    match there {
+        true => format!(
+            "a node of the kind `{kind}` is there and says nothing; it, or the machine, is busy: ask again, or with a longer --timeout"
+        ),
+        false => format!("no node of the kind `{kind}` is there"),
+    }
 }
 
 /// Where to, how far, how long: a function of the vehicle that the dialogue answers as well.
@@ -189,7 +213,8 @@ fn finished(reply: &DialogueReply, json: bool) -> anyhow::Result<()> {
             println!("  {why}");
         }
     }
-    let why = reasons(reply).join("; ");
+    // In words they stand above, where they are shown.
+    let why = if json { reasons(reply).join("; ") } else { reply.reason.clone() };
     match reply.outcome {
         DialogueReply::FAILED => bail!("it was not answered: {why}"),
         DialogueReply::CANCELLED => bail!("it was called off: {why}"),

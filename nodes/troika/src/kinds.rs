@@ -432,7 +432,12 @@ impl Kind for Bridge {
         config.check_clouds_files().map_err(|error| {
             Problem::warning(error.to_string())
                 .help("it runs all the same: the vehicle answers by itself until that is mended, and then asks the cloud")
-        })
+        })?;
+        config
+            .dialogue
+            .cloud
+            .unusual()
+            .map_or(Ok(()), |told| Err(Problem::warning(format!("dialogue.{told}"))))
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
         anyhow::bail!("bridge runs as a program of its own")
@@ -475,7 +480,8 @@ impl Kind for Uplink {
         config.check_clouds_files().map_err(|error| {
             Problem::warning(error.to_string())
                 .help("it runs all the same: what may wait is kept until that is mended")
-        })
+        })?;
+        config.unusual().map_or(Ok(()), |told| Err(Problem::warning(told)))
     }
     fn start(&self, _: &Making<'_>, _: troika_host::NodeOptions, _: Runtime<'_>) -> anyhow::Result<()> {
         anyhow::bail!("uplink runs as a program of its own")

@@ -223,6 +223,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
         Err(error) => match error.downcast_ref::<Refused>() {
             Some(refused) => refuse(refused),
             None => {
@@ -232,6 +233,11 @@ fn main() -> ExitCode {
         },
     }
 }
+
+/// Ctrl-C came before what was asked for was done: the program ends with 130, as others do, and says no more.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
 
 /// Another of the programs takes this one's place; comes back only where it cannot be started.
 fn in_place_of_this(program: &str, first: &[&str], arguments: &[OsString]) -> anyhow::Result<()> {

@@ -21,7 +21,10 @@ use troika_msgs::{
 };
 use troika_uplink::ports::{Inputs, Outputs};
 
-use crate::topic::{Where, open, settled_graph};
+use crate::{
+    Interrupted,
+    topic::{Where, open, settled_graph},
+};
 
 /// Until a receipt came, the item is sent again this often, as everybody does.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -66,9 +69,10 @@ pub(crate) struct PutArguments {
     /// The text is JSON, and goes as such.
     #[arg(long)]
     as_json: bool,
-    /// Wait until the gateway has it (Ctrl-C ends the waiting, not the delivery).
-    #[arg(long)]
-    wait: bool,
+    /// Wait until the gateway has it, for so many seconds at most: `--wait`, or `--wait=600`. The end of the waiting, by Ctrl-C too, is not that
+    /// of the delivery.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
+    wait: Option<f64>,
     /// Give up after so many seconds without a receipt.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     timeout: f64,
@@ -102,6 +106,11 @@ fn put(arguments: &PutArguments) -> anyhow::Result<()> {
         }
         text => text.to_owned(),
     };
+    let wait = arguments.wait.map(|wait| Duration::try_from_secs_f64(wait).context("--wait is no time"));
+    let wait = wait.transpose()?;
+    if text.trim().is_empty() {
+        bail!("there is nothing to put: the text is empty");
+    }
     if arguments.as_json {
         serde_json::from_str::<serde::de::IgnoredAny>(&text).context("the text is no JSON")?;
     }
@@ -135,16 +144,22 @@ fn put(arguments: &PutArguments) -> anyhow::Result<()> {
         ..OutboxItem::default()
     };
     let told = kept(&mut items, &new, &receipts, patience, &stop)?;
-    println!("{}: {}", new.key, words(&told));
-    match told.state {
-        OutboxReceipt::REFUSED => bail!("it was not kept: {}", told.told),
-        OutboxReceipt::DELIVERED => return Ok(()),
-        _ if !arguments.wait => return Ok(()),
-        _ => {}
+    if told.state == OutboxReceipt::REFUSED {
+        bail!("it was not kept: {}", told.told);
     }
+    println!("{}: {}", new.key, words(&told));
+    let Some(wait) = wait.filter(|_| told.state != OutboxReceipt::DELIVERED) else { return Ok(()) };
+    let end = Instant::now() + wait;
     // The receipt of the delivery is said once: who may have missed it asks again by sending again.
     while !stop.is_stopped() {
-        let again = Instant::now() + 4 * AGAIN;
+        if Instant::now() >= end {
+            bail!(
+                "the gateway did not take it within {} s; it stays on the disk and goes when the link allows: `troika outbox watch` tells, \
+                 and the same --key asks again",
+                wait.as_secs_f64()
+            );
+        }
+        let again = end.min(Instant::now() + 4 * AGAIN);
         while let Some(told) = next(&receipts, &new.key, again) {
             match told.state {
                 OutboxReceipt::DELIVERED => {
@@ -158,7 +173,7 @@ fn put(arguments: &PutArguments) -> anyhow::Result<()> {
         }
         items.send(&new)?;
     }
-    Ok(())
+    Err(Interrupted.into())
 }
 
 /// Sends it until a receipt came.
@@ -175,6 +190,9 @@ fn kept(
         if let Some(told) = next(receipts, &new.key, Instant::now() + AGAIN) {
             return Ok(told);
         }
+    }
+    if stop.is_stopped() {
+        return Err(Interrupted.into());
     }
     bail!("no receipt came: whether it is kept is not known; the same --key makes one of all tries")
 }

@@ -301,3 +301,31 @@ fn a_full_disk_is_told_and_the_table_is_printed_all_the_same() {
     assert_eq!(run.code, Some(1), "{run}");
     run.says(&["cannot write the report /dev/full", "driver state"]);
 }
+
+#[test]
+fn what_cannot_be_asked_or_put_is_told_before_anybody_is_looked_for() {
+    for (arguments, told) in [
+        (["ask", &"where is it ".repeat(2_000)].as_slice(), ["24000 bytes", "at most 4096"]),
+        (&["ask", " "], ["no question", "troika ask"]),
+        (&["outbox", "put", ""], ["nothing to put", "empty"]),
+        (&["outbox", "put", "--wait=-1", "late"], ["--wait", "no time"]),
+    ] {
+        let run = troika(arguments);
+        assert_eq!(run.code, Some(1), "{run}");
+        run.says(&told);
+    }
+}
+
+#[test]
+fn a_cloud_that_is_asked_elsewhere_than_one_would_think_is_told_with_its_line() {
+    let scratch = Scratch::new();
+    let text = "[system]\nname = \"t\"\n[processes.bridge]\n[nodes.bridge]\nkind = \"bridge\"\nprocess = \"bridge\"\n\
+                [nodes.bridge.params.dialogue.cloud]\nurl = \"URL\"\nmodel = \"m\"\n";
+    let with = |url: &str| troika(&["check", &scratch.file("t.toml", &text.replace("URL", url))]);
+    let run = with("https://gateway.example:70000/v1");
+    assert_eq!(run.code, Some(1), "{run}");
+    run.says(&["t.toml:8", "from 1 to 65535"]);
+    let run = with("https://gateway.example");
+    assert_eq!(run.code, Some(0), "{run}");
+    run.says(&["t.toml:8", "what is asked is https://gateway.example/chat/completions"]);
+}

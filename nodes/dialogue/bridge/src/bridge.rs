@@ -25,6 +25,10 @@ use crate::{guard::Guard, local::OnVehicle, steps::Steps};
 
 /// How long a question waits for the router.
 pub const DECISION_WITHIN: Duration = Duration::from_millis(400);
+/// Bytes of a question, at most: some five minutes of speech. A longer one is refused and not cut short.
+pub const MOST_QUESTION: usize = 4096;
+/// The reason of a reply to nobody: the files that lead to the cloud are others, so whoever leaves it alone may ask it again.
+pub const FILES_CHANGED: &str = troika_router::node::FILES_CHANGED;
 /// Nobody listens longer to one answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Questions that wait at once; the oldest is told that it was not answered.
@@ -169,6 +173,11 @@ impl Bridge {
             self.fixed(now, &request.id, DialogueReply::FAILED, "", "the request has no text");
             return std::mem::take(&mut self.out);
         }
+        if message.text.len() > MOST_QUESTION {
+            let why = too_long(message.text.len());
+            self.fixed(now, &request.id, DialogueReply::FAILED, "", &why);
+            return std::mem::take(&mut self.out);
+        }
         if self.waiting.len() >= WAITING
             && let Some(oldest) = self.waiting.pop_front()
         {
@@ -293,6 +302,21 @@ impl Bridge {
     pub fn speaking(&mut self, now: Time) -> Vec<Out> {
         let said = self.session.barge_in(now);
         self.take(now, said);
+        self.outputs(now)
+    }
+
+    /// The files that lead to the cloud are others than before, and fit: it is asked again at once, whatever it was left alone for. Told
+    /// to the router by a reply that belongs to no question.
+    pub fn renewed(&mut self, now: Time) -> Vec<Out> {
+        self.session.mended(now);
+        self.out.push(Out::Reply(DialogueReply {
+            header: Header::at(now),
+            done: true,
+            tier: DialogueReply::CLOUD,
+            outcome: DialogueReply::COMPLETE,
+            reason: FILES_CHANGED.to_owned(),
+            ..DialogueReply::default()
+        }));
         self.outputs(now)
     }
 
@@ -541,6 +565,11 @@ impl Bridge {
         );
         std::mem::take(&mut self.out)
     }
+}
+
+/// What is said of a question of so many bytes, where that is too many.
+pub fn too_long(bytes: usize) -> String {
+    format!("the question has {bytes} bytes, and at most {MOST_QUESTION} are taken: ask in fewer words")
 }
 
 /// What an answer that came told of the link.

@@ -24,6 +24,9 @@ const ALIVE: Duration = Duration::from_secs(4);
 /// A process that says that it is not ready yet (a reason beside the empty part) is loading its model.
 const LOADS: Duration = Duration::from_secs(25);
 
+/// Somebody's word of the model's process so long ago says that it is there: then it is busy, and not missing.
+const HEARD: Duration = Duration::from_secs(60);
+
 /// How what was said before is put to it.
 const BEFORE: &str = "You said before: ";
 
@@ -48,6 +51,8 @@ struct Inner {
     along: String,
     sent: usize,
     running: Option<Running>,
+    /// When its process last answered anybody.
+    heard: Option<Time>,
     requests: VecDeque<LanguageRequest>,
     said: VecDeque<(u64, FromLocal)>,
 }
@@ -76,6 +81,7 @@ impl OnVehicle {
             along: String::new(),
             sent: 0,
             running: None,
+            heard: None,
             requests: VecDeque::new(),
             said: VecDeque::new(),
         };
@@ -113,10 +119,17 @@ impl OnVehicle {
             return None;
         }
         let taken = running.patience != TAKEN_WITHIN;
-        let why = if taken { "the language model has gone, or hangs" } else { "no language model listens" };
         let stream = running.stream;
         inner.running = None;
-        Some((stream, FromLocal::Failed(why.to_owned())))
+        let there = inner.heard.is_some_and(|heard| now.since(heard) < HEARD);
+        Some((
+            stream,
+            match (taken, there) {
+                (false, true) => FromLocal::Busy,
+                (false, false) => FromLocal::Failed("no language model listens".to_owned()),
+                (true, _) => FromLocal::Failed("the language model has gone, or hangs".to_owned()),
+            },
+        ))
     }
 
     /// When [`OnVehicle::tick`] is wanted.
@@ -129,6 +142,9 @@ impl OnVehicle {
     /// What a reply of the model's process says, and of which stream.
     pub fn hear(&self, now: Time, reply: &LanguageReply) -> Option<(u64, Vec<FromLocal>)> {
         let mut inner = self.inner();
+        if reply.status != LanguageReply::UNAVAILABLE {
+            inner.heard = Some(now);
+        }
         let running = inner.running.as_mut().filter(|running| running.id == reply.request_id)?;
         let stream = running.stream;
         if reply.text.trim_start().starts_with(BEFORE.trim_end()) {
@@ -156,6 +172,8 @@ impl OnVehicle {
             // What came in time is said; the sentence that is not whole is the turn's matter.
             LanguageReply::DONE | LanguageReply::LATE => FromLocal::Done,
             LanguageReply::UNSURE => FromLocal::Unsure,
+            // Nobody here asked for that: somebody else's question took its place.
+            LanguageReply::CANCELLED => FromLocal::Busy,
             _ => FromLocal::Failed(reply.reason.clone()),
         };
         words.push(end);
@@ -347,6 +365,22 @@ mod tests {
         let loads = LanguageReply { reason: "loading".into(), ..reply(&id, LanguageReply::PARTIAL, "") };
         model.hear(at(20_000), &loads);
         assert_eq!(model.tick(at(44_900)), None, "its model is loaded");
+    }
+
+    #[test]
+    fn a_model_that_answers_others_is_busy_and_not_missing() {
+        let mut model = OnVehicle::new("bridge", true, None);
+        model.hear(at(0), &reply("somebody's", LanguageReply::PARTIAL, "It"));
+        model.go_on(1, &question(), "");
+        model.tick(at(100));
+        assert_eq!(model.tick(at(1_600)), Some((1, FromLocal::Busy)));
+        model.go_on(2, &question(), "");
+        let id = model.requests().last().unwrap().request_id.clone();
+        let newer = reply(&id, LanguageReply::CANCELLED, "");
+        assert_eq!(model.hear(at(2_000), &newer), Some((2, vec![FromLocal::Busy])));
+        model.go_on(3, &question(), "");
+        model.tick(at(70_000));
+        assert!(matches!(model.tick(at(71_500)), Some((3, FromLocal::Failed(_)))), "not heard for a minute");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use troika_bridge::{BridgeConfig, process};
 use troika_dialogue_mesh::config::on_one_thread;
+use troika_transport_open::settings::at_line;
 
 /// Dialogue with the cloud as far as it may and can, and with the vehicle's own model where it may not or cannot.
 #[derive(Parser)]
@@ -36,12 +37,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     }
     let config = BridgeConfig::load(&arguments.config)?;
+    let told = |error: &dyn std::fmt::Display| at_line(&arguments.config, &error.to_string());
+    config.check_but_clouds_files().map_err(|error| anyhow::anyhow!("{}", told(&error)))?;
+    if let Some(unusual) = config.dialogue.cloud.unusual() {
+        eprintln!("notice: {}", told(&format!("dialogue.{unusual}")));
+    }
     if arguments.check {
-        config.check()?;
+        config.check().map_err(|error| anyhow::anyhow!("{}", told(&error)))?;
         println!("fine: {}", config.dialogue.cloud.url);
         return Ok(());
     }
-    config.check_but_clouds_files()?;
     if config.dialogue.cloud.url.starts_with("zenoh+tls:") {
         on_one_thread()?;
     }

@@ -13,9 +13,10 @@ use std::{
 
 use anyhow::Context as _;
 use troika_dialogue::{
-    FromCloud, HttpUpstream, Navigation, Planner, Session, Situation, Traffic, Upstream, Words,
+    Files, FromCloud, HttpUpstream, Navigation, Planner, Session, Situation, Traffic, Upstream, Words,
     otlp::{self, Span},
 };
+use troika_dialogue_mesh::OverZenoh;
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
@@ -29,7 +30,7 @@ use troika_msgs::troika::{
 };
 use troika_router::Redactor;
 use troika_transport::Transport;
-use troika_transport_open::Carrier;
+use troika_transport_open::{Carrier, RouterWatch};
 
 use crate::{
     bridge::{Bridge, Out, Parts, Sentences},
@@ -38,7 +39,6 @@ use crate::{
     local::OnVehicle,
     offline::OnTheMap,
     ports::{Inputs, Outputs},
-    service::OverZenoh,
 };
 
 /// How long the transport may take to close.
@@ -47,6 +47,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_millis(200);
 /// How often an idle process looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often the cloud's files and the router are looked at.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// Questions whose steps wait for the collector; more are dropped.
 const STEPS_WAIT: usize = 64;
@@ -75,27 +77,33 @@ pub fn run(config: &BridgeConfig) -> anyhow::Result<()> {
     }
     let carrier =
         Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
-    let transport = carrier.open()?;
-    run_on(config, &*transport, &stop, || signal::end_within(CLOSING))
+    let (transport, router) = carrier.open_watched()?;
+    run_on(config, &*transport, Some(router), &stop, || signal::end_within(CLOSING))
 }
 
-/// Runs on this transport until `stop`; `ending` is called when it goes.
+/// Runs on this transport, whose router is watched where one is given, until `stop`; `ending` is called when it goes.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_on(
     config: &BridgeConfig,
     transport: &dyn Transport,
+    router: Option<RouterWatch>,
     stop: &StopToken,
     ending: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let (sender, inbox) = channel();
+    let mut around = Around {
+        router: router.unwrap_or_default(),
+        files: Files::of(&config.dialogue.cloud),
+        next: Time::ZERO,
+    };
     let mut bridge = bridge(config, &sender)?;
     let clock = HostClock::start();
     let edge = Edge::new(transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
     let subscriptions = subscriptions(&edge, &sender)?;
     let mut mouths = Mouths::new(&edge, config)?;
-    serve(config, &mut bridge, &inbox, &clock, stop, &mut mouths)?;
+    serve(config, &mut bridge, &mut around, &inbox, &clock, stop, &mut mouths)?;
     ending();
     let ended = bridge.speaking(clock.now());
     mouths.publish(ended)?;
@@ -103,6 +111,35 @@ pub fn run_on(
     StopToken::new().wait_for(LINGER);
     drop(subscriptions);
     Ok(())
+}
+
+/// What is looked at beside the messages.
+struct Around {
+    router: RouterWatch,
+    files: Files,
+    next: Time,
+}
+
+impl Around {
+    fn look(&mut self, config: &BridgeConfig, bridge: &mut Bridge, now: Time) -> Vec<Out> {
+        if now < self.next {
+            return Vec::new();
+        }
+        self.next = now + LOOK_AROUND;
+        let mut out: Vec<Out> = self.router.look().into_iter().map(Out::Told).collect();
+        if self.files.changed() {
+            match config.check_clouds_files() {
+                Ok(()) => {
+                    out.push(Out::Told("the files that lead to the cloud are new: it is asked with them".into()));
+                    out.extend(bridge.renewed(now));
+                }
+                Err(error) => out.push(Out::Told(format!(
+                    "{error}; the cloud is asked with the files of before, where there were any, until that is mended"
+                ))),
+            }
+        }
+        out
+    }
 }
 
 /// The bridge with the real service behind it.
@@ -167,6 +204,7 @@ pub fn with_service(
 fn serve(
     config: &BridgeConfig,
     bridge: &mut Bridge,
+    around: &mut Around,
     inbox: &Receiver<Came>,
     clock: &HostClock,
     stop: &StopToken,
@@ -180,6 +218,8 @@ fn serve(
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
+        mouths.publish(out)?;
+        let out = around.look(config, bridge, clock.now());
         mouths.publish(out)?;
         let out = bridge.tick(clock.now());
         mouths.publish(out)?;

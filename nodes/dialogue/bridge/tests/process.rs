@@ -300,3 +300,19 @@ fn a_whole_answer_is_the_clouds_and_a_barge_in_closes_the_socket() {
     assert_eq!(car.end().outcome, DialogueReply::CANCELLED);
     car.program.ends(Signal::INT, ENDS);
 }
+
+#[test]
+fn a_router_that_is_not_there_is_told_once_and_so_is_that_it_came() {
+    let endpoint = format!("tcp/127.0.0.1:{}", free_port());
+    let settings = serde_json::json!({
+        "router": endpoint,
+        "dialogue": {"cloud": {"url": "http://127.0.0.1:9/v1", "model": "m", "plain_http": true}},
+    });
+    let mut program = Program::start(PROGRAM, &settings.to_string());
+    let told = program.tells(HANGS);
+    assert!(told.contains(&format!("no zenoh router is at {endpoint}")), "{told}");
+    let _router = RouterGuard::ensure(&endpoint).expect("the port is free");
+    let told = program.tells(HANGS);
+    assert!(told.ends_with(&format!("the zenoh router at {endpoint} is there")), "{told}");
+    program.ends(Signal::TERM, ENDS);
+}

@@ -109,7 +109,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let service = Service::new(settings).await?;
         let (name, what) = service.name();
-        println!("{name} ({what}) at http://{}/v1", listener.local_addr()?);
+        // The stand-in's name says what it is.
+        let named = if name.contains(what) { name.to_owned() } else { format!("{name} ({what})") };
+        println!("{named} at http://{}/v1", listener.local_addr()?);
         let stops = service.clone();
         tokio::spawn(async move {
             tokio::select! {

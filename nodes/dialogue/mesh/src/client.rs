@@ -527,7 +527,7 @@ impl Link {
     }
 
     fn handshake(&self, stream: TcpStream) -> Result<(), Fault> {
-        let told = |error: &dyn std::fmt::Display| Fault::Tls(error.to_string());
+        let told = |error: &dyn std::fmt::Display| Fault::Tls(error.to_string().into());
         let (host, _) = self.address.rsplit_once(':').unwrap_or((&self.address, ""));
         let name =
             ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|error| told(&error))?;
@@ -537,8 +537,10 @@ impl Link {
         let mut tls = StreamOwned::new(connection, stream);
         // With TLS 1.3 the other side's judgement of our certificate comes after the handshake; a router says nothing by itself.
         match tls.read(&mut [0; 1]) {
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(told(&error)),
-            Err(error) if tls.conn.is_handshaking() => Err(Fault::Tls(format!("no handshake: {error}"))),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(Fault::Tls((&error).into())),
+            Err(error) if tls.conn.is_handshaking() => {
+                Err(Fault::Tls(format!("no handshake: {error}").into()))
+            }
             _ => Ok(()),
         }
     }

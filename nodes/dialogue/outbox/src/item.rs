@@ -138,9 +138,17 @@ pub(crate) struct Head {
     pub(crate) tries: u32,
     pub(crate) cost: u64,
     pub(crate) bytes: u64,
+    /// Who put it ([`crate::Outbox::belongs_to`]); empty: whoever delivers.
+    #[serde(default)]
+    pub(crate) owner: String,
 }
 
 impl Head {
+    /// Whether who is called so may deliver it.
+    pub(crate) fn goes_for(&self, who: &str) -> bool {
+        self.owner.is_empty() || self.owner == who
+    }
+
     pub(crate) fn waiting(&self) -> Waiting<'_> {
         Waiting {
             key: &self.key,

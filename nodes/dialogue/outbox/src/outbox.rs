@@ -1,6 +1,6 @@
 //! The queue itself.
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use troika_kit::{Duration, Time};
@@ -9,8 +9,8 @@ use crate::{
     Charge, Disk, FileDisk, Item, Limits, LimitsError, Most, New, Outcome, Waiting,
     item::{Head, Priority},
     tables::{
-        DAY, DELIVERED, HEADS, KEYS, NUMBERS, ORDER, PAYLOADS, decode, done, encode, forget, number,
-        postpone, spent,
+        DAY, DELIVERED, HEADS, KEYS, NUMBERS, ORDER, PAYLOADS, WORDS, decode, done, encode, forget, number,
+        postpone, spent, words,
     },
 };
 
@@ -23,6 +23,11 @@ pub enum Put {
     Waits(u64),
     /// One with this key was delivered.
     Delivered(u64),
+    /// One with this key and other words waits, or was delivered. This one is not kept.
+    Other {
+        /// The other one still waits.
+        waits: bool,
+    },
 }
 
 /// What waits.
@@ -91,7 +96,10 @@ pub enum OutboxError {
     #[error("the disk is full: what waits is safe, nothing more is taken until there is room")]
     DiskFull,
     /// Another process has it.
-    #[error("another process has the outbox open; one outbox belongs to one process")]
+    #[error(
+        "another process has this outbox open: does another system, or another troika-uplink, run with the same `file`? Stop it, or give each \
+         a `file` of its own"
+    )]
     Taken,
     /// No outbox, or a damaged one.
     #[error(
@@ -125,6 +133,8 @@ pub struct Outbox {
     limits: Limits,
     /// Taken and neither delivered nor failed yet; forgotten when the process ends, so that it is tried again.
     out: Vec<u64>,
+    /// Who delivers; empty: nobody in particular.
+    owner: String,
 }
 
 impl Outbox {
@@ -142,7 +152,7 @@ impl Outbox {
     /// As [`Outbox::open`].
     pub fn on(disk: Box<dyn Disk>, limits: Limits) -> Result<Outbox, OutboxError> {
         limits.check()?;
-        let mut outbox = Outbox { disk, store: None, limits, out: Vec::new() };
+        let mut outbox = Outbox { disk, store: None, limits, out: Vec::new(), owner: String::new() };
         outbox.with_write(|write| {
             // So that reading never meets a table that is not there.
             write.open_table(HEADS)?;
@@ -150,10 +160,62 @@ impl Outbox {
             write.open_table(ORDER)?;
             write.open_table(KEYS)?;
             write.open_table(DELIVERED)?;
+            write.open_table(WORDS)?;
             write.open_table(NUMBERS)?;
             Ok(Comes::To(()))
         })?;
         Ok(outbox)
+    }
+
+    /// Who delivers from here on, as the other end knows them; empty: nobody in particular. What is put is theirs. What somebody else put
+    /// stays until that one delivers again, or it expires; what nobody in particular put goes.
+    pub fn belongs_to(&mut self, who: &str) {
+        who.clone_into(&mut self.owner);
+    }
+
+    /// Who else has something waiting, and how many items.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn held_back(&mut self) -> Result<BTreeMap<String, u64>, OutboxError> {
+        let owner = self.owner.clone();
+        self.with_read(|store| {
+            let mut others = BTreeMap::new();
+            for entry in store.begin_read()?.open_table(HEADS)?.iter()? {
+                let head = decode(entry?.1.value())?;
+                if !head.goes_for(&owner) {
+                    *others.entry(head.owner).or_insert(0) += 1;
+                }
+            }
+            Ok(others)
+        })
+    }
+
+    /// What waits for its next try need not: what made the tries fail has been mended.
+    ///
+    /// # Errors
+    /// The disk; then each is tried when its time has come.
+    pub fn hurry(&mut self, now: Time) -> Result<(), OutboxError> {
+        self.with_write(|write| {
+            let mut heads = write.open_table(HEADS)?;
+            let mut late = Vec::new();
+            for entry in heads.iter()? {
+                let (id, head) = entry?;
+                let head = decode(head.value())?;
+                if head.not_before_ns > now.as_nanos() {
+                    late.push((id.value(), head));
+                }
+            }
+            if late.is_empty() {
+                return Ok(Comes::ToNothing(Ok(())));
+            }
+            for (id, mut head) in late {
+                // The waits double anew as well.
+                (head.not_before_ns, head.tries) = (now.as_nanos(), 0);
+                heads.insert(id, encode(&head)?.as_slice())?;
+            }
+            Ok(Comes::To(()))
+        })
     }
 
     /// Puts something into the queue. When this returns `Queued` it is on the disk.
@@ -163,6 +225,7 @@ impl Outbox {
     /// makes one of both).
     pub fn put(&mut self, now: Time, new: &New) -> Result<Put, OutboxError> {
         let limits = self.limits;
+        let (owner, said) = (self.owner.clone(), words(new));
         let bytes = new.payload.len() as u64;
         if new.key.is_empty() || new.key.len() > 128 || new.kind.len() > 64 {
             return Err(OutboxError::Name { key: new.key.len(), kind: new.kind.len() });
@@ -174,6 +237,10 @@ impl Outbox {
             let mut keys = write.open_table(KEYS)?;
             if let Some(id) = keys.get(new.key.as_str())?.map(|id| id.value()) {
                 let waits = write.open_table(HEADS)?.get(id)?.is_some();
+                let before = write.open_table(WORDS)?.get(id)?.map(|words| words.value());
+                if before.is_some_and(|before| before != said) {
+                    return Ok(Comes::ToNothing(Ok(Put::Other { waits })));
+                }
                 return Ok(Comes::ToNothing(Ok(if waits { Put::Waits(id) } else { Put::Delivered(id) })));
             }
             let mut heads = write.open_table(HEADS)?;
@@ -197,11 +264,13 @@ impl Outbox {
                 tries: 0,
                 cost: new.cost,
                 bytes,
+                owner,
             };
             heads.insert(id, encode(&head)?.as_slice())?;
             write.open_table(PAYLOADS)?.insert(id, new.payload.as_slice())?;
             write.open_table(ORDER)?.insert((new.priority.rank(), id), ())?;
             keys.insert(new.key.as_str(), id)?;
+            write.open_table(WORDS)?.insert(id, said)?;
             Ok(Comes::To(Put::Queued(id)))
         })
     }
@@ -229,7 +298,7 @@ impl Outbox {
         choose: impl Fn(&Waiting<'_>) -> Option<Charge>,
     ) -> Result<Vec<Item>, OutboxError> {
         let limits = self.limits;
-        let out = &self.out;
+        let (out, owner) = (&self.out, &self.owner);
         let items = Self::write(&*self.disk, &mut self.store, |write| {
             let mut heads = write.open_table(HEADS)?;
             let mut numbers = write.open_table(NUMBERS)?;
@@ -246,7 +315,8 @@ impl Outbox {
                 let Some(head) = heads.get(id)?.map(|head| decode(head.value())).transpose()? else {
                     continue;
                 };
-                if head.expires_ns <= now.as_nanos() || head.not_before_ns > now.as_nanos() {
+                let due = head.expires_ns > now.as_nanos() && head.not_before_ns <= now.as_nanos();
+                if !due || !head.goes_for(owner) {
                     continue;
                 }
                 let Some(charge) = choose(&head.waiting()) else { continue };

@@ -3,7 +3,9 @@
 use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use troika_kit::{Duration, Time};
 
-use crate::{Limits, Spent, item::Head};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Limits, New, Spent, item::Head};
 
 /// Heads, by id.
 pub(crate) const HEADS: TableDefinition<u64, &[u8]> = TableDefinition::new("heads");
@@ -15,6 +17,8 @@ pub(crate) const ORDER: TableDefinition<(u8, u64), ()> = TableDefinition::new("o
 pub(crate) const KEYS: TableDefinition<&str, u64> = TableDefinition::new("keys");
 /// Id to key of what was delivered.
 pub(crate) const DELIVERED: TableDefinition<u64, &str> = TableDefinition::new("delivered");
+/// Id to what the words of a key were, as long as the key is known.
+pub(crate) const WORDS: TableDefinition<u64, u64> = TableDefinition::new("words");
 /// Next id, bytes that wait, the day and what it spent.
 pub(crate) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 
@@ -26,8 +30,10 @@ pub(crate) fn done(write: &WriteTransaction, id: u64, remembered: u64) -> Result
     let mut delivered = write.open_table(DELIVERED)?;
     delivered.insert(id, head.key.as_str())?;
     while delivered.len()? > remembered {
-        let Some(oldest) = delivered.pop_first()?.map(|(_, key)| key.value().to_owned()) else { break };
-        write.open_table(KEYS)?.remove(oldest.as_str())?;
+        let oldest = delivered.pop_first()?.map(|(id, key)| (id.value(), key.value().to_owned()));
+        let Some((id, key)) = oldest else { break };
+        write.open_table(KEYS)?.remove(key.as_str())?;
+        write.open_table(WORDS)?.remove(id)?;
     }
     Ok(true)
 }
@@ -56,6 +62,7 @@ pub(crate) fn forget(write: &WriteTransaction, id: u64) -> Result<Option<Head>, 
     let head = remove(write, id)?;
     if let Some(head) = &head {
         write.open_table(KEYS)?.remove(head.key.as_str())?;
+        write.open_table(WORDS)?.remove(id)?;
     }
     Ok(head)
 }
@@ -89,6 +96,16 @@ pub(crate) fn spent(
         return Ok(Spent::default());
     }
     Ok(Spent { bytes: number(numbers, "spent_bytes")?, cost: number(numbers, "spent_cost")? })
+}
+
+/// What is said, for telling whether a key stands for the same: the beginning of its SHA-256.
+pub(crate) fn words(new: &New) -> u64 {
+    let mut all = Sha256::new();
+    // The length parts the kind from what follows it.
+    all.update((new.kind.len() as u64).to_le_bytes());
+    all.update(&new.kind);
+    all.update(&new.payload);
+    all.finalize().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 pub(crate) fn encode(head: &Head) -> Result<Vec<u8>, redb::Error> {

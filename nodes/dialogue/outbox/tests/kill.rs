@@ -66,6 +66,7 @@ fn the_child() {
             match outbox.put(now(), &new).expect("put") {
                 Put::Queued(_) | Put::Waits(_) => tell(&format!("put {key}")),
                 Put::Delivered(_) => panic!("{key} was delivered before it was told"),
+                Put::Other { .. } => panic!("{key} was put before with other words"),
             }
             key += 1;
         }

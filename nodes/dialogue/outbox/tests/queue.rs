@@ -240,7 +240,7 @@ proptest! {
         let folder = tempfile::tempdir().expect("a folder");
         let mut outbox = open(folder.path(), Limits::default());
         let mut waits: BTreeMap<(Priority, u64), (String, usize)> = BTreeMap::new();
-        let mut delivered: Vec<String> = Vec::new();
+        let mut delivered: Vec<(String, usize)> = Vec::new();
         let mut out: Vec<(Priority, u64)> = Vec::new();
         for (second, op) in ops.into_iter().enumerate() {
             // Far enough apart that no wait after a failure matters, within the day.
@@ -249,10 +249,16 @@ proptest! {
                 Op::Put(key, priority, bytes) => {
                     let key = key.to_string();
                     let new = New { lives: Duration::from_secs(1_000_000), ..new(&key, priority, bytes) };
+                    let mut known = waits.values().chain(&delivered);
+                    let before = known.find(|(one, _)| *one == key).map(|(_, bytes)| *bytes);
                     match outbox.put(now, &new).expect("put") {
                         Put::Queued(id) => { waits.insert((priority, id), (key, bytes)); }
-                        Put::Waits(id) => prop_assert!(waits.iter().any(|(at, (one, _))| at.1 == id && *one == key)),
-                        Put::Delivered(_) => prop_assert!(delivered.contains(&key)),
+                        Put::Waits(id) => prop_assert!(waits.iter().any(|(at, one)| at.1 == id && *one == (key.clone(), bytes))),
+                        Put::Delivered(_) => prop_assert!(delivered.contains(&(key, bytes))),
+                        Put::Other { waits: still } => {
+                            prop_assert!(before.is_some_and(|before| before != bytes));
+                            prop_assert_eq!(still, waits.values().any(|(one, _)| *one == key));
+                        }
                     }
                 }
                 Op::Take => {
@@ -264,7 +270,7 @@ proptest! {
                 Op::Deliver(which) if which < out.len() => {
                     let at = out.remove(which);
                     outbox.delivered(at.1).expect("a disk");
-                    delivered.extend(waits.remove(&at).map(|(key, _)| key));
+                    delivered.extend(waits.remove(&at));
                 }
                 Op::Fail(which) if which < out.len() => {
                     let at = out.remove(which);
@@ -281,4 +287,72 @@ proptest! {
             prop_assert_eq!(outbox.queued().expect("a disk"), Queued { items: waits.len() as u64, bytes });
         }
     }
+}
+
+#[test]
+fn a_key_that_is_used_again_for_other_words_is_told_and_the_first_words_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits { remembered: 1, ..Limits::default() });
+    let first = new("a", Priority::Normal, 10);
+    let others = [new("a", Priority::Normal, 11), New { kind: "question".into(), ..first.clone() }];
+    assert!(matches!(outbox.put(at(0), &first), Ok(Put::Queued(_))));
+    for other in &others {
+        assert!(matches!(outbox.put(at(0), other), Ok(Put::Other { waits: true })));
+    }
+    let again = New { priority: Priority::Urgent, lives: Duration::from_secs(9), ..first.clone() };
+    assert!(matches!(outbox.put(at(0), &again), Ok(Put::Waits(_))), "the same words");
+    drop(outbox);
+    let mut outbox = open(folder.path(), Limits { remembered: 1, ..Limits::default() });
+    let item = outbox.take(at(1)).expect("a disk").expect("it waits");
+    assert_eq!(item.payload, first.payload);
+    outbox.delivered(item.id).expect("a disk");
+    assert!(matches!(outbox.put(at(2), &first), Ok(Put::Delivered(_))));
+    for other in &others {
+        assert!(matches!(outbox.put(at(2), other), Ok(Put::Other { waits: false })));
+    }
+    // Whose key is forgotten is new.
+    outbox.put(at(3), &new("b", Priority::Normal, 1)).expect("put");
+    let item = outbox.take(at(3)).expect("a disk").expect("it waits");
+    outbox.delivered(item.id).expect("a disk");
+    assert!(matches!(outbox.put(at(4), &others[0]), Ok(Put::Queued(_))));
+}
+
+#[test]
+fn what_one_put_is_not_delivered_by_another_and_goes_when_the_first_is_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.put(at(0), &new("anybodys", Priority::Normal, 1)).expect("put");
+    outbox.belongs_to("anna");
+    outbox.put(at(0), &new("annas", Priority::Urgent, 1)).expect("put");
+    outbox
+        .put(at(0), &New { lives: Duration::from_secs(60), ..new("annas-brief", Priority::Normal, 1) })
+        .expect("put");
+    drop(outbox);
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.belongs_to("bruno");
+    outbox.put(at(1), &new("brunos", Priority::Normal, 1)).expect("put");
+    assert_eq!(outbox.held_back().expect("a disk"), BTreeMap::from([("anna".to_owned(), 2)]));
+    let mut went = Vec::new();
+    while let Some(item) = outbox.take(at(2)).expect("a disk") {
+        outbox.delivered(item.id).expect("a disk");
+        went.push(item.key);
+    }
+    assert_eq!(went, ["anybodys", "brunos"]);
+    let expired = outbox.expire(at(61)).expect("a disk");
+    assert_eq!(expired, [("annas-brief".to_owned(), "message".to_owned())], "told, as what else expires");
+    outbox.belongs_to("anna");
+    assert!(outbox.held_back().expect("a disk").is_empty());
+    assert_eq!(outbox.take(at(62)).expect("a disk").expect("hers").key, "annas");
+}
+
+#[test]
+fn what_waits_for_its_next_try_can_be_hurried() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    outbox.put(at(0), &new("a", Priority::Normal, 1)).expect("put");
+    let item = outbox.take(at(0)).expect("a disk").expect("it waits");
+    outbox.failed(at(0), item.id, Some(Duration::from_secs(600))).expect("a disk");
+    assert_eq!(outbox.take(at(1)).expect("a disk"), None);
+    outbox.hurry(at(1)).expect("a disk");
+    assert_eq!(outbox.take(at(1)).expect("a disk").expect("now").tries, 1, "the waits begin anew");
 }

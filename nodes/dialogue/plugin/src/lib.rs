@@ -43,7 +43,11 @@ impl Plugin for Troika {
         // A library has a log of its own; as the router's, it follows RUST_LOG.
         zenoh::try_init_log_from_env();
         let settings = runtime.get_config().get_plugin_config(name)?;
-        let config = settings::read(settings).map_err(|error| format!("plugins/{name}: {error:#}"))?;
+        let config = settings::read(settings).map_err(|error| {
+            // A router that must have this plugin ends by a panic over what is returned: here it stands in words, and by itself.
+            tracing::error!("plugins/{name}: {error:#}");
+            format!("plugins/{name}: {error:#}")
+        })?;
         Ok(Box::new(Running::start(config, runtime.clone())?))
     }
 }
@@ -88,5 +92,5 @@ fn run(config: &BridgeConfig, runtime: DynamicRuntime, stop: &StopToken) -> anyh
     let domain = config.domain.unwrap_or(options.domain);
     let transport = ZenohTransport::on(session, ZenohOptions { domain, ..options });
     tracing::info!("the bridge speaks as {}{} in ROS domain {domain}", config.namespace, config.name);
-    process::run_on(config, &transport, stop, || ()).context("bridge")
+    process::run_on(config, &transport, None, stop, || ()).context("bridge")
 }

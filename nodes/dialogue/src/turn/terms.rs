@@ -93,6 +93,8 @@ pub enum Reason {
     Cancelled,
     /// The vehicle's model failed too, or there is none.
     NoModel(String),
+    /// The vehicle's model is there, and has no time for this.
+    ModelBusy,
     /// The vehicle's model is not sure enough of what it would say.
     Unsure,
     /// The vehicle's model repeated itself.
@@ -116,6 +118,7 @@ impl Reason {
             Reason::Deadline => "deadline",
             Reason::Cancelled => "cancelled",
             Reason::NoModel(_) => "no_model",
+            Reason::ModelBusy => "model_busy",
             Reason::Unsure => "unsure",
             Reason::Loops => "loops",
             Reason::Ungrounded => "ungrounded",
@@ -138,6 +141,7 @@ pub fn in_words(name: &str) -> Option<&'static str> {
         "no_model" => {
             "no language model answers on the vehicle: does a node of the kind `slm` run, with its model (`troika models verify`)?"
         }
+        "model_busy" => "the vehicle's model is there and is busy with something else: ask again in a moment",
         "unsure" => "the vehicle's model is not sure enough of what it would say",
         "loops" => "the vehicle's model repeated itself",
         "ungrounded" => "the vehicle's model named what no tool told",
@@ -190,6 +194,8 @@ pub enum FromLocal {
     Done,
     /// It is not sure enough of what it would say.
     Unsure,
+    /// It has no time for this: it works on something else.
+    Busy,
     /// It cannot.
     Failed(String),
 }
@@ -270,7 +276,7 @@ mod tests {
             Fault::Connect(text()),
             Fault::ConnectTimeout(""),
             Fault::Files(text()),
-            Fault::Tls(text()),
+            Fault::Tls(text().into()),
             Fault::Reset(text()),
             Fault::Timeout(""),
             Fault::Truncated,
@@ -294,6 +300,7 @@ mod tests {
             Reason::Deadline,
             Reason::Cancelled,
             Reason::NoModel(text()),
+            Reason::ModelBusy,
             Reason::Unsure,
             Reason::Loops,
             Reason::Ungrounded,

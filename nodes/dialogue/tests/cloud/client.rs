@@ -340,6 +340,43 @@ fn files_that_are_not_there_or_do_not_fit_are_told_and_read_again_when_they_are_
 }
 
 #[test]
+fn files_that_are_renewed_are_shown_on_a_connection_of_their_own_while_the_one_before_holds() {
+    let service = Service::new("localhost");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+    let renew = |name: &str| {
+        let one = rcgen::generate_simple_self_signed(vec![name.into()]).expect("a certificate");
+        for (file, text) in [(&certificate, one.cert.pem()), (&key, one.signing_key.serialize_pem())] {
+            let new = file.with_extension("new");
+            fs::write(&new, text).expect("written");
+            fs::rename(&new, file).expect("in its place");
+        }
+    };
+    renew("vehicle");
+    let mut client = client(&service.url, &service.ca, |config| {
+        config.certificate_file = Some(certificate.clone());
+        config.private_key_file = Some(key.clone());
+    });
+    let mut asks = |stream| {
+        service.does(vec![Does::Head, Does::Text("It is there.".into()), Does::Ends]);
+        assert_eq!(client.answer(stream), ("It is there.".into(), FromCloud::Done));
+        let mut connections = 0;
+        service.sees(|saw| match saw {
+            Saw::Connection => {
+                connections += 1;
+                None
+            }
+            Saw::Request(..) => Some(()),
+            _ => None,
+        });
+        connections
+    };
+    assert_eq!(asks(1), 1);
+    renew("vehicle");
+    assert_eq!(asks(2), 1, "the connection before still holds, and is left");
+}
+
+#[test]
 fn parameters_that_make_no_client_say_what_to_do() {
     let sink: troika_dialogue::cloud::Sink = Arc::new(|_, _| {});
     let refused = |config: CloudConfig| match HttpUpstream::new(&config, sink.clone()) {

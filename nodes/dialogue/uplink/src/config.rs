@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use troika_dialogue::{Client, CloudConfig, CloudConfigError};
+use troika_dialogue::{Client, CloudConfig, CloudConfigError, Files};
 use troika_outbox::{Limits, LimitsError};
 use troika_transport_open::settings::{self, SettingsError};
 
-use crate::item::AROUND;
+use crate::{identity, item::AROUND, place};
 
 /// Items of a batch and its bytes, at most: as the gateway has it.
 const MOST_ITEMS: u64 = 100;
@@ -170,9 +170,11 @@ pub enum UplinkConfigError {
     /// The outbox's limits.
     #[error("outbox.{0}")]
     Outbox(#[from] LimitsError),
-    /// The outbox's folder.
-    #[error("file: {} is no folder; name a file in one that outlives a restart, for example /var/lib/troika/outbox.redb", .0.display())]
-    Folder(PathBuf),
+    /// The outbox's file cannot be there.
+    #[error(
+        "file: {0}; name a file in a folder that can be written and outlives a restart, for example /var/lib/troika/outbox.redb"
+    )]
+    Place(String),
     /// A number that cannot be.
     #[error("{key} is {value}; it is from {least} to {most}")]
     Range {
@@ -220,9 +222,7 @@ impl UplinkConfig {
     pub fn check_but_clouds_files(&self) -> Result<(), UplinkConfigError> {
         self.client()?;
         self.outbox.check()?;
-        if let Some(folder) = self.file.parent().filter(|folder| folder.exists() && !folder.is_dir()) {
-            return Err(UplinkConfigError::Folder(folder.into()));
-        }
+        place::check(&self.file).map_err(UplinkConfigError::Place)?;
         let (delivery, report) = (&self.delivery, &self.report);
         // One of the outbox's largest goes alone at least.
         let largest = self.outbox.item_bytes + AROUND;
@@ -249,6 +249,21 @@ impl UplinkConfig {
     pub fn reads(&self) -> (bool, bool) {
         let reports = self.report.report_s > 0;
         (reports, reports && self.report.driver_state)
+    }
+
+    /// What is unusual about the gateway's address, and may be meant.
+    pub fn unusual(&self) -> Option<String> {
+        self.cloud().unusual().map(|told| told.replace("/chat/completions", "/outbox"))
+    }
+
+    /// The files that lead to the gateway.
+    pub fn files(&self) -> Files {
+        Files::of(&self.cloud())
+    }
+
+    /// Who the gateway takes us for; none: there is no certificate, or none that can be read.
+    pub fn identity(&self) -> Option<String> {
+        identity::of(self.cloud.certificate_file.as_deref()?)
     }
 
     /// The client, whatever its files hold.
@@ -307,8 +322,13 @@ mod tests {
         );
         assert!(told("[delivery]\nbatch_items = 101").contains("1 to 100"));
         assert!(told("[report]\nreport_s = 100").contains("report.thrift_s is 60; it is from 100"));
-        let elsewhere = UplinkConfig { file: "Cargo.toml/outbox".into(), ..config("") };
-        assert!(elsewhere.check().unwrap_err().to_string().contains("Cargo.toml is no folder"));
+        for (file, why) in
+            [("Cargo.toml/outbox", "Cargo.toml is no folder"), ("/proc/1/outbox", "/proc/1 is the kernel's")]
+        {
+            let elsewhere = UplinkConfig { file: file.into(), ..config("") };
+            let told = elsewhere.check().unwrap_err().to_string();
+            assert!(told.starts_with(&format!("file: {why}")) && told.contains("/var/lib"), "{told}");
+        }
         let plain = LEAST.replace("https:", "http:");
         let plain: UplinkConfig = toml::from_str(&plain).unwrap();
         assert!(plain.check().unwrap_err().to_string().contains("plain_http"));

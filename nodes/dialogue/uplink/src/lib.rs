@@ -8,9 +8,11 @@
 
 pub mod answers;
 pub mod config;
+pub mod identity;
 pub mod item;
 pub mod link;
 pub mod pace;
+mod place;
 pub mod ports;
 pub mod process;
 pub mod report;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use troika_transport_open::settings::at_line;
 use troika_uplink::{UplinkConfig, process};
 
 /// Delivers what waits in the vehicle's outbox to the gateway, and reports the vehicle to the fleet's page.
@@ -35,11 +36,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     }
     let config = UplinkConfig::load(&arguments.config)?;
+    let told = |error: &dyn std::fmt::Display| at_line(&arguments.config, &error.to_string());
+    config.check_but_clouds_files().map_err(|error| anyhow::anyhow!("{}", told(&error)))?;
+    if let Some(unusual) = config.unusual() {
+        eprintln!("notice: {}", told(&unusual));
+    }
     if arguments.check {
-        config.check()?;
+        config.check().map_err(|error| anyhow::anyhow!("{}", told(&error)))?;
         println!("fine: {}", config.cloud.url);
         return Ok(());
     }
-    config.check_but_clouds_files()?;
     process::run(&config)
 }

@@ -79,6 +79,11 @@ impl Pause {
         self.until = self.until.min(self.asked);
     }
 
+    /// Somebody has mended what they were asked to: nothing of the waiting holds, what the gateway asked of who came before included.
+    pub fn mended(&mut self, now: Time) {
+        (self.next, self.asked, self.until) = (self.first, now, self.until.min(now));
+    }
+
     /// It cannot go well before somebody mends something.
     pub fn begin_longest(&mut self, now: Time) {
         self.until = now + self.longest;
@@ -120,5 +125,9 @@ mod tests {
         assert_eq!(pause.until(), at(101));
         pause.lift();
         assert!(pause.until() <= at(100));
+        pause.begin(at(100), Some(Duration::from_secs(90)));
+        pause.begin_longest(at(100));
+        pause.mended(at(101));
+        assert_eq!(pause.until(), at(101), "others are known by other files");
     }
 }

@@ -10,20 +10,20 @@ use std::{
 };
 
 use anyhow::Context as _;
-use troika_dialogue::{Client, Fault};
+use troika_dialogue::{Client, Fault, Files};
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
     signal,
     sync::StopToken,
 };
-use troika_kit::{Duration, Message, PortSpec, Ports};
+use troika_kit::{Duration, Message, PortSpec, Ports, Time};
 use troika_msgs::troika::{
     DialogueReply, DriverAlert, DriverState, LinkSample, LinkState, OutboxItem, OutboxReceipt,
     RoutingDecision,
 };
 use troika_outbox::Outbox;
-use troika_transport_open::Carrier;
+use troika_transport_open::{Carrier, RouterWatch};
 
 use crate::{
     config::UplinkConfig,
@@ -37,6 +37,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_millis(200);
 /// How often an idle process looks at what is due.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often the gateway's files and the router are looked at.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// Messages that wait for the disk. More are dropped without a receipt, so that whoever wants one sends again.
 const WAITING: usize = 1024;
 
@@ -74,14 +76,16 @@ pub fn run(config: &UplinkConfig) -> anyhow::Result<()> {
     let mut sender = Sender::new(outbox, config);
     let carrier =
         Carrier { router: config.router.clone(), dds: config.dds, ros2: config.ros2, domain: config.domain };
-    let transport = carrier.open()?;
+    let (transport, router) = carrier.open_watched()?;
+    let mut around = Around { router, files: config.files(), next: Time::ZERO };
     let clock = HostClock::start();
     let edge = Edge::new(&*transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
     let mut mouths = Mouths::new(&edge)?;
+    mouths.say(sender.belongs_to(clock.now(), config.identity().as_deref()))?;
     let (came, inbox) = sync_channel(WAITING);
     let worker = worker(client.clone(), came.clone())?;
     let subscriptions = subscriptions(config, &edge, &came)?;
-    serve(&mut sender, &inbox, &worker, &clock, &stop, &mut mouths)?;
+    serve(config, &mut sender, &mut around, &inbox, &worker, &clock, &stop, &mut mouths)?;
     signal::end_within(CLOSING);
     // Whatever is on its way comes again after the next start, and the gateway knows it by its key.
     client.cut();
@@ -106,8 +110,41 @@ fn worker(client: Client, came: SyncSender<Came>) -> anyhow::Result<Mouth<Exchan
     Ok(ask)
 }
 
+/// What is looked at beside the messages.
+struct Around {
+    router: RouterWatch,
+    files: Files,
+    next: Time,
+}
+
+impl Around {
+    fn look(&mut self, config: &UplinkConfig, sender: &mut Sender, now: Time) -> Vec<Out> {
+        if now < self.next {
+            return Vec::new();
+        }
+        self.next = now + LOOK_AROUND;
+        let mut out: Vec<Out> = self.router.look().into_iter().map(Out::Told).collect();
+        if self.files.changed() {
+            match config.check_clouds_files() {
+                Ok(()) => {
+                    out.push(Out::Told("the files that lead to the gateway are new: it is asked with them".into()));
+                    out.extend(sender.belongs_to(now, config.identity().as_deref()));
+                    out.extend(sender.renewed(now));
+                }
+                Err(error) => out.push(Out::Told(format!(
+                    "{error}; the gateway is asked with the files of before, where there were any, until that is mended"
+                ))),
+            }
+        }
+        out
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the loop and all that it goes round")]
 fn serve(
+    config: &UplinkConfig,
     sender: &mut Sender,
+    around: &mut Around,
     inbox: &Receiver<Came>,
     worker: &Mouth<Exchange>,
     clock: &HostClock,
@@ -121,6 +158,7 @@ fn serve(
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
         mouths.say(out)?;
+        mouths.say(around.look(config, sender, clock.now()))?;
         let (out, exchange) = sender.step(clock.now());
         mouths.say(out)?;
         if let Some(exchange) = exchange {

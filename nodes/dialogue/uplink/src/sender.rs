@@ -136,6 +136,28 @@ impl Sender {
         }
     }
 
+    /// Who the gateway takes us for: what is put from here on is theirs alone, and what somebody else put is held back.
+    pub fn belongs_to(&mut self, now: Time, who: Option<&str>) -> Vec<Out> {
+        let mut out = Vec::new();
+        self.outbox.belongs_to(who.unwrap_or_default());
+        match self.outbox.held_back() {
+            Ok(others) => out.extend(others.iter().map(|(other, count)| Out::Told(held(other, *count, who)))),
+            Err(error) => self.disk(now, &error, &mut out),
+        }
+        out
+    }
+
+    /// The files that lead to the gateway are others than before, and fit: the next try is now, whatever was waited for.
+    pub fn renewed(&mut self, now: Time) -> Vec<Out> {
+        let mut out = Vec::new();
+        self.pause.mended(now);
+        self.look_at = now;
+        if let Err(error) = self.outbox.hurry(now) {
+            self.disk(now, &error, &mut out);
+        }
+        out
+    }
+
     /// Somebody is to answer.
     pub fn decision(&mut self, decision: &RoutingDecision) {
         self.facts.decision(decision);
@@ -173,6 +195,15 @@ impl Sender {
             }
             Ok(Ok(Put::Waits(_))) => of(OutboxReceipt::WAITS),
             Ok(Ok(Put::Delivered(_))) => of(OutboxReceipt::DELIVERED),
+            Ok(Ok(Put::Other { waits })) => {
+                let what = if waits { "wait on the disk" } else { "were delivered" };
+                let told = format!(
+                    "the key {:?} was used before for other words, which {what}; these are not kept and not sent: give them a key of \
+                     their own",
+                    item.key
+                );
+                refused(OutboxReceipt::MALFORMED, told)
+            }
             Err(told) => refused(OutboxReceipt::MALFORMED, told),
             Ok(Err(error)) => {
                 let reason = match error {
@@ -344,6 +375,18 @@ fn carried(now: Time, answer: &Result<String, Fault>) -> Option<LinkSample> {
         Ok(_) | Err(_) => Sample { rtt: None, ..Sample::round_trip(Source::Passive, Duration::ZERO) },
     };
     Some(LinkSample { header: Header::at(now), ..sample.to_message() })
+}
+
+/// What is told of what another put.
+fn held(other: &str, count: u64, who: Option<&str>) -> String {
+    let (things, wait, goes) = match count {
+        1 => ("thing", "waits and is", "it goes when the certificate is"),
+        _ => ("things", "wait and are", "they go when the certificate is"),
+    };
+    let us = who.map_or_else(|| "has no certificate".to_owned(), |who| format!("is {who}"));
+    format!(
+        "{count} {things} put as {other} {wait} held back, since this vehicle {us} now: {goes} {other}'s again, unless their time ends before"
+    )
 }
 
 /// What a gateway says to a batch of nothing.

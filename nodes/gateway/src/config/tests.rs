@@ -30,7 +30,36 @@ fn what_is_wrong_is_told_with_its_line() {
     assert!(refused(&twice).starts_with("g.toml:10: \"a\": each upstream"), "{}", refused(&twice));
     let none = LEAST.replace("models = [\"large\"]", "models = []");
     assert!(refused(&none).starts_with("g.toml:8: the models"), "{}", refused(&none));
-    assert!(refused("listen = \"127.0.0.1:0\"").contains("missing field"));
+    assert!(refused("listen = \"127.0.0.1:0\"").starts_with("g.toml:1: `"));
+    let told = refused("listen = \"127.0.0.1:0\"");
+    assert!(told.ends_with("is missing"), "{told}");
+}
+
+#[test]
+fn a_port_that_is_none_and_a_table_that_is_none_are_told_in_words() {
+    let port = refused(&LEAST.replace("api.example", "api.example:70000"));
+    assert!(port.starts_with("g.toml:7: ") && port.contains("from 1 to 65535"), "{port}");
+    let listen = refused(&LEAST.replace("127.0.0.1:0", "127.0.0.1:70000"));
+    assert!(listen.starts_with("g.toml:1: ") && listen.contains("0 to 65535"), "{listen}");
+    let admin = refused(&format!("admin = \"127.0.0.1:9443\"\n{LEAST}"));
+    assert!(admin.starts_with("g.toml:1: ") && admin.ends_with("expected a table"), "{admin}");
+    let trace = refused(&format!("{LEAST}\n[trace]\nendpoint = \"http://collector:99999\"\n"));
+    assert!(trace.starts_with("g.toml:11: ") && trace.contains("65535"), "{trace}");
+}
+
+#[test]
+fn an_address_without_v1_is_told_with_its_line_and_what_it_comes_to() {
+    let path = Path::new("g.toml");
+    let config = Config::parse(LEAST, path).expect("fine");
+    assert!(config.unusual(LEAST, path).is_empty());
+    let without = LEAST.replace("/v1", "");
+    let config = Config::parse(&without, path).expect("fine all the same");
+    let told = config.unusual(&without, path);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("g.toml:7: ") && told[0].contains("https://api.example/chat/completions"),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -51,9 +51,20 @@ async fn nobody_else_gets_further_than_the_handshake() {
         ("a server", world.with(Some(&server)), "certificate"),
         ("a revoked one", revoked, "revoked"),
     ] {
+        let claims = match who {
+            "an expired one" => Some("old"),
+            "a revoked one" => Some("carla"),
+            "a foreign one" => Some("anna"),
+            _ => None,
+        };
         let refused = world.send(&vehicle, question("")).await.err();
         assert!(refused.is_some(), "{who} was answered");
         world.counts(&format!("gateway_connections_refused_total{{why=\"{why}\"}} 1")).await;
+        let line = world.event("refused", why).await;
+        assert_eq!(line["claims"].as_str(), claims, "{line}");
+        assert!(line["from"].as_str().is_some_and(|from| from.starts_with("127.0.0.1:")), "{line}");
+        assert_eq!(line["serial"].is_string(), who != "nobody", "{line}");
+        assert!(line["vehicle"].is_null(), "nobody has vouched for it: {line}");
     }
     assert!(service.seen().is_empty(), "an upstream was asked");
 }
@@ -92,6 +103,11 @@ async fn revoking_ends_a_stream_that_runs_and_the_next_connection() {
     while !matches!(service.sees().await, Saw::Closed) {}
     timeout(NET, task).await.expect("closed").expect("no panic");
     world.counts("gateway_connections_closed_total{why=\"revoked\"} 1").await;
+    let line = world.event("closed", "revoked").await;
+    assert_eq!(line["vehicle"], "anna");
+    let listed =
+        world.fleet().list().iter().find(|one| one.vehicle == "anna").expect("listed").serial.clone();
+    assert_eq!(line["serial"], listed.as_str(), "as `fleet list` has it");
     assert!(world.send(&anna, question("")).await.is_err(), "back in");
     assert_eq!(world.ask(&bruno, question("")).await.status, 200, "others are not touched");
 }
@@ -217,4 +233,19 @@ async fn going_lets_what_runs_end_and_takes_nobody_new() {
     assert!(answer.body.ends_with("data: [DONE]\n\n"), "{}", answer.body);
     timeout(NET, world.serving).await.expect("in time").expect("no panic");
     assert!(TcpStream::connect(world.address).await.is_err());
+}
+
+#[tokio::test]
+async fn who_only_looks_whether_the_port_is_open_is_no_failed_handshake() {
+    let service = Service::new().await;
+    let world = World::new(&[&service], "").await;
+    drop(TcpStream::connect(world.address).await.expect("it listens"));
+    world.counts("gateway_connections_refused_total{why=\"probe\"} 1").await;
+    let mut half = TcpStream::connect(world.address).await.expect("it listens");
+    // The beginning of a record of TLS.
+    half.write_all(&[0x16, 3, 1]).await.expect("sent");
+    drop(half);
+    world.counts("gateway_connections_refused_total{why=\"gone\"} 1").await;
+    world.counts("gateway_connections_refused_total{why=\"probe\"} 1").await;
+    assert!(!world.audited().contains("refused"), "neither shows an identity");
 }

@@ -143,6 +143,22 @@ impl World {
         .await;
     }
 
+    /// The record so far.
+    pub(crate) fn audited(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap_or_default()
+    }
+
+    /// Waits for the record's line of something that happened at the door.
+    pub(crate) async fn event(&self, event: &str, why: &str) -> serde_json::Value {
+        let found = || {
+            let lines: Vec<serde_json::Value> =
+                self.audited().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            lines.into_iter().find(|line| line["event"] == event && line["why"] == why)
+        };
+        until(|| found().is_some(), || format!("{event} {why} in\n{}", self.audited())).await;
+        found().expect("it is there")
+    }
+
     /// The gateway goes, and leaves its folder.
     pub(crate) async fn end(self) -> TempDir {
         self.gateway.end();

@@ -241,3 +241,53 @@ fn what_the_map_answers_is_not_sent_away_and_a_follow_up_is_what_it_is_with_what
     assert_eq!(reason("take me to the casino royale", ""), here);
     assert_eq!(reason("which cafe is the cosiest on a rainy day", ""), there);
 }
+
+#[test]
+fn a_cloud_whose_files_changed_is_asked_again_at_once() {
+    let mut node = node();
+    let untaken = DialogueReply {
+        request_id: "a".into(),
+        tier: DialogueReply::ON_VEHICLE,
+        done: true,
+        outcome: DialogueReply::COMPLETE,
+        reason: "tls".into(),
+        ..DialogueReply::default()
+    };
+    let reason = |node: &mut RouterNode, replies: &[DialogueReply], ms| {
+        let now = NOW + Duration::from_millis(ms);
+        steps(node, now, &inputs(now, &[asks("a")], replies, Duration::ZERO))[0].reason.clone()
+    };
+    assert_eq!(reason(&mut node, &[], 0), "cloud_better");
+    assert_eq!(reason(&mut node, &[untaken], 1), "cloud_unavailable");
+    let changed = DialogueReply {
+        tier: DialogueReply::CLOUD,
+        done: true,
+        outcome: DialogueReply::COMPLETE,
+        reason: FILES_CHANGED.into(),
+        ..DialogueReply::default()
+    };
+    assert_eq!(reason(&mut node, &[changed], 2), "cloud_better");
+}
+
+#[test]
+fn a_model_that_was_busy_has_not_failed() {
+    let mut node = node();
+    let busy = DialogueReply {
+        tier: DialogueReply::ON_VEHICLE,
+        done: true,
+        outcome: DialogueReply::FAILED,
+        reason: "routed, model_busy".into(),
+        ..DialogueReply::default()
+    };
+    let gone = DialogueReply { reason: "routed, no_model".into(), ..busy.clone() };
+    let mut rests = |reply: &DialogueReply| {
+        steps(
+            &mut node,
+            NOW,
+            &inputs(NOW, &[], &[reply.clone(), reply.clone(), reply.clone()], Duration::ZERO),
+        );
+        !node.local_circuit.closed(NOW)
+    };
+    assert!(!rests(&busy));
+    assert!(rests(&gone));
+}

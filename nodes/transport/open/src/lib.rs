@@ -1,8 +1,8 @@
 //! What belongs here: opening the transport of a program that runs a node of its own beside `troika` (speech, the language model) and
-//! is told which one in its settings; and
-//! reading those.
+//! is told which one in its settings; reading those; and whether the router that it needs is there.
 
 pub mod settings;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use troika_transport_dds::{DdsOptions, DdsTransport};
 #[cfg(feature = "ros2")]
 use troika_transport_ros2::{Ros2Options, Ros2Transport};
 use troika_transport_zenoh::{ZenohOptions, ZenohTransport};
+pub use watch::RouterWatch;
 
 /// What carries a process's messages, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,11 +33,19 @@ impl Carrier {
     /// # Errors
     /// A variable of the environment that cannot be followed, what the transport says, or that this build has no such transport.
     pub fn open(&self) -> anyhow::Result<Arc<dyn Transport>> {
+        self.open_watched().map(|(transport, _)| transport)
+    }
+
+    /// Opens it, with a watch of its router.
+    ///
+    /// # Errors
+    /// As [`Carrier::open`].
+    pub fn open_watched(&self) -> anyhow::Result<(Arc<dyn Transport>, RouterWatch)> {
         if self.dds {
-            return self.open_dds();
+            return Ok((self.open_dds()?, RouterWatch::default()));
         }
         if self.ros2 {
-            return self.open_ros2();
+            return Ok((self.open_ros2()?, RouterWatch::default()));
         }
         let mut options = ZenohOptions::from_env()?;
         if let Some(router) = &self.router {
@@ -45,7 +54,9 @@ impl Carrier {
         if let Some(domain) = self.domain {
             options.domain = domain;
         }
-        Ok(Arc::new(ZenohTransport::open(options)?))
+        let router = options.router.clone();
+        let transport = Arc::new(ZenohTransport::open(options)?);
+        Ok((transport.clone(), RouterWatch::of(transport, router)))
     }
 
     #[cfg(feature = "dds")]

@@ -20,7 +20,7 @@ use troika_dialogue::{
     chat::{ChatRequest, Message},
 };
 use troika_dialogue_mesh::{
-    MeshUpstream,
+    OverZenoh,
     config::{self, Credentials},
     wire::{self, Asked, VERSION},
 };
@@ -238,7 +238,7 @@ impl Gateway {
 
 /// A vehicle, as the dialogue has it.
 pub(crate) struct Vehicle {
-    upstream: MeshUpstream,
+    upstream: OverZenoh,
     said: Receiver<(u64, FromCloud)>,
     next: u64,
 }
@@ -260,7 +260,7 @@ impl Vehicle {
         };
         let (tell, said) = channel();
         let sink = Arc::new(move |stream, what| drop(tell.send((stream, what))));
-        Vehicle { upstream: MeshUpstream::new(&cloud, sink).expect("a client"), said, next: 0 }
+        Vehicle { upstream: OverZenoh::new(&cloud, sink, Arc::new(|_, _| {})), said, next: 0 }
     }
 
     /// Begins a question; its stream's number.

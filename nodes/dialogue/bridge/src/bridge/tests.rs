@@ -339,3 +339,32 @@ fn many_questions_at_once_are_bounded_and_the_oldest_hears_so() {
     let out = car.bridge.request(at(1), &asked("u99", "  ", DialogueRequest::PUBLIC), HERE);
     assert_eq!(replies(&out)[0].outcome, DialogueReply::FAILED);
 }
+
+#[test]
+fn new_files_have_the_cloud_asked_again_at_once_and_the_router_hears_so() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    car.bridge.cloud(at(100), 1, FromCloud::Failed(Fault::Unauthorized(403)));
+    car.bridge.speaking(at(200));
+    car.ask(1_000, "u2", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    assert_eq!(car.service.streams().len(), 1, "left alone for a minute");
+    car.bridge.speaking(at(1_100));
+    let out = car.bridge.renewed(at(2_000));
+    let told = replies(&out);
+    assert_eq!((told.len(), told[0].request_id.as_str(), told[0].reason.as_str()), (1, "", FILES_CHANGED));
+    assert!(spoken(&out).is_empty());
+    car.ask(2_001, "u3", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    assert_eq!(car.service.streams().len(), 2);
+}
+
+#[test]
+fn a_question_without_end_is_refused_at_once_with_what_may_be_asked() {
+    let mut car = car(true);
+    let long = "where is it ".repeat(2_000);
+    let out = car.bridge.request(at(0), &asked("u1", &long, DialogueRequest::PUBLIC), HERE);
+    let last = replies(&out)[0];
+    assert!(last.done && last.outcome == DialogueReply::FAILED);
+    assert!(last.reason.contains("24000 bytes") && last.reason.contains("4096"), "{}", last.reason);
+    let most = "x".repeat(MOST_QUESTION);
+    assert!(car.bridge.request(at(1), &asked("u2", &most, DialogueRequest::PUBLIC), HERE).is_empty());
+}

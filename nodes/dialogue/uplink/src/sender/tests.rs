@@ -488,3 +488,53 @@ proptest! {
         prop_assert_eq!(sender.outbox.queued().unwrap().items, 0);
     }
 }
+
+#[test]
+fn new_files_end_every_wait_at_once() {
+    let mut sender = sender(&config());
+    sender.link(at(0), good());
+    sender.item(at(0), &item("a", 1));
+    let went = keys(&sender.step(at(1)).1.expect("it goes"));
+    let out = sender.answered(at(2), &Err(Fault::Unauthorized(403)));
+    assert!(out.iter().any(|out| matches!(out, Out::Told(told) if told.contains("403"))), "{out:?}");
+    for ms in (100..60_000).step_by(100) {
+        sender.link(at(ms), good());
+        assert_eq!(sender.step(at(ms)).1, None, "somebody has to mend something");
+    }
+    sender.renewed(at(60_000));
+    sender.link(at(60_000), good());
+    assert_eq!(keys(&sender.step(at(60_000)).1.expect("at once")), went);
+    sender.answered(at(60_001), &Err(Fault::RateLimited { retry_after: Some(Duration::from_secs(600)) }));
+    sender.renewed(at(60_002));
+    sender.link(at(60_002), good());
+    assert!(sender.step(at(60_002)).1.is_some(), "what was asked was asked of who came before");
+}
+
+#[test]
+fn what_another_vehicle_put_is_held_back_and_told() {
+    let mut sender = sender(&config());
+    assert!(sender.belongs_to(at(0), Some("anna")).is_empty());
+    sender.item(at(0), &item("annas", 1));
+    let out = sender.belongs_to(at(1), Some("bruno"));
+    let [Out::Told(told)] = &out[..] else { panic!("{out:?}") };
+    assert!(told.starts_with("1 thing put as anna waits") && told.contains("is bruno now"), "{told}");
+    sender.item(at(1), &item("brunos", 1));
+    sender.link(at(1), good());
+    assert_eq!(keys(&sender.step(at(1)).1.expect("it goes")), ["brunos"]);
+    sender.answered(at(2), &accepts(&["brunos".to_owned()]));
+    sender.item(at(2), &item("another", 1));
+    sender.belongs_to(at(2), Some("anna"));
+    sender.link(at(2), good());
+    assert_eq!(keys(&sender.step(at(2)).1.expect("it goes")), ["annas"]);
+}
+
+#[test]
+fn a_key_for_other_words_is_refused_and_says_so() {
+    let mut sender = sender(&config());
+    sender.item(at(0), &item("a", 1));
+    let Out::Receipt(told) = sender.item(at(1), &OutboxItem { text: "others".into(), ..item("a", 1) }) else {
+        panic!("a receipt");
+    };
+    assert_eq!((told.state, told.reason), (OutboxReceipt::REFUSED, OutboxReceipt::MALFORMED));
+    assert!(told.told.contains("other words, which wait on the disk"), "{}", told.told);
+}

@@ -50,6 +50,21 @@ impl Gateway {
         Gateway { dir, vehicle, port, admin, child: None }
     }
 
+    fn fleet(&self) -> Fleet {
+        Fleet::open(&self.dir.path().join("fleet")).expect("there")
+    }
+
+    /// Takes back what the vehicle has.
+    pub(crate) fn revokes(&self) {
+        self.fleet().revoke("anna", clock::seconds(clock::wall())).expect("revoked");
+    }
+
+    /// A new certificate for the vehicle, in the files that it has.
+    pub(crate) fn enrols(&self) {
+        let folder = self.fleet().enrol("anna", 7, None, clock::seconds(clock::wall())).expect("enrolled");
+        assert_eq!(folder, self.vehicle);
+    }
+
     /// Starts it, and waits until it serves.
     pub(crate) fn start(&mut self) {
         let child = Command::new(env::current_exe().expect("this test"))

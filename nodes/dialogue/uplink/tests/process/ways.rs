@@ -151,6 +151,31 @@ fn a_foreign_certificate_loses_nothing_and_is_told() {
     program.ends(Signal::TERM, HANGS);
 }
 
+#[test]
+fn a_vehicle_that_is_enrolled_again_waits_for_nothing() {
+    let (mut gateway, mut vehicle) = (Gateway::new(), Vehicle::new());
+    // Before it starts, so that the list is read from the first.
+    gateway.revokes();
+    gateway.start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut settings = vehicle.settings(&gateway, folder.path());
+    // Longer than anybody waits here.
+    settings["outbox"] = json!({"retry_first_ms": 600_000, "retry_longest_ms": 600_000});
+    settings["delivery"] = json!({"pause_first_ms": 600_000, "pause_longest_ms": 600_000});
+    let mut program = vehicle.starts(&settings);
+    let item = vehicle.message("a", HOUR, 10);
+    assert!(matches!(vehicle.puts(&item).state, OutboxReceipt::QUEUED | OutboxReceipt::WAITS));
+    let told = program.tells(HANGS);
+    assert!(told.contains("certificate is revoked") || told.contains("connection broke"), "{told}");
+    gateway.enrols();
+    // Each file by itself: between two of them they do not fit.
+    let told = (0..3).map(|_| program.tells(HANGS)).find(|told| told.contains("are new"));
+    assert!(told.is_some());
+    assert_eq!(vehicle.becomes("a").state, OutboxReceipt::DELIVERED);
+    assert_eq!(gateway.inbox().get("a"), Some(&1));
+    program.ends(Signal::TERM, HANGS);
+}
+
 /// A disk of 4 MiB, mounted.
 struct Small(PathBuf);
 

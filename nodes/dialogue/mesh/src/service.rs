@@ -1,11 +1,14 @@
 //! The service over zenoh, opened when its files are there: a vehicle whose certificate is missing answers by itself until it comes.
 
-use troika_dialogue::{CloudConfig, Fault, FromCloud, Meter, Upstream, chat::ChatRequest, cloud::Sink};
-use troika_dialogue_mesh::MeshUpstream;
+use crate::client::MeshUpstream;
+use troika_dialogue::{
+    CloudConfig, Fault, Files, FromCloud, Meter, Upstream, chat::ChatRequest, cloud::Sink,
+};
 
 /// A [`MeshUpstream`], or none yet.
-pub(crate) struct OverZenoh {
+pub struct OverZenoh {
     config: CloudConfig,
+    files: Files,
     sink: Sink,
     meter: Meter,
     open: Option<MeshUpstream>,
@@ -14,19 +17,25 @@ pub(crate) struct OverZenoh {
 
 impl OverZenoh {
     /// Opens it, if that can be.
-    pub(crate) fn new(config: &CloudConfig, sink: Sink, meter: Meter) -> OverZenoh {
-        let mut service = OverZenoh { config: config.clone(), sink, meter, open: None, trace: None };
+    pub fn new(config: &CloudConfig, sink: Sink, meter: Meter) -> OverZenoh {
+        let files = Files::of(config);
+        let mut service = OverZenoh { config: config.clone(), files, sink, meter, open: None, trace: None };
         // Why not is said when it is asked.
         let _ = service.open();
         service
     }
 
+    /// With the files as they are now: where they are others than those of the session that is open, another one takes its place, between
+    /// two answers. Files that cannot be used (a renewal that is half done) leave it as it is.
     fn open(&mut self) -> Result<&mut MeshUpstream, Fault> {
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => MeshUpstream::new(&self.config, self.sink.clone())
-                .map_err(|error| Fault::Files(error.to_string()))?
-                .metered(self.meter.clone()),
+        let renewed = self.files.changed();
+        let open = match (self.open.take(), renewed) {
+            (Some(open), false) => open,
+            (before, _) => match (MeshUpstream::new(&self.config, self.sink.clone()), before) {
+                (Ok(new), _) => new.metered(self.meter.clone()),
+                (Err(_), Some(before)) => before,
+                (Err(error), None) => return Err(Fault::Files(error.to_string())),
+            },
         };
         Ok(self.open.insert(open))
     }
