@@ -23,6 +23,7 @@ mod system;
 mod topic;
 mod transport;
 mod understand;
+mod view;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -94,6 +95,8 @@ enum Command {
     Record(bag::record::RecordArguments),
     /// Play an MCAP file of ROS 2 messages, whoever recorded it.
     Play(bag::play::PlayArguments),
+    /// See a running system in a browser, and in Foxglove.
+    View(view::ViewArguments),
     /// Understand words: each stage's answer, why one of them holds, and what the gates say.
     Say(understand::SayArguments),
     /// Listen to a recording or a microphone: the words, each stage's answer, and what becomes of it.
@@ -201,6 +204,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Record(arguments) => bag::record::record(&arguments),
         Command::Play(arguments) => bag::play::play(&arguments),
+        Command::View(arguments) => view::view(&arguments),
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Ask(arguments) => ask::ask(&arguments),

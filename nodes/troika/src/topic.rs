@@ -37,6 +37,17 @@ pub(crate) struct Where {
     transport: Option<TransportKind>,
 }
 
+impl Where {
+    /// Where that is, for a person.
+    pub(crate) fn told(&self, reach: &Reach) -> String {
+        let router = || self.router.clone().or_else(|| Some(ZenohOptions::from_env().ok()?.router));
+        match reach {
+            Reach::Zenoh(_) => format!("at the router {}", router().unwrap_or_default()),
+            other => other.place().to_owned(),
+        }
+    }
+}
+
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum TopicCommand {

@@ -114,6 +114,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // Recordings: what the host says of its nodes, as files; of a type that a file has and we do not, the hash is made from its text.
     ("troika-record", &["troika-host", "troika-kit", "troika-msgs", "troika-msgs-codegen"]),
+    // A running system to look at: a peer on whatever transport it is handed; the reasons of router and dialogue in words.
+    (
+        "troika-view",
+        &[
+            "troika-dialogue",
+            "troika-frame",
+            "troika-host",
+            "troika-kit",
+            "troika-msgs",
+            "troika-router",
+            "troika-transport",
+        ],
+    ),
 ];
 
 /// Crates at the top, which tie the rest together and which nothing may use.
@@ -123,6 +136,7 @@ const TOP: &[&str] = &[
     "troika-slm",
     "xtask",
     "troika-architecture",
+    "troika-browser",
     "troika-conformance",
     "troika-interop",
     "troika-realtime",
