@@ -100,7 +100,7 @@ fn what_became_of_several_is_settled_at_once() {
     outbox.settle(at(1), &outcomes).expect("a disk");
     assert_eq!(free(&mut outbox, at(2)), ["again"]);
     assert_eq!(free(&mut outbox, at(10)), ["failed"]);
-    assert!(matches!(outbox.put(at(2), &new("delivered", Priority::Normal, 1)), Ok(Put::Delivered(_))));
+    assert!(matches!(outbox.put(at(2), &new("delivered", Priority::Normal, 10)), Ok(Put::Delivered(_))));
     assert!(
         matches!(outbox.put(at(2), &new("hopeless", Priority::Normal, 1)), Ok(Put::Queued(_))),
         "forgotten"
