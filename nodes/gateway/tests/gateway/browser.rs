@@ -38,9 +38,9 @@ async fn an_operator_sees_what_vehicles_report_as_it_changes_with_trouble_first(
     assert_eq!(world.ask(&anna, question(STREAM)).await.status, 200);
     let mut browser = Browser::open(&format!("http://{}/", world.admin), 1360, 620).await;
     browser.until("document.querySelectorAll('#rows tr').length === 3").await;
-    let line = line(&mut browser, "anna").await;
-    assert_eq!(line[..7], ["fine", "anna", "up", "80", "cloud", "attentive", "700"], "{line:?}");
-    assert_eq!(line[8..], ["1", "0", "0.0000", "now"], "{line:?}");
+    let of_anna = line(&mut browser, "anna").await;
+    assert_eq!(of_anna[..7], ["fine", "anna", "up", "80", "cloud", "attentive", "700"], "{of_anna:?}");
+    assert_eq!(of_anna[8..], ["1", "0", "0.0000", "now"], "{of_anna:?}");
     browser
         .until(
             "[...document.querySelectorAll('#rows tr')].at(-1).children[0].textContent === 'not connected'",
