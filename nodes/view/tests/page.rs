@@ -23,8 +23,8 @@ use troika_msgs::{
     sensor_msgs::Image,
     std_msgs::Header,
     troika::{
-        DialogueReply, DialogueRequest, DriverAlert, DriverState, Heartbeat, LinkState, RoutingDecision, Transcript,
-        VehicleCommand,
+        DialogueReply, DialogueRequest, DriverAlert, DriverState, Heartbeat, LinkState, RoutingDecision,
+        Transcript, VehicleCommand,
     },
 };
 use troika_transport_mem::MemTransport;
@@ -87,7 +87,7 @@ impl Shown {
 }
 
 fn has(id: &str, text: &str) -> String {
-    format!("document.getElementById('{id}').innerText.includes({})", serde_json::Value::from(text))
+    format!("(document.getElementById('{id}')?.innerText ?? '').includes({})", serde_json::Value::from(text))
 }
 
 /// A picture with something in it: a ramp, brighter to the right.
@@ -112,6 +112,7 @@ fn state(stamp: Time) -> DriverState {
         face_box: [0.25, 0.25, 0.5, 0.5],
         gaze_zone: DriverState::ZONE_CLUSTER,
         eye_openness_left: 0.875,
+        eye_openness_right: f32::NAN,
         perclos: 0.125,
         landmarks: vec![0.5; 956],
         ..DriverState::default()
@@ -127,7 +128,7 @@ async fn everything_that_nodes_say_is_on_the_page_and_hostile_words_are_words() 
     // Picture and state of the same frames, at a camera's rate.
     let (mut frames, mut states) =
         (shown.publisher("/cabin/camera/image_raw"), shown.publisher("/cabin/driver_state"));
-    let drawn = "document.getElementById('picture').dataset.landmarks === '478'";
+    let drawn = "document.getElementById('picture')?.dataset.landmarks === '478'";
     while browser.eval(drawn).await != true {
         let stamp = shown.edge.now();
         frames.send(&frame(stamp)).expect("sent");
@@ -176,7 +177,8 @@ async fn everything_that_nodes_say_is_on_the_page_and_hostile_words_are_words() 
         ..Heartbeat::default()
     };
     shown.until(&mut browser, "/troika/heartbeat", beat, &has("node-rows", "20.5")).await;
-    let bars = "[...document.querySelectorAll('#node-rows .histogram i')].map((bar) => bar.style.height).join()";
+    let bars =
+        "[...document.querySelectorAll('#node-rows .histogram i')].map((bar) => bar.style.height).join()";
     assert_eq!(browser.eval(bars).await, "0px,0px,0px,8%,20%,100%,40%,8%,8%,0px,0px,8%");
     let link = LinkState {
         state: LinkState::UP,
@@ -199,7 +201,8 @@ async fn everything_that_nodes_say_is_on_the_page_and_hostile_words_are_words() 
     let decided = has("decision-list", "the cloud is likelier to answer well");
     shown.until(&mut browser, "/dialogue/decision", decision, &decided).await;
     browser.until(&has("decision-list", "not small (on the vehicle): the vehicle's model is busy")).await;
-    let question = DialogueRequest { request_id: "q".into(), text: HOSTILE.into(), ..DialogueRequest::default() };
+    let question =
+        DialogueRequest { request_id: "q".into(), text: HOSTILE.into(), ..DialogueRequest::default() };
     shown.until(&mut browser, "/dialogue/request", question, &has("turn-list", HOSTILE)).await;
     let words = |sequence: u32, tier: u8, text: &str, done: bool| DialogueReply {
         request_id: "q".into(),
@@ -212,14 +215,26 @@ async fn everything_that_nodes_say_is_on_the_page_and_hostile_words_are_words() 
         ..DialogueReply::default()
     };
     let said = has("turn-list", "There is a café.");
-    shown.until(&mut browser, "/dialogue/reply", words(0, DialogueReply::CLOUD, "There is a café.", false), &said).await;
+    shown
+        .until(
+            &mut browser,
+            "/dialogue/reply",
+            words(0, DialogueReply::CLOUD, "There is a café.", false),
+            &said,
+        )
+        .await;
     browser.until(&has("turn-list", "speaking…")).await;
     let goes_on = words(1, DialogueReply::ON_VEHICLE, "Shall I guide you?", true);
     shown.until(&mut browser, "/dialogue/reply", goes_on, &has("turn-list", "Shall I guide you?")).await;
     browser.until(&has("turn-list", "complete · the link is gone")).await;
-    let command = VehicleCommand { function: HOSTILE.into(), source: VehicleCommand::VOICE, ..VehicleCommand::default() };
+    let command = VehicleCommand {
+        function: HOSTILE.into(),
+        source: VehicleCommand::VOICE,
+        ..VehicleCommand::default()
+    };
     shown.until(&mut browser, "/voice/command", command, &has("command-list", HOSTILE)).await;
-    let heard = Transcript { utterance_id: "u".into(), text: HOSTILE.into(), r#final: true, ..Transcript::default() };
+    let heard =
+        Transcript { utterance_id: "u".into(), text: HOSTILE.into(), r#final: true, ..Transcript::default() };
     shown.until(&mut browser, "/voice/transcript", heard, &has("heard-list", HOSTILE)).await;
     let line = Log { level: Log::ERROR, name: HOSTILE.into(), msg: HOSTILE.into(), ..Log::default() };
     shown.until(&mut browser, "/rosout", line, &has("log-list", HOSTILE)).await;

@@ -5,7 +5,7 @@ import base64
 import json
 import struct
 import sys
-import types
+from contextlib import ExitStack
 
 from mcap.records import Message, Schema
 from mcap_ros2.decoder import DecoderFactory
@@ -26,16 +26,16 @@ def plain(value):
         return value if value == value and abs(value) != float("inf") else None
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
-    if isinstance(value, types.SimpleNamespace) or hasattr(value, "__dict__"):
-        return {field: plain(one) for field, one in vars(value).items()}
-    return {field: plain(getattr(value, field)) for field in value.__slots__}
+    fields = getattr(value, "__slots__", None) or vars(value).keys()
+    return {field: plain(getattr(value, field)) for field in fields if not field.startswith("_")}
 
 
 class Connection:
     """One client."""
 
     def __init__(self, url, protocols, origin=None):
-        self.socket = connect(url, subprotocols=protocols, origin=origin, max_size=None, proxy=None)
+        self.open = ExitStack()
+        self.socket = self.open.enter_context(connect(url, subprotocols=protocols, origin=origin, max_size=None, proxy=None))
         self.channels = {}
         self.factory = DecoderFactory()
 
@@ -99,7 +99,7 @@ for command in commands():
                 told = connection.next()
             say(event="told", status=told)
         elif command["do"] == "close":
-            connection.socket.close()
+            connection.open.close()
             say(event="closed")
     except Exception as error:  # told, and not only on standard error
         say(event="failed", why=f"{type(error).__name__}: {error}")

@@ -67,7 +67,12 @@ fn connect(peer: &mut Peer, view: &View, protocol: &str) {
 }
 
 /// Publishes until the peer has what it asked for; gives the messages that it got.
-fn read<M: Message>(peer: &mut Peer, ours: &Ours, topic: &str, mut message: impl FnMut(Time) -> M) -> Vec<Value> {
+fn read<M: Message>(
+    peer: &mut Peer,
+    ours: &Ours,
+    topic: &str,
+    mut message: impl FnMut(Time) -> M,
+) -> Vec<Value> {
     let mut publisher = ours.node.publisher(topic, M::TYPE, Qos::DEFAULT).expect("a publisher");
     peer.tell(&json!({"do": "read", "topic": topic, "subscription": 1000 + topic.len(), "count": 3}));
     let (mut cdr, mut got, mut sent) = (Vec::new(), Vec::new(), 0_u32);
@@ -157,10 +162,9 @@ fn foreign_pages_and_other_protocols_are_refused_and_no_images_offers_none() {
     let ours = Ours::open(port);
     let view = View::start(port, &["--no-images"]);
     let mut peer = Peer::judge("foxglove_peer");
-    for (origin, protocol, status) in [
-        (Some("https://evil.example"), "foxglove.websocket.v1", 403),
-        (None, "graphql-ws", 400),
-    ] {
+    for (origin, protocol, status) in
+        [(Some("https://evil.example"), "foxglove.websocket.v1", 403), (None, "graphql-ws", 400)]
+    {
         peer.tell(&json!({"do": "connect", "url": view.url, "protocols": [protocol], "origin": origin}));
         let refused = peer.wait("an answer", |event| event["event"] != "ready");
         assert_eq!((&refused["event"], &refused["status"]), (&json!("refused"), &json!(status)), "{refused}");

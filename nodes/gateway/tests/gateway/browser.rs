@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The cells of a vehicle's line, or null.
-async fn line(browser: &mut Browser, vehicle: &str) -> Vec<String> {
+async fn cells_of(browser: &mut Browser, vehicle: &str) -> Vec<String> {
     let cells = format!(
         "[...document.querySelectorAll('#rows tr')].filter((tr) => tr.children[1].textContent === '{vehicle}')
             .flatMap((tr) => [...tr.children].map((td) => td.textContent))"
@@ -38,9 +38,9 @@ async fn an_operator_sees_what_vehicles_report_as_it_changes_with_trouble_first(
     assert_eq!(world.ask(&anna, question(STREAM)).await.status, 200);
     let mut browser = Browser::open(&format!("http://{}/", world.admin), 1360, 620).await;
     browser.until("document.querySelectorAll('#rows tr').length === 3").await;
-    let of_anna = line(&mut browser, "anna").await;
-    assert_eq!(of_anna[..7], ["fine", "anna", "up", "80", "cloud", "attentive", "700"], "{of_anna:?}");
-    assert_eq!(of_anna[8..], ["1", "0", "0.0000", "now"], "{of_anna:?}");
+    let line = cells_of(&mut browser, "anna").await;
+    assert_eq!(line[..7], ["fine", "anna", "up", "80", "cloud", "attentive", "700"], "{line:?}");
+    assert_eq!(line[8..], ["1", "0", "0.0000", "now"], "{line:?}");
     browser
         .until(
             "[...document.querySelectorAll('#rows tr')].at(-1).children[0].textContent === 'not connected'",
@@ -51,7 +51,7 @@ async fn an_operator_sees_what_vehicles_report_as_it_changes_with_trouble_first(
     let trouble = json!({"link": "down", "rtt_ms": 2400, "tier": "on_vehicle", "driver_state": "eyes_closed", "latency_ms": 3100, "errors": 2});
     report(&world, &bruno, trouble).await;
     browser.until("document.querySelector('#rows tr').children[1].textContent === 'bruno'").await;
-    let line = line(&mut browser, "bruno").await;
+    let line = cells_of(&mut browser, "bruno").await;
     assert_eq!(line[..3], ["driver: eyes closed, link down, 2 errors, slow", "bruno", "down"], "{line:?}");
     let badge = "document.querySelector('#rows tr .badge').className";
     assert_eq!(browser.eval(badge).await, "badge bad");
