@@ -14,6 +14,8 @@ use troika_msgs::{
 
 /// At most ten pictures a second, told by frames at 30 a second: a little less, so that every third is taken.
 const GAP: Duration = Duration::from_millis(95);
+/// A frame waits so long for what is seen in it before it is shown without: a busy machine's detector is late by that much.
+const WAITS: Duration = Duration::from_millis(400);
 /// Somebody looks who asked for a picture within this time.
 const LOOKS: Duration = Duration::from_secs(3);
 /// States that are kept for a frame that comes after its state: the two go different ways.
@@ -39,7 +41,8 @@ pub struct Picture {
     /// One more for each.
     pub number: u64,
     image: Image,
-    seen: Seen,
+    /// None: no word of this frame came, which is not that there is no face.
+    seen: Option<Seen>,
 }
 
 /// Puts frames and what was seen in them together.
@@ -47,7 +50,7 @@ pub struct Picture {
 pub struct Camera {
     looked: Option<Time>,
     taken: Option<Time>,
-    waits: Option<Image>,
+    waits: Option<(Image, Time)>,
     seen: VecDeque<(Time, Seen)>,
     shown: Option<Arc<Picture>>,
     number: u64,
@@ -66,7 +69,10 @@ impl Camera {
 
     /// Whether a frame that comes now is to be taken; asked before it is decoded.
     pub fn wants(&self, now: Time) -> bool {
-        self.is_looked_at(now) && self.taken.is_none_or(|taken| now.since(taken) >= GAP)
+        let over = |since: &Time| now.since(*since) >= WAITS;
+        self.is_looked_at(now)
+            && self.taken.is_none_or(|taken| now.since(taken) >= GAP)
+            && self.waits.as_ref().is_none_or(|(_, since)| over(since))
     }
 
     /// A frame. The one before it is shown by now, with what was seen in it or without. True: there is another picture.
@@ -76,18 +82,18 @@ impl Camera {
         let before = self.waits.take();
         if let Some(at) = self.seen.iter().position(|(seen, _)| *seen == stamp) {
             let seen = self.seen[at].1.clone();
-            self.show(image, seen);
+            self.show(image, Some(seen));
             return true;
         }
         // Where nobody detects faces, none is waited for.
         let watched = self.seen.back().is_some_and(|(seen, _)| stamp.since(*seen) < Duration::from_secs(1));
         if !watched {
-            self.show(image, Seen::default());
+            self.show(image, None);
             return true;
         }
-        self.waits = Some(image);
-        let Some(before) = before else { return false };
-        self.show(before, Seen::default());
+        self.waits = Some((image, now));
+        let Some((before, _)) = before else { return false };
+        self.show(before, None);
         true
     }
 
@@ -110,17 +116,17 @@ impl Camera {
     }
 
     fn saw(&mut self, stamp: Time, seen: Seen) -> bool {
-        let waits = self.waits.take_if(|image| image.header.time() == stamp);
+        let waits = self.waits.take_if(|(image, _)| image.header.time() == stamp);
         self.seen.push_back((stamp, seen.clone()));
         while self.seen.len() > FACES {
             self.seen.pop_front();
         }
-        let Some(image) = waits else { return false };
-        self.show(image, seen);
+        let Some((image, _)) = waits else { return false };
+        self.show(image, Some(seen));
         true
     }
 
-    fn show(&mut self, image: Image, seen: Seen) {
+    fn show(&mut self, image: Image, seen: Option<Seen>) {
         self.number += 1;
         self.shown = Some(Arc::new(Picture { number: self.number, image, seen }));
     }
@@ -151,11 +157,12 @@ impl Picture {
             })?;
         let each = view.width().div_ceil(WIDEST);
         let (width, height) = (view.width() / each, view.height() / each);
+        let seen = self.seen.clone().unwrap_or_default();
         let head = json!({
             "number": self.number, "stamp_ms": image.header.time().as_nanos() / 1_000_000,
-            "width": image.width, "height": image.height, "face_box": self.seen.face_box.map(|all| all.map(finite)),
-            "landmarks": self.seen.landmarks.iter().copied().map(finite).collect::<Vec<_>>(),
-            "hand": self.seen.hand.iter().copied().map(finite).collect::<Vec<_>>(),
+            "width": image.width, "height": image.height, "judged": self.seen.is_some(), "face_box": seen.face_box.map(|all| all.map(finite)),
+            "landmarks": seen.landmarks.iter().copied().map(finite).collect::<Vec<_>>(),
+            "hand": seen.hand.iter().copied().map(finite).collect::<Vec<_>>(),
         });
         let mut out = head.to_string().into_bytes();
         out.push(b'\n');
@@ -276,9 +283,12 @@ mod tests {
         let mut camera = Camera::default();
         assert!(camera.frame(frame(at(0)), at(0)), "no detector at all");
         camera.driver(&state(at(33)));
+        camera.look(at(100));
         assert!(!camera.frame(frame(at(100)), at(100)));
-        assert!(camera.frame(frame(at(200)), at(200)), "its state was lost");
-        assert_eq!(head(&camera)["face_box"], Value::Null);
+        assert!(!camera.wants(at(450)), "its state may still come");
+        assert!(camera.wants(at(500)));
+        assert!(camera.frame(frame(at(500)), at(500)), "its state was lost");
+        assert_eq!((&head(&camera)["judged"], &head(&camera)["face_box"]), (&json!(false), &Value::Null));
         assert_eq!(head(&camera)["stamp_ms"], 100);
     }
 
@@ -288,7 +298,7 @@ mod tests {
             [("mono8", 8, 32), ("rgb8", 24, 96), ("bgr8", 24, 96), ("yuv422_yuy2", 16, 64), ("nv12", 8, 48)]
         {
             let image = Image { encoding: encoding.into(), step, data: vec![90; bytes], ..frame(at(0)) };
-            let shown = Picture { number: 1, image, seen: Seen::default() };
+            let shown = Picture { number: 1, image, seen: None };
             let out = shown.encode().unwrap();
             let from = out.iter().position(|byte| *byte == b'\n').unwrap() + 1;
             let read = image::load_from_memory(&out[from..]).unwrap();
@@ -299,14 +309,14 @@ mod tests {
             Image { data: Vec::new(), ..frame(at(0)) },
             Image { width: 0, ..frame(at(0)) },
         ] {
-            assert!(Picture { number: 1, image, seen: Seen::default() }.encode().is_err());
+            assert!(Picture { number: 1, image, seen: None }.encode().is_err());
         }
     }
 
     #[test]
     fn a_large_frame_is_shown_smaller() {
         let image = Image { width: 2000, height: 10, step: 6000, data: vec![7; 60_000], ..frame(at(0)) };
-        let out = Picture { number: 1, image, seen: Seen::default() }.encode().unwrap();
+        let out = Picture { number: 1, image, seen: None }.encode().unwrap();
         let from = out.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         let read = image::load_from_memory(&out[from..]).unwrap();
         assert_eq!((read.width(), read.height()), (666, 3));

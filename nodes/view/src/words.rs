@@ -214,11 +214,15 @@ pub(crate) fn reasons(names: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, ops::RangeInclusive};
+
     use super::*;
+
+    type Word = fn(u8) -> &'static str;
 
     #[test]
     fn every_number_that_the_messages_name_has_a_word_of_its_own() {
-        let all: [(fn(u8) -> &'static str, std::ops::RangeInclusive<u8>); 13] = [
+        let all: [(Word, RangeInclusive<u8>); 13] = [
             (driver, 0..=3),
             (zone, 0..=8),
             (alert, 1..=8),
@@ -235,7 +239,7 @@ mod tests {
         ];
         for (word, numbers) in all {
             let last = *numbers.end();
-            let words: std::collections::BTreeSet<_> = numbers.clone().map(word).collect();
+            let words: BTreeSet<_> = numbers.clone().map(word).collect();
             assert_eq!(words.len(), numbers.count(), "{words:?}");
             assert!(!words.contains(OTHER));
             assert_eq!(word(last + 1), OTHER, "{words:?}: the messages have more");

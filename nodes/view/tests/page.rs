@@ -45,7 +45,7 @@ impl Shown {
     fn new(images: bool) -> Shown {
         let transport = Arc::new(MemTransport::new());
         let view = View::open(Options {
-            listen: "127.0.0.1:0".parse().unwrap(),
+            listen: "127.0.0.1:0".parse().expect("an address"),
             foxglove: None,
             foxglove_origins: Vec::new(),
             images,
@@ -298,9 +298,9 @@ async fn foreign_names_are_refused_and_without_pictures_there_are_none() {
 
 #[test]
 fn a_port_that_is_taken_is_told_with_the_way_out() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let options = Options {
-        listen: taken.local_addr().unwrap(),
+        listen: taken.local_addr().expect("bound"),
         foxglove: None,
         foxglove_origins: Vec::new(),
         images: true,

@@ -186,7 +186,7 @@ async function show(bytes) {
   if (byId("marks").checked) mark(pen, canvas, head);
   canvas.dataset.number = head.number;
   canvas.dataset.landmarks = head.landmarks.length / 2;
-  put(byId("picture-note"), `${head.width} × ${head.height}${head.face_box ? "" : ", no face"}`);
+  put(byId("picture-note"), `${head.width} × ${head.height}${head.judged ? head.face_box ? "" : ", no face" : ", not judged"}`);
 }
 
 function mark(pen, { width, height }, { face_box: box, landmarks, hand }) {
