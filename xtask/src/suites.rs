@@ -159,10 +159,11 @@ fn test_program<'a>(messages: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The test programs of the peers that need no ROS 2 of ours.
-const EXCHANGES: [&str; 12] = [
+const EXCHANGES: [&str; 13] = [
     "bags",
     "e2e",
     "edges",
+    "foxglove",
     "cdr",
     "peers",
     "node_parameters",
@@ -323,6 +324,17 @@ fn deny() -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_test_program_with_peers_is_run_by_a_suite() {
+        // Those of stock routers, and of a real ROS 2, are asked for by name.
+        let named = ["fleet", "plugin", "ros2", "support"];
+        for entry in std::fs::read_dir(root().join("tests/interop/tests")).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+            assert!(EXCHANGES.contains(&&*name) || named.contains(&&*name), "{name} is run by no suite");
+        }
+    }
 
     #[test]
     fn a_test_program_is_found_by_its_targets_name_and_no_library_is_taken_for_it() {
