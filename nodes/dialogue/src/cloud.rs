@@ -156,6 +156,9 @@ pub enum CloudConfigError {
         /// The most that it may be.
         most: u64,
     },
+    /// No model is named.
+    #[error("cloud.model is empty: it names one that the service has")]
+    Model,
     /// One of two that go together.
     #[error("cloud.certificate_file and cloud.private_key_file go together: one of them is missing")]
     Half,

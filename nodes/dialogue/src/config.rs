@@ -118,6 +118,9 @@ impl DialogueConfig {
     /// The first parameter that makes no sense, with what it may be.
     pub fn manner(&self) -> Result<Manner, DialogueConfigError> {
         self.cloud.check()?;
+        if self.cloud.model.trim().is_empty() {
+            return Err(CloudConfigError::Model.into());
+        }
         let ordered = [
             (
                 "first_token_soft_ms",
@@ -235,6 +238,10 @@ mod tests {
         assert!(refused(DialogueConfig { words_per_second: f32::NAN, ..config() }).contains("0.5 to 10"));
         assert!(refused(DialogueConfig { stall_most_ms: 700_000, ..config() }).contains("600000"));
         assert!(refused(DialogueConfig::new(CloudConfig::new("ftp://x/v1", "m"))).contains("cloud.url"));
+        assert!(
+            refused(DialogueConfig::new(CloudConfig::new("https://x/v1", " ")))
+                .contains("cloud.model is empty")
+        );
         let said = toml::from_str::<DialogueConfig>(&format!("stall_ms = 5\n{LEAST}"))
             .expect_err("refused")
             .to_string();

@@ -52,7 +52,9 @@ pub enum Fault {
     #[error("the account has no credit left (402)")]
     PaymentRequired,
     /// 401, 403.
-    #[error("the key or certificate is not accepted ({0}): see `key_file`, `certificate_file`")]
+    #[error(
+        "the key or certificate is not accepted ({0}): see `key_file`, `certificate_file`; one that was revoked is enrolled again"
+    )]
     Unauthorized(u16),
     /// Another 4xx: this request is wrong, the next may be right.
     #[error("the request is refused ({status}): {said}")]

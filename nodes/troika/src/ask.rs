@@ -62,6 +62,10 @@ pub(crate) struct AskArguments {
     json: bool,
 }
 
+/// A session learns of the others one by one: who answers is waited for so long, and looked for so often.
+const FOUND: Duration = Duration::from_secs(6);
+const LOOK: Duration = Duration::from_millis(100);
+
 enum Came {
     Decision(Box<RoutingDecision>),
     Reply(DialogueReply),
@@ -70,6 +74,9 @@ enum Came {
 /// Asks, and waits for the end of the answer.
 pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     let patience = Duration::try_from_secs_f64(arguments.timeout).context("--timeout is no time")?;
+    if patience.is_zero() {
+        bail!("--timeout 0 waits for nobody: it is seconds, more than 0");
+    }
     let text = arguments.words.join(" ");
     if text.trim().is_empty() {
         bail!("there is no question: say it behind `troika ask`");
@@ -90,10 +97,19 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
         listen(&edge, reply, move |one| drop(sender.send(Came::Reply(one))))?,
     );
     let mut requests = edge.publisher::<DialogueRequest>(request.topic, request.qos)?;
-    let listens = settled_graph(&*transport)?;
+    let mut listens = settled_graph(&*transport)?;
     // The router listens to questions too; who answers is the one that counts.
-    if !listens.endpoints.iter().any(|end| end.publishes && end.topic == reply.topic) {
-        bail!("nobody answers on {}: start a system with a node of the kind `bridge`", reply.topic);
+    let begin = Instant::now();
+    while !listens.endpoints.iter().any(|end| end.publishes && end.topic == reply.topic) {
+        if stop.is_stopped() || begin.elapsed() > FOUND {
+            bail!(
+                "nobody who answers on {} was found {}: start a system with a node of the kind `bridge`; a busy machine may be slow to tell",
+                reply.topic,
+                transport.place()
+            );
+        }
+        std::thread::sleep(LOOK);
+        listens = transport.graph()?;
     }
     let tongue = if arguments.language == "de" { Tongue::German } else { Tongue::English };
     let matcher = Matcher::of(tongue);

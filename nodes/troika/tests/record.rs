@@ -45,7 +45,7 @@ fn a_scenario_done_again_twice_is_the_same_to_the_byte_and_another_threshold_sho
     }
 
     // A forward view of another size: what would have come out otherwise?
-    let params = "params = { forward_half_deg = [3.0, 2.0] }";
+    let params = "params = { forward_half_deg = [3.0, 2.0], landmarks = true }";
     let text =
         DETECTORS.replace("kind = \"driver_state\"\n", &format!("kind = \"driver_state\"\n{params}\n"));
     assert!(text.contains(params));

@@ -15,6 +15,7 @@ use troika_transport::{Endpoint, NodeHandle, Subscription, Transport, TransportE
 use crate::{
     foxglove::hub::Key,
     model::{PICTURE, TYPES},
+    present::Present,
     shared::{Shared, lock},
 };
 
@@ -24,6 +25,8 @@ const NAME: &str = "troika_view";
 const LOOK: Duration = Duration::from_millis(200);
 /// A volatile, best-effort reader hears every publisher, whatever that offers.
 const QOS: Qos = Qos { reliable: false, depth: 1000, ..Qos::DEFAULT };
+/// Whose publishers stand by what they raised.
+const ALERT: &str = troika::DriverAlert::TYPE.name;
 /// Who hears nothing for so long is told.
 const NOTHING: Duration = Duration::from_secs(5);
 /// Of these there is one on the page: that of the usual topic, or else the first by its name.
@@ -64,6 +67,7 @@ pub(crate) struct Ears<'a> {
     node: Box<dyn NodeHandle>,
     shared: Arc<Shared>,
     subscriptions: BTreeMap<Key, Box<dyn Subscription>>,
+    present: Present,
     /// What the transport refused is told once.
     refused: BTreeSet<Key>,
     _watch: Box<dyn Subscription>,
@@ -75,7 +79,8 @@ impl<'a> Ears<'a> {
         let wake = shared.wake.clone();
         let watch = transport.watch_graph(Box::new(move || wake.announce()))?;
         let (subscriptions, refused) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Ears { transport, node, shared, subscriptions, refused, _watch: watch })
+        let present = Present::default();
+        Ok(Ears { transport, node, shared, subscriptions, present, refused, _watch: watch })
     }
 
     /// Listens until it is to stop.
@@ -86,10 +91,15 @@ impl<'a> Ears<'a> {
         told: &mut dyn FnMut(String),
     ) -> Result<(), TransportError> {
         let start = self.shared.clock.now();
-        let mut told_nothing = false;
+        let (mut told_nothing, mut had) = (false, false);
         while !stopped() {
             let seen = self.shared.wake.seen();
             self.listen(leaves_out, told)?;
+            let has = !lock(&self.shared.chosen).is_empty();
+            if had && !has {
+                told(format!("nobody is there any more: {}. {START}", self.shared.place));
+            }
+            had = has;
             if !told_nothing && self.shared.clock.now().since(start) >= NOTHING {
                 told_nothing = true;
                 if lock(&self.shared.chosen).is_empty() {
@@ -109,9 +119,12 @@ impl<'a> Ears<'a> {
         told: &mut dyn FnMut(String),
     ) -> Result<(), TransportError> {
         let graph = self.transport.graph()?;
-        lock(&self.shared.hub).graph(&graph.endpoints, leaves_out);
+        let endpoints = self.present.look(graph.endpoints, self.shared.clock.now());
+        lock(&self.shared.hub).graph(&endpoints, leaves_out);
+        let raising = endpoints.iter().filter(|end| end.publishes && end.type_name == ALERT);
+        lock(&self.shared.model).raising(raising.map(|end| end.node.clone()).collect());
         self.shared.moved.send_modify(|count| *count += 1);
-        let mut wanted = chosen(&graph.endpoints);
+        let mut wanted = chosen(&endpoints);
         wanted.retain(|(_, type_name)| !leaves_out(type_name));
         lock(&self.shared.chosen).clone_from(&wanted);
         let looked_at = lock(&self.shared.camera).is_looked_at(self.shared.clock.now());

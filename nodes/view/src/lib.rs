@@ -12,6 +12,7 @@ mod foxglove;
 mod model;
 mod page;
 pub mod picture;
+mod present;
 mod shared;
 mod words;
 

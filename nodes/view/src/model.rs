@@ -6,7 +6,7 @@ mod events;
 mod nodes;
 mod talk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use troika_kit::{Message, Time};
@@ -52,6 +52,7 @@ pub struct Model {
     events: Events,
     nodes: Nodes,
     talk: Talk,
+    raising: BTreeSet<String>,
 }
 
 /// What was heard on one topic.
@@ -94,9 +95,13 @@ impl Model {
             name if name == rcl_interfaces::Log::TYPE.name => {
                 take(cdr, |message| self.events.log(&message, now))
             }
-            name if name == troika::Heartbeat::TYPE.name => {
-                take(cdr, |message| self.nodes.beat(message, now))
-            }
+            name if name == troika::Heartbeat::TYPE.name => take(cdr, |message: troika::Heartbeat| {
+                let node = message.node.clone();
+                let anew = self.nodes.beat(message, now);
+                if anew && self.raising.contains(&node) {
+                    self.events.nothing_stands();
+                }
+            }),
             name if name == troika::Transcript::TYPE.name => {
                 take(cdr, |message| self.talk.heard(&message, now))
             }
@@ -115,6 +120,14 @@ impl Model {
             _ => true,
         };
         self.count(topic, type_name, read, now);
+    }
+
+    /// Tells which nodes raise alerts now. What was raised by those that have gone, or begun anew, stands no longer.
+    pub fn raising(&mut self, nodes: BTreeSet<String>) {
+        if nodes.is_empty() && !self.raising.is_empty() {
+            self.events.nothing_stands();
+        }
+        self.raising = nodes;
     }
 
     /// Counts a message that is looked at elsewhere.

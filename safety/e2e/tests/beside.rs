@@ -62,7 +62,11 @@ fn stream<P: E2EProfile>(profile: Profile, make: impl Fn() -> P) {
         };
         for frame in arrives {
             let found = checker.check(Some(&frame));
-            assert_eq!(found, theirs(&their_checker.check(&frame).expect("a length it takes")), "{profile:?}, {n}");
+            assert_eq!(
+                found,
+                theirs(&their_checker.check(&frame).expect("a length it takes")),
+                "{profile:?}, {n}"
+            );
             seen[match found {
                 Status::Ok => 0,
                 Status::OkSomeLost => 1,

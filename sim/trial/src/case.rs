@@ -359,11 +359,17 @@ fn check_trouble(trouble: &Trouble, seconds: f64) -> Result<(), String> {
         let told = if of_camera { "takes no `node`" } else { "says of which kind of `node`" };
         return Err(format!("this trouble {told}"));
     }
-    if (trouble.what == What::Slow) != trouble.execution_ms.is_some() {
+    if trouble.what == What::Slow && trouble.execution_ms.is_none() {
+        return Err("\"slow\" says how long each step takes: `execution_ms` is missing".into());
+    }
+    if trouble.what != What::Slow && trouble.execution_ms.is_some() {
         return Err("`execution_ms` belongs to the trouble \"slow\", and to no other".into());
     }
     let swapped = trouble.what == What::ModelSwapped;
-    if swapped != trouble.model.is_some() || swapped != trouble.candidate.is_some() {
+    if swapped && (trouble.model.is_none() || trouble.candidate.is_none()) {
+        return Err("\"model_swapped\" says which `model`, and the folder of the `candidate`".into());
+    }
+    if !swapped && (trouble.model.is_some() || trouble.candidate.is_some()) {
         return Err("`model` and `candidate` belong to the trouble \"model_swapped\", and to no other".into());
     }
     if swapped && trouble.for_s.is_some() {

@@ -209,7 +209,10 @@ impl Expectation {
         }
         let zero = text.after.as_ref().map_or(Ok(0.0), |name| time_of(marks, name))?;
         let span = match text.within_s {
-            Some([from, to]) if from <= to => Span { from: zero + from, to: zero + to },
+            Some([from, to]) if from <= to && zero + to >= 0.0 => Span { from: zero + from, to: zero + to },
+            Some([from, to]) if from <= to => {
+                return Err(format!("it ends at {:.1} s, before the scenario begins", zero + to));
+            }
             Some(_) => return Err("`within_s` is [from, to], with from before to".into()),
             None => Span { from: zero, to: f64::INFINITY },
         };

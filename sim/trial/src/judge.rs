@@ -103,10 +103,12 @@ fn look(expectation: &Expectation, seen: &Seen) -> Found {
             found(!left, None, if left { "the cloud was told it" } else { "the cloud was not told it" })
         }
         Expected::Swap { model, taken } => {
-            let Some(one) = seen.swaps.iter().find(|one| span.holds(one.at) && one.value.model == *model) else {
+            let Some(one) = seen.swaps.iter().find(|one| span.holds(one.at) && one.value.model == *model)
+            else {
                 return found(false, None, format!("no network was offered for {model}"));
             };
-            let told = one.value.refused.as_ref().map_or_else(|| "it runs".into(), |why| format!("refused: {why}"));
+            let told =
+                one.value.refused.as_ref().map_or_else(|| "it runs".into(), |why| format!("refused: {why}"));
             found(one.value.refused.is_none() == *taken, one.at, told)
         }
         Expected::Node { kind, counts } => node(seen, kind, counts),

@@ -48,8 +48,7 @@ impl Tally {
         self.drives += 1;
         self.glares += glares as u64;
         for one in meetings {
-            let kind =
-                self.kinds.entry(names::name(names::ALERTS, one.alert.kind).to_string()).or_default();
+            let kind = self.kinds.entry(names::name(names::ALERTS, one.alert.kind).to_string()).or_default();
             match one.how {
                 How::Met { late_s } => {
                     kind.due += 1;

@@ -1,8 +1,8 @@
 //! Where the file is.
 
-use std::path::PathBuf;
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
-use redb::{Database, DatabaseError};
+use redb::{Database, DatabaseError, StorageError};
 
 /// Pages that are kept in memory: the queue is small and read seldom.
 const CACHE: usize = 1 << 20;
@@ -22,6 +22,9 @@ pub struct FileDisk(pub PathBuf);
 
 impl Disk for FileDisk {
     fn open(&self) -> Result<Database, DatabaseError> {
+        // What waits is somebody's words: nobody else reads them.
+        let private = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.0);
+        drop(private.map_err(StorageError::from)?);
         Database::builder().set_cache_size(CACHE).create(&self.0)
     }
 }

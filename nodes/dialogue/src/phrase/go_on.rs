@@ -439,9 +439,10 @@ impl Ending<'_> {
                 self.add(&sentence);
             } else if due.any() {
                 let other = self.scan.current.is_some_and(|current| current != subject);
-                let template = if other && found { &go_on.first_is } else { &go_on.it_is };
+                let template = if other { &go_on.other_is } else { &go_on.it_is };
                 let facts = self.facts(subject, due);
-                let sentence = self.voice.fill(template, &[(Slot::Facts, &facts)]);
+                let sentence = self.voice.fill(template, &[(Slot::Name, &name), (Slot::Facts, &facts)]);
+                self.scan.current = Some(subject);
                 self.add(&sentence);
             }
             if due.arrival {

@@ -2,6 +2,7 @@
 
 mod dialogue;
 mod hours;
+mod sensible;
 mod stage;
 mod swaps;
 
@@ -19,6 +20,7 @@ use clap::Subcommand;
 use troika_trial::{Case, Draft, Level, Outcome, Report, judge, report::level_name};
 
 use stage::Systems;
+use swaps::Swaps;
 
 /// About scenarios.
 #[derive(Subcommand)]
@@ -30,6 +32,9 @@ pub(crate) enum SimCommand {
         /// Scenario files, or folders of them.
         #[arg(default_value = CASES, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// The system files whose nodes would run.
+        #[arg(long, value_name = "SYSTEM", default_values = SYSTEMS)]
+        system: Vec<PathBuf>,
     },
     /// Make scenarios from a seed and judge them by the alerts that the rules raise on the truth; the first that fails is made as small as
     /// still fails.
@@ -39,6 +44,8 @@ pub(crate) enum SimCommand {
     Hours(hours::HoursArguments),
 }
 
+/// Where the nodes of scenarios are from.
+const SYSTEMS: [&str; 2] = ["launch/systems/cabin.toml", "launch/systems/bridge.toml"];
 /// The library of scenarios.
 const CASES: &str = "sim/scenarios/cases";
 
@@ -68,7 +75,7 @@ pub(crate) struct RunArguments {
 #[derive(clap::Args)]
 struct How {
     /// The system files whose nodes run, with their parameters.
-    #[arg(long, value_name = "SYSTEM", default_values = ["launch/systems/cabin.toml", "launch/systems/bridge.toml"])]
+    #[arg(long, value_name = "SYSTEM", default_values = SYSTEMS)]
     system: Vec<PathBuf>,
     /// Scenarios at once; by default one for each core.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -82,7 +89,7 @@ pub(crate) struct RandomArguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many scenarios, each with the next seed.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// Length of each.
     #[arg(long, default_value_t = 120, value_name = "S", value_parser = clap::value_parser!(u32).range(5..=3600))]
@@ -101,7 +108,7 @@ pub(crate) struct RandomArguments {
 pub(crate) fn run(command: &SimCommand) -> anyhow::Result<()> {
     match command {
         SimCommand::Run(arguments) => run_all(arguments),
-        SimCommand::Check { files } => check(files),
+        SimCommand::Check { files, system } => check(files, system),
         SimCommand::Random(arguments) => random(arguments),
         SimCommand::Hours(arguments) => hours::run(arguments),
     }
@@ -132,16 +139,22 @@ fn files(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-fn check(given: &[PathBuf]) -> anyhow::Result<()> {
+fn check(given: &[PathBuf], system: &[PathBuf]) -> anyhow::Result<()> {
     let files = files(given)?;
+    let systems = Systems::load(system)?;
     let mut failed = 0;
     for file in &files {
-        match Case::read(file) {
+        let read = Case::read(file).map_err(anyhow::Error::from).and_then(|case| {
+            sensible::check(&case, &systems)?;
+            Swaps::of(&case).with_context(|| case.file.clone())?;
+            Ok(case)
+        });
+        match read {
             Ok(case) => {
                 println!("{}: fine, {} expectations", case.file, case.expectations.len());
             }
             Err(error) => {
-                eprintln!("error: {error}");
+                eprintln!("error: {error:#}");
                 failed += 1;
             }
         }

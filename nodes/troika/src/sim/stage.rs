@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use troika_host::{NodeOptions, simulate::Simulation};
 use troika_kit::{Duration, Message, Time, TypeInfo};
 use troika_msgs::{
@@ -20,7 +20,7 @@ use troika_voice::{
 };
 use troika_world::perception::Perception;
 
-use super::{dialogue, swaps::Swaps};
+use super::{dialogue, sensible, swaps::Swaps};
 use crate::{
     fate::Fate,
     kinds,
@@ -142,7 +142,7 @@ fn fate(case: &Case, kind: &str) -> Fate {
 }
 
 /// The nodes that troubles can befall, with pictures and without.
-fn reachable(case: &Case) -> Vec<&'static str> {
+pub(super) fn reachable(case: &Case) -> Vec<&'static str> {
     let mut kinds = vec!["driver_state", "driver_monitor", "drowsiness", "vehicle"];
     if case.link.is_some() {
         kinds.push("router");
@@ -152,12 +152,7 @@ fn reachable(case: &Case) -> Vec<&'static str> {
 
 /// Plays it; `real_time`: no faster than that.
 pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::Result<Seen> {
-    let reachable = reachable(case);
-    for trouble in &case.troubles {
-        if let Some(node) = trouble.node.as_deref().filter(|node| !reachable.contains(node)) {
-            bail!("no {node} runs that trouble could befall; there are {}", reachable.join(", "));
-        }
-    }
+    sensible::check(case, systems)?;
     let simulation = Simulation::new()?;
     let start = simulation.now();
     let mut stage = Stage { simulation, systems, case, start, cast: Vec::new() };
@@ -247,9 +242,6 @@ fn driver(stage: &mut Stage<'_>, swaps: &Swaps<'_>) -> anyhow::Result<Vec<(f64, 
             Ok(Vec::new())
         }
         Level::Landmarks => {
-            if case.troubles_of("driver_state").any(|trouble| trouble.what == What::Slow) {
-                bail!("without pictures driver_state takes no time; `level = \"pixels\"` has one that does");
-            }
             let config = stage.systems.params("driver_state")?;
             let mut perception =
                 Perception::new(&case.drive, &config, case.sensing).without_camera(case.camera_away());

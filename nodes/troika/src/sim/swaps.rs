@@ -32,7 +32,9 @@ impl<'c> Swaps<'c> {
         }
         let others = case.troubles_of("driver_state").any(|trouble| trouble.what != What::ModelSwapped);
         if !offers.is_empty() && (others || case.level != Level::Pixels) {
-            bail!("\"model_swapped\" wants `level = \"pixels\"`, and no other trouble of driver_state beside it");
+            bail!(
+                "\"model_swapped\" wants `level = \"pixels\"`, and no other trouble of driver_state beside it"
+            );
         }
         let store = (!offers.is_empty()).then(Store::open_default).transpose()?;
         Ok(Swaps { offers, store, made: Vec::new() })

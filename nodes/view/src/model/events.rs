@@ -52,6 +52,11 @@ impl Events {
         push(&mut self.alerts, value, MOST_ALERTS);
     }
 
+    /// Who raised what stands has gone.
+    pub(super) fn nothing_stands(&mut self) {
+        self.standing.clear();
+    }
+
     pub(super) fn command(&mut self, command: VehicleCommand, now: Time) {
         let slots: Vec<String> = command
             .slots

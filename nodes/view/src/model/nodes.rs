@@ -22,7 +22,8 @@ const GONE: Duration = Duration::from_secs(600);
 pub(super) struct Nodes(BTreeMap<String, (Heartbeat, Time)>);
 
 impl Nodes {
-    pub(super) fn beat(&mut self, mut beat: Heartbeat, now: Time) {
+    /// Takes a heartbeat; whether its node has begun anew since the last.
+    pub(super) fn beat(&mut self, mut beat: Heartbeat, now: Time) -> bool {
         beat.node = clip(&beat.node, SHORT);
         beat.reason = clip(&beat.reason, SHORT);
         beat.e2e = Vec::new();
@@ -33,7 +34,9 @@ impl Nodes {
         {
             self.0.remove(&oldest);
         }
-        self.0.insert(beat.node.clone(), (beat, now));
+        let steps = beat.steps;
+        let before = self.0.insert(beat.node.clone(), (beat, now));
+        before.is_some_and(|(before, _)| before.steps > steps)
     }
 
     pub(super) fn state(&self, now: Time) -> Value {

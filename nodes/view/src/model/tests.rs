@@ -1,6 +1,6 @@
 //! The state that messages lead to.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use troika_kit::{Message, Time};
@@ -228,6 +228,24 @@ fn what_cannot_be_read_is_counted_and_changes_nothing_else() {
     let state = model.state(START);
     assert_eq!(state["driver"], Value::Null);
     assert_eq!((&state["topics"][0]["messages"], &state["topics"][0]["undecodable"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn an_alert_stands_no_longer_than_who_raised_it() {
+    let beat = |steps| Heartbeat { node: "/driver_monitor".into(), steps, ..Heartbeat::default() };
+    let monitor = || BTreeSet::from(["/driver_monitor".to_owned()]);
+    let stands = |model: &Model| model.state(START)["standing"].as_array().unwrap().len();
+    let mut model = Model::default();
+    model.raising(monitor());
+    hear(&mut model, "/troika/heartbeat", &beat(100), START);
+    hear(&mut model, "/cabin/driver_alert", &alert(1, DriverAlert::RAISED), START);
+    hear(&mut model, "/troika/heartbeat", &beat(130), START);
+    assert_eq!(stands(&model), 1);
+    hear(&mut model, "/troika/heartbeat", &beat(20), START);
+    assert_eq!(stands(&model), 0, "it began anew");
+    hear(&mut model, "/cabin/driver_alert", &alert(1, DriverAlert::RAISED), START);
+    model.raising(BTreeSet::new());
+    assert_eq!(stands(&model), 0, "it has gone");
 }
 
 #[test]
