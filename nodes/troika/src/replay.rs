@@ -37,6 +37,9 @@ pub(crate) struct ReplayArguments {
     /// out otherwise?
     #[arg(long, value_name = "FILE")]
     system: Option<PathBuf>,
+    /// Fail too where a recording was cut, is damaged, or has no end: what is in it is compared all the same.
+    #[arg(long)]
+    whole: bool,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -85,6 +88,10 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     }
     if of(|verdict| *verdict == Verdict::Identical) == 0 {
         bail!("nothing was compared");
+    }
+    let cut = all.iter().filter(|of| !of.report.whole).count();
+    if arguments.whole && cut > 0 {
+        bail!("{cut} of {} recordings are not whole", all.len());
     }
     Ok(())
 }

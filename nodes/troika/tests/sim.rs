@@ -105,3 +105,42 @@ fn a_seed_gives_the_same_verdicts_twice() {
     };
     assert_eq!((once(), once()), (4, 4));
 }
+
+#[test]
+fn a_name_that_nothing_has_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("case.toml");
+    let given = file.to_str().expect("a path");
+    let case = |expect: &str| {
+        format!(
+            "name = \"n\"\nseed = 1\n[[segment]]\nface = \"ada\"\nlight = \"day\"\nspeed_kmh = 60.0\nacts = [{{ act = \"attentive\", s = 5.0 }}]\n{expect}"
+        )
+    };
+    let cases = [
+        (
+            "[[expect]]\nno_alert = \"sleep\"\nprofile = \"euroncap\"\n",
+            "line 8: driver_monitor has no profile 'euroncap'",
+        ),
+        ("[[expect]]\nno_command = \"window_opn\"\n", "line 8: there is no vehicle function 'window_opn'"),
+        ("[[expect]]\nno_alert = \"sleep\"\nwithin_s = [-5.0, -2.0]\n", "before the scenario begins"),
+        (
+            "[[trouble]]\nwhat = \"killed\"\nnode = \"driver_stat\"\n[[expect]]\nno_alert = \"sleep\"\n",
+            "no driver_stat runs that it could befall",
+        ),
+        (
+            "[[trouble]]\nwhat = \"model_missing\"\nnode = \"driver_monitor\"\n[[expect]]\nno_alert = \"sleep\"\n",
+            "driver_monitor has no models",
+        ),
+    ];
+    for (expect, said) in cases {
+        fs::write(&file, case(expect)).expect("written");
+        for act in ["check", "run"] {
+            let run = sim(&[act, given]);
+            let told = text(&run.stdout) + &text(&run.stderr);
+            assert_eq!(run.status.code(), Some(1), "{act}: {told}");
+            assert!(told.contains(said), "{act}: {told}");
+        }
+    }
+    let run = sim(&["random", "--count", "0"]);
+    assert_eq!(run.status.code(), Some(2), "{}", text(&run.stderr));
+}

@@ -86,10 +86,11 @@ fn rclpy_and_we_see_each_others_nodes_endpoints_and_hashes() {
     let ty = DriverState::TYPE;
     let publisher = node.publisher(topic, ty, Qos::DEFAULT).expect("publisher");
     let end = |node: &str, publishes: bool| json!({ "node": node, "type": ty.name, "hash": ty.hash, "publishes": publishes });
-    let seen = until_seen(&mut peer, topic, "our publisher", |seen| {
-        seen["ends"].as_array().is_some_and(|ends| ends.contains(&end(&full_name, true)))
+    // The two come one after the other.
+    until_seen(&mut peer, topic, "our publisher and our node", |seen| {
+        let has = |what: &str, one: &Value| seen[what].as_array().is_some_and(|all| all.contains(one));
+        has("ends", &end(&full_name, true)) && has("nodes", &json!(full_name))
     });
-    assert!(seen["nodes"].as_array().expect("nodes").contains(&json!(full_name)), "{seen}");
     peer.tell(&json!({ "do": "listen", "topic": topic, "type": ty.name }));
     peer.wait_for("listening", topic);
     let theirs = until_endpoint(&ours, topic, false);

@@ -12,7 +12,13 @@ use troika_host::replay::Replays;
 use troika_kit::{Message as _, Time};
 use troika_msgs::troika::RecordedStep;
 
-use crate::{BagReader, Record, compare::FieldDifference, join::HOLE, privacy::is_raw, step};
+use crate::{
+    BagReader, Record,
+    compare::FieldDifference,
+    join::{END, HOLE},
+    privacy::is_raw,
+    step,
+};
 
 use about::{AboutNode, AboutRecording};
 use bodies::Bodies;
@@ -52,6 +58,8 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// What is to be known of the recording: models that changed, holes, a cut.
     pub notices: Vec<String>,
+    /// The recording has its end, and all before it could be read.
+    pub whole: bool,
 }
 
 /// What came of a node.
@@ -127,7 +135,7 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
         notices: Vec::new(),
     };
     let mut about = AboutRecording::default();
-    let mut begun = false;
+    let (mut begun, mut ended) = (false, false);
     for record in bag.by_ref() {
         match record {
             Record::Attachment { name, bytes } if name == about::SYSTEM && !begun => {
@@ -143,6 +151,7 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
                     replay.notices.push(told.to_owned());
                 }
             }
+            Record::Metadata { name, .. } if name == END => ended = true,
             Record::Metadata { name, fields } => replay.metadata(&name, &fields, &about),
             Record::Message { channel, sequence, cdr, .. } => {
                 if channel.type_name == step::TYPE.name {
@@ -165,8 +174,14 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
     if let Some(cut) = bag.cut() {
         notices.push(format!("it ends before its end ({cut}): what was written until then is compared"));
     }
+    let cut = bag.cut().is_some();
+    if begun && !cut && !ended {
+        let told = "it has no account at its end: its process was killed, or its disk was full; more steps were done than are in it";
+        notices.push(told.to_owned());
+    }
     let mut nodes = nodes;
     Report {
+        whole: ended && !cut,
         nodes: order.iter().filter_map(|name| nodes.remove(name)).map(OneNode::report).collect(),
         notices,
     }

@@ -250,6 +250,7 @@ fn a_recording_that_was_cut_is_compared_up_to_there() {
     let report = again(&cut, None, THRESHOLD);
     assert!(report.nodes.iter().all(|node| node.verdict != Verdict::Different), "{report:#?}");
     assert!(report.notices.iter().any(|told| told.contains("ends before its end")), "{report:#?}");
+    assert!(!report.whole && again(&file, None, THRESHOLD).whole);
 }
 
 #[test]
