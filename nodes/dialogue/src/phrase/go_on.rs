@@ -438,7 +438,7 @@ impl Ending<'_> {
                 self.scan.current = Some(subject);
                 self.add(&sentence);
             } else if due.any() {
-                let other = self.scan.current.is_some_and(|current| current != subject);
+                let other = self.scan.current != Some(subject) && !name.is_empty();
                 let template = if other { &go_on.other_is } else { &go_on.it_is };
                 let facts = self.facts(subject, due);
                 let sentence = self.voice.fill(template, &[(Slot::Name, &name), (Slot::Facts, &facts)]);
