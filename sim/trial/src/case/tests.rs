@@ -66,7 +66,7 @@ fn what_is_wrong_is_told_with_its_line_and_the_way_out() {
         (changed("mbit = 5.0", "mbit = 5.0\ncuts_s = [[3.0, 2.0]]"), 13, "does not end after it begins"),
         (changed("node = \"driver_state\"\n", ""), 15, "says of which kind of `node`"),
         (changed("at_s = 1.0", "at_s = 11.0"), 15, "the length of the scenario"),
-        (changed("what = \"killed\"", "what = \"slow\""), 15, "`execution_ms` belongs to"),
+        (changed("what = \"killed\"", "what = \"slow\""), 15, "`execution_ms` is missing"),
         (changed("mark = \"death\"", "mark = \"glance\""), 1, "two marks are called 'glance'"),
         (changed("\"ada\"", "\"adda\""), 5, "no face is called 'adda'"),
         (changed("at = \"lap\", s", "s"), 8, "a glance says `at`"),
