@@ -1,6 +1,6 @@
 //! The files that lead to a service (key, authority, certificate), and whether they are others than when they were last looked at.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf, time::SystemTime};
+use std::{fmt, fs, os::unix::fs::MetadataExt as _, path::PathBuf, time::SystemTime};
 
 use crate::cloud::CloudConfig;
 
@@ -30,6 +30,34 @@ impl Files {
         self.seen = now;
         changed
     }
+
+    /// Where one has changed: what is to be told, and whether all of them fit now. `whom`: who is asked with them.
+    pub fn news<E: fmt::Display>(
+        &mut self,
+        whom: &str,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Option<News> {
+        self.changed().then(|| match check() {
+            Ok(()) => {
+                News { told: format!("the files that lead to the {whom} are new: it is asked with them"), fit: true }
+            }
+            Err(error) => News {
+                told: format!(
+                    "{error}; the {whom} is asked with the files of before, where there were any, until that is mended"
+                ),
+                fit: false,
+            },
+        })
+    }
+}
+
+/// Files that are others than before.
+#[derive(Debug)]
+pub struct News {
+    /// What is to be told.
+    pub told: String,
+    /// They fit each other, and can be used.
+    pub fit: bool,
 }
 
 fn stamp(paths: &[PathBuf]) -> Stamp {

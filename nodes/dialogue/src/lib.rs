@@ -32,7 +32,7 @@ pub use client::Client;
 pub use cloud::{CloudConfig, CloudConfigError, HttpUpstream, Meter, Traffic, Upstream};
 pub use config::{DialogueConfig, DialogueConfigError};
 pub use fault::Fault;
-pub use files::Files;
+pub use files::{Files, News};
 pub use grounded::{Facts, grounded};
 pub use memory::Audience;
 pub use navigation::{Navigation, Situation};

@@ -193,7 +193,8 @@ impl Writer {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+/// A file that its owner alone reads, made where there is none.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 

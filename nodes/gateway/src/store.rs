@@ -5,8 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "waits for the file that another gateway holds: an edge")]
 
 use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
@@ -18,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
+    audit,
     identity::VehicleId,
     quota::{Account, Limits, Used},
 };
@@ -235,8 +234,7 @@ impl Work {
     fn database(&self) -> Result<Database, redb::Error> {
         let began = Instant::now();
         // Deliveries have somebody's words in them: nobody else reads them.
-        let private = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
-        drop(private.map_err(StorageError::from)?);
+        drop(audit::open(&self.path).map_err(StorageError::from)?);
         loop {
             match Database::builder().set_cache_size(CACHE).create(&self.path) {
                 Err(DatabaseError::DatabaseAlreadyOpen) if began.elapsed() < PATIENCE => {

@@ -57,39 +57,38 @@ fn clear(mut tenths: u32) -> u32 {
     tenths
 }
 
+/// Segments that fill the seconds; each lasts `least` tenths of a second and up to `more` besides, but the last.
+fn segments(
+    chance: &mut Chance,
+    seconds: u32,
+    (least, more): (i64, usize),
+    make: fn(&mut Chance, i64) -> DraftSegment,
+) -> Vec<DraftSegment> {
+    let mut segments = Vec::new();
+    let mut left = i64::from(seconds) * 10;
+    while left > 0 {
+        let length = left.min(least + chance.below(more) as i64);
+        left -= length;
+        segments.push(make(chance, length));
+    }
+    segments
+}
+
 impl Draft {
     /// A drive of about so many seconds.
     pub fn random(seed: u64, seconds: u32) -> Draft {
         let mut chance = Chance::new(seed, 3);
-        let mut draft = Draft {
-            seed,
-            sensing: [chance.between(0.0, 2.0), if chance.unit() < 0.3 { 0.5 } else { 0.0 }],
-            segments: Vec::new(),
-        };
-        let mut left = i64::from(seconds) * 10;
-        while left > 0 {
-            let length = left.min(200 + chance.below(400) as i64);
-            left -= length;
-            draft.segments.push(DraftSegment::random(&mut chance, length));
-        }
-        draft
+        let sensing = [chance.between(0.0, 2.0), if chance.unit() < 0.3 { 0.5 } else { 0.0 }];
+        let segments = segments(&mut chance, seconds, (200, 400), DraftSegment::random);
+        Draft { seed, sensing, segments }
     }
 
     /// A drive of about so many seconds in which nobody is distracted or tired: mirrors and cluster for a moment, talk, now and then a yawn.
     pub fn attentive(seed: u64, seconds: u32) -> Draft {
         let mut chance = Chance::new(seed, 5);
-        let mut draft = Draft {
-            seed,
-            sensing: [chance.between(0.0, 2.0), chance.between(0.0, 1.0)],
-            segments: Vec::new(),
-        };
-        let mut left = i64::from(seconds) * 10;
-        while left > 0 {
-            let length = left.min(600 + chance.below(1_200) as i64);
-            left -= length;
-            draft.segments.push(DraftSegment::attentive(&mut chance, length));
-        }
-        draft
+        let sensing = [chance.between(0.0, 2.0), chance.between(0.0, 1.0)];
+        let segments = segments(&mut chance, seconds, (600, 1_200), DraftSegment::attentive);
+        Draft { seed, sensing, segments }
     }
 
     fn acts(&self) -> usize {

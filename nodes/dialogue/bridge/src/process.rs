@@ -127,15 +127,10 @@ impl Around {
         }
         self.next = now + LOOK_AROUND;
         let mut out: Vec<Out> = self.router.look().into_iter().map(Out::Told).collect();
-        if self.files.changed() {
-            match config.check_clouds_files() {
-                Ok(()) => {
-                    out.push(Out::Told("the files that lead to the cloud are new: it is asked with them".into()));
-                    out.extend(bridge.renewed(now));
-                }
-                Err(error) => out.push(Out::Told(format!(
-                    "{error}; the cloud is asked with the files of before, where there were any, until that is mended"
-                ))),
+        if let Some(news) = self.files.news("cloud", || config.check_clouds_files()) {
+            out.push(Out::Told(news.told));
+            if news.fit {
+                out.extend(bridge.renewed(now));
             }
         }
         out

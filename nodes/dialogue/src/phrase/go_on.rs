@@ -438,14 +438,11 @@ impl Ending<'_> {
                 self.scan.current = Some(subject);
                 self.add(&sentence);
             } else if due.any() {
-                let other = self.scan.current.is_some_and(|current| current != subject);
-                // Of two look-ups, "the first one" would be taken for the place that was named last.
-                let by_itself = self.scan.current.is_some_and(|current| {
-                    self.results.subjects[current].there != self.results.subjects[subject].there
-                });
-                let template = match (other, by_itself) {
-                    (true, true) => &go_on.other_is,
-                    (true, false) if found => &go_on.first_is,
+                let there = |of: usize| self.results.subjects[of].there;
+                let template = match self.scan.current {
+                    // Of two look-ups, "the first one" would be taken for the place that was named last.
+                    Some(other) if there(other) != there(subject) => &go_on.other_is,
+                    Some(other) if other != subject && found => &go_on.first_is,
                     _ => &go_on.it_is,
                 };
                 let facts = self.facts(subject, due);

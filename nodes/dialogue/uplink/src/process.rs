@@ -124,16 +124,11 @@ impl Around {
         }
         self.next = now + LOOK_AROUND;
         let mut out: Vec<Out> = self.router.look().into_iter().map(Out::Told).collect();
-        if self.files.changed() {
-            match config.check_clouds_files() {
-                Ok(()) => {
-                    out.push(Out::Told("the files that lead to the gateway are new: it is asked with them".into()));
-                    out.extend(sender.belongs_to(now, config.identity().as_deref()));
-                    out.extend(sender.renewed(now));
-                }
-                Err(error) => out.push(Out::Told(format!(
-                    "{error}; the gateway is asked with the files of before, where there were any, until that is mended"
-                ))),
+        if let Some(news) = self.files.news("gateway", || config.check_clouds_files()) {
+            out.push(Out::Told(news.told));
+            if news.fit {
+                out.extend(sender.belongs_to(now, config.identity().as_deref()));
+                out.extend(sender.renewed(now));
             }
         }
         out

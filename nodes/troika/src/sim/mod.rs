@@ -362,11 +362,11 @@ fn random(arguments: &RandomArguments) -> anyhow::Result<()> {
         },
     );
     let failed = outcomes.iter().position(|outcome| !outcome.passed());
-    summary(&Report::new(outcomes.clone(), wall.elapsed().as_secs_f64()));
+    let first = failed.and_then(|failed| failure(&outcomes[failed]));
+    summary(&Report::new(outcomes, wall.elapsed().as_secs_f64()));
     let Some(failed) = failed else { return Ok(()) };
     let before = drafts[failed].tenths();
     println!("seed {} is made smaller …", drafts[failed].seed);
-    let first = failure(&outcomes[failed]);
     let smallest =
         drafts[failed].clone().shrink(SHRINKS, |draft| failure(&play_draft(draft, &systems)) == first);
     tell(&play_draft(&smallest, &systems), false, (1, 1));
