@@ -22,6 +22,22 @@ impl Requirement {
 
 include!(concat!(env!("OUT_DIR"), "/requirements.rs"));
 
+/// Said in a test's body: the requirements that it verifies. `cargo xtask trace` reads it; an unknown id does not compile.
+///
+/// ```ignore
+/// #[test]
+/// fn a_step_that_faults_publishes_the_fall_back_in_the_same_tick() {
+///     troika_safety::verifies![SR_TIM_003];
+///     // ...
+/// }
+/// ```
+#[macro_export]
+macro_rules! verifies {
+    ($($id:ident),+ $(,)?) => {
+        const _: &[$crate::Requirement] = &[$($crate::$id),+];
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
