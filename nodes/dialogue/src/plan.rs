@@ -7,7 +7,7 @@ use crate::{
     navigation::FindPlaces,
     told::{Call, Told},
     town::Town,
-    words::Words,
+    words::{Slot, Words},
 };
 
 mod ask;
@@ -185,6 +185,31 @@ impl Planner {
     pub fn plan(&self, before: &Before, question: &str) -> Option<Plan> {
         let heard = Heard::read(&self.words, &self.names, question)?;
         ask::plan(&self.words, &self.town, before, &heard)
+    }
+
+    /// Of a question that is not understood: the call that tells something of the first kind of place, or place, named in it. Only where
+    /// nobody answers the question itself, and said as a part ([`Planner::part`]).
+    pub fn named(&self, question: &str) -> Option<Plan> {
+        let (place, kind) = heard::named(&self.words, &self.names, question);
+        let place = place.and_then(|at| self.town.places().get(at));
+        let call = match (kind, place) {
+            (Some(kind), _) => return Some(Plan::call(Call::Find(FindPlaces { kind, near: None }), Say::Nearest)),
+            (None, Some(place)) => Call::eta(&place.name),
+            (None, None) => return None,
+        };
+        Some(Plan::call(call, Say::HowLong))
+    }
+
+    /// What was found out of the question, told as no more than a part of an answer.
+    pub fn part(&self, what: &str) -> String {
+        self.words.ask_back.part.get_ref().say(&[(Slot::What, what)])
+    }
+
+    /// That the question cannot be answered, and which can.
+    pub fn help(&self) -> String {
+        let kinds = ask::kinds(&self.words, &self.town);
+        let names = self.words.list(&kinds, &self.words.say.and);
+        self.words.ask_back.help.get_ref().say(&[(Slot::Names, &names)])
     }
 }
 

@@ -183,6 +183,8 @@ pub struct AskBack {
     pub did_you_mean: Spanned<Template>,
     pub which: Spanned<Template>,
     pub only: Spanned<Template>,
+    pub part: Spanned<Template>,
+    pub help: Spanned<Template>,
 }
 
 /// How an answer that broke off is finished.
@@ -335,6 +337,8 @@ impl Words {
             ("ask_back.did_you_mean", &ask.did_you_mean, &[What, Town, Names]),
             ("ask_back.which", &ask.which, &[Kind, Names]),
             ("ask_back.only", &ask.only, &[Names]),
+            ("ask_back.part", &ask.part, &[What]),
+            ("ask_back.help", &ask.help, &[Names]),
             ("go_on.it_is", &go.it_is, &[Facts]),
             ("go_on.first_is", &go.first_is, &[Facts]),
             ("go_on.other_is", &go.other_is, &[Name, Facts]),

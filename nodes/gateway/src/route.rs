@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions, TryLockError},
-    io,
+    io::{self, IsTerminal as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -51,6 +51,9 @@ pub enum RouteError {
     /// No listener.
     #[error("--listen: one address at least, for example quic/0.0.0.0:7447")]
     Nowhere,
+    /// A port that somebody else has, before the first router is there.
+    #[error("--listen: port {0} is taken by another program; end it, or listen on another port")]
+    Taken(u16),
     /// The program.
     #[error("cannot run {}: {reason}; it is the crate zenohd, see the gateway's README", path.display())]
     Program {
@@ -193,6 +196,10 @@ impl Route {
             // It would write down its whole list at each start.
             command.env("RUST_LOG", "warn");
         }
+        if !io::stderr().is_terminal() {
+            // Its log is read as a file, or by a journal.
+            command.env("NO_COLOR", "1");
+        }
         command.spawn().map_err(|reason| RouteError::Program { path: self.program.clone(), reason })
     }
 
@@ -226,6 +233,9 @@ impl Route {
                 found.map_err(|reason| RouteError::Program { path: self.program.clone(), reason })?;
         }
         let mut runs = Folder::read(&self.folder)?;
+        if let Some((_, port)) = ports.iter().find(|(scheme, port)| taken(*scheme, *port)) {
+            return Err(RouteError::Taken(*port));
+        }
         let mut settle = Settle { settle: self.settle, changed: None };
         let (mut dying, mut told) = (Pause(PAUSE), String::new());
         loop {
@@ -306,13 +316,7 @@ async fn listens(child: &mut Child, ports: &[(Scheme, u16)], ending: &mut watch:
     let began = clock::now();
     while clock::now().since(began) < PATIENCE {
         // Not by a connection: zenohd would wait 100 ms with all others after one that makes no handshake.
-        let open = ports.iter().all(|(scheme, port)| {
-            let table = |name| fs::read_to_string(format!("/proc/self/net/{name}")).unwrap_or_default();
-            match scheme {
-                Scheme::Tls => bound(&table("tcp"), *port, true) || bound(&table("tcp6"), *port, true),
-                Scheme::Quic => bound(&table("udp"), *port, false) || bound(&table("udp6"), *port, false),
-            }
-        });
+        let open = ports.iter().all(|(scheme, port)| taken(*scheme, *port));
         // Afterwards: another program may have the port, and ours has died of it.
         if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
             return false;
@@ -325,6 +329,15 @@ async fn listens(child: &mut Child, ports: &[(Scheme, u16)], ending: &mut watch:
         }
     }
     false
+}
+
+/// Whether somebody listens on the port.
+fn taken(scheme: Scheme, port: u16) -> bool {
+    let table = |name| fs::read_to_string(format!("/proc/self/net/{name}")).unwrap_or_default();
+    match scheme {
+        Scheme::Tls => bound(&table("tcp"), port, true) || bound(&table("tcp6"), port, true),
+        Scheme::Quic => bound(&table("udp"), port, false) || bound(&table("udp6"), port, false),
+    }
 }
 
 /// Whether a port is somebody's, in Linux's table of sockets (proc_net_tcp): the second column is ADDRESS:PORT, the fourth the state, 0A of one

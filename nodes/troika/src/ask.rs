@@ -1,4 +1,5 @@
-//! `troika ask`: puts a question to the dialogue of a running system, as its voice would, and shows who answers and why.
+//! `troika ask`: puts a question to the dialogue of a running system, as its voice would, and shows who answers and why. Ctrl-C takes the
+//! question back, as a driver who speaks does.
 
 use std::{
     fmt::Write as _,
@@ -22,7 +23,7 @@ use troika_host::{
 use troika_kit::{Message, PortSpec, Ports};
 use troika_msgs::{
     std_msgs::Header,
-    troika::{DialogueReply, DialogueRequest, RoutingDecision},
+    troika::{DialogueReply, DialogueRequest, RoutingDecision, VoiceActivity},
 };
 use troika_router::Reason;
 use troika_vehicle::catalogue::Call;
@@ -65,6 +66,8 @@ pub(crate) struct AskArguments {
 /// A session learns of the others one by one: who answers is waited for so long, and looked for so often.
 const FOUND: Duration = Duration::from_secs(6);
 const LOOK: Duration = Duration::from_millis(100);
+/// A question that is taken back is over so soon.
+const CALLED_OFF: Duration = Duration::from_secs(1);
 
 enum Came {
     Decision(Box<RoutingDecision>),
@@ -91,12 +94,14 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     let (sender, came) = mpsc::channel();
     let (request, decision, reply) =
         (<Inputs as Ports>::SPECS[0], <Inputs as Ports>::SPECS[1], <Outputs as Ports>::SPECS[0]);
+    let activity = <Inputs as Ports>::SPECS[4];
     let decisions = sender.clone();
     let _ears = (
         listen(&edge, decision, move |one| drop(decisions.send(Came::Decision(Box::new(one)))))?,
         listen(&edge, reply, move |one| drop(sender.send(Came::Reply(one))))?,
     );
     let mut requests = edge.publisher::<DialogueRequest>(request.topic, request.qos)?;
+    let mut speech = edge.publisher::<VoiceActivity>(activity.topic, activity.qos)?;
     let mut listens = settled_graph(&*transport)?;
     // The router listens to questions too; who answers is the one that counts.
     let begin = Instant::now();
@@ -181,6 +186,15 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
             _ => {}
         }
     }
+    for speaking in [true, false] {
+        speech.send(&VoiceActivity { header: Header::at(edge.now()), speaking, ..VoiceActivity::default() })?;
+    }
+    let called_off = Instant::now();
+    while let Ok(one) = came.recv_timeout(CALLED_OFF.saturating_sub(called_off.elapsed())) {
+        if matches!(one, Came::Reply(reply) if reply.request_id == asked.request_id && reply.done) {
+            break;
+        }
+    }
     Err(Interrupted.into())
 }
 
@@ -224,7 +238,10 @@ fn show(reply: &DialogueReply, told: &mut u8) -> anyhow::Result<()> {
 fn finished(reply: &DialogueReply, json: bool) -> anyhow::Result<()> {
     if !json {
         let (sent, received) = (reply.bytes_sent, reply.bytes_received);
-        println!("\n[{}; {sent} bytes sent, {received} received]", tier(reply.tier));
+        // What ends an answer that failed is no model's.
+        let fixed = reply.outcome == DialogueReply::FAILED && !reply.text.is_empty();
+        let who = tier(if fixed { DialogueReply::CANNED } else { reply.tier });
+        println!("\n[{who}; {sent} bytes sent, {received} received]");
         for why in reasons(reply) {
             println!("  {why}");
         }

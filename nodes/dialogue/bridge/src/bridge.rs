@@ -111,6 +111,8 @@ pub struct Bridge {
     decisions: VecDeque<RoutingDecision>,
     conversation: String,
     current: Option<Current>,
+    /// What can be asked for without the cloud has been told.
+    helped: bool,
     /// What was told of the service last; empty: it answers.
     trouble: String,
     out: Vec<Out>,
@@ -125,6 +127,7 @@ struct Waiting {
 /// The answer under way.
 struct Current {
     request: String,
+    question: String,
     sequence: u32,
     tier: u8,
     /// Some of its words were the cloud's.
@@ -153,6 +156,7 @@ impl Bridge {
             decisions: VecDeque::new(),
             conversation: String::new(),
             current: None,
+            helped: false,
             trouble: String::new(),
             out: Vec::new(),
         }
@@ -357,7 +361,7 @@ impl Bridge {
                 return self.fixed(now, &request.id, DialogueReply::COMPLETE, &text, reason);
             }
             DialogueReply::CANNED => {
-                let text = self.parts.sentences.nobody.clone();
+                let text = self.nobody(&request.text);
                 return self.fixed(now, &request.id, DialogueReply::FAILED, &text, reason);
             }
             _ => {}
@@ -375,6 +379,7 @@ impl Bridge {
         self.take(now, said);
         self.current = Some(Current {
             request: request.id.clone(),
+            question: request.text.clone(),
             sequence: 0,
             tier: DialogueReply::NONE,
             by_cloud: false,
@@ -447,6 +452,7 @@ impl Bridge {
         let changed = current.tier == DialogueReply::CLOUD && code != current.tier;
         current.tier = code;
         current.by_cloud |= code == DialogueReply::CLOUD;
+        self.helped &= code != DialogueReply::CLOUD;
         if let Some(steps) = &mut current.steps {
             steps.says(now, name_of(code));
         }
@@ -485,12 +491,11 @@ impl Bridge {
                     && (enough || matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded));
                 if !whole {
                     outcome = DialogueReply::FAILED;
-                    let sentences = &self.parts.sentences;
-                    text.clone_from(match (current.began(), current.by_cloud) {
-                        (false, _) => &sentences.nobody,
-                        (true, true) => &sentences.broken,
-                        (true, false) => &sentences.unfinished,
-                    });
+                    text = match (current.began(), current.by_cloud) {
+                        (false, _) => self.nobody(&current.question),
+                        (true, true) => self.parts.sentences.broken.clone(),
+                        (true, false) => self.parts.sentences.unfinished.clone(),
+                    };
                     if current.began() && !ends {
                         // The sentence that hangs is heard to hang.
                         text.insert_str(0, "… ");
@@ -500,7 +505,7 @@ impl Bridge {
             // Models that end without a word.
             None if !current.began() => {
                 outcome = DialogueReply::FAILED;
-                text.clone_from(&self.parts.sentences.nobody);
+                text = self.nobody(&current.question);
             }
             None => {}
         }
@@ -537,6 +542,12 @@ impl Bridge {
             bytes_received: current.traffic.received,
             cost_microeuro: if asked { cost as u32 } else { 0 },
         }));
+    }
+
+    /// What is said of a question that nobody answers. What can be asked for is told once, until the cloud has answered again.
+    fn nobody(&mut self, question: &str) -> String {
+        let help = !std::mem::replace(&mut self.helped, true);
+        self.parts.local.instead(question, help).unwrap_or_else(|| self.parts.sentences.nobody.clone())
     }
 
     /// An answer that no model makes.

@@ -34,6 +34,16 @@ const BEFORE: &str = "You said before: ";
 pub trait Offline: Send {
     /// The rest of the answer to these messages, of which `so_far` was said; none: this is not for it.
     fn answer(&self, messages: &[Message], so_far: &str, brief: bool) -> Option<String>;
+
+    /// What is said of a question that nobody answers: a part of the answer, told as one. None: nothing of it is known.
+    fn part(&self, _question: &str) -> Option<String> {
+        None
+    }
+
+    /// That a question cannot be answered, and which can.
+    fn help(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The model's side of the messages. Clones share it.
@@ -90,6 +100,14 @@ impl OnVehicle {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is said of a question that nobody answers, where that is more than that nobody does. `help`: which questions can be answered is
+    /// worth saying.
+    pub fn instead(&self, question: &str, help: bool) -> Option<String> {
+        let inner = self.inner();
+        let offline = inner.offline.as_ref()?;
+        offline.part(question).or_else(|| help.then(|| offline.help()).flatten())
     }
 
     /// A new answer begins; it is to be brief, or not.

@@ -92,6 +92,21 @@ impl Offline for OnTheMap {
         told.iter().for_each(|one| before.told(one));
         Some(phrase(words, say, &told, brief)).filter(|text| !text.is_empty())
     }
+
+    fn part(&self, question: &str) -> Option<String> {
+        let plan = self.planner.named(question)?;
+        let Plan::Call { say, .. } = plan else { return None };
+        let told = plan.carry_out(|call| self.navigation.call(call));
+        let mut before = lock(&self.before);
+        before.planned(&plan);
+        told.iter().for_each(|one| before.told(one));
+        let what = phrase(self.planner.words(), say, &told, false);
+        (!what.is_empty()).then(|| self.planner.part(&what))
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(self.planner.help())
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +136,17 @@ mod tests {
         assert!(second.contains("minute"), "{second}");
         assert_eq!(map.answer(&asked("who painted the mona lisa"), "", false), None);
         assert_eq!(map.answer(&asked("why is the sky blue"), "The sky is ", false), None);
+    }
+
+    #[test]
+    fn of_a_question_that_nobody_answers_what_the_map_knows_is_told_as_a_part() {
+        let map = on_the_map();
+        let said = map.part("where can I eat something vegetarian on the way to the airport").expect("a kind is named");
+        assert!(said.starts_with("I cannot answer all of that") && said.contains("The nearest restaurant is"), "{said}");
+        let said = map.part("is Brellin Airport crowded in summer").expect("a place is named");
+        assert!(said.contains("Brellin Airport"), "{said}");
+        assert_eq!(map.part("who painted the mona lisa"), None);
+        assert!(map.help().expect("told").contains("cafes"));
     }
 
     #[test]

@@ -203,9 +203,7 @@ impl Asks<'_> {
             place.names().any(|name| shares(&name))
         });
         let like: Vec<&str> = like.take(MOST_NAMES).map(|place| place.name.as_str()).collect();
-        let there: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| !self.all(*kind).is_empty()).collect();
-        let kinds = there.iter().filter_map(|kind| Some(self.words.kind(*kind)?.many.as_str()));
-        let kinds: Vec<&str> = kinds.take(MOST_KINDS).collect();
+        let kinds = kinds(self.words, self.town);
         let (template, names) = if like.is_empty() {
             (&self.words.ask_back.unknown, self.list(&kinds, &self.words.say.or))
         } else {
@@ -219,6 +217,13 @@ impl Asks<'_> {
     fn list(&self, names: &[&str], last: &str) -> String {
         self.words.list(names, last)
     }
+}
+
+/// Some kinds of places that the map has, in the plural.
+pub(super) fn kinds<'a>(words: &'a Words, town: &Town) -> Vec<&'a str> {
+    let is_there = |kind: &Kind| town.places().iter().any(|place| place.kind == *kind);
+    let there = Kind::ALL.into_iter().filter(is_there);
+    there.filter_map(|kind| Some(words.kind(kind)?.many.as_str())).take(MOST_KINDS).collect()
 }
 
 fn fill(template: &Template, given: &[(Slot, String)]) -> String {

@@ -217,6 +217,17 @@ impl Heard {
     }
 }
 
+/// The place, and the kind of place, that stand first in a question, whatever else is in it.
+pub(super) fn named(words: &Words, names: &Names, question: &str) -> (Option<usize>, Option<Kind>) {
+    let mut tokens = words.heard(question);
+    tokens.truncate(MOST_WORDS);
+    let used = vec![false; tokens.len()];
+    let mut reader = Reader { words, names, tokens, used };
+    let place = reader.places().into_iter().min_by_key(|place| place.at.start);
+    let kind = reader.kinds().into_iter().min_by_key(|kind| kind.at.start);
+    (place.map(|place| place.what), kind.map(|kind| kind.what))
+}
+
 enum Rest {
     Nothing,
     Run(Range<usize>),
