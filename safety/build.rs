@@ -27,9 +27,11 @@ struct Requirement {
     rationale: String,
     source: String,
     verification: Verification,
+    /// Of an analysis or an inspection: the file that holds it.
+    evidence: Option<String>,
 }
 
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Verification {
     Test,
@@ -48,6 +50,7 @@ fn main() {
 
     let mut code = String::new();
     let mut all = Vec::new();
+    let mut goals = String::new();
     for file in &files {
         let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let goal: Goal = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -56,6 +59,14 @@ fn main() {
             "{}: empty goal",
             goal.goal.id
         );
+        write!(
+            goals,
+            "Goal {{ id: {:?}, text: {:?}, rationale: {:?} }}, ",
+            goal.goal.id,
+            goal.goal.text.trim(),
+            goal.goal.rationale.trim(),
+        )
+        .expect("writing to a string");
         for requirement in goal.requirement {
             let name = requirement.id.replace('-', "_");
             assert!(
@@ -69,19 +80,30 @@ fn main() {
                 "{}",
                 requirement.id
             );
+            assert_eq!(
+                requirement.evidence.is_none(),
+                requirement.verification == Verification::Test,
+                "{}: `evidence` names the file of an analysis or inspection, and stands nowhere else",
+                requirement.id
+            );
             writeln!(
                 code,
-                "/// {} ({:?}). Source: {}.\npub const {name}: Requirement = Requirement {{ id: {:?}, text: {:?} }};",
-                requirement.text.trim(),
-                requirement.verification,
-                requirement.source,
-                requirement.id,
-                requirement.text.trim(),
+                "/// {text} ({verification:?}). Source: {source}.\npub const {name}: Requirement = Requirement {{ id: {id:?}, goal: {goal:?}, \
+                 text: {text:?}, rationale: {rationale:?}, source: {source:?}, verification: Verification::{verification:?}, evidence: {evidence:?} }};",
+                text = requirement.text.trim(),
+                verification = requirement.verification,
+                source = requirement.source,
+                id = requirement.id,
+                goal = goal.goal.id,
+                rationale = requirement.rationale.trim(),
+                evidence = requirement.evidence.as_deref().unwrap_or_default(),
             )
             .expect("writing to a string");
             all.push(name);
         }
     }
+    writeln!(code, "/// Every goal, in file order.\npub const GOALS: &[Goal] = &[{goals}];")
+        .expect("writing to a string");
     writeln!(
         code,
         "/// Every requirement, in file order.\npub const ALL: &[Requirement] = &[{}];",

@@ -5,7 +5,34 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement {
     id: &'static str,
+    goal: &'static str,
     text: &'static str,
+    rationale: &'static str,
+    source: &'static str,
+    verification: Verification,
+    evidence: &'static str,
+}
+
+/// How a requirement is shown to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verification {
+    /// By tests that say so with [`verifies!`].
+    Test,
+    /// By an analysis that is written down.
+    Analysis,
+    /// By somebody who looked.
+    Inspection,
+}
+
+/// A safety goal: what the requirements of one file are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Goal {
+    /// For example `SG-2`.
+    pub id: &'static str,
+    /// The goal's sentence.
+    pub text: &'static str,
+    /// Why.
+    pub rationale: &'static str,
 }
 
 impl Requirement {
@@ -17,6 +44,31 @@ impl Requirement {
     /// The requirement's sentence.
     pub const fn text(&self) -> &'static str {
         self.text
+    }
+
+    /// The goal's id.
+    pub const fn goal(&self) -> &'static str {
+        self.goal
+    }
+
+    /// Why it is required.
+    pub const fn rationale(&self) -> &'static str {
+        self.rationale
+    }
+
+    /// Where it is from: a paragraph, a paper, the item definition.
+    pub const fn source(&self) -> &'static str {
+        self.source
+    }
+
+    /// How it is shown to hold.
+    pub const fn verification(&self) -> Verification {
+        self.verification
+    }
+
+    /// The file of the analysis or inspection; empty where tests verify it.
+    pub const fn evidence(&self) -> &'static str {
+        self.evidence
     }
 }
 

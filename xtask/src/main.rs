@@ -11,6 +11,7 @@ mod packages;
 mod running;
 mod steps;
 mod suites;
+mod told;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,16 @@ enum Command {
     },
     /// Build, then lay out a prefix in which ROS 2 finds Troika as a package.
     Install(install::Install),
+    /// Join requirements, code, tests and the results of the last `cargo xtask test` into a matrix; fails where a requirement has no test that
+    /// passed.
+    Trace {
+        /// The matrix as JSON.
+        #[arg(long, value_name = "FILE", default_value = "target/artefacts/trace.json")]
+        json: std::path::PathBuf,
+        /// The matrix as a page.
+        #[arg(long, value_name = "FILE", default_value = "target/artefacts/trace.html")]
+        html: std::path::PathBuf,
+    },
     /// Install and fetch and build, and nothing more.
     Setup,
     /// Install, build, then build zenoh's own router with what is compiled here already: it loads the plugin.
@@ -81,6 +92,7 @@ fn main() -> ExitCode {
         Command::Zenohd => steps::set_up(packages::RUN)
             .and_then(|()| steps::zenohd())
             .map(|program| println!("{}", program.display())),
+        Command::Trace { json, html } => steps::build().and_then(|()| suites::trace(&json, &html)),
         Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
     };
     match result {

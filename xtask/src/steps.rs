@@ -49,6 +49,11 @@ pub(crate) fn say(step: &str) {
 pub(crate) fn set_up(wanted: &[&str]) -> anyhow::Result<()> {
     say("system packages");
     packages::ensure(wanted)?;
+    build()
+}
+
+/// The build alone.
+pub(crate) fn build() -> anyhow::Result<()> {
     say("build");
     succeed(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]))
 }

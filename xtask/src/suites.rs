@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io,
-    path::{PathBuf, absolute},
+    path::{Path, PathBuf, absolute},
     process::{Command, Stdio},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     environments,
     packages::{self, succeed},
     steps::{self, built, cargo, pull, root, say, set_up, target},
+    told::{folder, test, told},
 };
 
 /// A suite of tests.
@@ -35,9 +36,11 @@ pub(crate) enum Suite {
     Lint,
     /// Licences, sources and duplicates of the dependencies.
     Deny,
+    /// Each requirement has a test that says so and that passed in the suites before.
+    Trace,
 }
 
-const ALL: [Suite; 8] = [
+const ALL: [Suite; 9] = [
     Suite::Format,
     Suite::Unit,
     Suite::Loom,
@@ -46,6 +49,7 @@ const ALL: [Suite; 8] = [
     Suite::Ros2,
     Suite::Lint,
     Suite::Deny,
+    Suite::Trace,
 ];
 
 /// Runs one suite, or all. The first failure ends it.
@@ -67,7 +71,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             }
             Suite::Unit => {
                 say("unit, architecture, conformance");
-                succeed(&mut cargo(&["test", "--locked", "--workspace", "--exclude", INTEROP]))?;
+                told("unit", &mut test(&["--locked", "--workspace", "--exclude", INTEROP]))?;
             }
             Suite::Loom => loom()?,
             Suite::Memory => memory()?,
@@ -86,6 +90,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
                 ]))?;
             }
             Suite::Deny => deny()?,
+            Suite::Trace => trace(&artefact("trace.json"), &artefact("trace.html"))?,
         }
     }
     println!("\nall of it passed");
@@ -97,10 +102,8 @@ const INTEROP: &str = "troika-interop";
 /// A workspace of its own, so that loom's few dependencies are all that is built for it.
 fn loom() -> anyhow::Result<()> {
     say("loom: the lock-free code in every order of events");
-    succeed(
-        cargo(&["test", "--locked", "--manifest-path", "tests/loom/Cargo.toml", "--target-dir"])
-            .arg(target().join("loom")),
-    )
+    let mut command = test(&["--locked", "--manifest-path", "tests/loom/Cargo.toml", "--target-dir"]);
+    told("loom", command.arg(target().join("loom")))
 }
 
 /// The rooms with `unsafe` in them: test binaries of the workspace (as cargo names their targets), and which of their tests.
@@ -180,21 +183,21 @@ fn interop() -> anyhow::Result<()> {
     let peers = Peers::ready()?;
     say("interop: exchange");
     let tests = EXCHANGES.iter().flat_map(|name| ["--test", *name]);
-    let mut command = cargo(&["test", "--locked", "--workspace"]);
+    let mut command = test(&["--locked", "--workspace"]);
     command.args(tests).args(["--", "--nocapture", "--test-threads=1"]);
-    succeed(command.envs(peers.variables()))?;
+    told("interop", command.envs(peers.variables()))?;
     say("interop: Gazebo's transport and its own peer, the worlds and the SDF parser");
-    let mut gazebo = steps::with_gazebo(&["test"])?;
+    let mut gazebo = steps::with_gazebo(&["test", "--message-format", "json-render-diagnostics"])?;
     gazebo.args(["--test", "gazebo", "--test", "worlds", "--", "--nocapture", "--test-threads=1"]);
-    succeed(&mut gazebo)?;
+    told("gazebo", &mut gazebo)?;
     succeed(steps::with_gazebo(&["clippy"])?.args(["--all-targets", "--", "--deny", "warnings"]))?;
     say("interop: vehicles over zenoh, with stock routers");
     let zenohd = steps::zenohd()?;
-    let mut fleet = cargo(&["test", "--locked", "--workspace", "--features", "troika-interop/zenohd"]);
+    let mut fleet = test(&["--locked", "--workspace", "--features", "troika-interop/zenohd"]);
     fleet.args(["--test", "fleet", "--test", "plugin", "--", "--nocapture", "--test-threads=1"]);
     fleet.env("TROIKA_ZENOHD", zenohd).env("TROIKA_GATEWAY", absolute(built("troika-gateway"))?);
     // The sessions of the test's own process; see nodes/dialogue/mesh/src/config.rs.
-    succeed(fleet.env("ZENOH_RUNTIME", ONE_THREAD))
+    told("fleet", fleet.env("ZENOH_RUNTIME", ONE_THREAD))
 }
 
 /// As in nodes/dialogue/mesh/src/config.rs.
@@ -282,21 +285,25 @@ const ON_ROS2: &str = "troika/ros2,troika-conformance/ros2,troika-interop/ros2";
 fn ros2() -> anyhow::Result<()> {
     say("ros2: stock ROS 2, our messages, peers");
     let peers = Peers::ready()?;
-    let cargo = |arguments: &[&str]| {
-        let mut command = cargo(arguments);
+    let sourced = |mut command: Command| {
         command.envs(peers.sourced.iter().map(|(name, value)| (name, value))).envs(peers.variables());
         command
     };
     say("ros2: troika on rcl");
     let of_tests = ["--locked", "--workspace", "--features", ON_ROS2, "--test", "ros2"];
     // The program with the tests: by itself it would choose other features of what both stand on, and tract and zenoh be built again.
-    succeed(cargo(&["build"]).args(of_tests).args(["--bin", "troika"]))?;
+    succeed(sourced(cargo(&["build"])).args(of_tests).args(["--bin", "troika"]))?;
     say("ros2: conformance, and peers");
-    succeed(cargo(&["test"]).args(of_tests).args(["--", "--nocapture", "--test-threads=1"]))?;
+    told("ros2", sourced(test(&of_tests)).args(["--", "--nocapture", "--test-threads=1"]))?;
     say("ros2: lint");
     let lint = ["clippy", "--locked", "--manifest-path", ROS2, "--target-dir"];
     // Where r2r's peer was built, which stands on much of the same.
-    succeed(cargo(&lint).arg(target().join("r2r")).args(["--all-targets", "--", "--deny", "warnings"]))
+    succeed(sourced(cargo(&lint)).arg(target().join("r2r")).args([
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]))
 }
 
 /// cargo-deny's version.
@@ -319,6 +326,22 @@ fn deny() -> anyhow::Result<()> {
     }
     // Advisories need a database that is fetched from the network: `cargo deny check advisories` is its own command.
     succeed(Command::new(program).args(["check", "bans", "licenses", "sources"]).current_dir(root()))
+}
+
+/// A file that a run of the tests leaves to be looked at.
+fn artefact(name: &str) -> PathBuf {
+    target().join("artefacts").join(name)
+}
+
+/// `cargo xtask trace`: what the last run of the suites shows.
+pub(crate) fn trace(json: &Path, html: &Path) -> anyhow::Result<()> {
+    say("trace: requirements and their tests");
+    let mut command = Command::new(built("troika-trace"));
+    command.arg("--top").arg(root()).arg("--logs").arg(folder());
+    command.arg("--json").arg(json).arg("--html").arg(html);
+    succeed(&mut command)?;
+    println!("{} and {}", json.display(), html.display());
+    Ok(())
 }
 
 #[cfg(test)]

@@ -193,7 +193,9 @@ impl Planner {
         let (place, kind) = heard::named(&self.words, &self.names, question);
         let place = place.and_then(|at| self.town.places().get(at));
         let call = match (kind, place) {
-            (Some(kind), _) => return Some(Plan::call(Call::Find(FindPlaces { kind, near: None }), Say::Nearest)),
+            (Some(kind), _) => {
+                return Some(Plan::call(Call::Find(FindPlaces { kind, near: None }), Say::Nearest));
+            }
             (None, Some(place)) => Call::eta(&place.name),
             (None, None) => return None,
         };

@@ -116,7 +116,11 @@ async fn report(
 ) -> Result<Response<Body>, Refusal> {
     let bytes = body(gateway, request, REPORT_BYTES).await?;
     let report: Report = serde_json::from_slice(&bytes).map_err(|error| {
-        Refusal::new(400, "bad_request", format!("no report: {error}; its keys are under \"Reports\" in the gateway's README"))
+        Refusal::new(
+            400,
+            "bad_request",
+            format!("no report: {error}; its keys are under \"Reports\" in the gateway's README"),
+        )
     })?;
     gateway.board().report(clock::now(), vehicle, report);
     Ok(reply(StatusCode::NO_CONTENT, "application/json", Body::empty()))

@@ -187,7 +187,11 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
         }
     }
     for speaking in [true, false] {
-        speech.send(&VoiceActivity { header: Header::at(edge.now()), speaking, ..VoiceActivity::default() })?;
+        speech.send(&VoiceActivity {
+            header: Header::at(edge.now()),
+            speaking,
+            ..VoiceActivity::default()
+        })?;
     }
     let called_off = Instant::now();
     while let Ok(one) = came.recv_timeout(CALLED_OFF.saturating_sub(called_off.elapsed())) {

@@ -9,6 +9,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-safety", &[]),
     ("troika-e2e", &[]),
+    // Requirements, sources and results of tests, joined.
+    ("troika-trace", &["troika-safety"]),
     ("troika-kit", &["troika-safety"]),
     ("troika-msgs-codegen", &[]),
     ("troika-msgs", &["troika-kit"]),

@@ -141,8 +141,13 @@ mod tests {
     #[test]
     fn of_a_question_that_nobody_answers_what_the_map_knows_is_told_as_a_part() {
         let map = on_the_map();
-        let said = map.part("where can I eat something vegetarian on the way to the airport").expect("a kind is named");
-        assert!(said.starts_with("I cannot answer all of that") && said.contains("The nearest restaurant is"), "{said}");
+        let said = map
+            .part("where can I eat something vegetarian on the way to the airport")
+            .expect("a kind is named");
+        assert!(
+            said.starts_with("I cannot answer all of that") && said.contains("The nearest restaurant is"),
+            "{said}"
+        );
         let said = map.part("is Brellin Airport crowded in summer").expect("a place is named");
         assert!(said.contains("Brellin Airport"), "{said}");
         assert_eq!(map.part("who painted the mona lisa"), None);

@@ -1,0 +1,232 @@
+//! What the requirements come from: hazards, unsafe control actions, failures. Data in `safety/analysis/*.toml`; their fields are explained there.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// All of it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Analysis {
+    /// `hazards.toml`.
+    pub hazards: Vec<Hazard>,
+    /// The controllers of `control.toml`.
+    pub controllers: Vec<Controller>,
+    /// Its unsafe control actions.
+    pub unsafe_actions: Vec<Unsafe>,
+    /// `failures.toml`.
+    pub failures: Vec<Failure>,
+}
+
+/// What harms somebody (HARA).
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the file says of each what it is")]
+pub struct Hazard {
+    pub id: String,
+    pub function: String,
+    pub malfunction: String,
+    pub situation: String,
+    pub harm: String,
+    pub severity: String,
+    pub exposure: String,
+    pub controllability: String,
+    pub goal: Option<String>,
+    pub out_of_scope: Option<String>,
+    pub note: Option<String>,
+}
+
+/// Who controls what (STPA).
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the file says of each what it is")]
+pub struct Controller {
+    pub id: String,
+    pub name: String,
+    pub process_model: String,
+    pub actions: Vec<String>,
+}
+
+/// A control action that leads to a hazard (STPA).
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the file says of each what it is")]
+pub struct Unsafe {
+    pub id: String,
+    pub controller: String,
+    pub action: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub context: String,
+    pub hazard: String,
+    pub scenarios: Vec<String>,
+    pub requirements: Vec<String>,
+}
+
+/// How a part fails (FMEA).
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the file says of each what it is")]
+pub struct Failure {
+    pub id: String,
+    pub node: String,
+    pub mode: String,
+    pub cause: String,
+    pub effect: String,
+    pub detection: String,
+    pub reaction: String,
+    #[serde(default)]
+    pub requirements: Vec<String>,
+    pub accepted: Option<String>,
+    pub gap: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hazards {
+    hazard: Vec<Hazard>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Control {
+    controller: Vec<Controller>,
+    r#unsafe: Vec<Unsafe>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failures {
+    failure: Vec<Failure>,
+}
+
+impl Analysis {
+    /// Reads the folder.
+    ///
+    /// # Errors
+    /// A file that is not there, or not as it must be, with its line.
+    pub fn read(folder: &Path) -> anyhow::Result<Analysis> {
+        let Hazards { hazard } = file(&folder.join("hazards.toml"))?;
+        let Control { controller, r#unsafe } = file(&folder.join("control.toml"))?;
+        let Failures { failure } = file(&folder.join("failures.toml"))?;
+        Ok(Analysis { hazards: hazard, controllers: controller, unsafe_actions: r#unsafe, failures: failure })
+    }
+
+    /// What leads to a requirement.
+    pub fn leading_to(&self, requirement: &str) -> Vec<String> {
+        let names = |all: &[String]| all.iter().any(|one| one == requirement);
+        let actions = self.unsafe_actions.iter().filter(|one| names(&one.requirements)).map(|one| &one.id);
+        let failures = self.failures.iter().filter(|one| names(&one.requirements)).map(|one| &one.id);
+        actions.chain(failures).cloned().collect()
+    }
+
+    /// The failures that nothing answers.
+    pub fn gaps(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.failures.iter().filter_map(|failure| Some((failure.id.as_str(), failure.gap.as_deref()?)))
+    }
+
+    /// What does not fit together.
+    pub fn problems(&self, goals: &[&str], requirements: &[&str]) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut ids = BTreeSet::new();
+        let all = self.hazards.iter().map(|one| &one.id).chain(self.controllers.iter().map(|one| &one.id));
+        let all = all.chain(self.unsafe_actions.iter().map(|one| &one.id));
+        for id in all.chain(self.failures.iter().map(|one| &one.id)) {
+            if !ids.insert(id) {
+                problems.push(format!("{id}: used twice"));
+            }
+        }
+        for hazard in &self.hazards {
+            match (&hazard.goal, &hazard.out_of_scope) {
+                (Some(goal), None) if goals.contains(&goal.as_str()) => {}
+                (Some(goal), None) => problems.push(format!("{}: there is no goal {goal}", hazard.id)),
+                (None, Some(_)) => {}
+                _ => problems.push(format!("{}: either `goal` or `out_of_scope`", hazard.id)),
+            }
+        }
+        for goal in goals {
+            if !self.hazards.iter().any(|hazard| hazard.goal.as_deref() == Some(goal)) {
+                problems.push(format!("{goal}: no hazard leads to it"));
+            }
+        }
+        for one in &self.unsafe_actions {
+            let actions = self.controllers.iter().filter(|controller| controller.id == one.controller);
+            if !actions.flat_map(|controller| &controller.actions).any(|action| *action == one.action) {
+                problems.push(format!("{}: {} has no action \"{}\"", one.id, one.controller, one.action));
+            }
+            if !self.hazards.iter().any(|hazard| hazard.id == one.hazard) {
+                problems.push(format!("{}: there is no hazard {}", one.id, one.hazard));
+            }
+            if one.requirements.is_empty() {
+                problems.push(format!("{}: no requirement answers it", one.id));
+            }
+        }
+        for one in &self.failures {
+            if one.requirements.is_empty() && one.accepted.is_none() && one.gap.is_none() {
+                problems.push(format!("{}: neither requirements, nor `accepted`, nor `gap`", one.id));
+            }
+        }
+        let named =
+            self.unsafe_actions.iter().flat_map(|one| one.requirements.iter().map(|id| (&one.id, id)));
+        let named =
+            named.chain(self.failures.iter().flat_map(|one| one.requirements.iter().map(|id| (&one.id, id))));
+        for (of, id) in named {
+            if !requirements.contains(&id.as_str()) {
+                problems.push(format!("{of}: there is no requirement {id}"));
+            }
+        }
+        problems
+    }
+}
+
+fn file<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(requirements: &[&str], accepted: Option<&str>) -> Failure {
+        Failure {
+            id: "FM-CAM-01".into(),
+            node: "camera".into(),
+            mode: "dead".into(),
+            cause: "cable".into(),
+            effect: "no frames".into(),
+            detection: "no frame".into(),
+            reaction: "unknown".into(),
+            requirements: requirements.iter().map(|one| (*one).to_owned()).collect(),
+            accepted: accepted.map(str::to_owned),
+            gap: None,
+        }
+    }
+
+    #[test]
+    fn what_names_something_that_is_not_there_is_told() {
+        let with = |failures: Vec<Failure>| {
+            Analysis { failures, ..Analysis::default() }.problems(&[], &["SR-DMS-007"])
+        };
+        assert_eq!(with(vec![failure(&["SR-DMS-007"], None),]), Vec::<String>::new());
+        assert_eq!(
+            with(vec![failure(&["SR-DMS-099"], None)]),
+            ["FM-CAM-01: there is no requirement SR-DMS-099"]
+        );
+        assert_eq!(
+            with(vec![failure(&[], None)]),
+            ["FM-CAM-01: neither requirements, nor `accepted`, nor `gap`"]
+        );
+        assert_eq!(with(vec![failure(&[], Some("x")); 2]), ["FM-CAM-01: used twice"]);
+        assert_eq!(Analysis::default().problems(&["SG-1"], &[]), ["SG-1: no hazard leads to it"]);
+    }
+
+    #[test]
+    fn the_analysis_of_this_repository_fits_together() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../analysis");
+        let analysis = Analysis::read(&folder).expect("it can be read");
+        let ids: Vec<&str> = troika_safety::ALL.iter().map(troika_safety::Requirement::id).collect();
+        let goals: Vec<&str> = troika_safety::GOALS.iter().map(|goal| goal.id).collect();
+        assert_eq!(analysis.problems(&goals, &ids), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask trace` calls it: reads the repository and the logs of its test run, writes the matrix, and fails where something is wrong.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+use troika_trace::{
+    analysis::Analysis,
+    declared::Source,
+    matrix::{File, Inputs, Matrix, Outcome},
+    page, ran,
+};
+
+/// Joins requirements, code, tests and the results of the last test run; fails on a requirement that is not shown to hold.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The repository.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    top: PathBuf,
+    /// The logs of the test run: `*.log` in here.
+    #[arg(long, value_name = "FOLDER", default_value = "target/trace")]
+    logs: PathBuf,
+    /// Write the matrix as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the matrix as a page.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match trace(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether nothing is wrong.
+fn trace(arguments: &Arguments) -> anyhow::Result<bool> {
+    let top = fs::canonicalize(&arguments.top).with_context(|| arguments.top.display().to_string())?;
+    let mut tree = Tree { top: top.clone(), files: Vec::new(), packages: Vec::new() };
+    tree.walk(&top)?;
+    let ran = logs(&arguments.logs, &top)?;
+    let analysis = Analysis::read(&top.join("safety/analysis"))?;
+    let inputs = Inputs {
+        goals: troika_safety::GOALS,
+        requirements: troika_safety::ALL,
+        files: &tree.files,
+        packages: &tree.packages,
+        ran: &ran,
+        analysis: &analysis,
+        exists: &|path| !path.is_empty() && top.join(path).is_file(),
+    };
+    let matrix = Matrix::join(&inputs, &commit(&top));
+    if let Some(file) = &arguments.json {
+        write(file, &serde_json::to_string_pretty(&matrix)?)?;
+    }
+    if let Some(file) = &arguments.html {
+        write(file, &page::render(&matrix, troika_safety::GOALS))?;
+    }
+    let shown = matrix.requirements.iter().filter(|row| row.shown).count();
+    let passed = matrix.requirements.iter().flat_map(|row| &row.tests);
+    let passed = passed.filter(|test| test.outcome == Outcome::Passed).count();
+    for problem in &matrix.problems {
+        eprintln!("error: {problem}");
+    }
+    println!(
+        "{shown} of {} requirements are shown to hold, by {passed} links to tests that passed ({} tests ran); {} hazards, {} unsafe \
+         actions, {} failures analysed, {} gaps told",
+        matrix.requirements.len(),
+        ran.len(),
+        analysis.hazards.len(),
+        analysis.unsafe_actions.len(),
+        analysis.failures.len(),
+        analysis.gaps().count(),
+    );
+    Ok(matrix.problems.is_empty())
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    fs::write(file, text).with_context(|| file.display().to_string())
+}
+
+/// The commit, with a plus where files are not as it has them.
+fn commit(top: &Path) -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(top).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
+    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|told| !told.is_empty());
+    if dirty { format!("{commit}+") } else { commit }
+}
+
+/// The tests of all logs, their roots from the top.
+fn logs(folder: &Path, top: &Path) -> anyhow::Result<Vec<ran::Ran>> {
+    let way_out = "run `cargo xtask test` first: it leaves the logs of its suites there";
+    let entries = fs::read_dir(folder).with_context(|| format!("{}: {way_out}", folder.display()))?;
+    let mut all = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "log") {
+            let log = fs::read(&path).with_context(|| path.display().to_string())?;
+            all.extend(ran::read(&String::from_utf8_lossy(&log)));
+        }
+    }
+    for ran in &mut all {
+        ran.root = from_top(Path::new(&ran.root), top);
+    }
+    Ok(all)
+}
+
+fn from_top(path: &Path, top: &Path) -> String {
+    path.strip_prefix(top).unwrap_or(path).display().to_string()
+}
+
+struct Tree {
+    top: PathBuf,
+    files: Vec<File>,
+    packages: Vec<String>,
+}
+
+impl Tree {
+    fn walk(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+        let mut entries: Vec<PathBuf> =
+            entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
+        entries.sort();
+        for path in entries {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with('.') || name == "target" {
+                continue;
+            }
+            if path.is_dir() {
+                self.walk(&path)?;
+            } else if name == "Cargo.toml" {
+                self.packages.push(from_top(folder, &self.top));
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                // Reading all tokens of all files takes seconds; most name nothing.
+                if text.contains("verifies!") || text.contains("SR_") {
+                    let source =
+                        Source::read(&text).map_err(|told| anyhow::anyhow!("{}: {told}", path.display()))?;
+                    self.files.push(File { path: from_top(&path, &self.top), source });
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,318 @@
+//! The join: requirements, who names them, who verifies them, and how that went.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use troika_safety::{Goal, Requirement, Verification};
+
+use crate::{
+    analysis::Analysis,
+    declared::{Declared, Source},
+    ran::{Ran, Status},
+};
+
+/// A source file of the repository.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// From the repository's top: `nodes/kit/src/tick.rs`.
+    pub path: String,
+    /// What it says.
+    pub source: Source,
+}
+
+/// All that is joined.
+pub struct Inputs<'a> {
+    /// What there is to fulfil.
+    pub goals: &'a [Goal],
+    /// In file order.
+    pub requirements: &'a [Requirement],
+    /// The sources.
+    pub files: &'a [File],
+    /// Folders with a package in them, from the top; "" is the top.
+    pub packages: &'a [String],
+    /// The tests that ran; their roots from the top.
+    pub ran: &'a [Ran],
+    /// Where the requirements come from.
+    pub analysis: &'a Analysis,
+    /// Whether a file is there.
+    pub exists: &'a dyn Fn(&str) -> bool,
+}
+
+/// How a test that says what it verifies went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It passed.
+    Passed,
+    /// It failed.
+    Failed,
+    /// It was left out.
+    Ignored,
+    /// No run tells of it.
+    NotRun,
+}
+
+/// A test in the matrix.
+#[derive(Debug, Clone, Serialize)]
+pub struct Test {
+    /// Its function.
+    pub name: String,
+    /// `path:line`.
+    pub at: String,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// A requirement in the matrix.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// For example `SR-DMS-002`.
+    pub id: &'static str,
+    /// Its goal.
+    pub goal: &'static str,
+    /// Its sentence.
+    pub text: &'static str,
+    /// Why.
+    pub rationale: &'static str,
+    /// Where it is from.
+    pub source: &'static str,
+    /// `test`, `analysis`, `inspection`.
+    pub verification: &'static str,
+    /// The file of an analysis or inspection.
+    pub evidence: &'static str,
+    /// Where code names it: `path:line`.
+    pub code: Vec<String>,
+    /// What verifies it.
+    pub tests: Vec<Test>,
+    /// What of the analysis leads to it.
+    pub from: Vec<String>,
+    /// It is shown to hold.
+    pub shown: bool,
+}
+
+/// The whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct Matrix {
+    /// The commit that the run was of.
+    pub commit: String,
+    /// In file order.
+    pub requirements: Vec<Row>,
+    /// Hazards, unsafe actions and failures, with their goals and requirements.
+    pub analysis: Analysis,
+    /// What is wrong; nothing: all requirements are shown to hold.
+    pub problems: Vec<String>,
+}
+
+impl Matrix {
+    /// Joins all of it.
+    pub fn join(inputs: &Inputs, commit: &str) -> Matrix {
+        let mut problems = Vec::new();
+        let known: BTreeSet<String> = inputs.requirements.iter().map(constant).collect();
+        let mut tests = Vec::new();
+        for file in inputs.files {
+            for line in &file.source.astray {
+                problems.push(format!("{}:{line}: `verifies!` stands in no test", file.path));
+            }
+            for declared in &file.source.tests {
+                for id in declared.ids.iter().filter(|id| !known.contains(*id)) {
+                    problems.push(format!("{}:{}: there is no requirement {id}", file.path, declared.line));
+                }
+                let outcome = outcome(inputs, &file.path, declared);
+                let at = format!("{}:{}", file.path, declared.line);
+                if outcome != Outcome::Passed {
+                    problems.push(format!("{at}: {} {}", declared.test, in_words(outcome)));
+                }
+                tests.push((declared, Test { name: declared.test.clone(), at, outcome }));
+            }
+        }
+        let requirements = inputs.requirements.iter().map(|requirement| {
+            let id = constant(requirement);
+            let own = tests.iter().filter(|(declared, _)| declared.ids.contains(&id));
+            let own: Vec<Test> = own.map(|(_, test)| test.clone()).collect();
+            let shown = match requirement.verification() {
+                Verification::Test => {
+                    !own.is_empty() && own.iter().all(|test| test.outcome == Outcome::Passed)
+                }
+                Verification::Analysis | Verification::Inspection => (inputs.exists)(requirement.evidence()),
+            };
+            if !shown {
+                problems.push(missing(requirement, &own));
+            }
+            Row {
+                id: requirement.id(),
+                goal: requirement.goal(),
+                text: requirement.text(),
+                rationale: requirement.rationale(),
+                source: requirement.source(),
+                verification: match requirement.verification() {
+                    Verification::Test => "test",
+                    Verification::Analysis => "analysis",
+                    Verification::Inspection => "inspection",
+                },
+                evidence: requirement.evidence(),
+                code: code(inputs.files, &id),
+                tests: own,
+                from: inputs.analysis.leading_to(requirement.id()),
+                shown,
+            }
+        });
+        let requirements = requirements.collect();
+        let ids: Vec<&str> = inputs.requirements.iter().map(Requirement::id).collect();
+        let goals: Vec<&str> = inputs.goals.iter().map(|goal| goal.id).collect();
+        problems.extend(inputs.analysis.problems(&goals, &ids));
+        Matrix { commit: commit.to_owned(), requirements, analysis: inputs.analysis.clone(), problems }
+    }
+}
+
+/// The constant of a requirement.
+fn constant(requirement: &Requirement) -> String {
+    requirement.id().replace('-', "_")
+}
+
+fn code(files: &[File], id: &str) -> Vec<String> {
+    let here = files.iter().flat_map(|file| {
+        let names = file.source.names.iter().filter(|(name, _)| name == id);
+        names.map(|(_, line)| format!("{}:{line}", file.path))
+    });
+    here.collect()
+}
+
+fn missing(requirement: &Requirement, tests: &[Test]) -> String {
+    let id = requirement.id();
+    match requirement.verification() {
+        Verification::Test if tests.is_empty() => format!("{id}: no test says that it verifies it"),
+        Verification::Test => format!("{id}: not all of its tests passed"),
+        Verification::Analysis | Verification::Inspection => {
+            format!("{id}: its evidence {} is not there", requirement.evidence())
+        }
+    }
+}
+
+fn in_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Ignored => "was left out of the run",
+        Outcome::NotRun => "is not in the run: no suite runs it, or the run was broken off",
+    }
+}
+
+/// How a test went. Found by its function's name in its package; where several have that name, by the file.
+fn outcome(inputs: &Inputs, path: &str, declared: &Declared) -> Outcome {
+    let package = package_of(inputs.packages, path);
+    let same: Vec<&Ran> = inputs
+        .ran
+        .iter()
+        .filter(|ran| ran.function() == declared.test && package_of(inputs.packages, &ran.root) == package)
+        .collect();
+    let names: BTreeSet<(&str, &str)> =
+        same.iter().map(|ran| (ran.root.as_str(), ran.name.as_str())).collect();
+    let several = names.len() > 1;
+    let of_file = |ran: &&&Ran| {
+        !several || ran.root == path || ran.name.split("::").any(|module| module == module_of(path))
+    };
+    let own: Vec<&&Ran> = same.iter().filter(of_file).collect();
+    let some = |status| own.iter().any(|ran| ran.status == status);
+    if some(Status::Failed) {
+        Outcome::Failed
+    } else if some(Status::Passed) {
+        Outcome::Passed
+    } else if some(Status::Ignored) {
+        Outcome::Ignored
+    } else {
+        Outcome::NotRun
+    }
+}
+
+/// The innermost folder with a package that the file is in.
+fn package_of<'a>(packages: &'a [String], path: &str) -> Option<&'a str> {
+    let holds = |package: &&String| {
+        package.is_empty() || path.strip_prefix(package.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    packages.iter().filter(holds).max_by_key(|package| package.len()).map(String::as_str)
+}
+
+/// The module that a file is: `src/rules/glance.rs` is `glance`, `src/turn/tests.rs` is of `turn`.
+fn module_of(path: &str) -> &str {
+    let mut parts = path.trim_end_matches(".rs").rsplit('/');
+    match parts.next().unwrap_or_default() {
+        "mod" | "tests" | "main" | "lib" => parts.next().unwrap_or_default(),
+        own => own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use troika_safety::{ALL, GOALS};
+
+    use super::*;
+
+    const TEXT: &str = "#[test] fn one() { verifies![SR_TIM_001]; }";
+
+    /// The matrix of one requirement, a file of this text, and runs of its test that ended so.
+    fn join(text: &str, path: &str, ran: &[(&str, &str, Status)]) -> Matrix {
+        let files = [File { path: path.into(), source: Source::read(text).expect("Rust") }];
+        let ran: Vec<Ran> = ran
+            .iter()
+            .map(|(root, name, status)| Ran { root: (*root).into(), name: (*name).into(), status: *status })
+            .collect();
+        let inputs = Inputs {
+            goals: &GOALS[..0],
+            requirements: &ALL[..1],
+            files: &files,
+            packages: &["nodes/kit".into(), "nodes/host".into(), "nodes/host/arena".into()],
+            ran: &ran,
+            analysis: &Analysis::default(),
+            exists: &|_| false,
+        };
+        Matrix::join(&inputs, "c0ffee")
+    }
+
+    #[test]
+    fn a_requirement_is_shown_where_its_test_passed_and_nowhere_else() {
+        assert_eq!(ALL[0].id(), "SR-TIM-001");
+        let (path, root) = ("nodes/kit/src/tick.rs", "nodes/kit/src/lib.rs");
+        let matrix = join(TEXT, path, &[(root, "tick::tests::one", Status::Passed)]);
+        assert!(matrix.problems.is_empty() && matrix.requirements[0].shown, "{:?}", matrix.problems);
+        let with = |ran: &[(&str, &str, Status)]| {
+            let matrix = join(TEXT, path, ran);
+            assert!(!matrix.requirements[0].shown);
+            matrix.problems.join("\n")
+        };
+        assert!(with(&[]).contains("is not in the run"));
+        assert!(with(&[(root, "tick::tests::one", Status::Ignored)]).contains("was left out"));
+        assert!(with(&[(root, "tick::tests::one", Status::Failed)]).contains("one failed"));
+        assert!(
+            with(&[("nodes/host/src/lib.rs", "tests::one", Status::Passed)]).contains("is not in the run")
+        );
+        let both = [(root, "tick::tests::one", Status::Passed), (root, "tick::tests::one", Status::Failed)];
+        assert!(with(&both).contains("one failed"), "a test that failed once failed");
+    }
+
+    #[test]
+    fn a_test_that_is_removed_and_an_id_that_is_none_are_problems() {
+        let (path, root) = ("nodes/kit/src/tick.rs", "nodes/kit/src/lib.rs");
+        let removed = join("#[test] fn one() {}", path, &[(root, "tick::tests::one", Status::Passed)]);
+        assert_eq!(removed.problems, ["SR-TIM-001: no test says that it verifies it"]);
+        let unknown = "#[test] fn one() { verifies![SR_TIM_001, SR_NO_001]; }";
+        let unknown = join(unknown, path, &[(root, "tick::tests::one", Status::Passed)]);
+        assert_eq!(unknown.problems, ["nodes/kit/src/tick.rs:1: there is no requirement SR_NO_001"]);
+        let astray = join("fn one() { verifies![SR_TIM_001]; }", path, &[]);
+        assert!(astray.problems[0].contains("stands in no test"), "{:?}", astray.problems);
+    }
+
+    #[test]
+    fn two_tests_of_one_name_are_told_apart_by_their_file() {
+        let root = "nodes/host/arena/src/lib.rs";
+        let ran = [(root, "a::tests::one", Status::Failed), (root, "b::tests::one", Status::Passed)];
+        assert_eq!(
+            join(TEXT, "nodes/host/arena/src/b.rs", &ran).requirements[0].tests[0].outcome,
+            Outcome::Passed
+        );
+        assert_eq!(
+            join(TEXT, "nodes/host/arena/src/a.rs", &ran).requirements[0].tests[0].outcome,
+            Outcome::Failed
+        );
+        assert_eq!(module_of("nodes/dialogue/src/turn/tests.rs"), "turn");
+    }
+}

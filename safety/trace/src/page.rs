@@ -1,0 +1,172 @@
+//! The matrix as a page: one file with nothing from elsewhere.
+
+use std::fmt::Write as _;
+
+use troika_safety::Goal;
+
+use crate::matrix::{Matrix, Outcome, Row};
+
+const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#1b1f24;background:#fff}\
+    table{border-collapse:collapse;width:100%;margin:.5rem 0 2rem}td,th{border-top:1px solid #d0d7de;padding:.4rem .6rem;text-align:left;vertical-align:top}\
+    code{font-size:13px;overflow-wrap:anywhere}.good{color:#116329}.bad{color:#a40e26;font-weight:600}.quiet{color:#57606a}\
+    @media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}.good{color:#56d364}.bad{color:#ff7b72}.quiet{color:#9198a1}td,th{border-color:#30363d}}";
+
+/// The whole page.
+pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
+    let shown = matrix.requirements.iter().filter(|row| row.shown).count();
+    let mut page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Troika: requirements and their tests</title><style>{STYLE}</style>\
+         <h1>Requirements and their tests</h1><p>{shown} of {} are shown to hold. Commit <code>{}</code>. Conformance of logic to these \
+         requirements; no ASIL and no type approval is claimed.</p>",
+        matrix.requirements.len(),
+        escaped(&matrix.commit),
+    );
+    if !matrix.problems.is_empty() {
+        page.push_str("<h2 class=\"bad\">What is wrong</h2><ul>");
+        for problem in &matrix.problems {
+            put(&mut page, format_args!("<li>{}", escaped(problem)));
+        }
+        page.push_str("</ul>");
+    }
+    for goal in goals {
+        put(
+            &mut page,
+            format_args!(
+                "<h2>{}: {}</h2><p class=\"quiet\">{}",
+                goal.id,
+                escaped(goal.text),
+                escaped(goal.rationale)
+            ),
+        );
+        page.push_str("<table><tr><th>requirement<th>named by<th>verified by");
+        for row in matrix.requirements.iter().filter(|row| row.goal == goal.id) {
+            requirement(&mut page, row);
+        }
+        page.push_str("</table>");
+    }
+    page.push_str("<h2>Hazards</h2><table><tr><th>hazard<th>situation, harm<th>estimate<th>goal");
+    for one in &matrix.analysis.hazards {
+        let goal = one.goal.as_deref().or(one.out_of_scope.as_deref()).unwrap_or_default();
+        put(
+            &mut page,
+            format_args!(
+                "<tr><td>{}: {}, {}<td>{}: {}<td>{} {} {}<td>{}",
+                escaped(&one.id),
+                escaped(&one.function),
+                escaped(&one.malfunction),
+                escaped(&one.situation),
+                escaped(&one.harm),
+                escaped(&one.severity),
+                escaped(&one.exposure),
+                escaped(&one.controllability),
+                escaped(goal),
+            ),
+        );
+    }
+    page.push_str(
+        "</table><h2>Unsafe control actions</h2><table><tr><th>action<th>context<th>hazard<th>requirements",
+    );
+    for one in &matrix.analysis.unsafe_actions {
+        put(
+            &mut page,
+            format_args!(
+                "<tr><td>{}: {} \u{201c}{}\u{201d} {}<td>{}<td>{}<td>{}",
+                escaped(&one.id),
+                escaped(&one.controller),
+                escaped(&one.action),
+                escaped(&one.kind),
+                escaped(&one.context),
+                escaped(&one.hazard),
+                escaped(&one.requirements.join(", ")),
+            ),
+        );
+    }
+    page.push_str(
+        "</table><h2>Failures</h2><table><tr><th>failure<th>effect<th>detected, answered<th>requirements",
+    );
+    for one in &matrix.analysis.failures {
+        let answer = match (&one.gap, &one.accepted) {
+            (Some(gap), _) => {
+                format!("{} <span class=\"bad\">gap: {}</span>", one.requirements.join(", "), escaped(gap))
+            }
+            (None, Some(why)) => format!(
+                "{} <span class=\"quiet\">accepted: {}</span>",
+                one.requirements.join(", "),
+                escaped(why)
+            ),
+            (None, None) => escaped(&one.requirements.join(", ")),
+        };
+        put(
+            &mut page,
+            format_args!(
+                "<tr><td>{}: {}, {} ({})<td>{}<td>{}; {}<td>{answer}",
+                escaped(&one.id),
+                escaped(&one.node),
+                escaped(&one.mode),
+                escaped(&one.cause),
+                escaped(&one.effect),
+                escaped(&one.detection),
+                escaped(&one.reaction),
+            ),
+        );
+    }
+    page.push_str("</table></html>\n");
+    page
+}
+
+fn requirement(page: &mut String, row: &Row) {
+    let (class, word) = if row.shown { ("good", "shown") } else { ("bad", "not shown") };
+    put(
+        page,
+        format_args!(
+            "<tr id=\"{id}\"><td><b>{id}</b> <span class=\"{class}\">{word}</span><br>{}<br><span class=\"quiet\">{} ({})</span><td>",
+            escaped(row.text),
+            escaped(row.rationale),
+            escaped(row.source),
+            id = row.id,
+        ),
+    );
+    for place in row.code.iter().chain(&row.from) {
+        put(page, format_args!("<code>{}</code><br>", escaped(place)));
+    }
+    page.push_str("<td>");
+    if !row.evidence.is_empty() {
+        put(page, format_args!("{}: <code>{}</code><br>", row.verification, escaped(row.evidence)));
+    }
+    for test in &row.tests {
+        let class = if test.outcome == Outcome::Passed { "good" } else { "bad" };
+        let name = escaped(&test.name.replace('_', " "));
+        put(
+            page,
+            format_args!("<span class=\"{class}\">{name}</span> <code>{}</code><br>", escaped(&test.at)),
+        );
+    }
+}
+
+fn put(page: &mut String, what: std::fmt::Arguments) {
+    // Writing to a string does not fail.
+    let _ = page.write_fmt(what);
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Analysis;
+
+    #[test]
+    fn the_page_tells_what_is_wrong_and_takes_no_text_for_markup() {
+        let matrix = Matrix {
+            commit: "c0ffee".into(),
+            requirements: Vec::new(),
+            analysis: Analysis::default(),
+            problems: vec!["SR-X-001: <b>".into()],
+        };
+        let page = render(&matrix, troika_safety::GOALS);
+        assert!(page.contains("SR-X-001: &lt;b&gt;") && !page.contains("SR-X-001: <b>"));
+        assert!(troika_safety::GOALS.iter().all(|goal| page.contains(goal.id)));
+    }
+}
