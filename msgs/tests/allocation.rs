@@ -78,6 +78,7 @@ fn lying(len: usize, from: usize, fill: u32) -> Vec<u8> {
 
 #[test]
 fn a_length_that_lies_allocates_no_more_than_its_message_could_hold() {
+    troika_safety::verifies![SR_DAT_005];
     let len = 4096;
     for entry in dynamic::all() {
         let mut out = Vec::with_capacity(1 << 20);
@@ -97,6 +98,7 @@ fn a_length_that_lies_allocates_no_more_than_its_message_could_hold() {
 
 #[test]
 fn a_message_made_of_the_smallest_elements_allocates_a_small_multiple() {
+    troika_safety::verifies![SR_DAT_005];
     let status = DiagnosticStatus { values: vec![KeyValue::default(); 3], ..Default::default() };
     let array = DiagnosticArray { status: vec![status; 500], ..Default::default() };
     let command = VehicleCommand { slots: vec![Default::default(); 5000], ..Default::default() };

@@ -22,6 +22,7 @@ fn every_network_gives_what_its_reference_gives() {
 
 #[test]
 fn a_network_of_another_shape_is_refused() {
+    troika_safety::verifies![SR_DAT_002];
     let store = Store::open_default().unwrap();
     let bytes = store.load_bytes("face_landmark").unwrap_or_else(|e| panic!("{e}"));
     let mut passport = store.passport("face_landmark").unwrap().clone();
@@ -44,6 +45,7 @@ fn truncated_and_corrupted_networks_are_refused() {
 
 #[test]
 fn bytes_that_were_changed_on_disk_are_refused() {
+    troika_safety::verifies![SR_DAT_002];
     let store = Store::open_default().unwrap();
     let mut bytes = store.load_bytes("iris_landmark").unwrap_or_else(|e| panic!("{e}"));
     bytes[1000] ^= 1;
@@ -134,6 +136,7 @@ fn a_network_that_runs_takes_the_one_that_is_offered_before_its_next_run() {
 
 #[test]
 fn a_candidate_that_computes_something_else_is_refused_and_the_old_one_runs_on() {
+    troika_safety::verifies![SR_DAT_004];
     let store = Store::open_default().unwrap();
     let mut network = store.network("iris_landmark").unwrap_or_else(|e| panic!("{e}"));
     let [exchange] = &store.exchanges()[..] else { panic!("one network") };

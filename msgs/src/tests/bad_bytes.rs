@@ -24,6 +24,7 @@ fn is_a_value_or_an_error(entry: &crate::dynamic::TypeEntry, bytes: &[u8]) -> Re
 
 #[test]
 fn garbage_is_a_value_or_an_error() {
+    troika_safety::verifies![SR_DAT_001];
     let any = (vec(any::<u8>(), 0..200), any::<bool>());
     for (entry, _) in every_type() {
         let checked = runner().run(&any, |(garbage, big_endian)| {
@@ -37,6 +38,7 @@ fn garbage_is_a_value_or_an_error() {
 
 #[test]
 fn a_message_with_bits_flipped_is_a_value_or_an_error() {
+    troika_safety::verifies![SR_DAT_001];
     for (entry, file) in every_type() {
         let flips = vec((any::<prop::sample::Index>(), 0..8u32), 1..4);
         let checked = runner().run(&(model::message(&INTERFACES, file), flips), |(value, flips)| {
@@ -63,6 +65,7 @@ fn only_plain_cdr_is_read() {
 
 #[test]
 fn a_length_of_4_gib_in_a_small_message_is_oversized() {
+    troika_safety::verifies![SR_DAT_001];
     let mut bytes = Vec::new();
     Image::default().encode(&mut bytes).expect("a default encodes");
     let at = bytes.len() - 4; // the length of `data` is the last field

@@ -228,6 +228,7 @@ mod tests {
 
     #[test]
     fn a_name_a_number_or_a_time_that_nothing_told_is_caught() {
+        troika_safety::verifies![SR_RTE_007];
         for (text, what) in [
             ("The Grand Hotel is near.", Ungrounded::Name("Grand".into())),
             ("Starbucks is on the left.", Ungrounded::Name("Starbucks".into())),

@@ -174,6 +174,7 @@ mod tests {
 
     #[test]
     fn what_stays_in_the_vehicle_is_remembered_for_it_alone_in_the_summary_too() {
+        troika_safety::verifies![SR_RTE_008];
         let mut memory = Memory::new(70);
         let tired =
             "You look tired. You have yawned four times in ten minutes, and your eyes were often closed.";

@@ -137,6 +137,7 @@ mod tests {
 
     #[test]
     fn a_passenger_further_away_is_not_the_driver() {
+        troika_safety::verifies![SR_DMS_020];
         let mut raw = nothing();
         put(&mut raw, 0, 8.0, 16.0);
         put(&mut raw, 511, 2.0, 48.0);

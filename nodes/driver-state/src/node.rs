@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_frame_of_the_past_is_a_stale_input_that_says_unknown_now() {
-        let _verifies = requirements::SR_TIM_007;
+        troika_safety::verifies![SR_TIM_007];
         let taken = |millis_ago: u64| {
             let mut image = frame();
             image.header.stamp = Time::from_nanos(5_000_000_000 - millis_ago * 1_000_000).into();
@@ -353,6 +353,7 @@ mod tests {
 
     #[test]
     fn a_malformed_frame_a_failed_network_and_a_silent_camera_are_faults_that_say_unknown() {
+        troika_safety::verifies![SR_DMS_023];
         let mut cut = frame();
         cut.data.truncate(10);
         for (fails, image) in [(false, Some(cut)), (true, Some(frame())), (false, None)] {
@@ -364,6 +365,7 @@ mod tests {
 
     #[test]
     fn a_node_without_models_says_so_on_every_frame_sr_dat_002() {
+        troika_safety::verifies![SR_DAT_002];
         let mut node = DriverStateNode::unavailable(&Config::default(), "wrong sha256").expect("sound");
         for _ in 0..2 {
             let (done, state) = run(&mut node, Some(frame()));

@@ -289,6 +289,7 @@ mod tests {
 
     #[test]
     fn a_lost_face_is_unknown_and_never_closed_eyes() {
+        troika_safety::verifies![SR_DMS_007];
         let mut anna = Driver::new();
         anna.frames(30, looking(0.0, 0.0, 0.0));
         let verdict = anna.frames(60, None);

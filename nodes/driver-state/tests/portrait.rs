@@ -92,6 +92,7 @@ fn a_real_smile_is_no_yawn_and_the_head_is_nearly_upright() {
 
 #[test]
 fn a_picture_without_a_face_is_unknown() {
+    troika_safety::verifies![SR_DMS_007];
     let mut image = portrait(|pixel| pixel);
     image.data.iter_mut().enumerate().for_each(|(i, pixel)| *pixel = (i % 251) as u8);
     let state = watch(&mut node(&Config::default()), &image, 30);

@@ -237,6 +237,7 @@ mod tests {
         fn no_vehicle_waits_behind_anothers_backlog(
             backlog in prop::collection::vec((0usize..5, 1u64..1000), 1..200),
             served in 0usize..50, cost in 1u64..1000) {
+            troika_safety::verifies![SR_FLT_006];
             let mut queue = Queue::new(1000, 1000);
             for (vehicle, cost) in &backlog {
                 queue.come(&id(*vehicle), *cost, 1);

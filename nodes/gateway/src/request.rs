@@ -278,6 +278,7 @@ mod tests {
 
     #[test]
     fn images_never_leave() {
+        troika_safety::verifies![SR_FLT_008];
         let parts = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:x"}}]}]}"#;
         assert_eq!(read(parts).expect_err("refused").code, "image");
         let inline = r#"{"model":"m","messages":[{"role":"user","content":"data:image/png;base64,AAAA"}]}"#;

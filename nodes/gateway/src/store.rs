@@ -407,6 +407,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_delivery_counts_once_whichever_gateway_it_comes_to_and_after_a_restart() {
+        troika_safety::verifies![SR_OUT_002];
         use Delivered::{Accepted, Known};
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("s.redb");

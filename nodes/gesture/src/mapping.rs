@@ -298,6 +298,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_is_told_with_what_is_wrong() {
+        troika_safety::verifies![SR_VOI_017];
         for (text, says) in [
             ("[[on]]\ngesture = 'wave'\nanswer = 'confirm'", "line 2"),
             ("[[on]]\ngesture = 'ok'\nanwser = 'confirm'", "anwser"),

@@ -203,6 +203,7 @@ mod tests {
 
     #[test]
     fn two_tight_steps_in_a_second_lower_the_level_and_one_does_not() {
+        troika_safety::verifies![SR_TIM_020];
         let mut bench = Bench::new(3, LevelPlan::Governed);
         bench.run(60, |step, _| if step % 60 == 0 { 40 } else { 20 });
         assert_eq!(bench.changes, [], "one stall every two seconds");
@@ -213,6 +214,7 @@ mod tests {
 
     #[test]
     fn steps_over_their_budget_lower_the_level_too() {
+        troika_safety::verifies![SR_TIM_020];
         let mut bench = Bench::new(2, LevelPlan::Governed);
         let mut observe = |took| {
             let took = Duration::from_millis(took);
@@ -258,6 +260,7 @@ mod tests {
 
     #[test]
     fn steps_that_were_too_late_to_run_lower_the_level() {
+        troika_safety::verifies![SR_TIM_020];
         let mut bench = Bench::new(2, LevelPlan::Governed);
         assert!(!bench.governor.too_late(bench.now));
         assert!(bench.governor.too_late(bench.now + Duration::from_millis(33)));

@@ -95,6 +95,7 @@ mod tests {
 
     #[test]
     fn silence_is_due_three_periods_after_the_last_message() {
+        troika_safety::verifies![SR_TIM_014];
         let mut schedule = Schedule::new(&contract(Wake::Input("image")), at(0));
         assert_eq!(schedule.due(), at(30));
         schedule.heard(at(7));

@@ -132,7 +132,7 @@ impl Restarts {
 
 #[cfg(test)]
 mod tests {
-    use troika_kit::{Class, ContractSpec, requirements};
+    use troika_kit::{Class, ContractSpec};
 
     use super::*;
 
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_step_that_never_returns_is_silent_and_then_dead_within_the_bounds() {
-        let _verifies = requirements::SR_TIM_008;
+        troika_safety::verifies![SR_TIM_008, SR_TIM_009];
         let began = ms(100_000);
         let stuck = Reading { began: Some(began), awake: Some(began) };
         let [silent, dead] = watched(stuck, began, |_| Duration::ZERO);
@@ -185,6 +185,7 @@ mod tests {
 
     #[test]
     fn a_node_that_sleeps_for_its_input_is_well_and_one_that_never_wakes_is_not() {
+        troika_safety::verifies![SR_TIM_008];
         let awake = ms(100_000);
         let asleep = Reading { began: None, awake: Some(awake) };
         let mut watch = Watch::new(&CONTRACT);
@@ -195,6 +196,7 @@ mod tests {
 
     #[test]
     fn a_node_that_wakes_by_the_clock_sleeps_a_period_and_no_longer() {
+        troika_safety::verifies![SR_TIM_008];
         let contract = Contract::new(ContractSpec { wake: Wake::Period, ..*CONTRACT.spec() });
         let asleep = Reading { began: None, awake: Some(ms(100_000)) };
         let mut watch = Watch::new(&contract);
@@ -212,6 +214,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_stood_still_is_not_held_against_the_node() {
+        troika_safety::verifies![SR_TIM_018];
         let began = ms(100_000);
         let reading = Reading { began: Some(began), awake: Some(began) };
         // After 20 ms everything stands still for 700 ms, the watchdog too.
@@ -231,6 +234,7 @@ mod tests {
 
     #[test]
     fn a_process_is_started_three_times_a_minute_and_no_more() {
+        troika_safety::verifies![SR_TIM_009];
         let mut restarts = Restarts::default();
         let allowed: Vec<_> =
             [0, 1, 2, 3, 59].map(|second| restarts.allow(Duration::from_secs(second))).into();

@@ -13,7 +13,7 @@ use std::{
 use common::*;
 use troika_host::{Edge, Host, HostOptions, NodeOptions, Policy, SpawnError, Status, StopToken, heartbeat};
 use troika_kit::{
-    Class, Contract, Done, Duration, Fault, Latest, Message, Out, Qos, Step, Tick, Wake, ports, requirements,
+    Class, Contract, Done, Duration, Fault, Latest, Message, Out, Qos, Step, Tick, Wake, ports,
 };
 use troika_msgs::troika::Heartbeat;
 use troika_transport::Transport;
@@ -99,6 +99,7 @@ fn a_message_of_a_megabyte_goes_in_and_out_whole() {
 
 #[test]
 fn garbage_is_counted_and_the_node_goes_on() {
+    troika_safety::verifies![SR_DAT_001];
     let (mem, mut host) = host();
     host.spawn(Doubler::default(), NodeOptions::new("doubler")).unwrap();
     let edge = host.handle().edge("/", "peer").unwrap();
@@ -124,7 +125,7 @@ fn garbage_is_counted_and_the_node_goes_on() {
 
 #[test]
 fn a_node_that_panics_again_and_again_is_unavailable_in_its_heartbeat_and_the_others_go_on() {
-    let _verifies = requirements::SR_TIM_004;
+    troika_safety::verifies![SR_TIM_004, SR_TIM_012];
     let (_mem, mut host) = host();
     host.spawn(Doubler::default(), NodeOptions::new("doubler")).unwrap();
     host.spawn(Counting::<true>::default(), NodeOptions::new("counting")).unwrap();
@@ -184,6 +185,7 @@ fn a_host_that_was_never_started_stops_too() {
 
 #[test]
 fn rights_that_are_refused_are_loud_notices_and_the_node_runs_on() {
+    troika_safety::verifies![SR_TIM_017];
     let (_mem, mut host) = host();
     let asks_too_much = NodeOptions {
         cores: Some(vec![100_000]),                              // no machine has it
@@ -239,6 +241,7 @@ fn ports_are_remapped_and_a_misspelt_one_is_refused_with_the_names_that_there_ar
 
 #[test]
 fn a_contract_may_be_tightened_and_not_loosened() {
+    troika_safety::verifies![SR_TIM_016];
     let (_mem, mut host) = host();
     let declared = Counting::<true>::CONTRACT;
     let tight = declared.tighten(None, Some(Duration::from_millis(5)), None).unwrap();

@@ -17,9 +17,7 @@ use troika_host::{
     sync::Counter,
     tape::{Tape, TapeItem, WhenFull},
 };
-use troika_kit::{
-    Class, Contract, Done, Events, Fault, Latest, Out, Qos, Step, Tick, Wake, ports, requirements,
-};
+use troika_kit::{Class, Contract, Done, Events, Fault, Latest, Out, Qos, Step, Tick, Wake, ports};
 use troika_transport_mem::MemTransport;
 
 thread_local! {
@@ -150,7 +148,7 @@ fn run(sins: bool, recorded: bool) -> (u64, u64) {
 
 #[test]
 fn a_nodes_thread_neither_allocates_nor_frees() {
-    let _verifies = requirements::SR_TIM_005;
+    troika_safety::verifies![SR_TIM_005, SR_OBS_001];
     for recorded in [false, true] {
         let (calls, heard) = run(false, recorded);
         assert_eq!(calls, 0, "allocator calls on the node's thread");

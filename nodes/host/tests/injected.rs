@@ -17,9 +17,7 @@ use troika_host::{
     Host, HostOptions, InjectedFault, Injection, InjectionLog, NodeOptions, NodeStats, Policy, Status,
     StopToken,
 };
-use troika_kit::{
-    Class, Contract, ContractSpec, Done, Duration, Fault, Out, Qos, Step, Tick, Wake, ports, requirements,
-};
+use troika_kit::{Class, Contract, ContractSpec, Done, Duration, Fault, Out, Qos, Step, Tick, Wake, ports};
 use troika_transport_mem::MemTransport;
 
 const INJECTED: u64 = 1000;
@@ -138,7 +136,7 @@ fn check(Seen { heard, injected, .. }: &Seen) {
 
 #[test]
 fn a_thousand_overruns_are_a_thousand_fall_backs() {
-    let _verifies = requirements::SR_TIM_006;
+    troika_safety::verifies![SR_TIM_006];
     let overrun = InjectedFault::Overrun(Duration::from_millis(3));
     let seen = injected("overrun", overrun, |stats| stats.over_budget);
     check(&seen);
@@ -148,7 +146,7 @@ fn a_thousand_overruns_are_a_thousand_fall_backs() {
 
 #[test]
 fn a_thousand_panics_are_a_thousand_fall_backs() {
-    let _verifies = requirements::SR_TIM_003;
+    troika_safety::verifies![SR_TIM_003];
     let print = std::panic::take_hook();
     // A thousand backtraces say no more than the one in the message of a failed test.
     std::panic::set_hook(Box::new(move |panic| {

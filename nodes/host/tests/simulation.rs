@@ -10,7 +10,7 @@ use troika_host::{
     NodeOptions, StandIn, Status, heartbeat,
     simulate::{Simulation, Timing},
 };
-use troika_kit::{Fault, Message, requirements};
+use troika_kit::{Fault, Message};
 use troika_msgs::troika::Heartbeat;
 use troika_transport::Transport as _;
 
@@ -50,7 +50,7 @@ fn a_message_is_answered_at_its_arrival() {
 
 #[test]
 fn a_fault_clears_the_outputs_and_publishes_the_fall_back_in_the_same_tick() {
-    let _verifies = requirements::SR_TIM_003;
+    troika_safety::verifies![SR_TIM_003];
     let (simulation, said) = doubled(vec![1, BAD.0, 3], no_time, ms(35));
     assert_eq!(said, [(10, 2), (20, FALL_BACK.0), (30, 6)]);
     let stats = &simulation.stats()[0];
@@ -61,7 +61,7 @@ fn a_fault_clears_the_outputs_and_publishes_the_fall_back_in_the_same_tick() {
 
 #[test]
 fn a_step_that_would_start_too_late_is_replaced_by_the_fall_back() {
-    let _verifies = requirements::SR_TIM_002;
+    troika_safety::verifies![SR_TIM_002];
     // The second start is held up beyond the period of 10 ms, and the third message comes meanwhile.
     let slow = |n| Timing { delay: if n == 1 { ms(8) } else { Duration::ZERO }, execution: Duration::ZERO };
     let (simulation, said) = doubled(vec![1, 2, 3], slow, ms(35));
@@ -79,7 +79,7 @@ fn a_step_that_would_start_too_late_is_replaced_by_the_fall_back() {
 
 #[test]
 fn a_state_that_a_hard_node_gives_after_its_deadline_is_replaced_by_the_fall_back() {
-    let _verifies = requirements::SR_TIM_006;
+    troika_safety::verifies![SR_TIM_006];
     let slow = |n| Timing { delay: Duration::ZERO, execution: if n == 0 { ms(9) } else { ms(8) } };
     let (simulation, said) = doubled(vec![1, 2], slow, ms(35));
     assert_eq!(said, [(19, FALL_BACK.0), (28, 4)], "the deadline itself is in time");
@@ -92,7 +92,7 @@ fn a_state_that_a_hard_node_gives_after_its_deadline_is_replaced_by_the_fall_bac
 
 #[test]
 fn a_step_over_its_budget_and_within_its_deadline_keeps_its_result_and_is_told_in_the_next_heartbeat() {
-    let _verifies = requirements::SR_TIM_011;
+    troika_safety::verifies![SR_TIM_011];
     let slow = |n| Timing { delay: Duration::ZERO, execution: if n == 1 { ms(7) } else { ms(1) } };
     let mut simulation = Simulation::new().unwrap();
     simulation.spawn_timed(Doubler::default(), NodeOptions::new("doubler"), slow).unwrap();
@@ -108,7 +108,7 @@ fn a_step_over_its_budget_and_within_its_deadline_keeps_its_result_and_is_told_i
 
 #[test]
 fn an_event_that_a_hard_node_gives_after_its_deadline_leaves_all_the_same() {
-    let _verifies = requirements::SR_TIM_006;
+    troika_safety::verifies![SR_TIM_006];
     let slow = |n| Timing { delay: Duration::ZERO, execution: if n == 0 { ms(9) } else { ms(1) } };
     let mut simulation = Simulation::new().unwrap();
     simulation.spawn_timed(Alarm, NodeOptions::new("alarm"), slow).unwrap();
@@ -164,7 +164,7 @@ fn a_late_result_of_a_node_that_is_not_hard_is_published_and_counted() {
 
 #[test]
 fn releases_that_nobody_looked_at_in_time_are_all_counted_and_fall_back_once() {
-    let _verifies = requirements::SR_TIM_002;
+    troika_safety::verifies![SR_TIM_002, SR_TIM_013];
     // The third start (release at 30 ms) is held up until 65 ms: the releases at 30, 40 and 50 have passed.
     let stall = |n| Timing { delay: if n == 2 { ms(35) } else { Duration::ZERO }, execution: Duration::ZERO };
     let mut simulation = Simulation::new().unwrap();
@@ -217,6 +217,7 @@ impl troika_kit::Step for BestDoubler {
 
 #[test]
 fn silence_is_noticed_after_three_periods_and_again_after_three_more() {
+    troika_safety::verifies![SR_TIM_014];
     let (simulation, said) = doubled(vec![1], no_time, ms(75));
     assert_eq!(said, [(10, 2), (40, FALL_BACK.0), (70, FALL_BACK.0)]);
     let last = simulation.stats()[0].last_fault.map(|event| event.fault);
@@ -225,6 +226,7 @@ fn silence_is_noticed_after_three_periods_and_again_after_three_more() {
 
 #[test]
 fn commands_that_wait_are_not_lost_to_a_step_that_is_passed_over() {
+    troika_safety::verifies![SR_TIM_019];
     let stall = |n| Timing { delay: if n == 0 { ms(11) } else { Duration::ZERO }, execution: Duration::ZERO };
     let mut simulation = Simulation::new().unwrap();
     // Only the release at 10 ms is too late: one period of 10 ms passes, then the one at 20 ms runs with the command.
@@ -238,6 +240,7 @@ fn commands_that_wait_are_not_lost_to_a_step_that_is_passed_over() {
 
 #[test]
 fn a_full_queue_drops_and_counts() {
+    troika_safety::verifies![SR_TIM_019];
     let mut simulation = Simulation::new().unwrap();
     simulation.spawn(Echo, NodeOptions::new("echo")).unwrap();
     simulation.feed("/blobs", (0..6).map(|n| (ms(5), Blob(vec![n])))).unwrap();
@@ -249,6 +252,7 @@ fn a_full_queue_drops_and_counts() {
 
 #[test]
 fn garbage_on_every_input_is_counted_and_the_node_goes_on() {
+    troika_safety::verifies![SR_DAT_001];
     let mut simulation = Simulation::new().unwrap();
     simulation.spawn(Doubler::default(), NodeOptions::new("doubler")).unwrap();
     let garbage = || vec![vec![], vec![0xFF; 3], vec![0, 1, 0, 0, 1], vec![9; 100_000]];
@@ -265,6 +269,7 @@ fn garbage_on_every_input_is_counted_and_the_node_goes_on() {
 
 #[test]
 fn a_panic_is_a_fault_and_the_third_in_a_row_ends_the_calls() {
+    troika_safety::verifies![SR_TIM_012];
     let (simulation, said) = doubled(vec![1, DEADLY.0, 2, DEADLY.0, DEADLY.0, DEADLY.0, 3], no_time, ms(75));
     let fall_back = FALL_BACK.0;
     let values: Vec<_> = said.iter().map(|(_, value)| *value).collect();
@@ -275,6 +280,7 @@ fn a_panic_is_a_fault_and_the_third_in_a_row_ends_the_calls() {
 
 #[test]
 fn a_fall_back_that_panics_silences_the_node_and_nothing_else() {
+    troika_safety::verifies![SR_TIM_012];
     let (simulation, said) = doubled(vec![1, DEADLY_TWICE.0, 2, 3], no_time, ms(45));
     assert_eq!(said, [(10, 2)]);
     assert_eq!(simulation.stats()[0].status, Status::Unavailable);
@@ -282,7 +288,7 @@ fn a_fall_back_that_panics_silences_the_node_and_nothing_else() {
 
 #[test]
 fn every_node_publishes_its_counts_at_least_once_a_second() {
-    let _verifies = requirements::SR_TIM_004;
+    troika_safety::verifies![SR_TIM_004];
     let mut simulation = Simulation::new().unwrap();
     simulation.spawn(Doubler::default(), NodeOptions::new("doubler")).unwrap();
     simulation.spawn(Counting::<false>::default(), NodeOptions::new("counting")).unwrap();
@@ -341,6 +347,7 @@ fn the_same_inputs_give_the_same_bytes() {
 
 #[test]
 fn a_stand_in_says_the_fall_back_on_the_nodes_own_topics() {
+    troika_safety::verifies![SR_TIM_008];
     let mut simulation = Simulation::new().unwrap();
     let said = simulation.collect::<Number>("/car/other").unwrap();
     let handle = simulation.transport().node("/car", "watchdog").unwrap();

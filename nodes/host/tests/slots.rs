@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use troika_host::sync::{Counter, StopToken, Vital, VitalsPage, Wake, events, histogram, latest, post};
-use troika_kit::{EventSource, LatestSource, Sample, Time, requirements};
+use troika_kit::{EventSource, LatestSource, Sample, Time};
 
 /// How many messages; `TROIKA_STRESS` sets another number (valgrind is 50 times slower).
 fn messages() -> u64 {
@@ -16,7 +16,7 @@ struct Pair(u64, Box<u64>);
 
 #[test]
 fn a_latest_value_slot_never_tears_never_goes_back_and_ends_on_the_last() {
-    let _verifies = requirements::SR_TIM_005;
+    troika_safety::verifies![SR_TIM_005];
     let messages = messages();
     let (mut writer, mut reader) = latest();
     let overwritten = thread::scope(|scope| {
@@ -44,7 +44,7 @@ fn a_latest_value_slot_never_tears_never_goes_back_and_ends_on_the_last() {
 
 #[test]
 fn an_event_queue_keeps_order_and_every_message_is_read_or_counted_and_freed_once() {
-    let _verifies = requirements::SR_TIM_005;
+    troika_safety::verifies![SR_TIM_005];
     let messages = messages();
     let (mut writer, mut reader) = events(16);
     let alive = Arc::new(());

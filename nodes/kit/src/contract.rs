@@ -151,24 +151,28 @@ mod tests {
 
     #[test]
     fn a_system_file_may_tighten_a_contract() {
+        troika_safety::verifies![SR_TIM_016];
         let tight = CAMERA.tighten(None, Some(Duration::from_millis(30)), Some(Duration::from_millis(20)));
         assert_eq!(tight.expect("tighter is sound").spec().deadline, Duration::from_millis(30));
     }
 
     #[test]
     fn loosening_is_refused_and_names_the_number() {
+        troika_safety::verifies![SR_TIM_016];
         let loose = CAMERA.tighten(None, Some(Duration::from_millis(40)), None);
         assert_eq!(loose.err(), Some(ContractError::Loosened("deadline")));
     }
 
     #[test]
     fn a_tightening_that_leaves_no_room_for_the_budget_is_unsound() {
+        troika_safety::verifies![SR_TIM_001, SR_TIM_016];
         let unsound = CAMERA.tighten(None, Some(Duration::from_millis(10)), None);
         assert_eq!(unsound.err(), Some(ContractError::Unsound));
     }
 
     #[test]
     fn lateness_classes_follow_the_period() {
+        troika_safety::verifies![SR_TIM_002];
         assert_eq!(CAMERA.late_after(), Duration::from_millis(5));
         assert_eq!(CAMERA.too_late_after(), Duration::from_millis(33));
     }

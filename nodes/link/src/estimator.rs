@@ -221,11 +221,13 @@ mod tests {
 
     #[test]
     fn without_a_sample_the_link_is_unknown_and_has_no_numbers() {
+        troika_safety::verifies![SR_RTE_003];
         assert_eq!(Estimator::new().estimate(at(5)), Estimate::default());
     }
 
     #[test]
     fn one_answer_is_a_link_and_half_a_minute_of_silence_is_none_that_is_known() {
+        troika_safety::verifies![SR_RTE_003];
         let mut link = Estimator::new();
         link.saw(at(0), &ok(80));
         assert_eq!(link.estimate(at(30_000)).status, LinkStatus::Up);

@@ -43,6 +43,7 @@ mod tests {
 
     #[test]
     fn pictures_and_sound_are_left_out_unless_allowed() {
+        troika_safety::verifies![SR_OBS_003];
         assert!(Privacy::default().leaves_out("sensor_msgs/msg/Image"));
         assert!(Privacy::raw(false).leaves_out("troika_msgs/msg/AudioChunk"));
         assert!(!Privacy::raw(false).leaves_out("troika_msgs/msg/DriverState"));

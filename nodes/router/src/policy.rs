@@ -380,6 +380,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
+        troika_safety::verifies![SR_DAT_007];
         let error = refused("gain = 0.15", "gian = 0.15");
         assert!(error.reason.contains("gian"), "{error}");
         assert_eq!(error.line, line_of("gain = 0.15"));

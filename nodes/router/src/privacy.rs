@@ -188,7 +188,7 @@ pub(crate) fn whole_words<S: AsRef<str>>(phrases: &[S]) -> Result<Option<Regex>,
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use troika_kit::{Time, requirements};
+    use troika_kit::Time;
 
     use super::*;
 
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn of_every_combination_only_public_words_of_a_known_task_without_an_image_leave() {
-        let _verifies = requirements::SR_RTE_001;
+        troika_safety::verifies![SR_RTE_001];
         let mut left = Vec::new();
         for task in Task::ALL {
             for said in Privacy::ALL {

@@ -2,7 +2,7 @@
 
 use troika_dialogue::{Planner, Town, Words};
 use troika_host::{NodeOptions, simulate::Simulation};
-use troika_kit::{Duration, requirements};
+use troika_kit::Duration;
 use troika_link::{Bearer, Config as LinkConfig, Coverage, Edge, LinkNode, Probe, Sample, Source};
 use troika_msgs::troika::{DialogueReply, DialogueRequest, LinkSample, LinkState, RoutingDecision};
 use troika_router::{Config, Policy, RouterNode};
@@ -91,7 +91,7 @@ fn on_the_way_through_a_tunnel_the_vehicle_answers_and_behind_it_the_cloud_again
 
 #[test]
 fn a_link_node_that_says_nothing_any_more_is_a_link_of_which_nothing_is_known() {
-    let _verifies = requirements::SR_RTE_003;
+    troika_safety::verifies![SR_RTE_003];
     let mut simulation = Simulation::new().unwrap();
     let router = RouterNode::new(&Config::default(), Policy::built_in(), planner());
     simulation.spawn(router, NodeOptions::new("router")).unwrap();
@@ -118,7 +118,7 @@ fn a_link_node_that_says_nothing_any_more_is_a_link_of_which_nothing_is_known() 
 
 #[test]
 fn what_is_no_message_leaves_both_running() {
-    let _verifies = requirements::SR_DAT_001;
+    troika_safety::verifies![SR_DAT_001];
     let mut simulation = bridge();
     let broken = |n: u64| (Duration::from_millis(50 * n), vec![0, 1, 0, 0, n as u8, 0xff, 0xff, 0xff, 0xff]);
     simulation.feed_bytes("/link/sample", type_of::<LinkSample>(), (0..40).map(broken)).unwrap();

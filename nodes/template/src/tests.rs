@@ -34,7 +34,7 @@ fn an_old_speed_is_no_speed() {
 
 #[test]
 fn when_the_signals_stop_the_node_says_unknown_in_the_same_tick() {
-    let _verifies = requirements::SR_TIM_003;
+    troika_safety::verifies![SR_TIM_003];
     let mut simulation = Simulation::new().unwrap();
     simulation.spawn(Template::new(Config::default()), NodeOptions::new("motion")).unwrap();
     // 50 Hz for half a second of virtual time, then silence.

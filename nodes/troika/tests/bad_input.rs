@@ -25,6 +25,7 @@ use troika_transport_zenoh::RouterGuard;
 
 #[test]
 fn an_unknown_key_is_told_with_its_line_and_the_likely_one() {
+    troika_safety::verifies![SR_DAT_007];
     let scratch = Scratch::new();
     let broken = scratch.file("broken.toml", &DETECTORS.replace("lock_memory", "lock_memroy"));
     for command in ["check", "run"] {
@@ -56,6 +57,7 @@ fn a_system_that_is_no_toml_or_not_there_is_told() {
 
 #[test]
 fn a_corrupted_model_is_refused_and_the_system_runs_on_without_knowing_the_driver() {
+    troika_safety::verifies![SR_DAT_002];
     let scratch = Scratch::new();
     let store = scratch.store_with_damaged("face_landmark", |bytes| bytes[1000] ^= 1);
     let run = Run::of(support::command(&["models", "verify"]).env("TROIKA_MODELS", &store));
@@ -79,6 +81,7 @@ fn a_corrupted_model_is_refused_and_the_system_runs_on_without_knowing_the_drive
 
 #[test]
 fn a_truncated_onnx_is_refused_and_the_driver_is_watched_without_a_voice() {
+    troika_safety::verifies![SR_DAT_002];
     let scratch = Scratch::new();
     let whole = fs::read(models().load_path("silero_vad").unwrap()).unwrap();
     let truncated = scratch.path("truncated.onnx");
@@ -101,6 +104,7 @@ fn a_truncated_onnx_is_refused_and_the_driver_is_watched_without_a_voice() {
 
 #[test]
 fn a_camera_that_stops_makes_the_driver_unknown_and_an_alert_says_so() {
+    troika_safety::verifies![SR_DMS_007];
     let scratch = Scratch::new();
     let pictures = scratch.path("pictures");
     fs::create_dir(&pictures).unwrap();
@@ -156,6 +160,7 @@ fn a_camera_that_stops_makes_the_driver_unknown_and_an_alert_says_so() {
 
 #[test]
 fn garbage_on_every_input_topic_is_counted_and_nothing_else() {
+    troika_safety::verifies![SR_DAT_001];
     let scratch = Scratch::new();
     let report = scratch.path("report.json");
     let router = Router::new();
@@ -247,6 +252,7 @@ fn a_router_that_is_no_endpoint_is_told() {
 
 #[test]
 fn without_real_time_rights_it_says_so_and_runs_on() {
+    troika_safety::verifies![SR_TIM_017];
     let scratch = Scratch::new();
     let sharing = DETECTORS.replacen("[system]\n", "[system]\nshared_memory = true\n", 1);
     let system = scratch.file("detectors.toml", &sharing);

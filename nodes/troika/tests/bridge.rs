@@ -89,6 +89,7 @@ fn ask(router: &Router, words: &str) -> Run {
 
 #[test]
 fn a_question_is_answered_by_the_cloud_with_the_reason_and_what_is_private_never_gets_there() {
+    troika_safety::verifies![SR_RTE_001];
     let (port, received) = service();
     let scratch = Scratch::new();
     let router = Router::new();

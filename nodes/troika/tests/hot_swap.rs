@@ -68,6 +68,7 @@ fn wait_for(heard: &AtomicUsize, count: usize) {
 
 #[test]
 fn a_good_model_is_taken_while_the_detector_runs_and_a_bad_one_is_refused() {
+    troika_safety::verifies![SR_DAT_004];
     let scratch = Scratch::new();
     let system = scratch.file("detectors.toml", DETECTORS);
     let figures = scratch.path("report.json");

@@ -29,6 +29,7 @@ fn verdicts(replayed: &Value) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_scenario_done_again_twice_is_the_same_to_the_byte_and_another_threshold_shows_where_it_is_not() {
+    troika_safety::verifies![SR_OBS_002];
     let scratch = Scratch::new();
     let path = scratch.path("run.mcap");
     let file = path.to_str().unwrap();

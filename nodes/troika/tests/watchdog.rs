@@ -18,7 +18,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{DETECTORS, Router, Running, Scratch, start};
-use troika_kit::{Message as _, Qos, requirements};
+use troika_kit::{Message as _, Qos};
 use troika_msgs::{std_msgs, troika::DriverState};
 use troika_transport::{Subscription, Transport as _};
 use troika_transport_zenoh::{RouterGuard, ZenohTransport};
@@ -76,7 +76,7 @@ fn finish(running: Running, report: &Path, code: i32) -> (serde_json::Value, Str
 
 #[test]
 fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_it_is_hopeless() {
-    let _verifies = (requirements::SR_TIM_008, requirements::SR_TIM_009);
+    troika_safety::verifies![SR_TIM_008, SR_TIM_009];
     let scratch = Scratch::new();
     let system = scratch.file("hangs.toml", &watched("inject = { fault = \"hang\", at_step = 20 }"));
     let report = scratch.path("report.json");
@@ -111,7 +111,7 @@ fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_i
 
 #[test]
 fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
-    let _verifies = requirements::SR_TIM_009;
+    troika_safety::verifies![SR_TIM_009];
     let scratch = Scratch::new();
     let system = scratch.file("watched.toml", &watched(""));
     let report = scratch.path("report.json");
@@ -135,7 +135,7 @@ fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
 
 #[test]
 fn a_node_that_is_given_up_is_started_again_with_its_process() {
-    let _verifies = requirements::SR_TIM_009;
+    troika_safety::verifies![SR_TIM_009];
     let scratch = Scratch::new();
     let inject = "inject = { fault = \"panic\", at_step = 20, every = 1 }";
     let system = scratch.file("panics.toml", &watched(inject));
@@ -159,6 +159,7 @@ fn a_node_that_is_given_up_is_started_again_with_its_process() {
 
 #[test]
 fn a_watchdog_that_is_killed_takes_its_process_with_it_and_the_run_says_so() {
+    troika_safety::verifies![SR_TIM_015];
     let scratch = Scratch::new();
     let system = scratch.file("watched.toml", &watched(""));
     let router = Router::new();
@@ -204,7 +205,7 @@ const LIVES: usize = 20;
 
 #[test]
 fn each_of_twenty_hangs_is_spoken_for_and_followed_by_a_new_life() {
-    let _verifies = (requirements::SR_TIM_008, requirements::SR_TIM_009);
+    troika_safety::verifies![SR_TIM_008, SR_TIM_009];
     let scratch = Scratch::new();
     let log = scratch.path("injected");
     let system = scratch.file(

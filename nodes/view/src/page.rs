@@ -135,6 +135,7 @@ mod tests {
 
     #[test]
     fn the_page_has_nothing_from_elsewhere_and_puts_no_text_in_as_markup() {
+        troika_safety::verifies![SR_OBS_006];
         assert_eq!(HTML.matches("<script").count(), 1);
         for forbidden in ["http:", "https:", "style=", "onclick", "onload", "<img", "<iframe"] {
             assert!(!HTML.contains(forbidden), "{forbidden}");
@@ -149,6 +150,7 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_answered_on_loopback() {
+        troika_safety::verifies![SR_OBS_005];
         let named =
             |host: &str| names_this_machine(&HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]));
         assert!(

@@ -121,6 +121,7 @@ fn state(stamp: Time) -> DriverState {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_nodes_say_is_on_the_page_and_hostile_words_are_words() {
+    troika_safety::verifies![SR_OBS_006];
     let shown = Shown::new(true);
     let mut browser = Browser::open(&shown.page(), 1280, 800).await;
     browser.until(&has("nothing", "Nothing is heard: listening to a test. Start a system there")).await;
@@ -283,6 +284,7 @@ async fn ask(address: SocketAddr, path: &str, host: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_names_are_refused_and_without_pictures_there_are_none() {
+    troika_safety::verifies![SR_OBS_005];
     let shown = Shown::new(false);
     let answer = ask(shown.address, "/", "evil.example").await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");

@@ -7,6 +7,7 @@ use troika_transport::Transport;
 
 #[test]
 fn what_rustdds_sends_and_nobody_can_read_is_counted_and_told_on_dds() {
+    troika_safety::verifies![SR_DAT_001];
     let domain = own_domain();
     let transport: Arc<dyn Transport> = Arc::new(on_dds(domain));
     garbage::is_counted_and_told_and_the_rest_goes_on(
@@ -18,6 +19,7 @@ fn what_rustdds_sends_and_nobody_can_read_is_counted_and_told_on_dds() {
 
 #[test]
 fn what_a_zenoh_session_sends_and_nobody_can_read_is_counted_and_told() {
+    troika_safety::verifies![SR_DAT_001];
     let port = free_port();
     let ours = Ours::open(port);
     let transport: Arc<dyn Transport> = Arc::new(ours.transport);

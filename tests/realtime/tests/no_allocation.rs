@@ -14,7 +14,6 @@ use troika_arena::abort_on_breach;
 use troika_driver_state::{config::Config, node::DriverStateNode};
 use troika_gesture::node::GestureNode;
 use troika_host::{ArenaAllocator, NodeOptions, simulate::Simulation};
-use troika_kit::requirements;
 use troika_models::Store;
 use troika_monitor::MonitorNode;
 use troika_msgs::troika::{DriverAlert, DriverState, Gesture, VehicleCommand};
@@ -66,7 +65,7 @@ fn kept(simulation: &Simulation, nodes: &[&str]) {
 
 #[test]
 fn a_step_of_a_hard_node_allocates_from_its_arena_and_nowhere_else() -> anyhow::Result<()> {
-    let _verifies = requirements::SR_TIM_005;
+    troika_safety::verifies![SR_TIM_005];
     let _alone = alone();
     let scenario = scenario("demo-30s.toml");
     let driver = SimDriver::new(
@@ -103,7 +102,7 @@ fn a_step_of_a_hard_node_allocates_from_its_arena_and_nowhere_else() -> anyhow::
 #[test]
 fn a_step_that_follows_a_hand_and_tells_its_gestures_allocates_from_its_arena_and_nowhere_else()
 -> anyhow::Result<()> {
-    let _verifies = requirements::SR_TIM_005;
+    troika_safety::verifies![SR_TIM_005];
     let _alone = alone();
     let scenario = scenario("hands-short.toml");
     let hand = SimHand::new(

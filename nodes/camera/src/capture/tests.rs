@@ -42,6 +42,7 @@ fn turn(pump: &mut Pump, now: Time) -> Turn {
 
 #[test]
 fn a_camera_that_is_not_there_is_tried_again_with_a_growing_pause() {
+    troika_safety::verifies![SR_DMS_021];
     let mut pump = camera(Vec::new(), None, false);
     let mut now = at(0);
     let mut pauses = Vec::new();
@@ -57,6 +58,7 @@ fn a_camera_that_is_not_there_is_tried_again_with_a_growing_pause() {
 
 #[test]
 fn a_camera_that_is_unplugged_and_plugged_in_again_goes_on() {
+    troika_safety::verifies![SR_DMS_021];
     let unplugged = vec![Ok(picture(1)), Err(SourceError::Lost("no such device".into()))];
     let mut pump = camera(vec![Some(unplugged), None, Some(vec![Ok(picture(2))])], None, false);
     assert_eq!(turn(&mut pump, at(0)), Turn::Frame(picture(1)));
@@ -71,6 +73,7 @@ fn a_camera_that_is_unplugged_and_plugged_in_again_goes_on() {
 
 #[test]
 fn damaged_frames_are_left_out_and_thirty_in_a_row_are_a_loss() {
+    troika_safety::verifies![SR_DMS_021];
     let bad = || Err(SourceError::BadFrame("torn".into()));
     let mut script: Script = (0..30).map(|_| bad()).collect();
     script.push(Ok(picture(1)));

@@ -165,7 +165,7 @@ impl<U: Upstream> Upstream for Guarded<U> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use troika_kit::{Time, requirements};
+    use troika_kit::Time;
     use troika_router::{
         privacy,
         request::{Privacy, Task},
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn nothing_leaves_without_a_permit_for_these_very_words() {
-        let _verifies = requirements::SR_RTE_001;
+        troika_safety::verifies![SR_RTE_001];
         let (guard, service) = (guard(), Service::default());
         let mut guarded = Guarded::new(guard.clone(), service.clone());
         guarded.start(1, chat(vec![Message::User("Where is the station?".into())]));
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn turns_of_before_and_results_of_tools_are_redacted_too_and_calls_come_back_with_the_names() {
-        let _verifies = requirements::SR_RTE_002;
+        troika_safety::verifies![SR_RTE_002];
         let (guard, service) = (guard(), Service::default());
         let mut guarded = Guarded::new(guard.clone(), service.clone());
         let asked = request("Drive me to Anna Berg at 12 Mill Lane", Privacy::Public);
@@ -250,6 +250,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_cut_anywhere_comes_back_whole(cuts in prop::collection::vec(0usize..40, 0..6)) {
+            troika_safety::verifies![SR_RTE_002];
             let guard = guard();
             let asked = request("Where is Anna Berg?", Privacy::Public);
             guard.permit(&asked, privacy::may_leave(&asked, Privacy::Public).unwrap());

@@ -212,6 +212,7 @@ fn listen<T: Message + Send + 'static>(
 
 #[test]
 fn a_service_that_is_cut_in_mid_sentence_is_gone_on_with_and_nothing_is_said_twice() {
+    troika_safety::verifies![SR_RTE_002, SR_RTE_004];
     let service = Service::start(&["The Old Mill Cafe is near. ", "It is open un"], Ends::Cut);
     let mut car = Car::start(&service);
     let first = car.asks("u", "Call 0151 2345678 and tell me where a cafe is", DialogueReply::CLOUD);
@@ -279,6 +280,7 @@ fn a_collector_has_a_questions_steps_and_none_of_its_words() {
 
 #[test]
 fn a_whole_answer_is_the_clouds_and_a_barge_in_closes_the_socket() {
+    troika_safety::verifies![SR_RTE_006];
     let service = Service::start(&["The museum is open. ", "It has trains."], Ends::Well);
     let mut car = Car::start(&service);
     car.asks("u", "Is the museum open?", DialogueReply::CLOUD);

@@ -38,6 +38,7 @@ mod tests {
 
     #[test]
     fn what_arrives_twice_counts_once_and_each_sender_by_itself() {
+        troika_safety::verifies![SR_OUT_002];
         let mut seen = Seen::new(2);
         assert!(seen.first("anna", "1"));
         assert!(!seen.first("anna", "1"));

@@ -111,6 +111,7 @@ const PLENTY: Room = Room { writes: u64::MAX, length: u64::MAX };
 
 #[test]
 fn a_disk_that_is_full_at_any_write_loses_nothing_acknowledged() {
+    troika_safety::verifies![SR_OUT_003];
     let mut refused = 0;
     for writes in 0..120 {
         let folder = tempfile::tempdir().expect("a folder");
@@ -191,6 +192,7 @@ impl Drop for Small {
 
 #[test]
 fn a_small_disk_fills_is_refused_clearly_and_takes_again_when_there_is_room() {
+    troika_safety::verifies![SR_OUT_003];
     let small = Small::new();
     let mut outbox = small.open();
     let mut acknowledged = BTreeSet::new();

@@ -85,6 +85,7 @@ fn deliver_one(outbox: &mut Outbox) -> bool {
 
 #[test]
 fn nothing_acknowledged_is_lost_or_arrives_twice_over_sixty_kills() {
+    troika_safety::verifies![SR_OUT_001];
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("outbox");
     let mut put = BTreeSet::new();

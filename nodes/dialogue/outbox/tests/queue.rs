@@ -159,6 +159,7 @@ fn a_failed_delivery_waits_longer_each_time_and_as_long_as_it_is_asked_to() {
 
 #[test]
 fn what_has_expired_is_told_and_not_sent() {
+    troika_safety::verifies![SR_OUT_004];
     let folder = tempfile::tempdir().expect("a folder");
     let mut outbox = open(folder.path(), Limits::default());
     outbox.put(at(0), &New { lives: Duration::from_secs(5), ..new("a", Priority::Urgent, 10) }).expect("put");
@@ -174,6 +175,7 @@ fn what_has_expired_is_told_and_not_sent() {
 
 #[test]
 fn room_and_budgets_are_kept_for_what_is_more_urgent() {
+    troika_safety::verifies![SR_OUT_006];
     let folder = tempfile::tempdir().expect("a folder");
     let limits = Limits { items: 10, bytes_a_day: 1000, ..Limits::default() };
     let mut outbox = open(folder.path(), limits);
@@ -319,6 +321,7 @@ fn a_key_that_is_used_again_for_other_words_is_told_and_the_first_words_stay() {
 
 #[test]
 fn what_one_put_is_not_delivered_by_another_and_goes_when_the_first_is_back() {
+    troika_safety::verifies![SR_OUT_005];
     let folder = tempfile::tempdir().expect("a folder");
     let mut outbox = open(folder.path(), Limits::default());
     outbox.put(at(0), &new("anybodys", Priority::Normal, 1)).expect("put");

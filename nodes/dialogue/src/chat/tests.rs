@@ -64,6 +64,7 @@ fn a_call_that_comes_in_pieces_is_put_together() {
 
 #[test]
 fn a_flood_is_refused_before_it_fills_memory() {
+    troika_safety::verifies![SR_DAT_006];
     let mut reader = Reader::default();
     let line = vec![b'x'; 64 << 10];
     let mut fed = 0;
@@ -154,6 +155,7 @@ fn the_request_is_what_the_interface_says() {
 proptest! {
     #[test]
     fn any_bytes_end_with_one_word_and_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..400), piece in 1usize..50) {
+        troika_safety::verifies![SR_DAT_006];
         let out = read(&bytes, piece);
         prop_assert_eq!(out.iter().filter(|one| !matches!(one, FromCloud::Text(_))).count(), 1);
     }

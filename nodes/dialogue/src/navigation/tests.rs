@@ -61,6 +61,7 @@ fn arrival_goes_over_midnight() {
 
 #[test]
 fn there_is_no_door_to_the_vehicle() {
+    troika_safety::verifies![SR_RTE_005];
     for name in ["window.open", "climate.set", "unlock", "FIND_PLACES", ""] {
         let error = anna().carry_out(name, "{}").expect_err("refused");
         assert_eq!(error, ToolError::NoTool(name.into()));

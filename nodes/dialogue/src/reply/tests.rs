@@ -84,6 +84,7 @@ fn a_model_that_says_nothing_loses_nothing() {
 
 #[test]
 fn a_sentence_that_no_tool_told_is_left_out() {
+    troika_safety::verifies![SR_RTE_007];
     let mut reply = Reply::default();
     reply.know(Facts::from_text("Old Mill Cafe, Harbour Street, 1.5 km, 4 minutes"));
     reply.cloud("The Old Mill Cafe is 1.5 km away. ");
@@ -114,6 +115,7 @@ fn a_long_sentence_comes_out_in_parts_when_nothing_else_is_left_to_say() {
 
 #[test]
 fn every_cut_of_a_route_is_gone_on_from_exactly() {
+    troika_safety::verifies![SR_RTE_004];
     for at in (0..=ROUTE.len()).filter(|at| ROUTE.is_char_boundary(*at)) {
         let (out, left_out) = continued(&ROUTE[..at], |so_far| ROUTE[so_far.len()..].to_owned());
         assert_eq!(squeezed(&out), squeezed(ROUTE), "cut at {at}");
@@ -154,6 +156,7 @@ proptest! {
         piece in 1usize..12,
         habit in prop::sample::select(vec![Habit::GoesOn, Habit::StartsTheSentenceAgain, Habit::StartsFromTheBeginning]),
     ) {
+        troika_safety::verifies![SR_RTE_004];
         // A cut of the stream's bytes: what is no whole character has not arrived.
         let mut cut = (at * text.len() as f64) as usize;
         while !text.is_char_boundary(cut) { cut -= 1; }

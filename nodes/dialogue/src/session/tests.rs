@@ -123,6 +123,7 @@ fn a_service_that_fails_three_times_is_left_alone() {
 
 #[test]
 fn a_call_for_a_vehicle_function_is_refused_and_the_model_is_told() {
+    troika_safety::verifies![SR_RTE_005];
     let (mut service, mut tools) = (MockService::new(), MockNavigation::new());
     let call = ToolCall { id: "a".into(), name: "window.open".into(), arguments: "{}".into() };
     tools.expect_call().times(1).returning(|call| Err(format!("there is no tool {}", call.name)));
@@ -173,6 +174,7 @@ fn a_new_question_ends_the_one_before_and_its_socket() {
 
 #[test]
 fn without_a_link_the_cloud_is_not_asked() {
+    troika_safety::verifies![SR_RTE_013];
     let (service, mut model) = (MockService::new(), MockModel::new());
     model.expect_go_on().withf(|_, _, so_far| so_far.is_empty()).times(1).return_const(());
     let mut session = session(service, model, MockNavigation::new());

@@ -101,6 +101,7 @@ fn a_draft_that_came_to_nothing_does_not_keep_the_model_from_going_on_later() {
 
 #[test]
 fn a_first_token_that_never_comes_is_given_up_and_the_draft_is_said() {
+    troika_safety::verifies![SR_RTE_004];
     let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
     turn.tick(at(900));
     turn.local(at(1000), 2, local("I think so. "));
@@ -133,6 +134,7 @@ fn a_stall_is_none_while_there_is_text_to_speak() {
 
 #[test]
 fn a_black_hole_is_left_before_the_spoken_text_runs_out() {
+    troika_safety::verifies![SR_RTE_004];
     let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
     turn.cloud(
         at(0),
@@ -152,6 +154,7 @@ fn a_black_hole_is_left_before_the_spoken_text_runs_out() {
 
 #[test]
 fn the_driver_who_speaks_ends_the_socket_and_the_reply_at_once() {
+    troika_safety::verifies![SR_RTE_006];
     let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
     turn.cloud(at(100), 1, text("Turn left. And then"));
     let acts = turn.cancel(at(200));
@@ -164,6 +167,7 @@ fn the_driver_who_speaks_ends_the_socket_and_the_reply_at_once() {
 
 #[test]
 fn the_deadline_ends_a_turn_with_whole_words() {
+    troika_safety::verifies![SR_RTE_011];
     let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
     turn.cloud(at(29_900), 1, text("Turn left. Then dri"));
     let acts = turn.tick(at(30_000));
@@ -251,6 +255,7 @@ proptest! {
             4 => (0u8..6).prop_map(Happens::Cloud), 4 => (0u8..3).prop_map(Happens::Local), 2 => Just(Happens::Tools),
             1 => Just(Happens::Link), 1 => Just(Happens::Cancel), 4 => Just(Happens::Time)], 0u64..1500), 0..60),
     ) {
+        troika_safety::verifies![SR_RTE_011];
         let (mut turn, acts) = Turn::begin(at(0), Pace::default(), ask(model), 1);
         let (mut clouds, mut locals) = (Vec::new(), Vec::new());
         let mut ends = 0;

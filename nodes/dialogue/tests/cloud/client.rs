@@ -127,6 +127,7 @@ fn a_question_goes_out_under_its_own_trace_and_the_next_one_under_none() {
 
 #[test]
 fn the_key_goes_with_the_question_and_nowhere_else() {
+    troika_safety::verifies![SR_RTE_010];
     let service = Service::new("localhost");
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("key");
@@ -164,6 +165,7 @@ fn a_stream_that_is_closed_without_its_end_is_no_answer() {
 
 #[test]
 fn a_barge_in_closes_the_socket_at_once() {
+    troika_safety::verifies![SR_RTE_006];
     let service = Service::new("localhost");
     let mut late = Vec::new();
     for _ in 0..20 {
@@ -236,6 +238,7 @@ fn what_the_service_refuses_with_is_told_apart() {
 
 #[test]
 fn a_sign_in_page_is_no_answer() {
+    troika_safety::verifies![SR_RTE_010];
     let service = Service::new("localhost");
     let mut client = of(&service);
     service.does(vec![Does::Answer(200, "Content-Type: text/html\r\n", "<html>")]);
@@ -266,6 +269,7 @@ fn broken_events_and_half_letters_are_told() {
 
 #[test]
 fn a_flood_is_left_long_before_it_is_over() {
+    troika_safety::verifies![SR_DAT_006];
     let service = Service::new("localhost");
     let mut client = of(&service);
     service.does(vec![Does::Head, Does::Floods]);

@@ -144,6 +144,7 @@ fn cuts(count: usize, most: usize) -> Vec<usize> {
 
 #[test]
 fn wherever_the_connection_is_reset_every_sentence_is_said_once() {
+    troika_safety::verifies![SR_RTE_004];
     let service = Service::new("localhost");
     let stream = words();
     let mut silent = Vec::new();
@@ -165,6 +166,7 @@ fn wherever_the_connection_is_reset_every_sentence_is_said_once() {
 
 #[test]
 fn wherever_the_stream_falls_into_a_black_hole_every_sentence_is_said_once_and_the_socket_closed() {
+    troika_safety::verifies![SR_RTE_004];
     let service = Service::new("localhost");
     let stream = words();
     // From the first word on: what is silent from the beginning is another case, and has a longer time.
@@ -202,6 +204,7 @@ fn a_pause_in_the_stream_is_no_hand_over() {
 
 #[test]
 fn a_tool_is_called_and_a_vehicle_function_is_not() {
+    troika_safety::verifies![SR_RTE_005];
     let service = Service::new("localhost");
     let mut car = Car::new(&service, patient());
     service.does(vec![

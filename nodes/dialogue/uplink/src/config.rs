@@ -336,6 +336,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_told_with_its_line() {
+        troika_safety::verifies![SR_DAT_007];
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("uplink.toml");
         std::fs::write(&file, format!("{LEAST}[delivery]\nbatch_itmes = 3\n")).unwrap();

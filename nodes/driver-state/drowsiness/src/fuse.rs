@@ -245,6 +245,7 @@ mod tests {
 
     #[test]
     fn nothing_said_is_unknown_and_so_is_what_is_too_old() {
+        troika_safety::verifies![SR_DMS_012];
         let mut fuser = Fuser::new(Limits::default());
         let nothing = fuser.step(at(0), &[None; 3]);
         assert_eq!((nothing.level, nothing.log_odds, nothing.confidence), (Level::Unknown, None, 0.0));
@@ -329,6 +330,7 @@ mod tests {
             history in proptest::collection::vec([an_input(), an_input(), an_input()], 1..120),
             which in 0_usize..3, from in 0_usize..120,
         ) {
+            troika_safety::verifies![SR_DMS_012];
             let (mut with, mut without) = (Fuser::new(Limits::default()), Fuser::new(Limits::default()));
             for (n, step) in history.iter().enumerate() {
                 let mut less = *step;
@@ -347,6 +349,7 @@ mod tests {
         fn what_is_stale_is_left_out_altogether(
             history in proptest::collection::vec([an_input(), an_input(), an_input()], 1..60),
         ) {
+            troika_safety::verifies![SR_DMS_012];
             let (mut all, mut fresh) = (Fuser::new(Limits::default()), Fuser::new(Limits::default()));
             for (n, step) in (100..).zip(&history) {
                 let given = inputs(step, n);

@@ -4,7 +4,7 @@
 
 use troika_drowsiness::{Config, DrowsinessNode};
 use troika_host::{NodeOptions, simulate::Simulation};
-use troika_kit::{Duration, Fault, Sample, Time, requirements};
+use troika_kit::{Duration, Fault, Sample, Time};
 use troika_models::Store;
 use troika_msgs::{
     std_msgs::Header,
@@ -165,7 +165,7 @@ fn first(said: &[Drowsiness], level: u8) -> Option<usize> {
 
 #[test]
 fn anna_is_unknown_then_alert_then_drowsy_then_unknown_when_her_face_is_lost() {
-    let _verifies = requirements::SR_DMS_012;
+    troika_safety::verifies![SR_DMS_012];
     for seed in [1, 2, 3] {
         let mut drive = Drive::new("");
         let film = Film::new(seed).of(AWAKE, 600).of(TIRED, 300).lost(60);
@@ -269,6 +269,7 @@ fn a_pulse_is_read_and_published_when_there_is_one() {
 
 #[test]
 fn without_inputs_and_without_a_head_the_node_says_unknown_and_why() {
+    troika_safety::verifies![SR_DMS_012, SR_DAT_002];
     let mut simulation = Simulation::new().unwrap();
     let said = simulation.collect::<Drowsiness>("/cabin/drowsiness").unwrap();
     let node = DrowsinessNode::without_head(Config::default(), "wrong sha256");
@@ -285,7 +286,7 @@ fn without_inputs_and_without_a_head_the_node_says_unknown_and_why() {
 
 #[test]
 fn a_head_that_fails_is_a_fault_that_says_unknown_in_the_same_tick() {
-    let _verifies = requirements::SR_TIM_003;
+    troika_safety::verifies![SR_TIM_003];
     struct Failing;
     impl troika_drowsiness::Head for Failing {
         fn log_odds(&mut self, _: &[[f32; 2]; 30]) -> Result<f32, Fault> {

@@ -90,6 +90,7 @@ mod tests {
 
     #[test]
     fn signals_are_believed_for_half_a_second_and_not_a_millisecond_longer() {
+        troika_safety::verifies![SR_DMS_013];
         let mut view = VehicleView::default();
         assert_eq!(view.at(at(0)).speed_kmh, None, "never received");
         view.take(signals(1_000, 30.0));
@@ -101,6 +102,7 @@ mod tests {
 
     #[test]
     fn a_message_that_was_long_under_way_is_stale_when_it_comes() {
+        troika_safety::verifies![SR_DMS_013];
         let mut view = VehicleView::default();
         view.take(Signals { stamp: at(100), ..signals(1_000, 0.0) });
         assert_eq!(view.at(at(1_000)).speed_kmh, None);
@@ -110,6 +112,7 @@ mod tests {
 
     #[test]
     fn a_speed_that_is_no_number_is_unknown_and_backwards_is_a_speed() {
+        troika_safety::verifies![SR_DMS_013];
         let mut view = VehicleView::default();
         for (speed, seen) in [(f32::NAN, None), (f32::INFINITY, None), (-4.0, Some(4.0)), (0.0, Some(0.0))] {
             view.take(signals(1, speed));

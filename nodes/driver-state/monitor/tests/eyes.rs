@@ -11,6 +11,7 @@ use troika_safety as sr;
 
 #[test]
 fn carla_closes_her_eyes_and_each_alert_comes_on_its_frame() {
+    troika_safety::verifies![SR_DMS_006];
     for (kind, limit) in [(Microsleep, 1500), (Sleep, 3000), (Unresponsive, 6000)] {
         let mut carla = drive(&["euro_ncap"], 80.0);
         carla.road(1000).eyes_closed(limit);
@@ -25,6 +26,7 @@ fn carla_closes_her_eyes_and_each_alert_comes_on_its_frame() {
 
 #[test]
 fn carla_wakes_one_frame_before_the_limit_and_no_alert_comes() {
+    troika_safety::verifies![SR_DMS_006];
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.road(1000).eyes_closed(1500).road(2000);
     assert_eq!(carla.alerts, []);
@@ -108,6 +110,7 @@ fn blinking_is_not_sleeping() {
 
 #[test]
 fn in_a_standing_vehicle_carla_may_sleep() {
+    troika_safety::verifies![SR_DMS_006];
     let mut carla = drive(&["euro_ncap", "perclos", "eu_ddaw"], 0.0);
     assert_eq!(carla.eyes_closed(120_000).alerts, []);
 }
@@ -121,6 +124,7 @@ fn carla_asleep_when_the_vehicle_creeps_off_is_timed_from_there() {
 
 #[test]
 fn waking_clears_microsleep_and_sleep_but_never_unresponsive() {
+    troika_safety::verifies![SR_DMS_009];
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(6500).road(10_000);
     assert_eq!(carla.cleared(Microsleep), [6650]);
@@ -134,6 +138,7 @@ fn waking_clears_microsleep_and_sleep_but_never_unresponsive() {
 
 #[test]
 fn an_act_before_the_alert_does_not_count_for_it() {
+    troika_safety::verifies![SR_DMS_009];
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(6000).acts().eyes_closed(500);
     assert_eq!(carla.raised(Unresponsive), [6000]);
@@ -152,6 +157,7 @@ fn after_an_act_with_eyes_still_closed_six_seconds_raise_it_again() {
 
 #[test]
 fn dora_does_not_look_back_within_3_seconds_of_the_warning() {
+    troika_safety::verifies![SR_DMS_010];
     let mut dora = drive(&["euro_ncap"], 80.0);
     dora.looks(Zone::Other, 6000);
     assert_eq!(dora.raised(LongDistraction), [3000]);
@@ -164,6 +170,7 @@ fn dora_does_not_look_back_within_3_seconds_of_the_warning() {
 
 #[test]
 fn dora_looks_back_in_time_and_is_not_unresponsive() {
+    troika_safety::verifies![SR_DMS_010];
     let mut dora = drive(&["euro_ncap"], 80.0);
     dora.looks(Zone::Other, 5900).road(1000).looks(Zone::Other, 2000).road(3000);
     assert_eq!(dora.raised(Unresponsive), NEVER);
@@ -191,6 +198,7 @@ fn a_face_lost_after_the_warning_is_no_evidence_of_anything_but_blindness() {
 
 #[test]
 fn emil_leans_out_of_sight_for_5_seconds() {
+    troika_safety::verifies![SR_DMS_007];
     let mut emil = drive(&[], 30.0);
     emil.road(1000).unseen(5000);
     assert_eq!(emil.alerts, []);
@@ -222,6 +230,7 @@ fn in_a_standing_vehicle_nobody_has_to_be_seen() {
 
 #[test]
 fn eyes_not_seen_are_never_closed_eyes() {
+    troika_safety::verifies![SR_DMS_007];
     let mut emil = drive(&["euro_ncap", "perclos", "eu_ddaw"], 120.0);
     emil.eyes_closed(1400).unseen(120_000);
     let kinds: Vec<_> = emil.alerts.iter().map(|alert| alert.kind).collect();
@@ -230,6 +239,7 @@ fn eyes_not_seen_are_never_closed_eyes() {
 
 #[test]
 fn a_sleep_alert_stays_while_nothing_is_seen() {
+    troika_safety::verifies![SR_DMS_016];
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(3500).unseen(10_000);
     assert_eq!(carla.cleared(Sleep), NEVER);
@@ -238,6 +248,7 @@ fn a_sleep_alert_stays_while_nothing_is_seen() {
 
 #[test]
 fn up_to_300_ms_without_sight_are_bridged_in_a_closure() {
+    troika_safety::verifies![SR_DMS_017];
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(1000).unseen(300).eyes_closed(300);
     assert_eq!(carla.raised(Microsleep), [1500]);
@@ -248,6 +259,7 @@ fn up_to_300_ms_without_sight_are_bridged_in_a_closure() {
 
 #[test]
 fn a_camera_that_stops_is_blindness_from_its_last_frame() {
+    troika_safety::verifies![SR_DMS_007];
     let mut emil = drive(&["euro_ncap"], 30.0);
     emil.road(1000).silent(5000);
     // The last frame was at 950.
@@ -256,6 +268,7 @@ fn a_camera_that_stops_is_blindness_from_its_last_frame() {
 
 #[test]
 fn a_camera_that_never_starts_is_blindness_from_the_first_look() {
+    troika_safety::verifies![SR_DMS_007];
     let mut emil = drive(&["euro_ncap"], 30.0);
     emil.silent(5050);
     assert_eq!(emil.raised(MonitoringUnavailable), [5000]);
@@ -263,6 +276,7 @@ fn a_camera_that_never_starts_is_blindness_from_the_first_look() {
 
 #[test]
 fn frames_missing_for_longer_than_the_gap_are_unknown_time() {
+    troika_safety::verifies![SR_DMS_017];
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(1000).no_frames(250).eyes_closed(300);
     assert_eq!(carla.raised(Microsleep), [1500], "250 ms and a frame are within the gap");
@@ -276,6 +290,7 @@ fn frames_missing_for_longer_than_the_gap_are_unknown_time() {
 
 #[test]
 fn duplicates_and_late_frames_change_nothing_but_an_act_that_they_carry_is_heard() {
+    troika_safety::verifies![SR_DMS_019];
     let mut carla = drive(&["euro_ncap"], 80.0);
     carla.eyes_closed(6050);
     let before = carla.alerts.len();
@@ -291,6 +306,7 @@ fn duplicates_and_late_frames_change_nothing_but_an_act_that_they_carry_is_heard
 
 #[test]
 fn a_clock_that_jumps_back_starts_a_new_time_line_and_keeps_what_is_raised() {
+    troika_safety::verifies![SR_DMS_019];
     let mut carla = drive(&["euro_ncap"], 80.0);
     for ms in (100_000..106_100).step_by(50) {
         carla.give(&seen(ms, State::EyesClosed, Some(0.0)));
@@ -308,6 +324,7 @@ fn a_clock_that_jumps_back_starts_a_new_time_line_and_keeps_what_is_raised() {
 
 #[test]
 fn fritz_over_15_percent_for_a_minute_is_drowsy_and_at_15_percent_is_not() {
+    troika_safety::verifies![SR_DMS_008];
     // 600 ms closed in 4000 is 15 %; the window's end at 60,000 is a whole number of both cycles.
     let mut fritz = drive(&["perclos"], 50.0);
     (0..40).for_each(|_| {
@@ -326,6 +343,7 @@ fn fritz_over_15_percent_for_a_minute_is_drowsy_and_at_15_percent_is_not() {
 
 #[test]
 fn between_10_and_15_percent_nothing_changes_and_below_10_fritz_is_awake() {
+    troika_safety::verifies![SR_DMS_008];
     let mut fritz = drive(&["perclos"], 50.0);
     (0..15).for_each(|_| {
         fritz.eyes_closed(800).road(3200);
@@ -363,6 +381,7 @@ fn unseen_time_is_in_no_part_of_the_share_and_too_much_of_it_gives_no_verdict() 
 
 #[test]
 fn gerda_is_warned_above_70_kmh_again_and_again_until_she_acknowledges() {
+    troika_safety::verifies![SR_DMS_011];
     for (speed, warned) in [(70.0, false), (70.5, true)] {
         let mut gerda = drive(&["eu_ddaw"], speed);
         (0..25).for_each(|_| {
@@ -408,6 +427,7 @@ fn six_long_blinks_in_a_minute_are_drowsiness_too_and_five_are_not() {
 
 #[test]
 fn hanna_drives_attentively_for_an_hour_and_hears_nothing() {
+    troika_safety::verifies![SR_DMS_018];
     let mut hanna = drive(&["euro_ncap", "eu_addw", "eu_ddaw", "perclos"], 100.0);
     let glances = [Zone::RearMirror, Zone::Cluster, Zone::LeftMirror, Zone::RightMirror, Zone::Other];
     for minute in 0..60 {

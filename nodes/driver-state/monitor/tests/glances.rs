@@ -13,6 +13,7 @@ const RULE: &str = "the alert carries its rule's requirement";
 
 #[test]
 fn anna_reads_for_3450_ms_at_50_kmh_and_hears_nothing_then_one_frame_more_and_is_warned() {
+    troika_safety::verifies![SR_DMS_002];
     let mut anna = drive(&["eu_addw"], 50.0);
     anna.road(1000).looks(Zone::Area3, 3500);
     // The first frame on the lap is at 1000; the one at 4450 is 3450 ms into the glance.
@@ -29,6 +30,7 @@ fn anna_reads_for_3450_ms_at_50_kmh_and_hears_nothing_then_one_frame_more_and_is
 
 #[test]
 fn anna_has_6_seconds_just_below_50_kmh_and_from_20_kmh() {
+    troika_safety::verifies![SR_DMS_002];
     for speed in [20.0, 49.9] {
         let mut anna = drive(&["eu_addw"], speed);
         anna.road(1000).looks(Zone::Area3, 6000);
@@ -39,6 +41,7 @@ fn anna_has_6_seconds_just_below_50_kmh_and_from_20_kmh() {
 
 #[test]
 fn below_20_kmh_anna_is_never_warned() {
+    troika_safety::verifies![SR_DMS_003];
     let mut anna = drive(&["eu_addw"], 19.9);
     assert_eq!(anna.looks(Zone::Area3, 60_000).alerts, [], "{}", sr::SR_DMS_003.id());
 }
@@ -52,6 +55,7 @@ fn a_glance_that_ends_in_the_last_frame_before_the_limit_is_no_alert() {
 
 #[test]
 fn looking_up_for_300_ms_does_not_start_the_glance_over_and_350_ms_does() {
+    troika_safety::verifies![SR_DMS_002];
     let mut anna = drive(&["eu_addw"], 80.0);
     anna.looks(Zone::Area3, 2000).road(300).looks(Zone::Area3, 3000);
     assert_eq!(anna.raised(LongDistraction), [3500]);
@@ -79,6 +83,7 @@ fn a_warning_ends_once_the_gaze_has_left_for_more_than_the_bridge() {
 
 #[test]
 fn anna_speeds_up_over_50_kmh_mid_glance_and_the_stricter_limit_counts_from_there() {
+    troika_safety::verifies![SR_DMS_002];
     // 1 s at 40 km/h, then 3.5 s at 60: at 4.5 s, before the looser limit at 6.0 s.
     let mut anna = drive(&["eu_addw"], 40.0);
     anna.looks(Zone::Area3, 1000).speed(60.0).looks(Zone::Area3, 6000);
@@ -111,6 +116,7 @@ fn slowing_below_20_kmh_ends_the_warning_and_the_time_there_does_not_count() {
 
 #[test]
 fn behind_sunglasses_anna_is_warned_1500_ms_later() {
+    troika_safety::verifies![SR_DMS_014];
     let mut anna = drive(&["eu_addw"], 80.0);
     anna.sunglasses(true).looks(Zone::Area3, 5000);
     assert_eq!(anna.alerts, []);
@@ -121,6 +127,7 @@ fn behind_sunglasses_anna_is_warned_1500_ms_later() {
 
 #[test]
 fn sunglasses_taken_off_mid_glance_bring_the_nominal_limit_at_once() {
+    troika_safety::verifies![SR_DMS_014];
     let mut anna = drive(&["eu_addw"], 80.0);
     anna.sunglasses(true).looks(Zone::Area3, 4200).sunglasses(false).looks(Zone::Area3, 100);
     assert_eq!(anna.raised(LongDistraction), [4200]);
@@ -147,6 +154,7 @@ fn mirrors_and_cluster_are_no_matter_of_eu_addw() {
 
 #[test]
 fn bodo_looks_at_the_screen_for_3_seconds_from_20_kmh() {
+    troika_safety::verifies![SR_DMS_004];
     let mut bodo = drive(&["euro_ncap"], 20.0);
     bodo.road(1000).looks(Zone::Other, 3000);
     assert_eq!(bodo.raised(LongDistraction), NEVER);
@@ -156,6 +164,7 @@ fn bodo_looks_at_the_screen_for_3_seconds_from_20_kmh() {
 
 #[test]
 fn bodo_has_4_seconds_in_each_mirror_and_the_cluster() {
+    troika_safety::verifies![SR_DMS_004];
     for zone in [Zone::LeftMirror, Zone::RightMirror, Zone::RearMirror, Zone::Cluster] {
         let mut bodo = drive(&["euro_ncap"], 100.0);
         bodo.road(1000).looks(zone, 4000);
@@ -218,6 +227,7 @@ fn a_red_light_does_not_begin_the_first_minute_again_and_parking_does() {
 
 #[test]
 fn bodo_glances_5_times_2_seconds_with_1_second_of_road_between() {
+    troika_safety::verifies![SR_DMS_005];
     let mut bodo = drive(&["euro_ncap"], 80.0);
     for _ in 0..5 {
         bodo.looks(Zone::Other, 2000).road(1000);
@@ -233,6 +243,7 @@ fn bodo_glances_5_times_2_seconds_with_1_second_of_road_between() {
 
 #[test]
 fn one_frame_less_than_10_seconds_in_sum_is_no_alert() {
+    troika_safety::verifies![SR_DMS_005];
     let mut bodo = drive(&["euro_ncap"], 80.0);
     for _ in 0..4 {
         bodo.looks(Zone::Other, 2000).road(1000);
@@ -243,6 +254,7 @@ fn one_frame_less_than_10_seconds_in_sum_is_no_alert() {
 
 #[test]
 fn two_seconds_of_road_view_forget_the_glances_and_1950_ms_do_not() {
+    troika_safety::verifies![SR_DMS_005];
     for (road, alerts) in [(2050, 0), (1950, 1)] {
         let mut bodo = drive(&["euro_ncap"], 80.0);
         for _ in 0..4 {
@@ -255,6 +267,7 @@ fn two_seconds_of_road_view_forget_the_glances_and_1950_ms_do_not() {
 
 #[test]
 fn glances_older_than_30_seconds_do_not_count() {
+    troika_safety::verifies![SR_DMS_005];
     // 850 ms in every 2750 ms are at most 9.35 s of any 30 s, however long it goes on; 1050 ms in 2950 ms are 10.95 s.
     let mut bodo = drive(&["euro_ncap"], 80.0);
     for _ in 0..60 {
@@ -270,6 +283,7 @@ fn glances_older_than_30_seconds_do_not_count() {
 
 #[test]
 fn two_profiles_warn_each_in_its_own_name() {
+    troika_safety::verifies![SR_DMS_001];
     let mut anna = drive(&["euro_ncap", "eu_addw"], 80.0);
     anna.looks(Zone::Area3, 3600);
     let names: Vec<_> = anna.alerts.iter().map(|alert| (&*alert.profile, alert.limit.as_millis())).collect();
@@ -281,6 +295,7 @@ fn two_profiles_warn_each_in_its_own_name() {
 
 #[test]
 fn with_the_signals_lost_the_strictest_limit_counts_and_no_speed_is_named() {
+    troika_safety::verifies![SR_DMS_013];
     let mut anna = drive(&["eu_addw"], 0.0);
     anna.looks(Zone::Area3, 10_000).signals_lost().looks(Zone::Area3, 3550);
     assert_eq!(anna.raised(LongDistraction), [13_500]);

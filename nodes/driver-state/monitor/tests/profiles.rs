@@ -45,6 +45,7 @@ fn a_profile_of_ones_own_is_read_and_raises_in_its_own_name() {
 
 #[test]
 fn a_faulty_profile_is_told_with_its_line_and_what_is_wrong() {
+    troika_safety::verifies![SR_DAT_007];
     let glance = |body: &str| format!("{HEAD}[[long_glance]]\n{body}\n{GLANCE}");
     let bands = |bands: &str| glance(&format!("zones = [\"area_3\"]\nbands = {bands}"));
     for (text, line, says) in [

@@ -76,6 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_is_ended_by_its_vehicle_and_by_no_other() {
+        troika_safety::verifies![SR_FLT_004];
         let streams = Streams::default();
         let mine = streams.begin(&id("anna"), "aa", "1").expect("the first");
         let other = streams.begin(&id("anna"), "aa", "2").expect("another");

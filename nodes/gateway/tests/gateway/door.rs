@@ -29,6 +29,7 @@ async fn a_vehicle_of_the_fleet_is_answered() {
 
 #[tokio::test]
 async fn nobody_else_gets_further_than_the_handshake() {
+    troika_safety::verifies![SR_FLT_001];
     let mut service = Service::new().await;
     let world = World::new(&[&service], "").await;
     let elsewhere = tempfile::tempdir().expect("a folder");
@@ -71,6 +72,7 @@ async fn nobody_else_gets_further_than_the_handshake() {
 
 #[tokio::test]
 async fn who_claims_to_be_another_is_refused() {
+    troika_safety::verifies![SR_FLT_004];
     let mut service = Service::new().await;
     let world = World::new(&[&service], "").await;
     let anna = world.vehicle("anna");
@@ -86,6 +88,7 @@ async fn who_claims_to_be_another_is_refused() {
 
 #[tokio::test]
 async fn revoking_ends_a_stream_that_runs_and_the_next_connection() {
+    troika_safety::verifies![SR_FLT_002];
     let mut service = Service::new().await;
     let world = World::new(&[&service], "[times]\nreload_ms = 100\n").await;
     let anna = world.vehicle("anna");
@@ -114,6 +117,7 @@ async fn revoking_ends_a_stream_that_runs_and_the_next_connection() {
 
 #[tokio::test]
 async fn a_connection_ends_with_its_certificate() {
+    troika_safety::verifies![SR_FLT_003];
     let service = Service::new().await;
     let world = World::new(&[&service], "").await;
     // Of one day, all but 3 s of it over.
@@ -131,6 +135,7 @@ async fn a_connection_ends_with_its_certificate() {
 
 #[tokio::test]
 async fn a_list_that_the_authority_did_not_sign_changes_nothing() {
+    troika_safety::verifies![SR_FLT_005];
     let service = Service::new().await;
     let world = World::new(&[&service], "[times]\nreload_ms = 50\n").await;
     let anna = world.vehicle("anna");
@@ -168,6 +173,7 @@ fn status(head: &[u8]) -> String {
 
 #[tokio::test]
 async fn too_large_too_slow_and_half_are_ended() {
+    troika_safety::verifies![SR_FLT_007];
     let mut service = Service::new().await;
     let more = "[times]\nhead_ms = 300\nbody_ms = 300\nhandshake_ms = 300\n[limits]\nbody_bytes = 4096\n";
     let world = World::new(&[&service], more).await;

@@ -86,6 +86,7 @@ async fn two_gateways_on_one_store_count_together() {
 
 #[tokio::test]
 async fn a_delivery_counts_once_over_retries_and_a_restart() {
+    troika_safety::verifies![SR_OUT_002];
     let service = Service::new().await;
     let world = World::new(&[&service], "").await;
     assert_eq!(

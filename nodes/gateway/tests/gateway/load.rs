@@ -11,6 +11,7 @@ use crate::{
 
 #[tokio::test]
 async fn who_asks_all_the_time_does_not_hold_up_who_asks_once() {
+    troika_safety::verifies![SR_FLT_006];
     let mut service = Service::new().await;
     let more = "[queue]\na_vehicle = 20\nrunning_a_vehicle = 2\nwait_ms = 60000\n[limits]\nconnections_a_vehicle = 50\n";
     let world = Arc::new(World::new(&[&service], more).await);

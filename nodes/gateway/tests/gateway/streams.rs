@@ -232,6 +232,7 @@ async fn a_trace_goes_through_to_the_upstream_and_into_the_record() {
 
 #[tokio::test]
 async fn no_words_are_in_the_record_or_the_metrics_whatever_becomes_of_a_request() {
+    troika_safety::verifies![SR_FLT_008];
     let service = Service::new().await;
     let world = World::new(&[&service], "").await;
     let anna = world.vehicle("anna");

@@ -131,6 +131,7 @@ fn in_a_mirrored_picture_the_hand_is_the_other_one() {
 
 #[test]
 fn a_malformed_frame_a_failed_network_and_a_silent_camera_are_faults_that_say_unknown() {
+    troika_safety::verifies![SR_DMS_023];
     let mut cut = frame(0);
     cut.data.truncate(10);
     let inputs = [(Show::Nothing, Some(cut)), (Show::Failure, Some(frame(0))), (Show::Nothing, None)];
@@ -144,6 +145,7 @@ fn a_malformed_frame_a_failed_network_and_a_silent_camera_are_faults_that_say_un
 
 #[test]
 fn a_node_without_models_says_so_on_every_frame_sr_dat_002() {
+    troika_safety::verifies![SR_DAT_002];
     let mut node = GestureNode::unavailable(&Config::default(), mapping(), "wrong sha256").expect("sound");
     for _ in 0..2 {
         let (done, said, _) = run(&mut node, Some(frame(0)));

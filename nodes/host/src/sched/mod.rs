@@ -379,6 +379,7 @@ mod tests {
 
     #[test]
     fn an_impossible_priority_and_an_impossible_core_are_notices_and_the_thread_runs_on() {
+        troika_safety::verifies![SR_TIM_017];
         let notices = std::thread::spawn(|| {
             let mut notices = Vec::new();
             let real_time = ready_thread("/dms", Policy::Fifo(100), Some(&[100_000]), &mut notices);

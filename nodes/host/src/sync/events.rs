@@ -88,6 +88,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_the_newest_and_counts_it() {
+        troika_safety::verifies![SR_TIM_019];
         let (mut writer, mut reader) = events(2);
         assert!(writer.put(1, NOW) && writer.put(2, NOW));
         assert!(!writer.put(3, NOW));

@@ -49,6 +49,7 @@ fn what_a_node_saw_comes_out_in_the_order_of_each_ring_and_ends_with_it() {
 
 #[test]
 fn messages_over_the_bound_are_lost_and_counted_and_one_alone_always_passes() {
+    troika_safety::verifies![SR_OBS_001];
     let (tape, mut reader) = Tape::new(8, WhenFull::Lose);
     let node = tape.node::<Inputs, Outputs>("test", &NodeOptions::new("test"));
     let mut arrivals = node.arrivals(0);
@@ -64,6 +65,7 @@ fn messages_over_the_bound_are_lost_and_counted_and_one_alone_always_passes() {
 
 #[test]
 fn a_step_is_there_whole_or_not_at_all_and_the_next_one_tells() {
+    troika_safety::verifies![SR_OBS_001];
     let (tape, mut reader) = Tape::new(1 << 20, WhenFull::Lose);
     let node = tape.node::<Inputs, Outputs>("test", &NodeOptions::new("test"));
     let mut steps = node.steps();

@@ -44,7 +44,7 @@ fn answered(rtt_ms: u64) -> LinkSample {
 
 #[test]
 fn a_vehicle_that_has_seen_nothing_says_that_it_knows_nothing() {
-    let _verifies = requirements::SR_RTE_003;
+    troika_safety::verifies![SR_RTE_003];
     let state = steps(&mut node(quiet()), at(0), &Inputs::default());
     assert_eq!((state.state, state.bearer, state.metered), (LinkState::UNKNOWN, 0, 0));
     let numbers = [state.rtt_ms, state.down_kbps, state.up_kbps, state.loss, state.age_s, state.here_up];
@@ -53,6 +53,7 @@ fn a_vehicle_that_has_seen_nothing_says_that_it_knows_nothing() {
 
 #[test]
 fn the_traffic_that_there_is_tells_what_the_link_is_like_and_silence_takes_it_back() {
+    troika_safety::verifies![SR_RTE_003];
     let mut node = node(quiet());
     let words = LinkSample { down_bytes: 60_000, down_ms: 1_000.0, limited: false, ..answered(80) };
     let state = steps(&mut node, at(0), &saw(at(0), &[words]));
@@ -61,13 +62,12 @@ fn the_traffic_that_there_is_tells_what_the_link_is_like_and_silence_takes_it_ba
     assert!(state.up_kbps.is_nan());
     let later = steps(&mut node, at(10_000), &Inputs::default());
     assert!(later.rtt_high_ms - later.rtt_low_ms > state.rtt_high_ms - state.rtt_low_ms);
-    let _verifies = requirements::SR_RTE_003;
     assert_eq!(steps(&mut node, at(31_000), &Inputs::default()).state, LinkState::UNKNOWN);
 }
 
 #[test]
 fn a_message_that_is_no_sample_changes_nothing() {
-    let _verifies = requirements::SR_DAT_001;
+    troika_safety::verifies![SR_DAT_001];
     let mut node = node(quiet());
     let odd = LinkSample { outcome: 9, rtt_ms: 1.0, ..LinkSample::default() };
     let state = steps(&mut node, at(0), &saw(at(0), &[odd]));
@@ -133,7 +133,7 @@ fn the_road_is_remembered_and_kept_once_a_minute() {
 
 #[test]
 fn a_step_that_cannot_run_says_unknown_instead_of_what_it_last_knew() {
-    let _verifies = (requirements::SR_TIM_003, requirements::SR_RTE_003);
+    troika_safety::verifies![SR_TIM_003, SR_RTE_003];
     let mut node = node(quiet());
     steps(&mut node, at(0), &saw(at(0), &[answered(80)]));
     let mut outputs = Outputs::default();

@@ -103,6 +103,7 @@ fn a_file_that_was_cut_anywhere_is_read_up_to_its_last_whole_chunk_and_can_be_me
 
 #[test]
 fn a_full_disk_is_told() {
+    troika_safety::verifies![SR_OBS_001];
     let told = Bag::create(Path::new("/dev/full")).err().expect("there is no room").to_string();
     assert!(told.contains("/dev/full") && told.contains("space"), "{told}");
 }

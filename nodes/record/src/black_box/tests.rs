@@ -80,6 +80,7 @@ fn put(black_box: &mut BlackBox, entries: impl IntoIterator<Item = Entry>) {
 
 #[test]
 fn the_minute_before_an_alert_and_the_seconds_after_it_are_written() {
+    troika_safety::verifies![SR_OBS_004];
     let kept = Kept::new();
     let mut black_box = kept.black_box(10, 1 << 20);
     put(&mut black_box, (0..=200).map(|second| text(f64::from(second), 1)));
@@ -95,6 +96,7 @@ fn the_minute_before_an_alert_and_the_seconds_after_it_are_written() {
 
 #[test]
 fn a_fault_that_goes_on_is_written_once_and_again_when_it_comes_back() {
+    troika_safety::verifies![SR_OBS_004];
     let kept = Kept::new();
     let mut black_box = kept.black_box(10, 1 << 20);
     put(&mut black_box, (0..300).map(|second| fell_back(f64::from(second))));
@@ -105,6 +107,7 @@ fn a_fault_that_goes_on_is_written_once_and_again_when_it_comes_back() {
 
 #[test]
 fn it_holds_no_more_bytes_than_it_may_and_the_oldest_file_goes() {
+    troika_safety::verifies![SR_OBS_004];
     let kept = Kept::new();
     let mut black_box = kept.black_box(2, 10_000);
     for round in 0..3 {

@@ -105,6 +105,7 @@ fn a_message_that_two_nodes_see_or_one_sends_and_another_sees_is_there_once() {
 
 #[test]
 fn raw_pictures_are_left_out_with_their_hash_kept() {
+    troika_safety::verifies![SR_OBS_003];
     let mut joiner = Joiner::new(Privacy::LeaveOut);
     let TapeItem::Made(mut node) = made(0, "/test") else { panic!("a node") };
     node.inputs[0].ty = Image::TYPE;

@@ -192,6 +192,7 @@ fn of<'a>(report: &'a Report, node: &str) -> &'a NodeReport {
 
 #[test]
 fn a_recorded_run_done_again_twice_is_the_same_to_the_byte() {
+    troika_safety::verifies![SR_OBS_002];
     let folder = TempDir::new().expect("a folder");
     let file = recorded(&folder, Privacy::KeepRaw);
     for _ in 0..2 {
@@ -208,6 +209,7 @@ fn a_recorded_run_done_again_twice_is_the_same_to_the_byte() {
 
 #[test]
 fn another_threshold_shows_the_first_message_that_differs_with_its_fields() {
+    troika_safety::verifies![SR_OBS_002];
     let folder = TempDir::new().expect("a folder");
     let file = recorded(&folder, Privacy::KeepRaw);
     let report = again(&file, None, THRESHOLD + 60);

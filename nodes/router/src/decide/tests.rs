@@ -1,7 +1,6 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use troika_kit::requirements;
 use troika_link::Range;
 
 use super::*;
@@ -87,6 +86,7 @@ fn what_the_planner_understands_stays_whatever_the_model_on_the_vehicle_does() {
 
 #[test]
 fn a_vehicle_function_is_the_vehicles_even_when_everything_else_is_gone() {
+    troika_safety::verifies![SR_RTE_001];
     let window = asks("open the window", Task::VehicleFunction);
     let nothing = World { local_available: false, ..World::default() };
     assert_eq!(decided(&window, &nothing), (Tier::Vehicle, Reason::VehicleFunction));
@@ -94,7 +94,7 @@ fn a_vehicle_function_is_the_vehicles_even_when_everything_else_is_gone() {
 
 #[test]
 fn private_classes_private_words_images_and_what_is_not_told_stay() {
-    let _verifies = requirements::SR_RTE_001;
+    troika_safety::verifies![SR_RTE_001];
     for privacy in Privacy::ALL.into_iter().filter(|privacy| *privacy != Privacy::Public) {
         let request = Request { privacy, ..hard() };
         assert_eq!(decided(&request, &connected()), (Tier::OnVehicle, Reason::PrivateClass), "{privacy:?}");
@@ -110,7 +110,7 @@ fn private_classes_private_words_images_and_what_is_not_told_stay() {
 
 #[test]
 fn what_is_private_has_a_fixed_sentence_rather_than_the_cloud_when_there_is_no_model_on_the_vehicle() {
-    let _verifies = requirements::SR_RTE_001;
+    troika_safety::verifies![SR_RTE_001];
     let request = Request { privacy: Privacy::Messages, ..hard() };
     let world = World { local_available: false, ..connected() };
     assert_eq!(decided(&request, &world), (Tier::Canned, Reason::PrivateClass));
@@ -118,6 +118,7 @@ fn what_is_private_has_a_fixed_sentence_rather_than_the_cloud_when_there_is_no_m
 
 #[test]
 fn a_link_that_is_unknown_down_lossy_or_slow_is_not_used() {
+    troika_safety::verifies![SR_RTE_013];
     let links = [
         (Estimate::default(), Reason::LinkUnknown),
         (Estimate { status: LinkStatus::Down, ..good_link() }, Reason::LinkDown),
@@ -237,6 +238,7 @@ fn a_conversation_stays_with_whom_it_is_while_the_other_is_hardly_better() {
 
 #[test]
 fn a_driver_who_looks_away_has_a_brief_answer_and_the_cloud_is_not_asked_otherwise_for_it() {
+    troika_safety::verifies![SR_ATT_001];
     let attentive = decide(&hard(), &World { driver: Driver::Attentive, ..connected() });
     let away = decide(&hard(), &World { driver: Driver::LookingAway, ..connected() });
     let unknown = decide(&hard(), &World { driver: Driver::Unknown, ..connected() });
@@ -345,7 +347,7 @@ proptest! {
     fn whatever_happens_nothing_private_is_sent_to_the_cloud(
         turns in prop::collection::vec((any_request(), any_world(), any::<u64>()), 1..6),
     ) {
-        let _verifies = requirements::SR_RTE_001;
+        troika_safety::verifies![SR_RTE_001];
         let mut router = Router::new(POLICY.clone());
         for (request, world, now) in turns {
             let decision = router.decide(Time::from_nanos(now), &request, &world);

@@ -81,6 +81,7 @@ fn no_word_of_the_request_is_in_the_decision() {
 
 #[test]
 fn an_old_link_state_is_an_unknown_link() {
+    troika_safety::verifies![SR_RTE_003];
     let decisions = steps(&mut node(), NOW, &inputs(NOW, &[asks("a")], &[], Duration::from_millis(1_001)));
     assert_eq!(
         (decisions[0].tier, decisions[0].reason.as_str()),
@@ -91,7 +92,7 @@ fn an_old_link_state_is_an_unknown_link() {
 
 #[test]
 fn a_message_that_says_nothing_of_task_and_privacy_stays_in_the_vehicle() {
-    let _verifies = (requirements::SR_RTE_001, requirements::SR_DAT_001);
+    troika_safety::verifies![SR_RTE_001, SR_DAT_001];
     let untold =
         DialogueRequest { request_id: "a".into(), text: "hello".into(), ..DialogueRequest::default() };
     let odd = DialogueRequest { task: 200, privacy: 201, ..asks("b") };

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use troika_kit::{Time, requirements};
+use troika_kit::Time;
 
 use super::*;
 use crate::{
@@ -23,6 +23,7 @@ fn redacted(text: &str) -> String {
 
 #[test]
 fn names_that_the_vehicle_knows_are_replaced_whole_and_by_their_parts_in_any_case() {
+    troika_safety::verifies![SR_RTE_002];
     assert_eq!(redacted("Find a café near Anna Lindqvist."), "Find a café near [NAME_1].");
     assert_eq!(redacted("is anna on the way to mehmet"), "is [NAME_1] on the way to [NAME_2]");
     assert_eq!(redacted("JÜRGEN, and Mrs O'Brien"), "[NAME_1], and [NAME_2]");
@@ -63,6 +64,7 @@ fn a_name_that_is_announced_is_replaced_although_nobody_knows_it() {
 
 #[test]
 fn phone_numbers_are_replaced_written_or_spoken_and_times_are_not() {
+    troika_safety::verifies![SR_RTE_002];
     for text in [
         "call +49 (171) 555-0134 now",
         "call 0171 5550134 now",
@@ -80,6 +82,7 @@ fn phone_numbers_are_replaced_written_or_spoken_and_times_are_not() {
 
 #[test]
 fn mail_addresses_are_replaced_written_or_spelt() {
+    troika_safety::verifies![SR_RTE_002];
     assert_eq!(redacted("mail k.boateng+x@post.example.org"), "mail [EMAIL_1]");
     assert_eq!(redacted("it is kofi dot boateng at post dot org"), "it is [EMAIL_1]");
     assert_eq!(redacted("stop at Lindholm at noon"), "stop at Lindholm at noon");
@@ -87,6 +90,7 @@ fn mail_addresses_are_replaced_written_or_spelt() {
 
 #[test]
 fn a_street_with_a_house_number_is_replaced_where_the_policy_says_so() {
+    troika_safety::verifies![SR_RTE_002];
     let texts =
         ["drive to 12b Old Mill Lane", "fahr in die Lindenstraße 14a", "drive to Harbour Road number 7"];
     for text in texts {
@@ -108,6 +112,7 @@ fn the_same_words_have_the_same_placeholder_through_a_conversation() {
 
 #[test]
 fn a_placeholder_in_pieces_is_put_back_and_ordinary_text_is_not_held() {
+    troika_safety::verifies![SR_RTE_002];
     let (redactor, mut vault) = (redactor(), Vault::new());
     redactor.redact(&mut vault, "to Anna Lindqvist, 0171 5550134");
     let mut restorer = Restorer::new(&vault);
@@ -159,7 +164,7 @@ proptest! {
         canary in canaries(),
         after in "(, thanks| before noon|\\.| [a-z]{1,9}){0,2}",
     ) {
-        let _verifies = requirements::SR_RTE_002;
+        troika_safety::verifies![SR_RTE_002];
         let request = Request {
             id: "1".into(),
             conversation: String::new(),
@@ -183,7 +188,7 @@ proptest! {
         text in "(\\PC{0,12}|Anna |\\[NAME_1\\]|\\[NA|0171 5550134|a\\.b@c\\.de ){0,8}",
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
-        let _verifies = requirements::SR_RTE_002;
+        troika_safety::verifies![SR_RTE_002];
         let mut vault = Vault::new();
         let redacted = redactor().redact(&mut vault, &text);
         let ends: Vec<usize> =

@@ -31,7 +31,7 @@ fn always_is_always_and_never_is_never() {
 
 #[test]
 fn the_router_lets_nothing_out_that_says_it_is_to_stay_and_the_others_do() {
-    let _verifies = troika_kit::requirements::SR_RTE_001;
+    troika_safety::verifies![SR_RTE_001];
     let report = report(30.0);
     assert_eq!(of(&report, Contender::Ours).breaches_as_told, 0);
     assert!(of(&report, Contender::AlwaysCloud).breaches_as_told > 50);

@@ -91,6 +91,7 @@ fn a_flood_of_text_is_refused_with_a_short_reason() {
 
 #[test]
 fn a_standstill_gate_opens_at_zero_and_nowhere_else() {
+    troika_safety::verifies![SR_VOI_001];
     let trunk = valid("trunk.move", &[("action", "open")]);
     for (speed, verdict) in [
         (Some(0.0), Verdict::Execute),
@@ -114,6 +115,7 @@ fn doors_lock_at_any_speed_and_unlock_at_standstill() {
 
 #[test]
 fn a_confirmation_opens_confirm_but_not_never_by_voice_alone() {
+    troika_safety::verifies![SR_VOI_002];
     let call = valid("phone.call", &[("contact", "Anna")]);
     let cruise = valid("cruise.set", &[("kmh", "120")]);
     let yes = Situation { confirmed: true, ..PARKED };

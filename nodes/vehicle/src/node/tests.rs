@@ -129,6 +129,7 @@ fn a_newer_command_takes_a_window_over_where_it_is() {
 
 #[test]
 fn at_any_speed_the_trunk_stays_shut_and_the_reason_is_told() {
+    troika_safety::verifies![SR_VOI_001];
     for (speed, status) in [(0.0, ACCEPTED), (0.1, REFUSED), (-1.0, REFUSED), (130.0, REFUSED)] {
         let mut drive = simulated(speed);
         drive.says(order("t", "trunk.move", &[("action", "open")]));
@@ -142,6 +143,7 @@ fn at_any_speed_the_trunk_stays_shut_and_the_reason_is_told() {
 
 #[test]
 fn a_trunk_on_its_way_up_stops_when_the_vehicle_moves_off() {
+    troika_safety::verifies![SR_VOI_011];
     let speed = vec![Waypoint { at_s: 1.0, kmh: 0.0 }, Waypoint { at_s: 2.0, kmh: 20.0 }];
     let mut drive = with(VehicleNode::new(&Config { speed, ..Config::default() }).expect("a vehicle"));
     drive.says(order("t", "trunk.move", &[("action", "open")])).runs(6000);
@@ -153,6 +155,7 @@ fn a_trunk_on_its_way_up_stops_when_the_vehicle_moves_off() {
 
 #[test]
 fn cruise_is_never_set_by_voice_confirmed_or_not() {
+    troika_safety::verifies![SR_VOI_002, SR_VOI_010];
     let mut drive = simulated(80.0);
     let mut cruise = order("c", "cruise.set", &[("kmh", "120")]);
     cruise.confirmed = true;
@@ -164,6 +167,7 @@ fn cruise_is_never_set_by_voice_confirmed_or_not() {
 
 #[test]
 fn a_call_waits_for_the_drivers_confirmation() {
+    troika_safety::verifies![SR_VOI_003];
     let mut drive = simulated(80.0);
     let call = order("1", "phone.call", &[("contact", "Anna")]);
     drive.says(call.clone());
@@ -174,6 +178,7 @@ fn a_call_waits_for_the_drivers_confirmation() {
 
 #[test]
 fn what_is_not_in_the_catalogue_is_refused_with_what_is_wrong() {
+    troika_safety::verifies![SR_VOI_010];
     let mut drive = simulated(0.0);
     drive.says(order("1", "car.fly", &[]));
     assert_eq!(drive.last_reason(), "there is no vehicle function 'car.fly'");
@@ -189,6 +194,7 @@ fn what_is_not_in_the_catalogue_is_refused_with_what_is_wrong() {
 
 #[test]
 fn a_command_that_comes_twice_is_carried_out_once_and_answered_twice() {
+    troika_safety::verifies![SR_VOI_012];
     let mut drive = simulated(80.0);
     let next = order("n", "media.control", &[("action", "next")]);
     drive.step(vec![next.clone(), next.clone()]);
@@ -222,6 +228,7 @@ fn mocked(progress: impl FnMut(Time, Act) -> Progress + Send + 'static) -> Drive
 
 #[test]
 fn a_body_that_never_answers_has_failed_after_one_second() {
+    troika_safety::verifies![SR_VOI_004];
     let mut drive = mocked(|_, _| Progress::Unanswered);
     drive.says(order("s", "wiper.set", &[("mode", "fast")])).runs(980);
     assert_eq!(drive.statuses("s"), [0u8; 0]);
@@ -234,6 +241,7 @@ fn a_body_that_never_answers_has_failed_after_one_second() {
 
 #[test]
 fn a_body_that_goes_silent_midway_has_failed_one_second_after_its_last_word() {
+    troika_safety::verifies![SR_VOI_019];
     let mut drive = mocked(|now, _| if now < host(3000) { Progress::Running } else { Progress::Unanswered });
     drive.says(order("s", "wiper.set", &[("mode", "fast")])).runs(5000);
     assert_eq!(drive.statuses("s"), [ACCEPTED, FAILED]);
@@ -242,6 +250,7 @@ fn a_body_that_goes_silent_midway_has_failed_one_second_after_its_last_word() {
 
 #[test]
 fn a_body_that_is_always_still_at_it_has_failed_at_last() {
+    troika_safety::verifies![SR_VOI_019];
     let mut drive = mocked(|_, _| Progress::Running);
     drive.says(order("s", "wiper.set", &[("mode", "fast")])).runs(21_000);
     assert_eq!(drive.statuses("s"), [ACCEPTED, FAILED]);
@@ -257,6 +266,7 @@ fn a_body_that_fails_says_why() {
 
 #[test]
 fn the_gate_stands_before_the_body() {
+    troika_safety::verifies![SR_VOI_001, SR_VOI_010];
     let mut body = MockBody::new();
     body.expect_readings().returning(|_| Readings { speed_kmh: f32::NAN, ..Readings::default() });
     body.expect_begin().never();
@@ -287,6 +297,7 @@ fn a_flood_of_commands_is_answered_in_full_and_bounded() {
 
 #[test]
 fn with_external_signals_the_node_is_silent_on_them_and_gates_by_them() {
+    troika_safety::verifies![SR_VOI_001, SR_VOI_011];
     let node =
         VehicleNode::new(&Config { signals: SignalsFrom::External, ..Config::default() }).expect("a vehicle");
     let mut drive = with(node);

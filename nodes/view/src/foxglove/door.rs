@@ -134,6 +134,7 @@ mod tests {
 
     #[test]
     fn pages_of_foxglove_and_of_this_machine_may_look_and_others_may_not() {
+        troika_safety::verifies![SR_OBS_005];
         for fine in [
             "https://app.foxglove.dev",
             "https://foxglove.dev",

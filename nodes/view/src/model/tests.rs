@@ -100,6 +100,7 @@ fn an_alert_stands_until_it_is_cleared_and_stays_in_the_list() {
 
 #[test]
 fn a_node_whose_heartbeats_stay_out_is_told_as_silent() {
+    troika_safety::verifies![SR_OBS_007];
     let mut model = Model::default();
     let beat = Heartbeat {
         node: "/driver_state".into(),
@@ -232,6 +233,7 @@ fn what_cannot_be_read_is_counted_and_changes_nothing_else() {
 
 #[test]
 fn an_alert_stands_no_longer_than_who_raised_it() {
+    troika_safety::verifies![SR_OBS_007];
     let beat = |steps| Heartbeat { node: "/driver_monitor".into(), steps, ..Heartbeat::default() };
     let monitor = || BTreeSet::from(["/driver_monitor".to_owned()]);
     let stands = |model: &Model| model.state(START)["standing"].as_array().unwrap().len();
@@ -250,6 +252,7 @@ fn an_alert_stands_no_longer_than_who_raised_it() {
 
 #[test]
 fn whatever_comes_the_state_has_a_bound() {
+    troika_safety::verifies![SR_OBS_006];
     let mut model = Model::default();
     let long = "ä".repeat(5_000);
     for n in 0..300_u32 {

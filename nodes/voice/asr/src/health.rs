@@ -63,6 +63,7 @@ mod tests {
 
     #[test]
     fn trouble_is_told_at_once_and_with_every_beat_until_it_is_over() {
+        troika_safety::verifies![SR_VOI_013];
         let at = |ms: u64| Time::from_nanos(ms * 1_000_000);
         let mut health = Health::new("/voice".to_owned(), at(1_000));
         assert_eq!(health.beat(at(1_000)).map(|beat| beat.status), Some(Heartbeat::OK));

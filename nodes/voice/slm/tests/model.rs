@@ -59,6 +59,7 @@ fn answer(task: u8, text: &str, context: &str) -> (LanguageReply, usize) {
 /// What it understands is measured, not tested: without training for it that is little (the room's README).
 #[test]
 fn every_answer_is_one_of_the_catalogue() {
+    troika_safety::verifies![SR_VOI_018];
     for said in [
         "open the sunroof",
         "set the fan to four",
@@ -160,6 +161,7 @@ fn a_deadline_holds_to_within_a_pass() {
 
 #[test]
 fn words_that_look_like_control_tokens_are_words() {
+    troika_safety::verifies![SR_VOI_018];
     let mut llama = llama();
     assert!(llama.tokens("<|im_end|>").1 > 1);
     let prompt = Prompts::english().request(

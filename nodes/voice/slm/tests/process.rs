@@ -99,6 +99,7 @@ fn requests_are_answered_over_zenoh_and_it_ends_when_it_is_asked_to() {
 
 #[test]
 fn without_its_model_it_runs_and_says_so_over_dds() {
+    troika_safety::verifies![SR_DAT_002];
     let folder = std::env::temp_dir().join(format!("no-models-{}", std::process::id()));
     let domain = 1 + u32::from(free_port()) % 100;
     let settings = format!(r#"{{"models": "{}", "dds": true, "domain": {domain}}}"#, folder.display());

@@ -37,6 +37,7 @@ impl Vocabulary {
 
 #[test]
 fn llama_cpp_takes_what_the_catalogue_has_and_nothing_else() {
+    troika_safety::verifies![SR_VOI_018];
     let file = Store::open_default().and_then(|store| store.load_path("smollm2_135m"));
     let file = file.expect("the model is here: troika models pull --set test");
     let backend = LlamaBackend::init().expect("the first of this process");

@@ -99,6 +99,7 @@ mod tests {
 
     #[test]
     fn a_dead_microphone_is_told_once_and_its_return_too() {
+        troika_safety::verifies![SR_VOI_013];
         let mut watch = Watch::new(ms(0));
         watch.heard(ms(100), &[0.1]);
         assert_eq!(watch.trouble(ms(1_099)), None);
@@ -110,6 +111,7 @@ mod tests {
 
     #[test]
     fn a_muted_microphone_is_told_after_five_seconds_and_a_quiet_room_never() {
+        troika_safety::verifies![SR_VOI_013];
         let mut muted = Watch::new(ms(0));
         let mut quiet = Watch::new(ms(0));
         for at in (0..10_000).step_by(20) {
@@ -123,6 +125,7 @@ mod tests {
 
     #[test]
     fn a_microphone_that_is_turned_up_too_far_is_told_once_and_one_loud_word_is_not() {
+        troika_safety::verifies![SR_VOI_013];
         let mut watch = Watch::new(ms(0));
         let (loud, quiet) = (vec![1.0; 320], vec![0.1; 320]);
         let mut told = Vec::new();

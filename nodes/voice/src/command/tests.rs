@@ -108,6 +108,7 @@ fn functions(answer: &Answer) -> Vec<&str> {
 
 #[test]
 fn sr_voi_001_the_trunk_opens_only_when_the_speed_is_known_fresh_and_zero() {
+    troika_safety::verifies![SR_VOI_001];
     let mut parked = Driver::at(0.0);
     assert_eq!(functions(&parked.says("open the trunk")), ["trunk.move"]);
     for speed in [
@@ -128,6 +129,7 @@ fn sr_voi_001_the_trunk_opens_only_when_the_speed_is_known_fresh_and_zero() {
 
 #[test]
 fn sr_voi_001_doors_lock_at_speed_but_do_not_unlock() {
+    troika_safety::verifies![SR_VOI_001];
     let mut driver = Driver::at(80.0);
     assert_eq!(functions(&driver.says("lock the doors")), ["door.lock"]);
     assert_eq!(functions(&driver.says("unlock the doors")), [""; 0]);
@@ -135,6 +137,7 @@ fn sr_voi_001_doors_lock_at_speed_but_do_not_unlock() {
 
 #[test]
 fn sr_voi_001_one_refused_command_holds_back_the_others_of_its_utterance() {
+    troika_safety::verifies![SR_VOI_006];
     let answer = Driver::at(50.0).says("close the windows and open the trunk");
     assert_eq!(functions(&answer), [""; 0]);
     assert_eq!(answer.replies[0].kind, VoiceReply::REFUSED);
@@ -142,6 +145,7 @@ fn sr_voi_001_one_refused_command_holds_back_the_others_of_its_utterance() {
 
 #[test]
 fn sr_voi_002_cruise_control_is_refused_by_voice_with_an_explanation_and_a_yes_changes_nothing() {
+    troika_safety::verifies![SR_VOI_002];
     let mut driver = Driver::at(100.0);
     let answer = driver.says("set cruise control to one hundred and twenty");
     assert_eq!(functions(&answer), [""; 0]);
@@ -151,6 +155,7 @@ fn sr_voi_002_cruise_control_is_refused_by_voice_with_an_explanation_and_a_yes_c
 
 #[test]
 fn sr_voi_003_a_call_is_made_after_a_yes_and_not_before() {
+    troika_safety::verifies![SR_VOI_003];
     let mut driver = Driver::at(0.0);
     let asked = driver.says("call Anna");
     assert_eq!((functions(&asked).len(), asked.replies[0].kind), (0, VoiceReply::CONFIRM));
@@ -165,6 +170,7 @@ fn sr_voi_003_a_call_is_made_after_a_yes_and_not_before() {
 
 #[test]
 fn sr_voi_003_no_silence_or_anything_else_lets_a_question_go() {
+    troika_safety::verifies![SR_VOI_003];
     for after in ["no", "no, don't", "what's the weather"] {
         let mut driver = Driver::at(0.0);
         driver.says("call Anna");
@@ -179,6 +185,7 @@ fn sr_voi_003_no_silence_or_anything_else_lets_a_question_go() {
 
 #[test]
 fn sr_voi_003_a_yes_counts_by_when_it_was_said_however_late_its_words_come() {
+    troika_safety::verifies![SR_VOI_003];
     let mut driver = Driver::at(0.0);
     driver.says("call Anna");
     driver.waits(Duration::from_secs(5));
@@ -208,6 +215,7 @@ fn a_step_that_comes_late_forgets_nothing_and_one_that_fails_forgets_what_was_as
 
 #[test]
 fn sr_voi_003_a_yes_that_was_hardly_heard_is_none() {
+    troika_safety::verifies![SR_VOI_003, SR_VOI_007];
     let mut driver = Driver::at(0.0);
     driver.says("call Anna");
     let answer = driver.step(Some(("yes", 0.2)), Vec::new());
@@ -217,6 +225,7 @@ fn sr_voi_003_a_yes_that_was_hardly_heard_is_none() {
 
 #[test]
 fn sr_voi_003_the_gates_are_asked_again_after_the_yes() {
+    troika_safety::verifies![SR_VOI_015];
     let mut driver = Driver::at(0.0);
     let asked = driver.says("call Anna and open the trunk");
     assert_eq!(asked.replies[0].kind, VoiceReply::CONFIRM);
@@ -227,6 +236,7 @@ fn sr_voi_003_the_gates_are_asked_again_after_the_yes() {
 
 #[test]
 fn sr_voi_004_a_command_without_a_result_within_a_second_is_told_to_have_failed_once() {
+    troika_safety::verifies![SR_VOI_004];
     let mut driver = Driver::at(0.0);
     driver.says("open the window");
     assert!(driver.waits(RESULT_WITHIN).replies.is_empty());
@@ -238,6 +248,7 @@ fn sr_voi_004_a_command_without_a_result_within_a_second_is_told_to_have_failed_
 
 #[test]
 fn sr_voi_004_a_result_ends_the_waiting_and_a_refusal_is_told_with_its_reason() {
+    troika_safety::verifies![SR_VOI_004];
     for (status, told) in [(CommandResult::DONE, 0), (CommandResult::REFUSED, 1), (CommandResult::FAILED, 1)]
     {
         let mut driver = Driver::at(0.0);
@@ -266,6 +277,7 @@ fn several_commands_carry_ids_of_their_utterance_and_a_rising_sequence() {
 
 #[test]
 fn hardly_heard_words_are_not_acted_upon() {
+    troika_safety::verifies![SR_VOI_007];
     for confidence in [0.1, f32::NAN] {
         let answer = Driver::at(0.0).step(Some(("open the window", confidence)), Vec::new());
         assert_eq!(functions(&answer), [""; 0]);
@@ -275,6 +287,7 @@ fn hardly_heard_words_are_not_acted_upon() {
 
 #[test]
 fn talk_among_passengers_is_left_alone_and_a_question_goes_to_the_dialogue() {
+    troika_safety::verifies![SR_VOI_014];
     let mut driver = Driver::at(0.0);
     for (said, kind) in [
         ("I told him to open the trunk", VoiceReply::REJECTED),

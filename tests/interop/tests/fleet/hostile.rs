@@ -80,6 +80,7 @@ fn opened(folder: &Path, port: u16, certificate: bool) -> zenoh::Result<Session>
 
 #[test]
 fn no_certificate_a_foreign_one_and_one_that_has_ended_come_no_further_than_the_handshake() {
+    troika_safety::verifies![SR_FLT_001];
     let (world, service, other) = (World::new(), Service::new(), World::new());
     let folder = world.enrol("anna");
     let router = world.router(&[]);
@@ -104,6 +105,7 @@ fn no_certificate_a_foreign_one_and_one_that_has_ended_come_no_further_than_the_
 
 #[test]
 fn anna_neither_hears_nor_answers_nor_ends_what_is_brunos() {
+    troika_safety::verifies![SR_FLT_004];
     let (world, service) = (World::new(), Service::new());
     let (anna, bruno) = (world.enrol("anna"), world.enrol("bruno"));
     let router = world.router(&[]);

@@ -18,6 +18,7 @@ use crate::{
 
 #[test]
 fn a_revoked_vehicle_is_cut_off_and_refused_while_others_go_on() {
+    troika_safety::verifies![SR_FLT_002];
     let (world, service) = (World::new(), Service::new());
     let (anna, bruno) = (world.enrol("anna"), world.enrol("bruno"));
     let router = world.router(&[]);
@@ -115,6 +116,7 @@ fn who_is_enrolled_again_is_not_let_in_beside_the_stolen_certificate() {
 
 #[test]
 fn a_certificate_that_ends_takes_its_link_with_it() {
+    troika_safety::verifies![SR_FLT_003];
     let (world, service) = (World::new(), Service::new());
     let week = 7 * 86_400;
     let until_end = 20;

@@ -4,7 +4,6 @@ use troika_dialogue::{
     Manner, Town, Upstream,
     chat::{ChatRequest, Message, ToolCall},
 };
-use troika_kit::requirements;
 use troika_router::Redactor;
 
 use super::*;
@@ -165,6 +164,7 @@ fn all_requests_of_a_question_are_one_trace_and_what_may_not_leave_has_none_outs
 
 #[test]
 fn a_cut_stream_is_gone_on_with_by_the_vehicles_model_and_told_as_a_failed_exchange() {
+    troika_safety::verifies![SR_RTE_004];
     let mut car = car(true);
     car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
     let mut out = car.says(400, 1, "The Old Mill Cafe is near. It is op");
@@ -192,7 +192,7 @@ fn a_cut_stream_is_gone_on_with_by_the_vehicles_model_and_told_as_a_failed_excha
 
 #[test]
 fn what_is_private_stays_whatever_was_decided_and_is_not_told_with_the_next_question() {
-    let _verifies = (requirements::SR_RTE_001, requirements::SR_RTE_002);
+    troika_safety::verifies![SR_RTE_001, SR_RTE_002, SR_RTE_008];
     let mut car = car(true);
     // A decision that is wrong, or forged.
     let out = car.ask(0, "u1", "Am I tired?", DialogueRequest::DRIVER_STATE, DialogueReply::CLOUD);
@@ -231,6 +231,7 @@ fn a_tool_that_the_cloud_calls_is_answered_from_the_map_and_the_name_is_known_to
 
 #[test]
 fn without_a_decision_the_question_is_answered_in_the_vehicle() {
+    troika_safety::verifies![SR_RTE_009];
     let mut car = car(true);
     let now = at(0);
     let out = car.bridge.request(now, &asked("u1", "Where is a cafe?", DialogueRequest::PUBLIC), HERE);
@@ -251,6 +252,7 @@ fn a_decision_that_comes_before_its_question_holds() {
 
 #[test]
 fn nobody_to_answer_is_said_and_so_is_what_is_a_command() {
+    troika_safety::verifies![SR_RTE_011];
     let mut car = car(false);
     let out = car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::ON_VEHICLE);
     assert_eq!(spoken(&out), [Sentences::default().nobody]);
@@ -263,6 +265,7 @@ fn nobody_to_answer_is_said_and_so_is_what_is_a_command() {
 
 #[test]
 fn who_speaks_ends_the_answer_and_the_next_question_begins_another() {
+    troika_safety::verifies![SR_RTE_006];
     let mut car = car(true);
     car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
     car.says(400, 1, "The Old Mill Cafe is near. ");

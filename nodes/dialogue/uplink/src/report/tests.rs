@@ -72,6 +72,7 @@ fn link_tier_latency_errors_and_cost_are_those_of_now() {
 
 #[test]
 fn of_the_driver_goes_one_word_and_only_where_it_is_wanted() {
+    troika_safety::verifies![SR_RTE_012];
     let mut facts = Facts::default();
     let frames = |facts: &mut Facts, state: u8, count: usize| {
         (0..count).for_each(|_| facts.driver(&DriverState { state, ..DriverState::default() }));

@@ -132,6 +132,7 @@ fn what_is_wrong_or_does_not_fit_is_refused_with_the_reason() {
 
 #[test]
 fn nothing_goes_without_a_link_and_what_was_late_is_told() {
+    troika_safety::verifies![SR_OUT_004];
     let mut sender = sender(&config());
     let brief = OutboxItem { lives: builtin_interfaces::Duration { sec: 60, nanosec: 0 }, ..item("a", 1) };
     sender.item(at(0), &brief);
@@ -300,6 +301,7 @@ impl Disk for Full {
 
 #[test]
 fn on_a_full_disk_it_is_told_nothing_is_sent_twice_and_it_goes_on_when_there_is_room() {
+    troika_safety::verifies![SR_OUT_003];
     let folder = tempfile::tempdir().unwrap();
     let disk = Full { path: folder.path().join("outbox"), full: Arc::default() };
     let config = config();
@@ -388,6 +390,7 @@ proptest! {
     fn nothing_acknowledged_is_lost_and_no_bound_is_passed(
         events in prop::collection::vec((event(), answer()), 1..120),
     ) {
+        troika_safety::verifies![SR_OUT_001];
         const A_MINUTE: u64 = 8 << 10;
         const A_DAY: u64 = 60_000;
         let folder = tempfile::tempdir().unwrap();
@@ -512,6 +515,7 @@ fn new_files_end_every_wait_at_once() {
 
 #[test]
 fn what_another_vehicle_put_is_held_back_and_told() {
+    troika_safety::verifies![SR_OUT_005];
     let mut sender = sender(&config());
     assert!(sender.belongs_to(at(0), Some("anna")).is_empty());
     sender.item(at(0), &item("annas", 1));

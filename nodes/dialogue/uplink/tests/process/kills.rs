@@ -64,6 +64,7 @@ impl Demand {
 
 #[test]
 fn nothing_acknowledged_is_lost_or_arrives_twice_over_a_hundred_kills() {
+    troika_safety::verifies![SR_OUT_001, SR_OUT_002];
     let (mut gateway, mut vehicle) = (Gateway::new(), Vehicle::new());
     let folder = tempfile::tempdir().expect("a folder");
     let mut settings = vehicle.settings(&gateway, folder.path());

@@ -69,6 +69,7 @@ fn brief(vehicle: &mut Vehicle, key: &str, state: u8) -> u8 {
 
 #[test]
 fn without_a_link_nothing_is_sent_and_what_expires_is_told() {
+    troika_safety::verifies![SR_OUT_004];
     let (mut gateway, mut vehicle) = (Gateway::new(), Vehicle::new());
     gateway.start();
     let folder = tempfile::tempdir().expect("a folder");

@@ -84,6 +84,7 @@ impl Cabin {
 
 #[test]
 fn an_alert_carries_its_profile_rule_limit_and_place_in_the_sequence() {
+    troika_safety::verifies![SR_DMS_001];
     let mut cabin = Cabin::new(&["euro_ncap"]);
     for _ in 0..70 {
         cabin.vehicle(80.0, false);
@@ -118,6 +119,7 @@ fn a_frame_without_a_stamp_is_timed_by_its_arrival() {
 
 #[test]
 fn silence_is_told_5_seconds_after_the_last_frame_on_the_cameras_own_time_line() {
+    troika_safety::verifies![SR_DMS_007];
     let mut cabin = Cabin::new(&[]);
     cabin.vehicle(30.0, false);
     cabin.step(Some(state(DriverState::ATTENTIVE, 0)));
@@ -145,6 +147,7 @@ fn silence_before_the_first_frame_does_not_stop_the_clocks_of_a_camera_that_lags
 
 #[test]
 fn a_monitor_that_always_falls_back_says_that_it_is_unavailable() {
+    troika_safety::verifies![SR_DMS_015];
     let mut cabin = Cabin::new(&[]);
     let mut outputs = Outputs::default();
     for n in 0..=100u64 {
@@ -158,7 +161,7 @@ fn a_monitor_that_always_falls_back_says_that_it_is_unavailable() {
 
 #[test]
 fn a_stand_in_clears_what_it_raised_when_the_node_is_back_and_begins_anew_the_next_time() {
-    let _verifies = sr::SR_TIM_010;
+    troika_safety::verifies![SR_TIM_010];
     let mut node = Cabin::new(&["euro_ncap"]).node;
     let tick = |ms: u64| Tick { seq: 0, release: host(ms), now: host(ms), level: 0 };
     // Silent from `from` to `to`, a fall-back every 50 ms, then back; what it said: when, what, raised or cleared.
@@ -184,6 +187,7 @@ fn a_stand_in_clears_what_it_raised_when_the_node_is_back_and_begins_anew_the_ne
 
 #[test]
 fn without_vehicle_signals_the_vehicle_is_taken_to_move() {
+    troika_safety::verifies![SR_DMS_013];
     let mut cabin = Cabin::new(&["euro_ncap"]);
     for _ in 0..31 {
         let ms = cabin.ms;
@@ -207,6 +211,7 @@ fn numbers_without_a_meaning_are_unknown_and_nothing_panics() {
 
 #[test]
 fn an_act_in_the_middle_of_a_burst_of_signals_unlatches() {
+    troika_safety::verifies![SR_DMS_009];
     let mut cabin = Cabin::new(&["euro_ncap"]);
     for _ in 0..122 {
         cabin.vehicle(80.0, false);
@@ -223,6 +228,7 @@ fn an_act_in_the_middle_of_a_burst_of_signals_unlatches() {
 
 #[test]
 fn alerts_over_the_bound_of_a_step_leave_with_the_next_ones_in_order() {
+    troika_safety::verifies![SR_DMS_022];
     let mut cabin = Cabin::new(&[]);
     let alert = Alert {
         at: host(0),

@@ -39,6 +39,7 @@ fn an_unknown_kind_is_named_with_the_nearest_one() {
 
 #[test]
 fn an_unknown_parameter_is_found_at_its_own_line() {
+    troika_safety::verifies![SR_DAT_007];
     let text = DETECTORS.replace("scenario =", "scenery =");
     let (message, _) = error(&text);
     assert!(message.contains("scenery"), "{message}");
@@ -46,6 +47,7 @@ fn an_unknown_parameter_is_found_at_its_own_line() {
 
 #[test]
 fn a_loosened_contract_is_refused_and_the_contract_shown() {
+    troika_safety::verifies![SR_TIM_016];
     let text = DETECTORS.replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\ndeadline_ms = 50\n");
     let (message, at) = error(&text);
     assert!(message.contains("looser"), "{message}");
@@ -230,6 +232,7 @@ fn what_is_wrong_with_a_policy_is_shown_at_its_key_or_in_words() {
 
 #[test]
 fn a_parameter_out_of_its_bounds_is_shown_at_its_key() {
+    troika_safety::verifies![SR_DAT_007];
     let text = format!("{DETECTORS}[nodes.hands]\nkind = \"gesture\"\nparams = {{ min_palm = 1.5 }}\n");
     let (message, at) = error(&text);
     assert!(message.contains("min_palm must be"), "{message}");

@@ -175,6 +175,7 @@ fn a_model_that_fails_is_told_and_the_next_request_is_tried_anew() {
 
 #[test]
 fn an_answer_that_the_catalogue_does_not_take_is_none() {
+    troika_safety::verifies![SR_VOI_018];
     let mut desk = desk();
     desk.receive(START, &request("a", LanguageRequest::INTERPRET, "lock it"));
     let mut engine = model(vec![said(" door.lock action=open\n", 0.9), Ok(Progress::End)]);
@@ -217,6 +218,7 @@ fn a_question_is_answered_in_parts_and_ends_with_its_second_sentence() {
 
 #[test]
 fn an_answer_that_would_claim_an_act_is_a_refusal() {
+    troika_safety::verifies![SR_VOI_016];
     let mut desk = desk();
     desk.receive(START, &request("a", LanguageRequest::ANSWER, "Would you be so kind as to air the place?"));
     let mut engine = model(vec![said("Sure, I'll", 0.5), said(" open the window.", 0.5)]);

@@ -191,7 +191,7 @@ fn sounds(
 
 #[test]
 fn speech_ends_within_100_ms_of_the_message_that_somebody_speaks_at_any_moment() {
-    let _verifies = sr::SR_VOI_005;
+    troika_safety::verifies![SR_VOI_005];
     // From before the first sample to after the last, on no grid of the node's.
     for at in (101..2_400).step_by(37) {
         let spoken = vec![(ms(at), activity(true))];
@@ -206,7 +206,7 @@ fn speech_ends_within_100_ms_of_the_message_that_somebody_speaks_at_any_moment()
 
 #[test]
 fn a_cancel_ends_it_within_100_ms_at_any_moment() {
-    let _verifies = sr::SR_VOI_005;
+    troika_safety::verifies![SR_VOI_005];
     for at in (101..2_400).step_by(61) {
         let cancel = vec![(ms(at), std_msgs::String::default())];
         let sounds = sounds(vec![(ms(100), acknowledgement("u1"))], Vec::new(), cancel);
@@ -217,6 +217,7 @@ fn a_cancel_ends_it_within_100_ms_at_any_moment() {
 
 #[test]
 fn a_failure_is_heard_after_the_driver_has_spoken() {
+    troika_safety::verifies![SR_ATT_002];
     let failed = VoiceReply {
         command_id: "u1/0".to_owned(),
         ..reply("u1", VoiceReply::REFUSED, "That did not work.")

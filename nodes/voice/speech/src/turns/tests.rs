@@ -78,6 +78,7 @@ fn a_failure_is_told_after_the_acknowledgement_or_in_its_place() {
 
 #[test]
 fn whoever_speaks_is_not_spoken_over_and_hears_of_a_failure_afterwards() {
+    troika_safety::verifies![SR_ATT_002];
     let mut turns = saying(&reply("u1", VoiceReply::COMMAND, "OK: open the trunk."));
     turns.reply(ms(5), &reply("u1", VoiceReply::COMMAND, "And the sunroof."));
     turns.reply(ms(5), &failure("u1", "That did not work."));
@@ -143,6 +144,7 @@ fn a_turn_whose_end_was_lost_does_not_silence_it_for_good() {
 
 #[test]
 fn what_waited_too_long_is_not_said_and_a_failure_may_wait_longer() {
+    troika_safety::verifies![SR_ATT_003];
     let mut turns = saying(&reply("u1", VoiceReply::CONFIRM, "A long story."));
     turns.reply(ms(0), &reply("u1", VoiceReply::CONFIRM, "And its end."));
     turns.reply(ms(0), &failure("u1", "That did not work."));

@@ -61,6 +61,7 @@ fn what_follows_on_the_last_command_is_read_with_it() {
 
 #[test]
 fn a_follow_up_meets_the_gates_as_any_command() {
+    troika_safety::verifies![SR_VOI_015];
     let mut driver = Driver::at(0.0);
     assert_eq!(calls(&driver.says("lock the doors")), ["door.lock action=lock"]);
     driver.speed = Some((80.0, Duration::ZERO));
@@ -79,6 +80,7 @@ fn each_utterance_tells_its_stages_and_the_reason() {
 
 #[test]
 fn more_commands_than_anybody_says_are_refused() {
+    troika_safety::verifies![SR_VOI_008];
     let mut driver = Driver::at(0.0);
     let mut sent = 0;
     for _ in 0..2 * RATE {
@@ -92,6 +94,7 @@ fn more_commands_than_anybody_says_are_refused() {
 
 #[test]
 fn a_drowsy_driver_is_spoken_to_briefly() {
+    troika_safety::verifies![SR_ATT_001];
     let mut driver = Driver::at(0.0);
     driver.drowsy = true;
     assert_eq!(driver.says("open the sunroof").replies[0].text, "OK.");
@@ -152,6 +155,7 @@ fn the_language_models_agreement_carries_it_out_and_its_silence_asks_back() {
 
 #[test]
 fn what_only_the_language_model_thinks_is_not_done() {
+    troika_safety::verifies![SR_VOI_009];
     let mut driver = Driver::with_network(true);
     let (answer, said) = unsure(&mut driver);
     driver.language.push(LanguageReply {
@@ -246,6 +250,7 @@ fn after(driver: &mut Driver, pause: Duration, text: &str) -> Answer {
 
 #[test]
 fn what_a_radio_says_amid_its_talk_is_not_carried_out() {
+    troika_safety::verifies![SR_VOI_014];
     let breath = Duration::from_millis(600);
     let mut radio = Driver::at(0.0);
     assert_eq!(radio.says("the minister said she was disappointed").replies[0].text, "");
