@@ -60,7 +60,9 @@ pub struct Unsafe {
     pub context: String,
     pub hazard: String,
     pub scenarios: Vec<String>,
+    #[serde(default)]
     pub requirements: Vec<String>,
+    pub gap: Option<String>,
 }
 
 /// How a part fails (FMEA).
@@ -120,9 +122,11 @@ impl Analysis {
         actions.chain(failures).cloned().collect()
     }
 
-    /// The failures that nothing answers.
+    /// What nothing answers, or not wholly.
     pub fn gaps(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.failures.iter().filter_map(|failure| Some((failure.id.as_str(), failure.gap.as_deref()?)))
+        let failures = self.failures.iter().map(|failure| (&failure.id, &failure.gap));
+        let all = failures.chain(self.unsafe_actions.iter().map(|action| (&action.id, &action.gap)));
+        all.filter_map(|(id, gap)| Some((id.as_str(), gap.as_deref()?)))
     }
 
     /// What does not fit together.
@@ -157,8 +161,8 @@ impl Analysis {
             if !self.hazards.iter().any(|hazard| hazard.id == one.hazard) {
                 problems.push(format!("{}: there is no hazard {}", one.id, one.hazard));
             }
-            if one.requirements.is_empty() {
-                problems.push(format!("{}: no requirement answers it", one.id));
+            if one.requirements.is_empty() && one.gap.is_none() {
+                problems.push(format!("{}: neither requirements nor `gap`", one.id));
             }
         }
         for one in &self.failures {

@@ -77,7 +77,7 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
                 escaped(&one.kind),
                 escaped(&one.context),
                 escaped(&one.hazard),
-                escaped(&one.requirements.join(", ")),
+                answer(&one.requirements, one.gap.as_deref(), None),
             ),
         );
     }
@@ -85,17 +85,7 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
         "</table><h2>Failures</h2><table><tr><th>failure<th>effect<th>detected, answered<th>requirements",
     );
     for one in &matrix.analysis.failures {
-        let answer = match (&one.gap, &one.accepted) {
-            (Some(gap), _) => {
-                format!("{} <span class=\"bad\">gap: {}</span>", one.requirements.join(", "), escaped(gap))
-            }
-            (None, Some(why)) => format!(
-                "{} <span class=\"quiet\">accepted: {}</span>",
-                one.requirements.join(", "),
-                escaped(why)
-            ),
-            (None, None) => escaped(&one.requirements.join(", ")),
-        };
+        let answer = answer(&one.requirements, one.gap.as_deref(), one.accepted.as_deref());
         put(
             &mut page,
             format_args!(
@@ -112,6 +102,17 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
     }
     page.push_str("</table></html>\n");
     page
+}
+
+/// What answers it, and what does not.
+fn answer(requirements: &[String], gap: Option<&str>, accepted: Option<&str>) -> String {
+    let mut answer = escaped(&requirements.join(", "));
+    for (class, word, text) in [("bad", "gap", gap), ("quiet", "accepted", accepted)] {
+        if let Some(text) = text {
+            put(&mut answer, format_args!(" <span class=\"{class}\">{word}: {}</span>", escaped(text)));
+        }
+    }
+    answer
 }
 
 fn requirement(page: &mut String, row: &Row) {
