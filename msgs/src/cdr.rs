@@ -100,6 +100,11 @@ impl<'a> Writer<'a> {
     /// A writer of the canonical form, which replaces `out`.
     pub(crate) fn canonical(out: &'a mut Vec<u8>) -> Writer<'a> {
         out.clear();
+        Writer::canonical_behind(out)
+    }
+
+    /// Behind what is there.
+    pub(crate) fn canonical_behind(out: &'a mut Vec<u8>) -> Writer<'a> {
         Writer { out, form: Form::Canonical }
     }
 

@@ -13,9 +13,17 @@
 //! No two values of one type share a form, NaNs apart. Which type or topic it is, is no part of the form: that is the data
 //! id of the check itself.
 
+use std::marker::PhantomData;
+
+use troika_e2e::{Checker, Profile, Protection, Protector, Status, Wrong};
 use troika_kit::{EncodeError, Message};
 
 use crate::cdr::Writer;
+
+/// Of the end-to-end header that travels in `e2e`; the canonical form is what it stands before.
+const PROFILE: Profile = Profile::P07;
+/// So many messages less one may be lost between two.
+const MAX_DELTA: u32 = 4;
 
 /// A message of a safety topic: it has `uint32 sequence` and `uint8[] e2e`. Implemented by the build for each such .msg.
 pub trait Protected: Message {
@@ -38,5 +46,182 @@ pub trait Protected: Message {
     /// Replaces `out` with the canonical form. Allocates only when `out` is too small; fails as encoding does.
     fn canonical(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.write_covered(&mut Writer::canonical(out))
+    }
+}
+
+/// Senders of vehicle commands.
+pub mod sender {
+    /// Speech.
+    pub const VOICE: &str = "voice";
+    /// Hands.
+    pub const GESTURE: &str = "gesture";
+    /// Of alerts.
+    pub const MONITOR: &str = "driver_monitor";
+    /// Who speaks for the monitor when its process cannot.
+    pub const STAND_IN: &str = "driver_monitor/stand_in";
+    /// Of the safety state, and of alerts when the monitor is silent.
+    pub const SUPERVISOR: &str = "supervisor";
+}
+
+/// The data id of who sends messages of a type: the FNV-1a hash of both names. A message of another sender, or of another type that has the
+/// same bytes, is found out by it.
+pub fn data_id<T: Protected>(sender: &str) -> u32 {
+    let bytes = T::TYPE.name.bytes().chain([0]).chain(sender.bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+fn protection<T: Protected>(sender: &str) -> Protection {
+    // Any id and this difference fit the profile.
+    Protection::new(PROFILE, data_id::<T>(sender), 0, MAX_DELTA).expect("fits profile 7")
+}
+
+/// Fills in `sequence` and `e2e` (AUTOSAR E2E profile 7) of one sender's messages.
+#[derive(Debug, Clone)]
+pub struct Seal<T> {
+    protector: Protector,
+    sequence: u32,
+    form: Vec<u8>,
+    of: PhantomData<T>,
+}
+
+impl<T: Protected> Seal<T> {
+    /// Of a sender that begins: its name is a node's full name, or what it was agreed to be.
+    pub fn new(sender: &str) -> Seal<T> {
+        Seal {
+            protector: Protector::new(protection::<T>(sender)),
+            sequence: 0,
+            form: Vec::new(),
+            of: PhantomData,
+        }
+    }
+
+    /// The sequence number of the next message.
+    pub fn next(&self) -> u32 {
+        self.sequence
+    }
+
+    /// Numbers and protects a message. Allocates only where a longer one than before comes, and for the 20 bytes of the header.
+    ///
+    /// # Errors
+    /// As encoding; the message is not counted.
+    pub fn seal(&mut self, message: &mut T) -> Result<(), EncodeError> {
+        message.set_sequence(self.sequence);
+        self.form.clear();
+        self.form.resize(PROFILE.header(), 0);
+        message.write_covered(&mut Writer::canonical_behind(&mut self.form))?;
+        if self.protector.protect(&mut self.form).is_err() {
+            return Err(EncodeError);
+        }
+        let e2e = message.e2e_mut();
+        e2e.clear();
+        e2e.extend_from_slice(&self.form[..PROFILE.header()]);
+        self.sequence = self.sequence.wrapping_add(1);
+        Ok(())
+    }
+}
+
+/// Checks one sender's messages.
+#[derive(Debug, Clone)]
+pub struct Opener<T> {
+    checker: Checker,
+    form: Vec<u8>,
+    of: PhantomData<T>,
+}
+
+impl<T: Protected> Opener<T> {
+    /// Of the sender of that name.
+    pub fn new(sender: &str) -> Opener<T> {
+        Opener { checker: Checker::new(protection::<T>(sender)), form: Vec::new(), of: PhantomData }
+    }
+
+    /// What a message, or that none came in its period, is worth. One without protection has a wrong size.
+    pub fn open(&mut self, message: Option<&T>) -> Status {
+        let Some(message) = message else { return self.checker.check(None) };
+        match form(message, &mut self.form) {
+            Some(form) => self.checker.check(Some(form)),
+            None => Status::Error(Wrong::Size),
+        }
+    }
+}
+
+/// Whether a message is as one of these senders sent it, whichever came before: for topics that several send on and where a message stands for
+/// itself. None: it has no protection.
+pub fn intact<T: Protected>(message: &T, senders: &[&str]) -> Option<bool> {
+    if message.e2e().is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let Some(form) = form(message, &mut bytes) else { return Some(false) };
+    Some(
+        senders.iter().any(|sender| {
+            !matches!(Checker::new(protection::<T>(sender)).check(Some(form)), Status::Error(_))
+        }),
+    )
+}
+
+/// Header and canonical form together, as they were protected.
+fn form<'a, T: Protected>(message: &T, bytes: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    bytes.clear();
+    if message.e2e().len() != PROFILE.header() {
+        return None;
+    }
+    bytes.extend_from_slice(message.e2e());
+    message.write_covered(&mut Writer::canonical_behind(bytes)).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::troika::{DriverAlert, Heartbeat};
+
+    fn beat(node: &str) -> Heartbeat {
+        Heartbeat { node: node.into(), reason: "for a test".into(), steps: 7, ..Heartbeat::default() }
+    }
+
+    fn sealed(seal: &mut Seal<Heartbeat>) -> Heartbeat {
+        let mut message = beat("/a");
+        seal.seal(&mut message).expect("it fits");
+        message
+    }
+
+    #[test]
+    fn what_was_sealed_is_right_and_every_changed_field_is_found_out() {
+        troika_safety::verifies![SR_DAT_003];
+        let (mut seal, mut opener) = (Seal::new("/a"), Opener::new("/a"));
+        let first = sealed(&mut seal);
+        assert_eq!((first.sequence, first.e2e.len(), seal.next()), (0, 20, 1));
+        assert_eq!(opener.open(Some(&first)), Status::Ok);
+        assert_eq!(opener.open(Some(&first)), Status::Repeated);
+        let second = sealed(&mut seal);
+        for change in [
+            |message: &mut Heartbeat| message.steps += 1,
+            |message: &mut Heartbeat| message.sequence += 1,
+            |message: &mut Heartbeat| message.node.push('b'),
+            |message: &mut Heartbeat| message.e2e[13] ^= 1,
+            |message: &mut Heartbeat| message.latency_counts[11] = 9,
+        ] {
+            let mut changed = second.clone();
+            change(&mut changed);
+            assert_eq!(opener.clone().open(Some(&changed)), Status::Error(Wrong::Checksum), "{changed:?}");
+        }
+        assert_eq!(opener.open(None), Status::NoNewData);
+        assert_eq!(opener.open(Some(&second)), Status::Ok);
+        for _ in 0..2 {
+            sealed(&mut seal);
+        }
+        assert_eq!(opener.open(Some(&sealed(&mut seal))), Status::OkSomeLost);
+    }
+
+    #[test]
+    fn another_sender_another_type_and_no_protection_at_all_are_told_apart() {
+        let mut message = sealed(&mut Seal::new("/b"));
+        assert_eq!(Opener::new("/a").open(Some(&message)), Status::Error(Wrong::Id));
+        assert_eq!((intact(&message, &["/a", "/b"]), intact(&message, &["/a"])), (Some(true), Some(false)));
+        message.steps = 8;
+        assert_eq!(intact(&message, &["/a", "/b"]), Some(false));
+        assert_eq!(Opener::new("/a").open(Some(&beat("/a"))), Status::Error(Wrong::Size));
+        assert_eq!(intact(&beat("/a"), &["/a"]), None);
+        assert_ne!(data_id::<Heartbeat>("/a"), data_id::<DriverAlert>("/a"));
     }
 }

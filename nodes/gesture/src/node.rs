@@ -10,6 +10,7 @@ use troika_kit::{
     requirements,
 };
 use troika_msgs::{
+    protect::{Seal, sender},
     sensor_msgs::Image,
     std_msgs::Header,
     troika::{Gesture, VehicleCommand},
@@ -57,7 +58,7 @@ pub struct GestureNode {
     commands: bool,
     landmarks: bool,
     model: String,
-    sequence: u32,
+    seal: Seal<VehicleCommand>,
     /// The last frame was passed over.
     skipped: bool,
     /// Of the frame that the hand's network is halfway through.
@@ -118,7 +119,7 @@ impl GestureNode {
             commands: config.commands,
             landmarks: config.landmarks,
             model,
-            sequence: 0,
+            seal: Seal::new(sender::GESTURE),
             skipped: false,
             halfway: None,
         })
@@ -188,10 +189,8 @@ impl GestureNode {
         }
         let command = match what {
             Some(What::Function { name, slots }) if self.commands => {
-                self.sequence = self.sequence.wrapping_add(1);
-                Some(VehicleCommand {
+                let mut command = VehicleCommand {
                     header: Header::at(taken),
-                    sequence: self.sequence,
                     // Unique without a random number: two gestures never start in one nanosecond of one camera.
                     id: format!("gesture/{}", taken.as_nanos()),
                     function: name.clone(),
@@ -199,7 +198,9 @@ impl GestureNode {
                     source: VehicleCommand::GESTURE,
                     confidence: verdict.confidence,
                     ..VehicleCommand::default()
-                })
+                };
+                let _protected = self.seal.seal(&mut command);
+                Some(command)
             }
             _ => None,
         };

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use troika_kit::{Message, Qos, Time};
-use troika_msgs::{std_msgs::Header, troika::Heartbeat};
+use troika_msgs::{protect::Seal, std_msgs::Header, troika::Heartbeat};
 use troika_transport::{NodeHandle, Publisher, TransportError};
 
 use crate::{
@@ -24,7 +24,7 @@ pub(crate) struct Beater {
     publisher: Box<dyn Publisher>,
     record: Arc<Record>,
     clock: Clock,
-    sequence: u32,
+    seal: Seal<Heartbeat>,
     buffer: Vec<u8>,
 }
 
@@ -35,15 +35,16 @@ impl Beater {
         clock: Clock,
     ) -> Result<Self, TransportError> {
         let publisher = handle.publisher(TOPIC, Heartbeat::TYPE, Qos::DEFAULT)?;
-        Ok(Beater { publisher, record, clock, sequence: 0, buffer: Vec::new() })
+        let seal = Seal::new(&record.node);
+        Ok(Beater { publisher, record, clock, seal, buffer: Vec::new() })
     }
 
     /// Publishes the next one. What the transport refuses is counted with the node's own puts.
     pub(crate) fn beat(&mut self) {
         let now = self.clock.now();
-        let message = message(&self.record, self.sequence, now);
-        self.sequence = self.sequence.wrapping_add(1);
-        if message.encode(&mut self.buffer).is_ok()
+        let mut message = message(&self.record, now);
+        if self.seal.seal(&mut message).is_ok()
+            && message.encode(&mut self.buffer).is_ok()
             && let Err(why) = self.publisher.put(&self.buffer, now)
         {
             self.record.put_failed(why.to_string());
@@ -51,13 +52,11 @@ impl Beater {
     }
 }
 
-fn message(record: &Record, sequence: u32, now: Time) -> Heartbeat {
+fn message(record: &Record, now: Time) -> Heartbeat {
     let beat = record.beat();
     let cells = &record.cells;
     Heartbeat {
         header: Header::at(now),
-        sequence,
-        e2e: Vec::new(),
         node: record.node.clone(),
         status: match beat.status {
             Status::Ok => Heartbeat::OK,
@@ -79,6 +78,7 @@ fn message(record: &Record, sequence: u32, now: Time) -> Heartbeat {
         latency_max_us: micros(beat.latency.max()),
         latency_counts: latency_counts(&beat.latency),
         real_time: cells.real_time.get(),
+        ..Heartbeat::default()
     }
 }
 

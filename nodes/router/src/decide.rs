@@ -46,6 +46,8 @@ pub struct World {
     pub driver: Driver,
     /// The vehicle's planner understands the question: the map answers it, and no model needs to.
     pub planned: bool,
+    /// The vehicle is in its safe state: nothing leaves it.
+    pub limited: bool,
 }
 
 impl Default for World {
@@ -62,6 +64,7 @@ impl Default for World {
             local_speed: 1.0,
             driver: Driver::Unknown,
             planned: false,
+            limited: false,
         }
     }
 }
@@ -223,6 +226,7 @@ impl Router {
             );
             let barred = stays
                 .map(reason)
+                .or_else(|| world.limited.then_some(Reason::SafeState))
                 .or_else(|| {
                     let may = rules.cloud_tasks.iter().any(|task| *task.get_ref() == request.task);
                     (!may).then_some(Reason::Policy)

@@ -11,8 +11,9 @@ use troika_kit::{
 };
 use troika_link::{LinkStatus, Metered, node::from_message};
 use troika_msgs::{
+    safety::SafetyReader,
     std_msgs::Header,
-    troika::{DialogueReply, DialogueRequest, DriverState, LinkState, RoutingDecision},
+    troika::{DialogueReply, DialogueRequest, DriverState, LinkState, RoutingDecision, SafetyState},
 };
 
 use crate::{
@@ -121,6 +122,8 @@ ports! {
         link: Latest<LinkState> = "/link/state",
         /// The driver. It is looked at and goes nowhere.
         driver: Latest<DriverState> = "/cabin/driver_state",
+        /// What the whole is worth. In the safe state nothing leaves.
+        safety: Latest<SafetyState> = "/safety/state",
     }
 }
 
@@ -230,6 +233,7 @@ pub struct RouterNode {
     conversation: (String, Before),
     local_model: bool,
     max_age: Duration,
+    safety: SafetyReader,
     local: Option<UnderWay>,
     local_circuit: Circuit,
     /// Of what its rates say, and when that was seen.
@@ -249,6 +253,7 @@ impl RouterNode {
             conversation: (String::new(), Before::default()),
             local_model: config.local_model,
             max_age: Duration::from_millis(config.max_age_ms),
+            safety: SafetyReader::default(),
             local: None,
             local_circuit: Circuit::default(),
             local_speed: None,
@@ -335,7 +340,7 @@ impl RouterNode {
         }
     }
 
-    fn world(&self, now: Time, inputs: &Inputs, planned: bool) -> World {
+    fn world(&mut self, now: Time, inputs: &Inputs, planned: bool) -> World {
         let link = inputs.link.within(now, self.max_age);
         let driver =
             inputs.driver.within(now, self.max_age).map_or(Driver::Unknown, |driver| match driver.state {
@@ -364,6 +369,7 @@ impl RouterNode {
             local_speed: speed.map_or(1.0, |(speed, _)| speed),
             driver,
             planned,
+            limited: self.safety.limited(now, &inputs.safety),
         }
     }
 }
@@ -385,6 +391,7 @@ impl Step for RouterNode {
             requirements::SR_TIM_003,
             requirements::SR_DAT_001,
             requirements::SR_RTE_001,
+            requirements::SR_SUP_006,
         ],
     });
 

@@ -15,6 +15,8 @@ pub enum Reason {
     UnknownTask,
     /// The policy keeps this task in the vehicle.
     Policy,
+    /// The vehicle is in its safe state.
+    SafeState,
     /// Nothing is known of the link.
     LinkUnknown,
     /// There is no link.
@@ -47,13 +49,14 @@ pub enum Reason {
 
 impl Reason {
     /// Every one.
-    pub const ALL: [Reason; 20] = [
+    pub const ALL: [Reason; 21] = [
         Reason::VehicleFunction,
         Reason::PrivateClass,
         Reason::PrivateWords,
         Reason::Image,
         Reason::UnknownTask,
         Reason::Policy,
+        Reason::SafeState,
         Reason::LinkUnknown,
         Reason::LinkDown,
         Reason::LinkLossy,
@@ -79,6 +82,7 @@ impl Reason {
             Reason::Image => "image",
             Reason::UnknownTask => "unknown_task",
             Reason::Policy => "policy",
+            Reason::SafeState => "safe_state",
             Reason::LinkUnknown => "link_unknown",
             Reason::LinkDown => "link_down",
             Reason::LinkLossy => "link_lossy",
@@ -105,6 +109,7 @@ impl Reason {
             Reason::Image => "an image belongs to it, and images stay",
             Reason::UnknownTask => "what kind of question it is was not told",
             Reason::Policy => "the policy keeps this kind of question in the vehicle",
+            Reason::SafeState => "the vehicle is in its safe state: nothing leaves it",
             Reason::LinkUnknown => {
                 "nothing is known of the link now: the node of the kind `link` said nothing for a second (it has no `endpoint`, does not run, or \
                  the machine is busy), or has not reached anybody yet"

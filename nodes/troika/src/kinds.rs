@@ -22,6 +22,7 @@ use troika_sim::{
     hand::{self, HandScenario, SimHand},
 };
 use troika_speech::{SpeechNode, config::BargeIn};
+use troika_supervisor::{SupervisorNode, keepalive::Watchdogs};
 use troika_template::Template;
 use troika_uplink::{UplinkConfig, ports as uplink};
 use troika_vehicle::{SignalsFrom, SimulatedBody, VehicleNode};
@@ -58,7 +59,7 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "driver state to alerts, by the rule profiles",
         monitor,
     )
-    .stand_in(monitor)
+    .stand_in(|config, making| Ok(monitor(config, making)?.standing_in()))
     .files(|config| {
         config.profiles(|path| std::fs::read_to_string(path)).map(drop).map_err(|error| error.to_string())
     }),
@@ -97,6 +98,12 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         vehicle,
     )
     .silent(|config| unused([(config.signals != SignalsFrom::External, "signals")])),
+    &StepKind::<troika_supervisor::Config, SupervisorNode<Watchdogs>>::new(
+        "heartbeats to the state of the whole: nominal, degraded, safe",
+        supervisor,
+    )
+    .with_device()
+    .files(|config| config.check().map_err(|error| error.to_string())),
     &StepKind::<troika_speech::Config, SpeechNode>::new(
         "what the assistant says is spoken, until somebody speaks",
         speech,
@@ -216,6 +223,18 @@ fn router(config: troika_router::Config, _: &Making<'_>) -> anyhow::Result<Route
 
 fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<MonitorNode> {
     Ok(MonitorNode::new(&config, |path| std::fs::read_to_string(path))?)
+}
+
+/// The watchdogs are those that systemd and the parameters name.
+fn supervisor(
+    config: troika_supervisor::Config,
+    making: &Making<'_>,
+) -> anyhow::Result<SupervisorNode<Watchdogs>> {
+    let device = (!config.hardware_watchdog.is_empty()).then(|| making.base.join(&config.hardware_watchdog));
+    let within = std::env::var("WATCHDOG_USEC").ok().and_then(|told| told.parse().ok());
+    let socket = std::env::var_os("NOTIFY_SOCKET");
+    let watchdogs = Watchdogs::open(socket.as_deref(), within.map(Duration::from_micros), device.as_deref())?;
+    Ok(SupervisorNode::new(config, watchdogs)?)
 }
 
 /// Without its head the node runs all the same, on what else there is (SR-DAT-002).

@@ -43,6 +43,10 @@ pub(crate) struct Command {
     pub(crate) source: Source,
     pub(crate) confirmed: bool,
     pub(crate) received: Time,
+    /// It came while the whole was in its safe state.
+    pub(crate) limited: bool,
+    /// Its end-to-end protection says that it is not what was sent.
+    pub(crate) damaged: bool,
 }
 
 /// One outcome of one command, to be published.
@@ -135,7 +139,17 @@ impl Door {
         body: &mut B,
     ) -> Result<UnderWay, String> {
         let call = catalogue.validate(&command.call).map_err(|error| error.to_string())?;
+        if command.damaged {
+            return Err("the command is not what its sender sent (end-to-end check)".to_owned());
+        }
         let situation = Situation { speed_kmh, source: command.source, confirmed: command.confirmed };
+        // A gate that is shut for everybody who is not sure of the vehicle's state.
+        let unsure = Situation { speed_kmh: None, source: command.source, confirmed: false };
+        if command.limited && catalogue.gate(&call, &unsure) != Verdict::Execute {
+            return Err(
+                "the vehicle is in its safe state: only functions without a gate are carried out".to_owned()
+            );
+        }
         match catalogue.gate(&call, &situation) {
             Verdict::Execute => {}
             Verdict::Confirm => return Err("the driver has not confirmed it".to_owned()),

@@ -10,8 +10,10 @@ use troika_kit::{
     Wake, ports, requirements as sr,
 };
 use troika_msgs::{
+    protect::{self, sender},
+    safety::SafetyReader,
     std_msgs::Header,
-    troika::{CommandResult, VehicleCommand, VehicleSignals},
+    troika::{CommandResult, SafetyState, VehicleCommand, VehicleSignals},
 };
 
 use crate::{
@@ -98,6 +100,8 @@ ports! {
         command: Events<VehicleCommand, 16> = "/voice/command",
         /// Somebody else's signals; read with `signals = "external"` only.
         signals: Latest<VehicleSignals> = "/vehicle/signals",
+        /// What the whole is worth. In the safe state what is behind a gate stays shut.
+        safety: Latest<SafetyState> = "/safety/state",
     }
 }
 
@@ -117,6 +121,7 @@ pub struct VehicleNode<B = SimulatedBody> {
     signals: SignalsFrom,
     door: Door,
     reports: Vec<Report>,
+    safety: SafetyReader,
 }
 
 impl VehicleNode<SimulatedBody> {
@@ -132,7 +137,13 @@ impl VehicleNode<SimulatedBody> {
 impl<B: Body> VehicleNode<B> {
     /// A vehicle with this body.
     pub fn with_body(body: B, signals: SignalsFrom) -> Self {
-        VehicleNode { body, signals, door: Door::default(), reports: Vec::with_capacity(64) }
+        VehicleNode {
+            body,
+            signals,
+            door: Door::default(),
+            reports: Vec::with_capacity(64),
+            safety: SafetyReader::default(),
+        }
     }
 
     /// The body.
@@ -173,16 +184,17 @@ impl<B: Body> Step for VehicleNode<B> {
         deadline: Duration::from_millis(20),
         budget: Duration::from_millis(2),
         class: Class::Firm,
-        requirements: &[sr::SR_VOI_001, sr::SR_VOI_002, sr::SR_VOI_003, sr::SR_VOI_004],
+        requirements: &[sr::SR_VOI_001, sr::SR_VOI_002, sr::SR_VOI_003, sr::SR_VOI_004, sr::SR_SUP_006],
     });
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
         let speed = self.speed(tick.now, inputs, outputs);
+        let limited = self.safety.limited(tick.now, &inputs.safety);
         let catalogue = Catalogue::built_in();
         self.reports.clear();
         self.door.follow(tick.now, speed, catalogue, &mut self.body, &mut self.reports);
         for sample in inputs.command.iter() {
-            let command = command(sample);
+            let command = Command { limited, ..command(sample) };
             self.door.knock(tick.now, speed, &command, catalogue, &mut self.body, &mut self.reports);
         }
         for report in self.reports.drain(..) {
@@ -205,6 +217,9 @@ fn command(sample: &Sample<VehicleCommand>) -> Command {
         source: Source::from_message(value.source),
         confirmed: value.confirmed,
         received: sample.received,
+        limited: false,
+        // One without any protection is another's, who has none: a ROS 2 node, a test bench.
+        damaged: protect::intact(value, &[sender::VOICE, sender::GESTURE]) == Some(false),
     }
 }
 

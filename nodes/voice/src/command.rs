@@ -25,6 +25,7 @@ use troika_kit::{
     requirements,
 };
 use troika_msgs::{
+    protect::{Seal, sender},
     std_msgs::Header,
     troika::{
         CommandResult, DialogueRequest, Drowsiness, LanguageReply, LanguageRequest, Slot, Transcript,
@@ -113,7 +114,7 @@ pub struct CommandNode {
     language: bool,
     /// The conversation with the dialogue, where there is one, and when it was last spoken with.
     dialogue: Option<Conversation>,
-    sequence: u32,
+    seal: Seal<VehicleCommand>,
     asked: Option<Asked>,
     talk: Talk,
     overheard: Overheard,
@@ -176,7 +177,7 @@ impl CommandNode {
             cascade,
             language,
             dialogue: None,
-            sequence: 0,
+            seal: Seal::new(sender::VOICE),
             asked: None,
             talk: Talk::default(),
             overheard: Overheard::default(),
@@ -454,10 +455,8 @@ impl CommandNode {
             if first.is_empty() {
                 first.clone_from(&id);
             }
-            outputs.command.send(VehicleCommand {
+            let mut command = VehicleCommand {
                 header: Header::at(tick.now),
-                sequence: self.sequence,
-                e2e: Vec::new(),
                 id: id.clone(),
                 function: call.function.clone(),
                 slots: call
@@ -469,8 +468,11 @@ impl CommandNode {
                 confirmed,
                 confidence: request.confidence,
                 utterance: request.utterance.clone(),
-            });
-            self.sequence = self.sequence.wrapping_add(1);
+                ..VehicleCommand::default()
+            };
+            // What cannot be protected cannot be encoded either, and no transport takes it.
+            let _protected = self.seal.seal(&mut command);
+            outputs.command.send(command);
             self.waiting.push_back(Waiting {
                 id,
                 utterance_id: heard.utterance_id.clone(),

@@ -17,7 +17,7 @@ use troika_host::{
     sync::StopToken,
 };
 use troika_kit::{Duration, Qos, Time};
-use troika_msgs::{std_msgs::Header, troika::Heartbeat};
+use troika_msgs::{protect::Seal, std_msgs::Header, troika::Heartbeat};
 use troika_transport::{NodeHandle, Publisher, Subscription, Transport, name::full_node_name};
 use troika_transport_open::Carrier;
 
@@ -215,14 +215,15 @@ impl Bridge {
         let name = full_node_name(&config.namespace, &config.name);
         let mut report = Report::new(&self.lanes, self.clock.now());
         let mut since_beat = Report::new(&self.lanes, self.clock.now());
-        let mut sequence = 0_u32;
+        let mut seal = Seal::new(&name);
         let whole = Report::new(&self.lanes, self.clock.now());
         loop {
             let stopped = self.stop.wait_for(BEAT);
             let now = self.clock.now();
-            let beat = beat(&name, sequence, now, &since_beat.tell(&self.lanes, now));
-            sequence = sequence.wrapping_add(1);
-            if let Err(error) = beats.send(&beat) {
+            let mut beat = beat(&name, now, &since_beat.tell(&self.lanes, now));
+            if let Err(error) = seal.seal(&mut beat) {
+                eprintln!("notice: no heartbeat: {error}");
+            } else if let Err(error) = beats.send(&beat) {
                 eprintln!("notice: no heartbeat: {error}");
             }
             if stopped {
@@ -348,12 +349,11 @@ impl Report {
     }
 }
 
-fn beat(node: &str, sequence: u32, now: Time, told: &[(Told, Option<String>)]) -> Heartbeat {
+fn beat(node: &str, now: Time, told: &[(Told, Option<String>)]) -> Heartbeat {
     let sum = |of: fn(&Told) -> u64| told.iter().map(|(told, _)| of(told)).sum::<u64>();
     let reasons: Vec<&str> = told.iter().filter_map(|(_, trouble)| trouble.as_deref()).collect();
     Heartbeat {
         header: Header::at(now),
-        sequence,
         node: node.to_owned(),
         status: if reasons.is_empty() { Heartbeat::OK } else { Heartbeat::DEGRADED },
         reason: reasons.join("; "),

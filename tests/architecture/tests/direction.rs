@@ -9,11 +9,12 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-safety", &[]),
     ("troika-e2e", &[]),
+    ("troika-supervisor", &["troika-e2e", "troika-kit", "troika-msgs"]),
     // Requirements, sources and results of tests, joined.
     ("troika-trace", &["troika-safety"]),
     ("troika-kit", &["troika-safety"]),
     ("troika-msgs-codegen", &[]),
-    ("troika-msgs", &["troika-kit"]),
+    ("troika-msgs", &["troika-e2e", "troika-kit"]),
     ("troika-tflite", &[]),
     ("troika-models", &["troika-tflite"]),
     ("troika-models-pull", &["troika-models"]),

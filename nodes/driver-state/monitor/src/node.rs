@@ -17,6 +17,7 @@ use troika_kit::{
     Wake, ports, requirements as sr,
 };
 use troika_msgs::{
+    protect::{Seal, sender},
     std_msgs::Header,
     troika::{DriverAlert, DriverState, VehicleSignals},
 };
@@ -130,7 +131,7 @@ pub struct MonitorNode {
     /// Stamp and arrival of the newest frame: what relates the host's time to the stamps' when frames stay away.
     last: Option<(Time, Time)>,
     waiting: VecDeque<Alert>,
-    sequence: u32,
+    seal: Seal<DriverAlert>,
 }
 
 impl MonitorNode {
@@ -145,8 +146,15 @@ impl MonitorNode {
             nominal_confidence: config.nominal_confidence,
             last: None,
             waiting: VecDeque::with_capacity(256),
-            sequence: 0,
+            seal: Seal::new(sender::MONITOR),
         })
+    }
+
+    /// The same for who speaks in its place: its alerts are another sender's.
+    #[must_use]
+    pub fn standing_in(mut self) -> Self {
+        self.seal = Seal::new(sender::STAND_IN);
+        self
     }
 
     /// The timers, for a look at what is raised.
@@ -164,8 +172,10 @@ impl MonitorNode {
     fn send(&mut self, outputs: &mut Outputs) -> bool {
         let count = self.waiting.len().min(A_STEP);
         for alert in self.waiting.drain(..count) {
-            outputs.alert.send(message(&alert, self.sequence));
-            self.sequence = self.sequence.wrapping_add(1);
+            let mut alert = message(&alert);
+            // An alert that cannot be protected is no message of any transport either: it has been bounded long before.
+            let _protected = self.seal.seal(&mut alert);
+            outputs.alert.send(alert);
         }
         count > 0
     }
@@ -260,11 +270,9 @@ fn observation(state: &DriverState, nominal_confidence: f32) -> Observation {
     }
 }
 
-fn message(alert: &Alert, sequence: u32) -> DriverAlert {
+fn message(alert: &Alert) -> DriverAlert {
     DriverAlert {
         header: Header::at(alert.at),
-        sequence,
-        e2e: Vec::new(),
         profile: alert.profile.as_ref().to_owned(),
         kind: alert.kind as u8,
         phase: alert.phase as u8,
@@ -273,6 +281,7 @@ fn message(alert: &Alert, sequence: u32) -> DriverAlert {
         limit_s: alert.limit.as_secs_f32(),
         speed_kmh: alert.speed_kmh.unwrap_or(f32::NAN),
         requirement: alert.requirement.id().to_owned(),
+        ..DriverAlert::default()
     }
 }
 

@@ -158,6 +158,13 @@ fn a_road_where_the_link_failed_before_counts_against_the_cloud() {
 }
 
 #[test]
+fn in_the_safe_state_nothing_leaves() {
+    troika_safety::verifies![SR_SUP_006];
+    let world = World { limited: true, ..connected() };
+    assert_eq!(decided(&hard(), &world), (Tier::OnVehicle, Reason::SafeState));
+}
+
+#[test]
 fn a_cloud_that_refuses_is_not_asked() {
     let world = World { cloud_available: false, ..connected() };
     assert_eq!(decided(&hard(), &world), (Tier::OnVehicle, Reason::CloudUnavailable));

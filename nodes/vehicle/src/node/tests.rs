@@ -13,6 +13,7 @@ struct Drive<B: Body> {
     ms: u64,
     heard: Option<VehicleSignals>,
     heard_at: Time,
+    safety: Option<u8>,
     signals: Vec<VehicleSignals>,
     results: Vec<CommandResult>,
 }
@@ -27,7 +28,15 @@ fn simulated(kmh: f32) -> Drive<SimulatedBody> {
 }
 
 fn with<B: Body>(node: VehicleNode<B>) -> Drive<B> {
-    Drive { node, ms: 0, heard: None, heard_at: host(0), signals: Vec::new(), results: Vec::new() }
+    Drive {
+        node,
+        ms: 0,
+        heard: None,
+        heard_at: host(0),
+        safety: None,
+        signals: Vec::new(),
+        results: Vec::new(),
+    }
 }
 
 fn order(id: &str, function: &str, slots: &[(&str, &str)]) -> VehicleCommand {
@@ -47,6 +56,9 @@ impl<B: Body> Drive<B> {
         let mut inputs = Inputs::default();
         if let Some(heard) = &self.heard {
             inputs.signals = Latest::holding(heard.clone(), self.heard_at);
+        }
+        if let Some(state) = self.safety {
+            inputs.safety = Latest::holding(SafetyState { state, ..SafetyState::default() }, now);
         }
         inputs.command = Events::holding(commands.into_iter().map(|value| Sample { value, received: now }));
         let tick = Tick { seq: self.ms / 20, release: now, now, level: 0 };
@@ -335,4 +347,39 @@ fn parameters_that_make_no_vehicle_say_which() {
     assert!(error("signals = \"external\"\nspeed = [{ at_s = 0, kmh = 0 }]").contains("would not be used"));
     assert!(error("sginals = \"body\"").contains("unknown field `sginals`"));
     assert!(error("signals = \"outside\"").contains("unknown variant"));
+}
+
+#[test]
+fn in_the_safe_state_and_when_it_falls_silent_what_is_behind_a_gate_stays_shut() {
+    troika_safety::verifies![SR_SUP_006];
+    let trunk = |id: &str| order(id, "trunk.move", &[("action", "open")]);
+    let warmer = |id: &str| order(id, "climate.set_temperature", &[("celsius", "22.5"), ("zone", "driver")]);
+    let mut drive = simulated(0.0);
+    drive.safety = Some(SafetyState::NOMINAL);
+    drive.says(trunk("1")).runs(100);
+    assert_eq!(drive.statuses("1").first(), Some(&ACCEPTED));
+    drive.safety = Some(SafetyState::SAFE);
+    drive.says(trunk("2")).says(warmer("3"));
+    assert_eq!((drive.statuses("2"), drive.statuses("3")), (vec![REFUSED], vec![ACCEPTED, DONE]));
+    drive.safety = None;
+    drive.says(trunk("4"));
+    assert_eq!(drive.statuses("4"), [REFUSED]);
+    assert!(drive.last_reason().contains("safe state"), "{}", drive.last_reason());
+}
+
+#[test]
+fn a_command_that_is_not_what_its_sender_sent_is_refused() {
+    troika_safety::verifies![SR_DAT_003];
+    let mut drive = simulated(0.0);
+    let mut seal = protect::Seal::new(sender::VOICE);
+    let mut sealed = |id: &str| {
+        let mut command = order(id, "climate.set_temperature", &[("celsius", "22.5"), ("zone", "driver")]);
+        seal.seal(&mut command).expect("it fits");
+        command
+    };
+    let (first, mut second) = (sealed("1"), sealed("2"));
+    second.slots[0].value = "29.5".into();
+    drive.says(first).says(second);
+    assert_eq!((drive.statuses("1"), drive.statuses("2")), (vec![ACCEPTED, DONE], vec![REFUSED]));
+    assert!(drive.last_reason().contains("end-to-end"), "{}", drive.last_reason());
 }

@@ -1,7 +1,7 @@
 //! What ails the ears, published as heartbeats of the process's own node, so that whoever watches sees a dead microphone.
 
 use troika_kit::{Duration, Time};
-use troika_msgs::{std_msgs::Header, troika::Heartbeat};
+use troika_msgs::{protect::Seal, std_msgs::Header, troika::Heartbeat};
 
 /// As the host's own heartbeats: at least once a second.
 const BEAT: Duration = Duration::from_millis(900);
@@ -10,7 +10,7 @@ const BEAT: Duration = Duration::from_millis(900);
 #[derive(Debug)]
 pub struct Health {
     node: String,
-    sequence: u32,
+    seal: Seal<Heartbeat>,
     next: Time,
     /// Of the audio: it comes and goes.
     audio: Option<String>,
@@ -21,7 +21,7 @@ pub struct Health {
 impl Health {
     /// Nothing ails; `node` is its full name.
     pub fn new(node: String, now: Time) -> Health {
-        Health { node, sequence: 0, next: now, audio: None, lasting: None }
+        Health { seal: Seal::new(&node), node, next: now, audio: None, lasting: None }
     }
 
     /// Something ails the audio, or nothing any more.
@@ -44,16 +44,15 @@ impl Health {
         self.next = now + BEAT;
         let reason = self.audio.clone().or_else(|| self.lasting.clone());
         let status = if reason.is_some() { Heartbeat::UNAVAILABLE } else { Heartbeat::OK };
-        let sequence = self.sequence;
-        self.sequence = self.sequence.wrapping_add(1);
-        Some(Heartbeat {
+        let mut beat = Heartbeat {
             header: Header::at(now),
-            sequence,
             node: self.node.clone(),
             status,
             reason: reason.unwrap_or_default(),
             ..Heartbeat::default()
-        })
+        };
+        self.seal.seal(&mut beat).ok()?;
+        Some(beat)
     }
 }
 

@@ -1,0 +1,189 @@
+//! What the heartbeats of one node say of it: protected end to end, and missed when they stay away.
+
+use troika_e2e::{Machine as Channel, Trust, Window, Windows};
+use troika_kit::{Duration, Time};
+use troika_msgs::{protect::Opener, troika::Heartbeat};
+
+use crate::machine::Health;
+
+/// Checks of a channel: the first message of a sender that began before we did is out of sequence once, and so is one that was started again.
+/// Of the last four, one may be wrong.
+const WINDOWS: Windows = Windows {
+    init: Window { size: 2, least_ok: 1, most_errors: 0 },
+    valid: Window { size: 4, least_ok: 1, most_errors: 1 },
+    invalid: Window { size: 4, least_ok: 3, most_errors: 0 },
+    clear_to_invalid: true,
+};
+
+/// A node's pulse.
+#[derive(Debug)]
+pub struct Pulse {
+    node: String,
+    opener: Opener<Heartbeat>,
+    channel: Channel,
+    /// A message or its absence is noted once in such a time.
+    period: Duration,
+    silent_after: Duration,
+    /// When something was last noted of the channel.
+    noted: Time,
+    heard: Option<Time>,
+    status: u8,
+    reason: String,
+}
+
+impl Pulse {
+    /// Of the node of that full name, which sends a heartbeat each `period` and is silent after `silent_after`.
+    pub fn new(node: &str, period: Duration, silent_after: Duration, now: Time) -> Pulse {
+        Pulse {
+            node: node.to_owned(),
+            opener: Opener::new(node),
+            channel: Channel::new(WINDOWS).expect("windows that can be filled"),
+            period,
+            silent_after,
+            noted: now,
+            heard: None,
+            status: Heartbeat::OK,
+            reason: String::new(),
+        }
+    }
+
+    /// The node.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// A heartbeat that says that it is this node's. One that is not right is not believed, and not taken for a sign of life either.
+    pub fn hear(&mut self, now: Time, beat: &Heartbeat) {
+        let status = self.opener.open(Some(beat));
+        self.channel.add(status);
+        self.noted = now;
+        if !matches!(status, troika_e2e::Status::Error(_) | troika_e2e::Status::Repeated) {
+            self.heard = Some(now);
+            self.status = beat.status;
+            self.reason.clone_from(&beat.reason);
+        }
+    }
+
+    /// Time has passed; what the node is worth.
+    pub fn look(&mut self, now: Time) -> Health {
+        // Half a period of room: a heartbeat on a loaded machine is late and not missing.
+        if now.since(self.noted) > self.period + self.period / 2 {
+            self.channel.add(self.opener.open(None));
+            self.noted = now;
+        }
+        self.health(now)
+    }
+
+    fn health(&self, now: Time) -> Health {
+        let Some(heard) = self.heard else {
+            return if self.channel.trust() == Trust::Invalid { Health::Bad } else { Health::Unheard };
+        };
+        if now.since(heard) > self.silent_after || self.channel.trust() == Trust::Invalid {
+            return Health::Bad;
+        }
+        match self.status {
+            Heartbeat::OK => Health::Well,
+            Heartbeat::DEGRADED => Health::Degraded,
+            _ => Health::Bad,
+        }
+    }
+
+    /// It cannot speak for itself: nothing that can be believed has come for too long.
+    pub fn silent(&self, now: Time) -> bool {
+        match self.heard {
+            Some(heard) => now.since(heard) > self.silent_after || self.channel.trust() == Trust::Invalid,
+            None => true,
+        }
+    }
+
+    /// How long ago something that can be believed came.
+    pub fn age(&self, now: Time) -> Option<Duration> {
+        self.heard.map(|heard| now.since(heard))
+    }
+
+    /// Why it is worth no more, for a person.
+    pub fn why(&self, now: Time) -> String {
+        match self.age(now) {
+            None if self.channel.trust() == Trust::Invalid => {
+                "its heartbeats are not right end to end".to_owned()
+            }
+            None => "no heartbeat yet".to_owned(),
+            Some(_) if self.channel.trust() == Trust::Invalid => {
+                "its heartbeats are not right end to end".to_owned()
+            }
+            Some(age) if age > self.silent_after => format!("silent for {:.1} s", age.as_secs_f32()),
+            Some(_) => self.reason.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use troika_msgs::protect::Seal;
+
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_millis(900);
+    const SILENT: Duration = Duration::from_millis(2_500);
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(1_000_000_000 + ms * 1_000_000)
+    }
+
+    fn beat(seal: &mut Seal<Heartbeat>, status: u8) -> Heartbeat {
+        let mut beat = Heartbeat { node: "/a".into(), status, ..Heartbeat::default() };
+        seal.seal(&mut beat).expect("it fits");
+        beat
+    }
+
+    #[test]
+    fn a_node_is_what_it_says_until_it_is_silent() {
+        troika_safety::verifies![SR_SUP_002];
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        assert_eq!(pulse.look(at(500)), Health::Unheard);
+        pulse.hear(at(900), &beat(&mut seal, Heartbeat::OK));
+        assert_eq!(pulse.look(at(900)), Health::Well);
+        pulse.hear(at(1_800), &beat(&mut seal, Heartbeat::DEGRADED));
+        assert_eq!(pulse.look(at(1_900)), Health::Degraded);
+        pulse.hear(at(2_700), &beat(&mut seal, Heartbeat::UNAVAILABLE));
+        assert_eq!((pulse.look(at(2_800)), pulse.silent(at(2_800))), (Health::Bad, false));
+        pulse.hear(at(3_600), &beat(&mut seal, Heartbeat::OK));
+        assert_eq!((pulse.look(at(6_100)), pulse.look(at(6_101))), (Health::Well, Health::Bad));
+        assert!(pulse.silent(at(6_101)) && pulse.why(at(6_200)).contains("silent for 2.6 s"));
+    }
+
+    #[test]
+    fn heartbeats_that_are_not_right_are_no_sign_of_life_and_one_among_many_does_no_harm() {
+        troika_safety::verifies![SR_SUP_004];
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        for round in 0..4 {
+            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK));
+        }
+        let wrong = || Heartbeat { node: "/a".into(), e2e: vec![1; 20], ..Heartbeat::default() };
+        pulse.hear(at(3_600), &wrong());
+        assert_eq!(pulse.look(at(3_600)), Health::Well, "one");
+        pulse.hear(at(4_500), &wrong());
+        assert_eq!(pulse.look(at(4_500)), Health::Bad, "two of the last four");
+        for round in 6..10 {
+            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK));
+        }
+        assert_eq!(pulse.look(at(8_200)), Health::Well, "it is right again");
+        let plain = Heartbeat { node: "/a".into(), ..Heartbeat::default() };
+        (0..6).for_each(|round| pulse.hear(at(9_000 + 900 * round), &plain));
+        assert_eq!(pulse.look(at(13_600)), Health::Bad, "without protection nothing is believed");
+    }
+
+    #[test]
+    fn one_that_was_started_again_is_heard_with_its_first_heartbeat() {
+        troika_safety::verifies![SR_SUP_002];
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        for round in 0..6 {
+            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK));
+        }
+        assert_eq!(pulse.look(at(9_000)), Health::Bad);
+        let mut again = Seal::new("/a");
+        pulse.hear(at(9_100), &beat(&mut again, Heartbeat::OK));
+        pulse.hear(at(10_000), &beat(&mut again, Heartbeat::OK));
+        assert_eq!(pulse.look(at(10_000)), Health::Well);
+    }
+}
