@@ -99,6 +99,8 @@ pub struct Temporal {
     gaze: [Median; 2],
     openness: [Median; 2],
     closed_since: Option<Time>,
+    /// Since when, within a closure, no eye has been seen.
+    hidden_since: Option<Time>,
     zone: Option<Zone>,
     opening: f32,
     forward: Forward,
@@ -116,6 +118,7 @@ impl Temporal {
             gaze: [Median::EMPTY; 2],
             openness: [Median::EMPTY; 2],
             closed_since: None,
+            hidden_since: None,
             zone: None,
             opening: 1.0,
             forward: Forward::default(),
@@ -187,6 +190,7 @@ impl Temporal {
         self.gaze = [Median::EMPTY; 2];
         self.openness = [Median::EMPTY; 2];
         self.closed_since = None;
+        self.hidden_since = None;
         self.zone = None;
         self.last_face = None;
     }
@@ -211,13 +215,20 @@ impl Temporal {
     }
 
     fn close_or_open(&mut self, now: Time, mean: Option<f32>) {
-        match mean {
-            Some(open) if open < self.config.closed_below => {
-                self.closed_since.get_or_insert(now);
+        let Some(open) = mean else {
+            // Eyes that are not seen are not closed; a closure in which they are hidden for a moment (a hand, a flash) goes on, as it does
+            // when the face is lost.
+            let hidden = *self.hidden_since.get_or_insert(now);
+            if now.since(hidden).as_secs_f32() > FORGET_S {
+                self.closed_since = None;
             }
-            Some(open) if open <= self.config.open_above => {}
-            // Open, or not seen: eyes that are not seen are not closed.
-            _ => self.closed_since = None,
+            return;
+        };
+        self.hidden_since = None;
+        if open < self.config.closed_below {
+            self.closed_since.get_or_insert(now);
+        } else if open > self.config.open_above {
+            self.closed_since = None;
         }
     }
 
@@ -304,6 +315,19 @@ mod tests {
         let seen = Seen { gaze: Direction { yaw: 45.0, pitch: 0.0 }, openness: [None; 2], presence: 1.0 };
         let verdict = kofi.frames(60, Some(seen));
         assert_eq!((verdict.state, verdict.openness), (State::LookingAway, [None; 2]));
+    }
+
+    #[test]
+    fn eyes_that_are_hidden_for_a_moment_do_not_end_a_sleep_and_hidden_for_longer_they_are_not_closed() {
+        troika_safety::verifies![SR_DMS_016];
+        let hidden = Some(Seen { gaze: Direction { yaw: 0.0, pitch: 0.0 }, openness: [None; 2], presence: 1.0 });
+        let mut mei = Driver::new();
+        mei.frames(30, looking(0.0, 0.0, 0.0));
+        assert_eq!(mei.frames(8, hidden).state, State::EyesClosed);
+        assert_eq!(mei.frames(1, looking(0.0, 0.0, 0.0)).state, State::EyesClosed);
+        let verdict = mei.frames(20, hidden);
+        assert_ne!(verdict.state, State::EyesClosed);
+        assert_eq!(verdict.openness, [None; 2]);
     }
 
     #[test]

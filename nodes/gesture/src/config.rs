@@ -27,6 +27,10 @@ pub struct Config {
     /// A hand is lost when its presence is under this (MediaPipe's own threshold).
     #[schemars(range(min = 0.1, max = 0.99))]
     pub min_presence: f32,
+    /// A frame whose stamp is older than this when its step starts is not looked at, seconds; 0 takes any. The stamp must be on the host's time
+    /// line (a camera without a clock leaves it zero, which is never too old).
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub max_frame_age_s: f32,
     /// Without a hand, one frame in so many begins to look for one. The palm detector takes three frames, a piece in each: 3 is ten
     /// times a second, without a pause.
     #[schemars(range(min = 3, max = 30))]
@@ -86,6 +90,7 @@ impl Default for Config {
             mirrored: false,
             min_palm: 0.5,
             min_presence: 0.5,
+            max_frame_age_s: 0.2,
             search_every: 3,
             min_probability: 0.7,
             // A relaxed hand, palm to the camera, is an open palm by up to 0.95 to a head that has learnt none; of a shown palm of a
@@ -145,6 +150,7 @@ impl Config {
         let rules = [
             (within(self.min_palm, 0.1, 0.99), "min_palm", "0.1 to 0.99"),
             (within(self.min_presence, 0.1, 0.99), "min_presence", "0.1 to 0.99"),
+            (within(self.max_frame_age_s, 0.0, 10.0), "max_frame_age_s", "0 to 10"),
             ((3..=30).contains(&self.search_every), "search_every", "3 to 30"),
             (within(self.min_probability, 0.3, 0.99), "min_probability", "0.3 to 0.99"),
             (within(self.min_open_palm, 0.3, 0.99), "min_open_palm", "0.3 to 0.99"),

@@ -57,6 +57,7 @@ pub struct GestureNode {
     mapping: Mapping,
     commands: bool,
     landmarks: bool,
+    max_frame_age: Duration,
     model: String,
     seal: Seal<VehicleCommand>,
     /// The last frame was passed over.
@@ -118,6 +119,7 @@ impl GestureNode {
             mapping,
             commands: config.commands,
             landmarks: config.landmarks,
+            max_frame_age: Duration::from_secs_f32(config.max_frame_age_s),
             model,
             seal: Seal::new(sender::GESTURE),
             skipped: false,
@@ -266,6 +268,7 @@ impl Step for GestureNode {
             requirements::SR_TIM_001,
             requirements::SR_TIM_002,
             requirements::SR_TIM_003,
+            requirements::SR_TIM_007,
             requirements::SR_DAT_002,
         ],
     });
@@ -279,6 +282,11 @@ impl Step for GestureNode {
             return Err(Fault::Unavailable("the gesture models"));
         }
         let sample = inputs.image.fresh().ok_or(Fault::StaleInput { port: "image" })?;
+        let stamped = sample.value.header.time();
+        let old = stamped != Time::ZERO && tick.now.since(stamped) > self.max_frame_age;
+        if old && !self.max_frame_age.is_zero() {
+            return Err(Fault::StaleInput { port: "image" });
+        }
         self.skipped = tick.level == EVERY_SECOND && !self.skipped;
         if self.skipped {
             return Ok(Done::Skipped);

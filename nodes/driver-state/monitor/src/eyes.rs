@@ -39,7 +39,9 @@ impl Eyes {
         }
         if state != State::EyesClosed {
             self.closed_since = None;
-            return (if state == State::Unknown { Is::Unknown } else { Is::No }, now);
+            // Eyes behind dark glass or a hand are not seen, wherever the head is turned: neither closed nor open (SR-DMS-007).
+            let unseen = state == State::Unknown || openness.is_none();
+            return (if unseen { Is::Unknown } else { Is::No }, now);
         }
         let since = self.closed_since.unwrap_or_else(|| {
             let fell = match self.low_since {

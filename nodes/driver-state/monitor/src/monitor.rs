@@ -147,7 +147,7 @@ impl Monitor {
     fn step(&mut self, now: Time, seen: Option<&Observation>, vehicle: &Vehicle) {
         let gaze = seen.map_or(Gaze::Unknown, gaze);
         let (eyes, closed_since) = self.eyes.update(now, seen);
-        debug_assert_eq!(gaze == Gaze::Unknown, eyes == Is::Unknown);
+        debug_assert!(gaze != Gaze::Unknown || eyes == Is::Unknown);
         let frame = Frame {
             before: self.clock.unwrap_or(now),
             was: self.was,

@@ -13,7 +13,8 @@ pub struct Observation {
     pub state: State,
     /// Where the gaze is, looked at while [`State::LookingAway`].
     pub zone: Zone,
-    /// Mean openness of the eyes that are seen, 0 closed to 1 open; only tells when a closure began.
+    /// Mean openness of the eyes that are seen, 0 closed to 1 open: tells when a closure began. None: no eye is seen, and whether they are closed
+    /// is not known.
     pub openness: Option<f32>,
     /// The sensing is as it should be: no eyewear, light or occlusion in the way.
     pub nominal: bool,

@@ -441,6 +441,32 @@ fn hanna_drives_attentively_for_an_hour_and_hears_nothing() {
     assert_eq!(hanna.alerts, []);
 }
 
+#[test]
+fn eyes_that_are_not_seen_on_a_face_that_is_are_told_after_5_s_and_neither_end_a_sleep_nor_are_one() {
+    troika_safety::verifies![SR_DMS_007, SR_DMS_016];
+    let mut kofi = drive(&["euro_ncap"], 80.0);
+    kofi.road(1000);
+    for ms in (1000..8000).step_by(50) {
+        kofi.give(&seen(ms, State::Attentive, None));
+    }
+    assert_eq!(kofi.raised(MonitoringUnavailable), [6000]);
+    assert_eq!((kofi.raised(Microsleep), kofi.raised(Sleep)), (NEVER.to_vec(), NEVER.to_vec()));
+    kofi.give(&seen(8000, State::Attentive, Some(0.9))).give(&seen(8150, State::Attentive, Some(0.9)));
+    assert_eq!(kofi.cleared(MonitoringUnavailable).len(), 1);
+
+    let mut mei = drive(&["euro_ncap"], 80.0);
+    mei.road(1000).eyes_closed(4000);
+    assert_eq!(mei.raised(Sleep), [4000]);
+    for ms in (5000..9000).step_by(50) {
+        mei.give(&seen(ms, State::Attentive, None));
+    }
+    assert_eq!(mei.cleared(Sleep), NEVER, "a hand before the eyes is no waking");
+    for ms in (9000..9500).step_by(50) {
+        mei.give(&seen(ms, State::Attentive, Some(0.9)));
+    }
+    assert_eq!(mei.cleared(Sleep).len(), 1);
+}
+
 fn seen(ms: u64, state: State, openness: Option<f32>) -> Observation {
     Observation {
         stamp: at(ms),

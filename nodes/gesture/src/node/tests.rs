@@ -153,3 +153,18 @@ fn a_node_without_models_says_so_on_every_frame_sr_dat_002() {
         assert_eq!((said.kind, said.model.as_str()), (Gesture::UNKNOWN, "unavailable: wrong sha256"));
     }
 }
+
+#[test]
+fn a_frame_that_is_too_old_is_answered_by_the_fall_back() {
+    troika_safety::verifies![SR_TIM_007];
+    let fresh = |config: &Config| node(Show::Nothing, config);
+    let mut node = node(Show::ThumbUp, &Config::default());
+    // The step is at 5 s.
+    let taken = |ms: u64| Image { header: Header::at(Time::from_nanos(ms * 1_000_000)), ..frame(0) };
+    assert_eq!(run(&mut node, Some(taken(4_800))).0, Ok(Done::Worked));
+    let (done, gesture, commands) = run(&mut node, Some(taken(4_799)));
+    assert_eq!(done, Err(Fault::StaleInput { port: "image" }));
+    assert_eq!((gesture.kind, commands.len()), (Gesture::UNKNOWN, 0));
+    let any = Config { max_frame_age_s: 0.0, ..Config::default() };
+    assert_eq!(run(&mut fresh(&any), Some(taken(1))).0, Ok(Done::Worked));
+}

@@ -1,14 +1,14 @@
-//! The driver has not been seen for too long while the vehicle moves.
+//! The driver, or the driver's eyes, have not been seen for too long while the vehicle moves.
 
 use core::time::Duration;
 
 use troika_kit::Time;
 use troika_safety::Requirement;
 
-use super::{Frame, Gaze, Lamp};
+use super::{Frame, Lamp};
 use crate::{
     Alert, Kind, Profile, profile,
-    timer::{Timer, reached},
+    timer::{Is, Timer, reached},
 };
 
 #[derive(Debug)]
@@ -32,7 +32,8 @@ impl Unavailable {
     }
 
     pub(super) fn step(&mut self, frame: &Frame, out: &mut Vec<Alert>) {
-        let blind = frame.gaze == Gaze::Unknown && frame.vehicle.above(self.above_kmh);
+        // The gaze alone, by the turn of the head, is half of the monitoring: no sleep would be seen.
+        let blind = frame.eyes == Is::Unknown && frame.vehicle.above(self.above_kmh);
         if self.blind.update(frame.now, blind.into(), frame.now).left {
             self.lamp.put_out(frame, out);
         }
