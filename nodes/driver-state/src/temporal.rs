@@ -320,7 +320,8 @@ mod tests {
     #[test]
     fn eyes_that_are_hidden_for_a_moment_do_not_end_a_sleep_and_hidden_for_longer_they_are_not_closed() {
         troika_safety::verifies![SR_DMS_016];
-        let hidden = Some(Seen { gaze: Direction { yaw: 0.0, pitch: 0.0 }, openness: [None; 2], presence: 1.0 });
+        let hidden =
+            Some(Seen { gaze: Direction { yaw: 0.0, pitch: 0.0 }, openness: [None; 2], presence: 1.0 });
         let mut mei = Driver::new();
         mei.frames(30, looking(0.0, 0.0, 0.0));
         assert_eq!(mei.frames(8, hidden).state, State::EyesClosed);

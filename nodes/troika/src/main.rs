@@ -18,6 +18,7 @@ mod reference;
 mod replay;
 mod route;
 mod run;
+mod safety;
 mod sim;
 mod system;
 mod topic;
@@ -103,6 +104,8 @@ enum Command {
     Listen(listen::ListenArguments),
     /// Put a question to the dialogue of a running system: who answers and why, and the words as they come.
     Ask(ask::AskArguments),
+    /// What the whole is worth, as the supervisor of a running system says it: nominal, degraded or safe; and the reset of what is latched.
+    Safety(safety::SafetyArguments),
     /// The vehicle's outbox: put something into it that may wait for a link, and see what becomes of it.
     Outbox {
         #[command(subcommand)]
@@ -208,6 +211,7 @@ fn main() -> ExitCode {
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Ask(arguments) => ask::ask(&arguments),
+        Command::Safety(arguments) => safety::safety(&arguments),
         Command::Outbox { command } => outbox::outbox(&command),
         Command::Gateway { arguments } => in_place_of_this("troika-gateway", &[], &arguments),
         Command::Fleet { arguments } => in_place_of_this("troika-gateway", &["fleet"], &arguments),

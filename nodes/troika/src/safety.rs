@@ -1,0 +1,117 @@
+//! `troika safety`: what the whole is worth, as the supervisor of a running system says it, and the reset of what is latched.
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::bail;
+use clap::Args;
+use troika_host::{Clock, HostClock, edge::Edge, signal::stop_on_signals};
+use troika_kit::{PortSpec, Ports};
+use troika_msgs::{
+    protect::{Opener, sender},
+    std_msgs,
+    troika::SafetyState,
+};
+use troika_supervisor::node::{Inputs, Outputs};
+
+use crate::{
+    Interrupted,
+    topic::{Where, json, open},
+};
+
+/// What is asked.
+#[derive(Args)]
+pub(crate) struct SafetyArguments {
+    #[command(flatten)]
+    place: Where,
+    /// Trust again what was lost too often, if its nodes are well.
+    #[arg(long)]
+    reset: bool,
+    /// Tell the state once: exit code 0 is nominal, 1 is not.
+    #[arg(long)]
+    once: bool,
+    /// JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A supervisor speaks ten times a second; who has not been heard for so long is not there.
+const SILENT: Duration = Duration::from_secs(5);
+/// A reset has been heard, and answered by a state.
+const ANSWERED: Duration = Duration::from_millis(500);
+
+/// Tells each state that is another than before.
+pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let transport = open(&arguments.place)?;
+    let name = format!("safety_{}", std::process::id());
+    let edge = Edge::new(&*transport, Clock::Host(HostClock::start()), "/", &name)?;
+    let (state, reset): (PortSpec, PortSpec) = (<Outputs as Ports>::SPECS[0], <Inputs as Ports>::SPECS[1]);
+    let (sender, came) = mpsc::channel();
+    let _ear = edge.subscribe::<SafetyState>(state.topic, state.qos, move |sample| {
+        drop(sender.send(sample.value));
+    })?;
+    let mut resets = edge.publisher::<std_msgs::Bool>(reset.topic, reset.qos)?;
+    let mut opener = Opener::new(sender::SUPERVISOR);
+    let (mut last, mut heard) = (None, Instant::now());
+    let mut to_reset = arguments.reset;
+    let mut answered_from = Instant::now();
+    while !stop.is_stopped() {
+        let Ok(state) = came.recv_timeout(Duration::from_millis(100)) else {
+            if heard.elapsed() > SILENT {
+                bail!(
+                    "no supervisor speaks on {} {}: is there a node of the kind `supervisor` in the system? Readers take silence for the safe state",
+                    <Outputs as Ports>::SPECS[0].topic,
+                    transport.place()
+                );
+            }
+            continue;
+        };
+        heard = Instant::now();
+        if let troika_e2e::Status::Error(wrong) = opener.open(Some(&state)) {
+            eprintln!("notice: a state that is not the supervisor's own ({wrong:?}) was left out");
+            continue;
+        }
+        if std::mem::take(&mut to_reset) {
+            // Whoever speaks on the one topic has been found on the other as well.
+            resets.send(&std_msgs::Bool { data: true })?;
+            answered_from = Instant::now() + ANSWERED;
+        }
+        if Instant::now() < answered_from {
+            continue;
+        }
+        let now = (state.state, state.lost.clone());
+        if last.as_ref() != Some(&now) {
+            if arguments.json {
+                println!("{}", json(&state)?);
+            } else {
+                println!("{}", told(&state));
+            }
+            last = Some(now);
+        }
+        if arguments.once {
+            if state.state == SafetyState::NOMINAL {
+                return Ok(());
+            }
+            bail!("the state is not nominal");
+        }
+    }
+    Err(Interrupted.into())
+}
+
+fn told(state: &SafetyState) -> String {
+    let word = match state.state {
+        SafetyState::NOMINAL => "NOMINAL: everything is there",
+        SafetyState::DEGRADED => "DEGRADED: something is missing, late or less than it should be",
+        SafetyState::SAFE => {
+            "SAFE: vehicle functions behind a gate are refused, and no question leaves the vehicle"
+        }
+        _ => "a state without a meaning",
+    };
+    match state.lost.as_slice() {
+        [] => word.to_owned(),
+        lost => format!("{word}; lost: {}", lost.join(", ")),
+    }
+}

@@ -1,0 +1,140 @@
+//! The supervisor on real processes: a monitor whose process is killed for good. What counts is what the bus sees.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests wait for processes"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Router, Scratch, command, start};
+use troika_kit::{Message, Qos};
+use troika_msgs::{
+    protect::{Opener, sender},
+    troika::{CommandResult, DriverAlert, SafetyState, Slot, VehicleCommand},
+};
+use troika_transport::{NodeHandle, Subscription, Transport as _};
+use troika_transport_zenoh::RouterGuard;
+
+const SYSTEM: &str = r#"
+[system]
+name = "supervised"
+from_outside = ["/cabin/driver_state", "/voice/command"]
+[processes.cabin]
+watchdog = { restarts_per_minute = 0 }
+essential = false
+[nodes.driver_monitor]
+kind = "driver_monitor"
+process = "cabin"
+[nodes.vehicle]
+kind = "vehicle"
+process = "ends"
+[nodes.supervisor]
+kind = "supervisor"
+process = "supervisor"
+[nodes.supervisor.params]
+start_within_s = 60
+capabilities = { driver_monitoring = { nodes = ["/driver_monitor"], critical = true }, body = { nodes = ["/vehicle"] } }
+"#;
+
+type Heard<T> = Arc<Mutex<Vec<T>>>;
+
+fn listen<T: Message>(peer: &dyn NodeHandle, topic: &str) -> (Heard<T>, Box<dyn Subscription>) {
+    let heard = Heard::default();
+    let to = heard.clone();
+    let each = Box::new(move |cdr: &[u8], _: &_| to.lock().unwrap().push(T::decode(cdr).unwrap()));
+    let qos = Qos { depth: 100, ..Qos::DEFAULT };
+    (heard, peer.subscribe(topic, T::TYPE, qos, each).unwrap())
+}
+
+/// Waits until this much was heard; fails when it takes longer than any machine needs.
+fn until<T: Clone>(heard: &Heard<T>, what: &str, told: impl Fn(&[T]) -> bool) {
+    let begin = Instant::now();
+    while !told(&heard.lock().unwrap()) {
+        assert!(begin.elapsed() < Duration::from_secs(100), "{what} never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_monitor_that_is_killed_for_good_makes_the_vehicle_safe_and_somebody_says_so() {
+    troika_safety::verifies![SR_SUP_005, SR_SUP_006, SR_SUP_007];
+    let scratch = Scratch::new();
+    let system = scratch.file("supervised.toml", SYSTEM);
+    let router = Router::new();
+    let _guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    let peer = transport.node("/", "listener").unwrap();
+    let (states, _states) = listen::<SafetyState>(&*peer, "/safety/state");
+    let (alerts, _alerts) = listen::<DriverAlert>(&*peer, "/cabin/driver_alert");
+    let (results, _results) = listen::<CommandResult>(&*peer, "/vehicle/command_result");
+    let mut commands = peer.publisher("/voice/command", VehicleCommand::TYPE, Qos::DEFAULT).unwrap();
+    let running = start(&mut router.run(&system, 140));
+    until(&states, "the nominal state", |told| told.iter().any(|one| one.state == SafetyState::NOMINAL));
+    let mut order = |id: &str| {
+        let slots = vec![Slot { name: "action".into(), value: "open".into() }];
+        let function = "trunk.move".to_owned();
+        let order = VehicleCommand { id: id.to_owned(), function, slots, ..VehicleCommand::default() };
+        let mut cdr = Vec::new();
+        order.encode(&mut cdr).unwrap();
+        commands.put(&cdr, troika_kit::Time::ZERO).unwrap();
+    };
+    let told = |id: &'static str, status| {
+        move |told: &[CommandResult]| told.iter().any(|one| one.command_id == id && one.status == status)
+    };
+    order("before");
+    until(&results, "the trunk", told("before", CommandResult::ACCEPTED));
+
+    let killed = Instant::now();
+    kill_process(watched(&scratch), Signal::KILL).unwrap();
+    until(&states, "the safe state", |told| {
+        told.last().is_some_and(|one| one.state == SafetyState::SAFE && one.lost == ["driver_monitoring"])
+    });
+    let ours = |one: &DriverAlert| {
+        (&*one.profile, one.kind, one.phase)
+            == ("troika_supervisor", DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::RAISED)
+    };
+    until(&alerts, "the supervisor's alert", |told| told.iter().any(ours));
+    println!("told {:.2} s after the kill", killed.elapsed().as_secs_f32());
+    order("after");
+    until(&results, "the refusal", told("after", CommandResult::REFUSED));
+    let heard = states.lock().unwrap().clone();
+    let mut opener = Opener::new(sender::SUPERVISOR);
+    // We came into its midst, so the first is out of sequence.
+    opener.open(heard.first());
+    let right = heard[1..].iter().filter(|one| opener.open(Some(one)) == troika_e2e::Status::Ok).count();
+    assert!(right * 10 >= (heard.len() - 1) * 9, "{right} of {}", heard.len());
+
+    let state = support::Run::of(&mut command(&["safety", "--once", "--router", &router.endpoint]));
+    assert_eq!(state.code, Some(1), "safe is no success: {state}");
+    state.says(&["SAFE", "driver_monitoring"]);
+    let reset =
+        support::Run::of(&mut command(&["safety", "--reset", "--once", "--router", &router.endpoint]));
+    reset.says(&["SAFE", "driver_monitoring"]);
+    running.interrupt();
+    running.wait().says(&["is not to be started again"]);
+}
+
+/// The watched process of this test's system.
+fn watched(scratch: &Scratch) -> Pid {
+    let ours = scratch.path("").display().to_string();
+    let pids =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let found: Vec<i32> = pids
+        .filter(|pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains(ours.trim_end_matches('/')) && line.split('\0').any(|one| one == "--vitals")
+        })
+        .collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    Pid::from_raw(found[0]).unwrap()
+}
