@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod edge;
 pub mod floor;
 mod governor;
+pub mod health;
 pub mod heartbeat;
 mod host;
 mod inject;

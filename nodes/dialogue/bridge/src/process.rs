@@ -20,6 +20,7 @@ use troika_dialogue_mesh::OverZenoh;
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
+    health::Heart,
     signal,
     sync::StopToken,
 };
@@ -218,6 +219,7 @@ fn serve(
         mouths.publish(out)?;
         let out = bridge.tick(clock.now());
         mouths.publish(out)?;
+        mouths.heart.beat(clock.now())?;
     }
     Ok(())
 }
@@ -300,6 +302,7 @@ struct Mouths {
     language: TypedPublisher<LanguageRequest>,
     sample: TypedPublisher<LinkSample>,
     steps: Option<SyncSender<Vec<Span>>>,
+    heart: Heart,
 }
 
 impl Mouths {
@@ -313,6 +316,7 @@ impl Mouths {
             language: edge.publisher(language.topic, language.qos)?,
             sample: edge.publisher(sample.topic, sample.qos)?,
             steps: config.trace.as_ref().map(collector).transpose()?,
+            heart: Heart::new(edge, &config.namespace, &config.name)?,
         })
     }
 

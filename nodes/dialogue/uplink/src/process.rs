@@ -14,6 +14,7 @@ use troika_dialogue::{Client, Fault, Files};
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
+    health::Heart,
     signal,
     sync::StopToken,
 };
@@ -80,7 +81,7 @@ pub fn run(config: &UplinkConfig) -> anyhow::Result<()> {
     let mut around = Around { router, files: config.files(), next: Time::ZERO };
     let clock = HostClock::start();
     let edge = Edge::new(&*transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
-    let mut mouths = Mouths::new(&edge)?;
+    let mut mouths = Mouths::new(&edge, config)?;
     mouths.say(sender.belongs_to(clock.now(), config.identity().as_deref()))?;
     let (came, inbox) = sync_channel(WAITING);
     let worker = worker(client.clone(), came.clone())?;
@@ -159,6 +160,7 @@ fn serve(
         if let Some(exchange) = exchange {
             worker.send(exchange).context("the gateway's thread has ended")?;
         }
+        mouths.heart.beat(clock.now())?;
     }
     Ok(())
 }
@@ -180,16 +182,18 @@ fn hear(sender: &mut Sender, clock: &HostClock, came: Came) -> Vec<Out> {
 struct Mouths {
     receipt: TypedPublisher<OutboxReceipt>,
     sample: TypedPublisher<LinkSample>,
+    heart: Heart,
 }
 
 impl Mouths {
-    fn new(edge: &Edge) -> anyhow::Result<Mouths> {
+    fn new(edge: &Edge, config: &UplinkConfig) -> anyhow::Result<Mouths> {
         let [receipt, sample] = *<Outputs as Ports>::SPECS else {
             unreachable!("the ports are two, as written in ports.rs");
         };
         Ok(Mouths {
             receipt: edge.publisher(receipt.topic, receipt.qos)?,
             sample: edge.publisher(sample.topic, sample.qos)?,
+            heart: Heart::new(edge, &config.namespace, &config.name)?,
         })
     }
 

@@ -11,7 +11,6 @@
 //! - `process`: all of it on a transport, with the step that makes commands of words.
 #![allow(clippy::disallowed_methods, reason = "an edge: devices and files are read at the speed of life")]
 
-pub mod health;
 pub mod listen;
 #[cfg(feature = "process")]
 pub mod live;

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use troika_host::{
     Host, HostClock, HostOptions, NodeOptions, StopToken,
     edge::{Edge, TypedPublisher, TypedSubscription},
+    health::Health,
     heartbeat, signal,
 };
 use troika_kit::{Duration, Ports, Qos, Time};
@@ -36,7 +37,6 @@ use troika_voice::{
 };
 
 use crate::{
-    health::Health,
     listen::{Listener, Said, Spoken, Step, samples_long},
     source::{self, Heard, Missing},
     stages,
@@ -333,11 +333,11 @@ impl Voice {
             Heard::Note(note) => eprintln!("voice: {note}"),
             Heard::Trouble(trouble) | Heard::Gone(trouble) => {
                 eprintln!("voice: {trouble}");
-                self.health.audio(Some(trouble));
+                self.health.passing(Some(trouble));
             }
             Heard::Well(note) => {
                 eprintln!("voice: {note}");
-                self.health.audio(None);
+                self.health.passing(None);
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher},
+    health::Heart,
     signal,
     sync::{Counter, StopToken},
 };
@@ -52,6 +53,7 @@ struct Door {
     replies: TypedPublisher<LanguageReply>,
     clock: HostClock,
     stop: StopToken,
+    heart: Heart,
     /// When somebody was last told that the work goes on.
     sign: Time,
 }
@@ -95,8 +97,10 @@ pub fn run(config: &SlmConfig) -> anyhow::Result<()> {
     let prompts = Prompts::english();
     let holding = Holding { to_candidates: config.restrict, ..Holding::default() };
     let desk = Desk::new(prompts.clone(), holding, &config.model);
+    let heart = Heart::new(&edge, &config.namespace, &config.name)?;
+    let (stop_here, sign) = (stop.clone(), Time::ZERO);
     let mut door =
-        Door { desk, inbox, dropped, told_dropped: 0, replies, clock, stop: stop.clone(), sign: Time::ZERO };
+        Door { desk, inbox, dropped, told_dropped: 0, replies, clock, stop: stop_here, heart, sign };
     match weights(config) {
         Ok(weights) => match Llama::new(&weights, &prompts, config.threads, &|| stop.is_stopped()) {
             Ok(mut llama) => {
@@ -160,13 +164,16 @@ impl Door {
         eprintln!(
             "notice: slm is unavailable: {reason}; `troika models pull` fetches, `troika models verify` checks"
         );
-        let told = self.desk.without_model(self.clock.now(), &format!("no language model: {reason}"));
+        let why = format!("no language model: {reason}");
+        let told = self.desk.without_model(self.clock.now(), &why);
+        self.heart.health.lasting(why);
         self.tell(&told)?;
         self.serve(None)
     }
 
     fn serve(&mut self, mut engine: Option<&mut dyn Engine>) -> anyhow::Result<()> {
         while !self.stop.is_stopped() {
+            self.heart.beat(self.clock.now())?;
             if self.desk.is_idle() {
                 match self.inbox.recv_timeout(LOOK) {
                     Ok(request) => self.take(&request)?,

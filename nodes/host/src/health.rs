@@ -1,10 +1,14 @@
-//! What ails the ears, published as heartbeats of the process's own node, so that whoever watches sees a dead microphone.
+//! What ails a program that has no step (the ears, the bridge, a language model), as heartbeats of its own node: whoever watches sees a dead
+//! microphone, and that it is there at all.
 
-use troika_kit::{Duration, Time};
+use troika_kit::{Qos, Time};
 use troika_msgs::{protect::Seal, std_msgs::Header, troika::Heartbeat};
+use troika_transport::{TransportError, full_node_name};
 
-/// As the host's own heartbeats: at least once a second.
-const BEAT: Duration = Duration::from_millis(900);
+use crate::{
+    edge::{Edge, TypedPublisher},
+    heartbeat::{BEAT, TOPIC},
+};
 
 /// The troubles there are. Pure.
 #[derive(Debug)]
@@ -12,8 +16,8 @@ pub struct Health {
     node: String,
     seal: Seal<Heartbeat>,
     next: Time,
-    /// Of the audio: it comes and goes.
-    audio: Option<String>,
+    /// Comes and goes: a device.
+    passing: Option<String>,
     /// What is missing for good.
     lasting: Option<String>,
 }
@@ -21,12 +25,12 @@ pub struct Health {
 impl Health {
     /// Nothing ails; `node` is its full name.
     pub fn new(node: String, now: Time) -> Health {
-        Health { seal: Seal::new(&node), node, next: now, audio: None, lasting: None }
+        Health { seal: Seal::new(&node), node, next: now, passing: None, lasting: None }
     }
 
-    /// Something ails the audio, or nothing any more.
-    pub fn audio(&mut self, trouble: Option<String>) {
-        self.audio = trouble;
+    /// Something ails it that may pass, or nothing any more.
+    pub fn passing(&mut self, trouble: Option<String>) {
+        self.passing = trouble;
         // At once, not with the next beat.
         self.next = Time::ZERO;
     }
@@ -42,7 +46,7 @@ impl Health {
             return None;
         }
         self.next = now + BEAT;
-        let reason = self.audio.clone().or_else(|| self.lasting.clone());
+        let reason = self.passing.clone().or_else(|| self.lasting.clone());
         let status = if reason.is_some() { Heartbeat::UNAVAILABLE } else { Heartbeat::OK };
         let mut beat = Heartbeat {
             header: Header::at(now),
@@ -53,6 +57,32 @@ impl Health {
         };
         self.seal.seal(&mut beat).ok()?;
         Some(beat)
+    }
+}
+
+/// The same with where it is published: what a program beats in each round of its loop.
+pub struct Heart {
+    /// What ails it.
+    pub health: Health,
+    beats: TypedPublisher<Heartbeat>,
+}
+
+impl Heart {
+    /// Of the program's own node, in this namespace and of that name.
+    ///
+    /// # Errors
+    /// The transport has no publisher for it.
+    pub fn new(edge: &Edge, namespace: &str, name: &str) -> Result<Heart, TransportError> {
+        let node = full_node_name(namespace, name);
+        Ok(Heart { health: Health::new(node, edge.now()), beats: edge.publisher(TOPIC, Qos::DEFAULT)? })
+    }
+
+    /// Publishes the heartbeat that is due, if one is.
+    ///
+    /// # Errors
+    /// The transport does not take it.
+    pub fn beat(&mut self, now: Time) -> Result<(), TransportError> {
+        self.health.beat(now).map_or(Ok(()), |beat| self.beats.send(&beat))
     }
 }
 
@@ -67,14 +97,14 @@ mod tests {
         let mut health = Health::new("/voice".to_owned(), at(1_000));
         assert_eq!(health.beat(at(1_000)).map(|beat| beat.status), Some(Heartbeat::OK));
         assert!(health.beat(at(1_500)).is_none());
-        health.audio(Some("unplugged".to_owned()));
+        health.passing(Some("unplugged".to_owned()));
         let beat = health.beat(at(1_510)).expect("at once");
         assert_eq!(
             (beat.status, beat.reason.as_str(), beat.sequence),
             (Heartbeat::UNAVAILABLE, "unplugged", 1)
         );
         assert_eq!(health.beat(at(2_500)).map(|beat| beat.status), Some(Heartbeat::UNAVAILABLE));
-        health.audio(None);
+        health.passing(None);
         assert_eq!(health.beat(at(2_510)).map(|beat| beat.status), Some(Heartbeat::OK));
         health.lasting("no model".to_owned());
         assert_eq!(health.beat(at(4_000)).map(|beat| beat.reason), Some("no model".to_owned()));
