@@ -3,10 +3,10 @@
 
 use troika_kit::{Qos, Time};
 use troika_msgs::{protect::Seal, std_msgs::Header, troika::Heartbeat};
-use troika_transport::{TransportError, full_node_name};
+use troika_transport::{TransportError, name::full_node_name};
 
 use crate::{
-    edge::{Edge, TypedPublisher},
+    edge::{Edge, PublishError, TypedPublisher},
     heartbeat::{BEAT, TOPIC},
 };
 
@@ -81,7 +81,7 @@ impl Heart {
     ///
     /// # Errors
     /// The transport does not take it.
-    pub fn beat(&mut self, now: Time) -> Result<(), TransportError> {
+    pub fn beat(&mut self, now: Time) -> Result<(), PublishError> {
         self.health.beat(now).map_or(Ok(()), |beat| self.beats.send(&beat))
     }
 }
