@@ -267,6 +267,7 @@ impl<'a> Vehicle<'a> {
             reply: Events::holding(self.replies.drain(..).map(at)),
             link: Latest::holding(self.link(now), time),
             driver: Latest::default(),
+            safety: Latest::default(),
         };
         let mut outputs = Outputs::default();
         let tick = Tick { seq: 0, release: time, now: time, level: 0 };
