@@ -285,7 +285,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 loss,
                 ..Estimate::default()
             });
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let drivers = prop::sample::select(vec![
         Driver::Unknown,
         Driver::Attentive,
@@ -297,7 +297,7 @@ fn any_world() -> impl Strategy<Value = World> {
         .prop_map(
             |(
                 link,
-                (cloud_open, cloud_available, local_available, planned),
+                (cloud_open, cloud_available, local_available, planned, limited),
                 driver,
                 metered,
                 local_speed,
@@ -314,6 +314,7 @@ fn any_world() -> impl Strategy<Value = World> {
                 local_speed,
                 driver,
                 planned,
+                limited,
             },
         )
 }

@@ -40,6 +40,7 @@ fn inputs(now: Time, requests: &[DialogueRequest], replies: &[DialogueReply], li
         reply: Events::holding(replies.iter().cloned().map(|value| Sample { value, received: now })),
         link: Latest::holding(link(LinkState::UP), now - link_age),
         driver: Latest::default(),
+        safety: Latest::default(),
     }
 }
 
