@@ -64,6 +64,15 @@ enum Command {
     },
     /// Build, then lay out a prefix in which ROS 2 finds Troika as a package.
     Install(install::Install),
+    /// Build, then hold our monitor to the conformance suite's traces: no alert early, late, missing or false.
+    Conformance {
+        /// How many.
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+        traces: u64,
+        /// The first one's seed; each other has the next.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
     /// Join requirements, code, tests and the results of the last `cargo xtask test` into a matrix; fails where a requirement has no test that
     /// passed.
     Trace {
@@ -92,6 +101,7 @@ fn main() -> ExitCode {
         Command::Zenohd => steps::set_up(packages::RUN)
             .and_then(|()| steps::zenohd())
             .map(|program| println!("{}", program.display())),
+        Command::Conformance { traces, seed } => suites::conformance(traces, seed),
         Command::Trace { json, html } => steps::build().and_then(|()| suites::trace(&json, &html)),
         Command::Setup => steps::set_up(packages::RUN).and_then(|()| steps::pull("demo")),
     };

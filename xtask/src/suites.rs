@@ -328,6 +328,16 @@ fn deny() -> anyhow::Result<()> {
     succeed(Command::new(program).args(["check", "bans", "licenses", "sources"]).current_dir(root()))
 }
 
+/// `cargo xtask conformance`.
+pub(crate) fn conformance(traces: u64, seed: u64) -> anyhow::Result<()> {
+    set_up(packages::RUN)?;
+    say("conformance: our monitor before the suite");
+    succeed(
+        Command::new(target().join("debug/examples/conformance"))
+            .args([traces.to_string(), seed.to_string()]),
+    )
+}
+
 /// A file that a run of the tests leaves to be looked at.
 fn artefact(name: &str) -> PathBuf {
     target().join("artefacts").join(name)

@@ -6,6 +6,7 @@
 
 mod ask;
 mod bag;
+mod conformance;
 mod fate;
 mod graph;
 mod kind;
@@ -104,6 +105,8 @@ enum Command {
     Listen(listen::ListenArguments),
     /// Put a question to the dialogue of a running system: who answers and why, and the words as they come.
     Ask(ask::AskArguments),
+    /// Hold any driver-monitoring system to the rules' timers over its topics: each alert within a frame of its limit.
+    Conformance(conformance::ConformanceArguments),
     /// What the whole is worth, as the supervisor of a running system says it: nominal, degraded or safe; and the reset of what is latched.
     Safety(safety::SafetyArguments),
     /// The vehicle's outbox: put something into it that may wait for a link, and see what becomes of it.
@@ -211,6 +214,7 @@ fn main() -> ExitCode {
         Command::Say(arguments) => understand::say(&arguments),
         Command::Listen(arguments) => listen::listen(&arguments),
         Command::Ask(arguments) => ask::ask(&arguments),
+        Command::Conformance(arguments) => conformance::conformance(&arguments),
         Command::Safety(arguments) => safety::safety(&arguments),
         Command::Outbox { command } => outbox::outbox(&command),
         Command::Gateway { arguments } => in_place_of_this("troika-gateway", &[], &arguments),

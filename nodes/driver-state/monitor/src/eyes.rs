@@ -29,6 +29,7 @@ impl Eyes {
     pub(crate) fn update(&mut self, now: Time, seen: Option<&Observation>) -> (Is, Time) {
         let (state, openness) = seen.map_or((State::Unknown, None), |seen| (seen.state, seen.openness));
         let low = state != State::Unknown && openness.is_some_and(|openness| openness < FALLING);
+        let last_low = self.last_low;
         // While lids fall; a closure that has been told counts what is seen of it and nothing else.
         let lost = state == State::Unknown
             && self.closed_since.is_none()
@@ -45,6 +46,8 @@ impl Eyes {
         }
         let since = self.closed_since.unwrap_or_else(|| {
             let fell = match self.low_since {
+                // Frames that were lost before this one are no droop: what counts is how long the lids had hung in the frame before.
+                Some(fell) if last_low.is_some_and(|last| last.since(fell) <= AT_MOST) => fell,
                 Some(fell) => fell.max(now - AT_MOST),
                 None => now - BLINK,
             };

@@ -1,0 +1,294 @@
+//! `troika conformance`: holds any driver-monitoring system to the rule table over its topics. It is started anew for each trace, given the
+//! trace's states and signals at the speed of life, and what it publishes is judged.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process_group};
+use troika_dms_conformance::{
+    Alert, Frame, Kind, Phase, Profile, Reading, Tally, Trace, Zone, generate, judge, trace::Input,
+};
+use troika_host::{Clock, HostClock, edge::Edge, signal::stop_on_signals, sync::StopToken};
+use troika_kit::{Ports, Time};
+use troika_monitor::{Inputs, Outputs};
+use troika_msgs::{
+    std_msgs::Header,
+    troika::{DriverAlert, DriverState, VehicleSignals},
+};
+use troika_transport::Transport;
+
+use crate::{
+    Interrupted,
+    topic::{Where, open},
+};
+
+/// What is tried, and how.
+#[derive(Args)]
+pub(crate) struct ConformanceArguments {
+    #[command(flatten)]
+    place: Where,
+    /// Starts the system, by the shell; it is ended with SIGINT after each trace. For example: "troika run my-dms.toml --headless".
+    #[arg(long, value_name = "COMMAND")]
+    start: String,
+    /// The profiles that it has active, of eu_addw, euro_ncap, eu_ddaw and perclos.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "eu_addw,euro_ncap", value_parser = profile)]
+    profiles: Vec<Profile>,
+    /// Traces.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    traces: u64,
+    /// The seed of the first; each other has the next one.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Leave out traces that are longer, seconds: those of Euro NCAP's gaze rules begin with a minute of plain driving.
+    #[arg(long, default_value_t = 60.0)]
+    longest: f64,
+    /// A return of the gaze, or a look of open eyes, up to this long may be overlooked, ms. The table's own resolution is 50 ms.
+    #[arg(long, default_value_t = 100)]
+    debounce_ms: u32,
+    /// An alert may be under way for so long, ms, before it counts as of a later frame.
+    #[arg(long, default_value_t = 25)]
+    transport_ms: u32,
+    /// It works PERCLOS out by itself: `perclos` and `eu_ddaw` are not judged.
+    #[arg(long)]
+    perclos_from_lids: bool,
+    /// Violations and what was checked, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    Profile::from_name(name)
+        .filter(|profile| *profile != Profile::Troika)
+        .ok_or_else(|| "is none of eu_addw, euro_ncap, eu_ddaw, perclos".to_owned())
+}
+
+/// A system that has not declared its alerts by then does not start.
+const STARTS: Duration = Duration::from_secs(60);
+/// One that has not ended by then is killed.
+const ENDS: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(50);
+/// What comes after the last frame is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// Tries it. An error where a rule was violated, or nothing was tried.
+pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let transport = open(&arguments.place)?;
+    let reading = Reading {
+        debounce: i64::from(arguments.debounce_ms) * 1_000_000,
+        perclos_from_lids: arguments.perclos_from_lids,
+    };
+    let (mut tally, mut told, mut tried) = (Tally::default(), Vec::new(), 0);
+    let mut seed = arguments.seed;
+    while tried < arguments.traces && !stop.is_stopped() {
+        let Some(trace) = of_interest(generate(seed), arguments) else {
+            seed += 1;
+            continue;
+        };
+        let seconds = length(&trace).as_secs_f64();
+        println!("{} of {}: {} ({seconds:.0} s)", tried + 1, arguments.traces, trace.name);
+        let alerts = try_one(&trace, arguments, &*transport, &stop)?;
+        if stop.is_stopped() {
+            break;
+        }
+        let verdicts = judge(&trace, &reading, &alerts);
+        for violation in &verdicts.violations {
+            println!("violation: {violation}");
+            told.push(
+                serde_json::json!({ "seed": seed, "trace": trace.name, "what": violation.to_string() }),
+            );
+        }
+        tally.absorb(&verdicts.tally);
+        tried += 1;
+        seed += 1;
+    }
+    let checked: BTreeMap<String, u64> = tally
+        .episodes
+        .iter()
+        .filter(|(_, counts)| counts.must + counts.must_not > 0)
+        .map(|((rule, boundary), counts)| (format!("{rule:?} {boundary:?}"), counts.must + counts.must_not))
+        .collect();
+    if let Some(file) = &arguments.json {
+        let report = serde_json::json!({ "traces": tried, "violations": told, "checked": checked });
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| file.display().to_string())?;
+    }
+    println!("{tried} traces, {} violations, {} episodes checked", told.len(), checked.values().sum::<u64>());
+    if stop.is_stopped() {
+        return Err(Interrupted.into());
+    }
+    if !told.is_empty() {
+        bail!("{} violations of the rules", told.len());
+    }
+    Ok(())
+}
+
+/// With the profiles that the system has and no others, where it has one of the trace's, and not too long.
+fn of_interest(mut trace: Trace, arguments: &ConformanceArguments) -> Option<Trace> {
+    trace.profiles.retain(|profile| arguments.profiles.contains(profile));
+    let fits = !trace.profiles.is_empty() && length(&trace).as_secs_f64() <= arguments.longest;
+    // All that the system has active is judged: what it says under another profile would be a false alert.
+    trace.profiles.clone_from(&arguments.profiles);
+    fits.then_some(trace)
+}
+
+fn length(trace: &Trace) -> Duration {
+    let ends = trace.frames.first().zip(trace.frames.last());
+    let nanos = ends.map_or(0, |(first, last)| last.stamp_ns - first.stamp_ns);
+    Duration::from_nanos(nanos.try_into().unwrap_or_default())
+}
+
+/// The system, which ends with this.
+struct System(Child);
+
+impl System {
+    fn start(command: &str) -> anyhow::Result<System> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
+        shell.spawn().map(System).with_context(|| format!("cannot start {command}"))
+    }
+
+    fn end(&mut self) {
+        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let begin = Instant::now();
+        let mut signal = Signal::INT;
+        while matches!(self.0.try_wait(), Ok(None)) {
+            if let Some(group) = group {
+                let _gone_already = kill_process_group(group, signal);
+            }
+            // Asked once, and then killed.
+            while matches!(self.0.try_wait(), Ok(None)) && begin.elapsed() < ENDS {
+                StopToken::new().wait_for(LOOK);
+            }
+            signal = Signal::KILL;
+        }
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn try_one(
+    trace: &Trace,
+    arguments: &ConformanceArguments,
+    transport: &dyn Transport,
+    stop: &StopToken,
+) -> anyhow::Result<Vec<Alert>> {
+    let [state, signals] = *<Inputs as Ports>::SPECS else { bail!("the monitor's ports are two") };
+    let alert = <Outputs as Ports>::SPECS[0];
+    let clock = HostClock::start();
+    let name = format!("conformance_{}", std::process::id());
+    let edge = Edge::new(transport, Clock::Host(clock), "/", &name)?;
+    let (sender, came) = mpsc::channel();
+    let _ear =
+        edge.subscribe::<DriverAlert>(alert.topic, alert.qos, move |sample| drop(sender.send(sample)))?;
+    let mut states = edge.publisher::<DriverState>(state.topic, state.qos)?;
+    let mut speeds = edge.publisher::<VehicleSignals>(signals.topic, signals.qos)?;
+    let mut system = System::start(&arguments.start)?;
+    wait_for(&mut system, transport, alert.topic, state.topic, stop)?;
+    let Some(first) = trace.inputs().first().map(stamp) else { return Ok(Vec::new()) };
+    let begin = clock.now() + troika_kit::Duration::from_millis(200);
+    let at = |stamp_ns: i64| {
+        begin + troika_kit::Duration::from_nanos((stamp_ns - first).try_into().unwrap_or_default())
+    };
+    for input in trace.inputs() {
+        let due = at(stamp(&input));
+        if stop.wait_for(due.since(clock.now())) {
+            return Ok(Vec::new());
+        }
+        match input {
+            Input::Frame(frame) => states.send(&message(&frame, due))?,
+            Input::Signal(signal) => speeds.send(&VehicleSignals {
+                header: Header::at(due),
+                speed_kmh: signal.speed_kmh,
+                driver_acted: signal.driver_acted,
+                ignition_on: true,
+                gear: 127,
+                ..VehicleSignals::default()
+            })?,
+        }
+    }
+    stop.wait_for(LAST_WORDS);
+    let on_its_way = troika_kit::Duration::from_millis(arguments.transport_ms.into());
+    let alerts = came.try_iter().filter_map(|sample| {
+        let said = &sample.value;
+        let seen = sample.received - on_its_way;
+        // The newest frame that it can have been about.
+        let frame =
+            trace.frames.iter().rev().find(|frame| at(frame.stamp_ns) <= seen).or(trace.frames.first())?;
+        let since = said.header.time().as_nanos() as i64 - begin.as_nanos() as i64;
+        Some(Alert {
+            profile: Profile::from_name(&said.profile)?,
+            kind: Kind::from_number(said.kind)?,
+            phase: if said.phase == DriverAlert::RAISED { Phase::Raised } else { Phase::Cleared },
+            stamp_ns: first + since,
+            published_ns: frame.stamp_ns,
+            gaze_zone: Zone::from_number(said.gaze_zone),
+        })
+    });
+    Ok(alerts.collect())
+}
+
+/// Waits until the system publishes alerts and reads states.
+fn wait_for(
+    system: &mut System,
+    transport: &dyn Transport,
+    alerts: &str,
+    states: &str,
+    stop: &StopToken,
+) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    loop {
+        let graph = transport.graph()?;
+        let is = |topic: &str, publishes| {
+            graph.endpoints.iter().any(|end| end.topic == topic && end.publishes == publishes)
+        };
+        if is(alerts, true) && is(states, false) {
+            return Ok(());
+        }
+        if let Some(status) = system.0.try_wait()? {
+            bail!("the system ended before it began ({status}); --start says how it is started");
+        }
+        if begin.elapsed() > STARTS {
+            bail!("the system did not publish {alerts} and read {states} within {} s", STARTS.as_secs());
+        }
+        if stop.wait_for(LOOK) {
+            return Err(Interrupted.into());
+        }
+    }
+}
+
+fn stamp(input: &Input) -> i64 {
+    match input {
+        Input::Frame(frame) => frame.stamp_ns,
+        Input::Signal(signal) => signal.stamp_ns,
+    }
+}
+
+fn message(frame: &Frame, at: Time) -> DriverState {
+    DriverState {
+        header: Header::at(at),
+        state: frame.state as u8,
+        // How sensing that is not nominal is told: below 0.35.
+        confidence: if frame.sensing_nominal { frame.confidence.max(0.9) } else { 0.3 },
+        face_detected: frame.face_detected,
+        gaze_zone: frame.gaze_zone as u8,
+        gaze_yaw_deg: frame.gaze_yaw_deg,
+        gaze_pitch_deg: frame.gaze_pitch_deg,
+        eye_openness_left: frame.eye_openness_left,
+        eye_openness_right: frame.eye_openness_right,
+        perclos: frame.perclos,
+        ..DriverState::default()
+    }
+}
