@@ -18,10 +18,13 @@ use crate::{
     network::{Network, NetworkError},
     parts::Parts,
     passport::{Passport, PassportError, Sha256, TensorSpec},
+    signature::{PublicKey, SecretKey, Signed},
 };
 
 /// The file in a candidate's folder that describes it.
 const PASSPORT: &str = "model.toml";
+/// Its signature.
+const SIGNATURE: &str = "model.toml.sig";
 
 /// Why a candidate is refused.
 #[derive(Debug, Error)]
@@ -38,6 +41,14 @@ pub enum Refusal {
     /// Its passport is wrong.
     #[error(transparent)]
     Passport(#[from] PassportError),
+    /// The system takes signed models only, and this one is not, or not by the right key.
+    #[error("{path}: {reason}; this system takes models that are signed with its key (`troika models sign`)", path = .path.display())]
+    Unsigned {
+        /// The signature's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// It is another model.
     #[error("its passport is that of `{found}`, not of `{expected}`")]
     Other {
@@ -89,23 +100,53 @@ pub struct Candidate {
 impl Candidate {
     /// Reads a folder with a `model.toml`, the file that it names, and its golden outputs.
     ///
+    /// `trusted`: only one with this key's signature is read.
+    ///
     /// # Errors
-    /// A file that is not there or a passport that is wrong.
-    pub fn read(folder: &Path) -> Result<Candidate, Refusal> {
+    /// A file that is not there, a signature that is not right, or a passport that is wrong.
+    pub fn read(folder: &Path, trusted: Option<&PublicKey>) -> Result<Candidate, Refusal> {
         let read = |name: &str| {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|reason| Refusal::Io { path, reason })
         };
-        let text = String::from_utf8_lossy(&read(PASSPORT)?).into_owned();
+        let written = read(PASSPORT)?;
+        let text = String::from_utf8_lossy(&written).into_owned();
         let passport = Passport::parse(&text, &folder.join(PASSPORT).display().to_string())?;
         let bytes = read(&passport.file)?;
         let golden = passport.golden.as_ref().map(|golden| read(&golden.file)).transpose()?;
+        if let Some(key) = trusted {
+            let path = folder.join(SIGNATURE);
+            let golden = golden.as_deref().unwrap_or_default();
+            let signed = Signed { passport: &written, model: &bytes, golden };
+            let signature = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+            let checked =
+                signature.and_then(|text| key.verify(&signed, &text).map_err(|error| error.to_string()));
+            checked.map_err(|reason| Refusal::Unsigned { path, reason })?;
+        }
         Ok(Candidate { passport, bytes, golden })
     }
 
     /// Its passport.
     pub fn passport(&self) -> &Passport {
         &self.passport
+    }
+
+    /// Signs the folder: writes the signature's file, and gives its path.
+    ///
+    /// # Errors
+    /// A file that is not there or a passport that is wrong; a key that is none.
+    pub fn sign(folder: &Path, key: &SecretKey) -> Result<PathBuf, Refusal> {
+        let candidate = Candidate::read(folder, None)?;
+        let at = folder.join(PASSPORT);
+        let passport = std::fs::read(&at).map_err(|reason| Refusal::Io { path: at, reason })?;
+        let golden = candidate.golden.as_deref().unwrap_or_default();
+        let signed = Signed { passport: &passport, model: &candidate.bytes, golden };
+        let path = folder.join(SIGNATURE);
+        let text = key
+            .sign(&signed)
+            .map_err(|reason| Refusal::Unsigned { path: path.clone(), reason: reason.to_string() })?;
+        std::fs::write(&path, text).map_err(|reason| Refusal::Io { path: path.clone(), reason })?;
+        Ok(path)
     }
 }
 

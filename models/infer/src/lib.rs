@@ -10,6 +10,7 @@ pub mod golden;
 mod network;
 mod parts;
 mod passport;
+pub mod signature;
 mod store;
 
 pub use exchange::{Candidate, Exchange, Offered, Refusal};

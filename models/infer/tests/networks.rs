@@ -103,7 +103,7 @@ fn candidate(of: &str) -> tempfile::TempDir {
 }
 
 fn refused(exchange: &Exchange, folder: &std::path::Path) -> Refusal {
-    match Candidate::read(folder).and_then(|candidate| exchange.examine(&candidate)) {
+    match Candidate::read(folder, None).and_then(|candidate| exchange.examine(&candidate)) {
         Ok(_) => panic!("it was not refused"),
         Err(refusal) => refusal,
     }
@@ -120,7 +120,7 @@ fn a_network_that_runs_takes_the_one_that_is_offered_before_its_next_run() {
     let before = network.run(&inputs).unwrap();
     let folder = candidate("iris_landmark");
     for _ in 0..3 {
-        let read = Candidate::read(folder.path()).unwrap_or_else(|e| panic!("{e}"));
+        let read = Candidate::read(folder.path(), None).unwrap_or_else(|e| panic!("{e}"));
         let (new, agreement) = exchange.examine(&read).unwrap_or_else(|e| panic!("{e}"));
         assert!(agreement.compared > 0);
         let offered = exchange.offer(new);
@@ -182,7 +182,7 @@ fn an_offer_that_is_withdrawn_is_not_taken() {
     let store = Store::open_default().unwrap();
     let mut network = store.network("iris_landmark").unwrap_or_else(|e| panic!("{e}"));
     let [exchange] = &store.exchanges()[..] else { panic!("one network") };
-    let read = Candidate::read(candidate("iris_landmark").path()).unwrap_or_else(|e| panic!("{e}"));
+    let read = Candidate::read(candidate("iris_landmark").path(), None).unwrap_or_else(|e| panic!("{e}"));
     let offered = exchange.offer(exchange.examine(&read).unwrap_or_else(|e| panic!("{e}")).0);
     assert!(offered.ended());
     let inputs = golden::inputs(network.inputs(), 1);

@@ -1,13 +1,16 @@
 //! `troika models`: lists, fetches and verifies the models, as their passports say.
 
 use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use troika_models::{Candidate, Network, Registry, Store, golden};
+use troika_models::{Candidate, Network, Registry, Store, golden, signature::SecretKey};
 use troika_models_pull::{Outcome, Puller, Selection};
 use troika_msgs::troika::ModelUpdateResult;
 
@@ -40,6 +43,19 @@ pub(crate) enum ModelsCommand {
         /// Models by name; by default all that are here.
         names: Vec<String>,
     },
+    /// Make a key that signs models: FILE, which is secret, and FILE.pub, which a system names as `model_key`.
+    Keygen {
+        /// The secret key's file; it must not be there yet.
+        file: PathBuf,
+    },
+    /// Sign a folder with a model, so that systems with the key's other half take it while they run.
+    Sign {
+        /// The secret key's file.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// A folder with its `model.toml`, the file that it names, and the golden outputs.
+        folder: PathBuf,
+    },
     /// Put another model in the place of the one that a running system uses, without a stop. It must pass its golden outputs first;
     /// a bad one is refused, and the old one runs on. Lasts until the process ends.
     Swap {
@@ -62,8 +78,29 @@ pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<()> {
             pull(&store, &names, set.as_deref(), quiet)?;
         }
         ModelsCommand::Verify { names } => verify(&store, &names)?,
+        ModelsCommand::Keygen { file } => keygen(&file)?,
+        ModelsCommand::Sign { key, folder } => {
+            let text = fs::read_to_string(&key).with_context(|| key.display().to_string())?;
+            let key: SecretKey = text.parse().with_context(|| key.display().to_string())?;
+            println!("{}", Candidate::sign(&folder, &key)?.display());
+        }
         ModelsCommand::Swap { name, folder, place } => swap(&store, &name, &folder, &place)?,
     }
+    Ok(())
+}
+
+/// A new pair; what is there is not written over.
+fn keygen(file: &Path) -> anyhow::Result<()> {
+    let key = SecretKey::generate()?;
+    let public = PathBuf::from(format!("{}.pub", file.display()));
+    let write = |path: &Path, mode: u32, text: String| {
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create_new(true).mode(mode).open(path);
+        opened.and_then(|mut to| to.write_all(text.as_bytes())).with_context(|| path.display().to_string())
+    };
+    write(file, 0o600, key.to_text())?;
+    write(&public, 0o644, format!("{}\n", key.public()?))?;
+    println!("{} (keep it secret) and {} (model_key of a system)", file.display(), public.display());
     Ok(())
 }
 
@@ -152,7 +189,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 fn swap(store: &Store, name: &str, folder: &Path, place: &Where) -> anyhow::Result<()> {
     store.passport(name)?;
     // Before anybody is asked: what this machine can see of it.
-    Candidate::read(folder)?;
+    Candidate::read(folder, None)?;
     let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
     let transport = topic::open(place)?;
     let answers = keeper::ask(&*transport, name, folder, ANSWER)?;

@@ -130,3 +130,51 @@ fn a_good_model_is_taken_while_the_detector_runs_and_a_bad_one_is_refused() {
     let fault = detector["last_fault"].as_str().unwrap_or_default();
     assert!(!fault.contains("network"), "{detector}");
 }
+
+#[test]
+fn a_system_with_a_model_key_takes_signed_models_alone() {
+    troika_safety::verifies![SR_DAT_008];
+    let scratch = Scratch::new();
+    let (key, other) =
+        (scratch.path("maker").display().to_string(), scratch.path("other").display().to_string());
+    for file in [&key, &other] {
+        support::troika(&["models", "keygen", file]).says(&["keep it secret"]);
+    }
+    assert_eq!(support::troika(&["models", "keygen", &key]).code, Some(1), "a key is not written over");
+    let system =
+        DETECTORS.replace("[processes.cabin]", &format!("model_key = \"{key}.pub\"\n[processes.cabin]"));
+    let system = scratch.file("detectors.toml", &system);
+    let signed = |name: &str, key: &str| {
+        let folder = candidate(&scratch, name, |_| {});
+        support::troika(&["models", "sign", "--key", key, &folder]).says(&["model.toml.sig"]);
+        folder
+    };
+    let unsigned = candidate(&scratch, "unsigned", |_| {});
+    let (good, foreign, changed) = (signed("good", &key), signed("foreign", &other), signed("changed", &key));
+    let golden = models().passport(MODEL).unwrap().golden.clone().unwrap().file;
+    fs::write(Path::new(&changed).join(golden), b"other outputs").unwrap();
+
+    let router = Router::new();
+    let _guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    let heard = Arc::new(AtomicUsize::new(0));
+    let count = heard.clone();
+    let states = Box::new(move |_: &str, _: &[u8]| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let _subscription = transport.subscribe_raw("/cabin/driver_state", states).unwrap();
+    let running = start(&mut router.run(&system, 140));
+    wait_for(&heard, 20);
+    for (folder, code, told) in [
+        (&unsigned, 1, "signed with its key"),
+        (&foreign, 1, "not of this key"),
+        (&changed, 1, "not of these files"),
+        (&good, 0, "cabin: runs now"),
+    ] {
+        let (found, text) = swap(&router, MODEL, folder);
+        assert_eq!(found, Some(code), "{folder}: {text}");
+        assert!(text.contains(told), "{folder}: '{told}' was not printed: {text}");
+    }
+    running.interrupt();
+    assert_eq!(running.wait().code, Some(0));
+}

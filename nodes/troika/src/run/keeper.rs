@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use troika_host::{Clock, Edge, HostClock, edge::TypedSubscription, sync::StopToken};
 use troika_kit::Qos;
-use troika_models::{Candidate, Exchange, Offered, Store};
+use troika_models::{Candidate, Exchange, Offered, Store, signature::PublicKey};
 use troika_msgs::{
     std_msgs::Header,
     troika::{ModelUpdate, ModelUpdateResult},
@@ -39,12 +39,13 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// For the networks that `store` has handed out; none where there are none. `lowered` names the nodes that are not at their
-    /// first level now, each with its level. A recording is told of each change.
+    /// first level now, each with its level; `trusted` is whose models alone are taken. A recording is told of each change.
     ///
     /// # Errors
     /// What the transport or the operating system says.
     pub(super) fn start(
         store: Store,
+        trusted: Option<PublicKey>,
         process: &str,
         namespace: &str,
         transport: &dyn Transport,
@@ -66,7 +67,8 @@ impl Keeper {
         let serve = move || {
             while !stopped.is_stopped() {
                 let Ok(request) = receiver.recv_timeout(10 * LOOK) else { continue };
-                let mut result = serve_all(&store.exchanges(), &request, &stopped, &lowered);
+                let mut result =
+                    serve_all(&store.exchanges(), &request, trusted.as_ref(), &stopped, &lowered);
                 result.header = Header { stamp: edge.now().into(), frame_id: String::new() };
                 (result.id, result.model) = (request.id.clone(), request.model.clone());
                 result.process.clone_from(&process);
@@ -109,6 +111,7 @@ impl Drop for Keeper {
 fn serve_all(
     exchanges: &[Exchange],
     request: &ModelUpdate,
+    trusted: Option<&PublicKey>,
     stop: &StopToken,
     lowered: &impl Fn() -> Vec<String>,
 ) -> ModelUpdateResult {
@@ -119,7 +122,7 @@ fn serve_all(
         ..ModelUpdateResult::default()
     };
     for exchange in exchanges.iter().filter(|one| one.model() == request.model) {
-        told = serve(exchange, Path::new(&request.folder), stop, lowered);
+        told = serve(exchange, Path::new(&request.folder), trusted, stop, lowered);
         if told.status != ModelUpdateResult::TAKEN {
             break;
         }
@@ -131,6 +134,7 @@ fn serve_all(
 fn serve(
     exchange: &Exchange,
     folder: &Path,
+    trusted: Option<&PublicKey>,
     stop: &StopToken,
     lowered: &impl Fn() -> Vec<String>,
 ) -> ModelUpdateResult {
@@ -140,7 +144,7 @@ fn serve(
         reason,
         ..ModelUpdateResult::default()
     };
-    let candidate = match Candidate::read(folder) {
+    let candidate = match Candidate::read(folder, trusted) {
         Ok(candidate) => candidate,
         Err(why) => return refused(why.to_string()),
     };

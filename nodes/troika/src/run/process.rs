@@ -80,7 +80,15 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
                 recording.models(&store);
             }
             let notes = recording.as_ref().map(Recording::notes);
-            Keeper::start(store, process, system.system.namespace.get_ref(), &*transport, lowered, notes)?
+            Keeper::start(
+                store,
+                system.system.trusted()?,
+                process,
+                system.system.namespace.get_ref(),
+                &*transport,
+                lowered,
+                notes,
+            )?
         }
         Err(_told_by_each_node) => None,
     };

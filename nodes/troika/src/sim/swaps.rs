@@ -67,7 +67,7 @@ impl<'c> Swaps<'c> {
         let exchanges = self.store.iter().flat_map(Store::exchanges).find(|one| one.model() == model);
         let exchange = exchanges.with_context(|| format!("driver_state runs no network {model}"))?;
         let folder = trouble.candidate.as_deref().context("a trouble without a candidate")?;
-        let examined = Candidate::read(folder).and_then(|candidate| exchange.examine(&candidate));
+        let examined = Candidate::read(folder, None).and_then(|candidate| exchange.examine(&candidate));
         let (refused, offered) = match examined {
             Ok((network, _)) => (None, Some(exchange.offer(network))),
             Err(why) => (Some(why.to_string()), None),

@@ -21,6 +21,7 @@ use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 use troika_host::{InjectedFault, Injection, InjectionLog, Policy, watch::RESTARTS_A_MINUTE};
 use troika_kit::Contract;
+use troika_models::signature::PublicKey;
 
 use crate::{kind::Kind, kinds};
 
@@ -84,6 +85,21 @@ pub(crate) struct Head {
     /// Keep the last minute of each process in memory, and write it out when something happens.
     #[serde(default)]
     pub black_box: Option<Spanned<BlackBoxSettings>>,
+    /// The public key of who may put another model in the place of one that runs; without it anybody may who reaches the topic.
+    #[serde(default)]
+    pub model_key: Option<Spanned<PathBuf>>,
+}
+
+impl Head {
+    /// Whose models are taken while the system runs.
+    ///
+    /// # Errors
+    /// A file that is not there, or holds no key.
+    pub(crate) fn trusted(&self) -> anyhow::Result<Option<PublicKey>> {
+        let Some(path) = self.model_key.as_ref().map(Spanned::get_ref) else { return Ok(None) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("model_key: {}", path.display()))?;
+        text.parse().map(Some).with_context(|| format!("model_key: {}", path.display()))
+    }
 }
 
 /// What carries the messages.

@@ -109,6 +109,11 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
             "black_box = { folder = \"FOLDER\", seconds = 60, after_s = 5, mib = 64, files = 10, raw = false }; all but the folder may be left out",
         ));
     }
+    if let (Some(key), Err(error)) = (&head.model_key, head.trusted()) {
+        problems.push(Problem::error(format!("{error:#}")).at(key.span()).help(
+            "`troika models keygen FILE` makes a secret key and FILE.pub, which is the one to name here",
+        ));
+    }
     for (name, node) in &system.nodes {
         if !valid_name(&format!("/{name}")) || name.contains('/') {
             problems.push(
