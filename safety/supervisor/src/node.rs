@@ -334,7 +334,7 @@ impl<K: Keepalive + 'static> Step for SupervisorNode<K> {
         wake: Wake::Period,
         period: ROUND,
         deadline: Duration::from_millis(50),
-        budget: Duration::from_millis(5),
+        budget: Duration::from_millis(1),
         class: Class::Firm,
         requirements: &[
             sr::SR_SUP_001,

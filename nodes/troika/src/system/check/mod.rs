@@ -291,7 +291,9 @@ fn topics(text: &str, from_outside: &[Spanned<String>], known: &Known<'_>) -> Ve
         for spec in kind.inputs().iter().filter(|spec| !silent.contains(&spec.name)) {
             let topic = topic_of(node.get_ref(), spec);
             wanted.insert(topic);
-            let outside = from_outside.iter().any(|one| one.get_ref() == topic);
+            // Every node's host publishes its heartbeats.
+            let outside = topic == troika_host::heartbeat::TOPIC
+                || from_outside.iter().any(|one| one.get_ref() == topic);
             if !published.contains_key(topic) && !outside {
                 problems.push(
                     Problem::warning(format!(
