@@ -546,8 +546,12 @@ impl Bridge {
 
     /// What is said of a question that nobody answers. What can be asked for is told once, until the cloud has answered again.
     fn nobody(&mut self, question: &str) -> String {
-        let help = !std::mem::replace(&mut self.helped, true);
-        self.parts.local.instead(question, help).unwrap_or_else(|| self.parts.sentences.nobody.clone())
+        if let Some(part) = self.parts.local.part(question) {
+            return part;
+        }
+        let help = if self.helped { None } else { self.parts.local.help() };
+        self.helped |= help.is_some();
+        help.unwrap_or_else(|| self.parts.sentences.nobody.clone())
     }
 
     /// An answer that no model makes.

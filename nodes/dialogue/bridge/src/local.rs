@@ -102,12 +102,14 @@ impl OnVehicle {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is said of a question that nobody answers, where that is more than that nobody does. `help`: which questions can be answered is
-    /// worth saying.
-    pub fn instead(&self, question: &str, help: bool) -> Option<String> {
-        let inner = self.inner();
-        let offline = inner.offline.as_ref()?;
-        offline.part(question).or_else(|| help.then(|| offline.help()).flatten())
+    /// What is known without a model of a question that nobody answers.
+    pub fn part(&self, question: &str) -> Option<String> {
+        self.inner().offline.as_ref()?.part(question)
+    }
+
+    /// Which questions can be answered without a model.
+    pub fn help(&self) -> Option<String> {
+        self.inner().offline.as_ref()?.help()
     }
 
     /// A new answer begins; it is to be brief, or not.
