@@ -4,11 +4,11 @@
 use crate::time::{MS, Ns, SECOND};
 use crate::trace::{Frame, Profile, Signal, State, Trace, Zone};
 
-pub const FRAME: Ns = 20 * MS;
+pub(crate) const FRAME: Ns = 20 * MS;
 
 /// What a frame shows in a test.
 #[derive(Clone, Copy, Debug)]
-pub enum Show {
+pub(crate) enum Show {
     At(Zone),
     /// Lids shut for less than a blink, the gaze as before.
     Blink(Zone),
@@ -16,7 +16,7 @@ pub enum Show {
     Lost,
 }
 
-pub struct Drive {
+pub(crate) struct Drive {
     now: Ns,
     trace: Trace,
     sensing_nominal: bool,
@@ -25,7 +25,7 @@ pub struct Drive {
 
 impl Drive {
     /// A drive by this person at this speed; the speed holds until [`Self::speed`] changes it.
-    pub fn of(person: &str, speed_kmh: f32) -> Self {
+    pub(crate) fn of(person: &str, speed_kmh: f32) -> Self {
         let trace = Trace {
             name: person.to_owned(),
             seed: 0,
@@ -36,11 +36,11 @@ impl Drive {
         Self { now: 0, trace, sensing_nominal: true, perclos: 0.03 }
     }
 
-    pub fn now(&self) -> Ns {
+    pub(crate) fn now(&self) -> Ns {
         self.now
     }
 
-    pub fn show(&mut self, show: Show, length: Ns) -> &mut Self {
+    pub(crate) fn show(&mut self, show: Show, length: Ns) -> &mut Self {
         let (state, zone, openness) = match show {
             Show::At(Zone::Forward) => (State::Attentive, Zone::Forward, 0.9),
             Show::At(zone) => (State::LookingAway, zone, 0.9),
@@ -70,35 +70,35 @@ impl Drive {
         self
     }
 
-    pub fn road(&mut self, length: Ns) -> &mut Self {
+    pub(crate) fn road(&mut self, length: Ns) -> &mut Self {
         self.show(Show::At(Zone::Forward), length)
     }
 
-    pub fn lap(&mut self, length: Ns) -> &mut Self {
+    pub(crate) fn lap(&mut self, length: Ns) -> &mut Self {
         self.show(Show::At(Zone::Area3), length)
     }
 
     /// From the next frame on.
-    pub fn speed(&mut self, speed_kmh: f32) -> &mut Self {
+    pub(crate) fn speed(&mut self, speed_kmh: f32) -> &mut Self {
         self.signal(speed_kmh, false)
     }
 
-    pub fn acts(&mut self) -> &mut Self {
+    pub(crate) fn acts(&mut self) -> &mut Self {
         let speed = self.last_speed();
         self.signal(speed, true)
     }
 
-    pub fn sensing(&mut self, nominal: bool) -> &mut Self {
+    pub(crate) fn sensing(&mut self, nominal: bool) -> &mut Self {
         self.sensing_nominal = nominal;
         self
     }
 
-    pub fn perclos(&mut self, value: f32) -> &mut Self {
+    pub(crate) fn perclos(&mut self, value: f32) -> &mut Self {
         self.perclos = value;
         self
     }
 
-    pub fn trace(&self) -> Trace {
+    pub(crate) fn trace(&self) -> Trace {
         self.trace.clone()
     }
 

@@ -8,21 +8,26 @@ use crate::time::Ns;
 /// From `from` (included) until `until` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
+    /// The first moment within.
     pub from: Ns,
+    /// The first moment after.
     pub until: Ns,
 }
 
 impl Interval {
+    /// Unchecked: an empty or a reversed one holds no moment, and a set drops it.
     #[must_use]
     pub const fn new(from: Ns, until: Ns) -> Self {
         Self { from, until }
     }
 
+    /// From `from` to `until`; negative for a reversed one.
     #[must_use]
     pub const fn length(self) -> Ns {
         self.until - self.from
     }
 
+    /// Whether `t` lies within: `from` does, `until` does not.
     #[must_use]
     pub const fn contains(self, t: Ns) -> bool {
         self.from <= t && t < self.until
@@ -34,6 +39,7 @@ impl Interval {
 pub struct IntervalSet(Vec<Interval>);
 
 impl IntervalSet {
+    /// The set without a moment.
     #[must_use]
     pub const fn empty() -> Self {
         Self(Vec::new())
@@ -54,11 +60,13 @@ impl IntervalSet {
         Self(merged)
     }
 
+    /// The intervals in the order of time, a gap between any two.
     #[must_use]
     pub fn runs(&self) -> &[Interval] {
         &self.0
     }
 
+    /// Whether there is no moment in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -72,6 +80,7 @@ impl IntervalSet {
         run.contains(t).then_some(run)
     }
 
+    /// Whether the moment `t` is in the set. Logarithmic.
     #[must_use]
     pub fn contains(&self, t: Ns) -> bool {
         self.run_at(t).is_some()
@@ -90,11 +99,13 @@ impl IntervalSet {
         self.0.get(at).map(|i| i.from.max(t))
     }
 
+    /// The moments of either set. Sorts: n log n.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self::of(self.0.iter().chain(&other.0).copied())
     }
 
+    /// The moments that both sets hold.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         let (mut a, mut b) = (self.0.iter().peekable(), other.0.iter().peekable());
@@ -140,6 +151,7 @@ impl IntervalSet {
         Self(rest)
     }
 
+    /// The moments of this set that the other does not hold.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         match (self.0.first(), self.0.last()) {

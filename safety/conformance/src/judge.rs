@@ -48,15 +48,19 @@ pub enum Fault {
 /// One difference between what was published and the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
+    /// In which way they differ.
     pub fault: Fault,
+    /// That of the expectation; where none fits, that of the alert.
     pub profile: Profile,
+    /// As `profile`.
     pub kind: Kind,
     /// The part of the table, where the trace has an episode that it belongs to.
     pub rule: Option<Rule>,
     /// When it happened, or when the alert was due.
     pub at_ns: Ns,
-    /// When the limit passed, and its length.
+    /// When the limit passed; none where `rule` is none.
     pub limit_moment_ns: Option<Ns>,
+    /// How long the limit is; none where `rule` is none.
     pub limit_ns: Option<Ns>,
     /// The trace around it, for a person.
     pub excerpt: String,
@@ -76,7 +80,9 @@ impl fmt::Display for Violation {
 /// The outcome of one trace.
 #[derive(Clone, Debug, Default)]
 pub struct Verdicts {
+    /// By [`Violation::at_ns`]; empty when all was as the table has it.
     pub violations: Vec<Violation>,
+    /// What there was to be checked in the trace.
     pub tally: Tally,
 }
 

@@ -50,12 +50,19 @@ pub enum Rule {
     NcapRepeated,
     /// `euro_ncap`, phone use.
     NcapPhone,
+    /// `euro_ncap`, eyes closed for [`MICROSLEEP`].
     Microsleep,
+    /// `euro_ncap`, eyes closed for [`SLEEP`].
     Sleep,
+    /// `euro_ncap`, eyes closed for [`EYES_UNRESPONSIVE`].
     UnresponsiveEyes,
+    /// `euro_ncap`, no return of the gaze for [`GAZE_UNRESPONSIVE`] after a distraction warning.
     UnresponsiveGaze,
+    /// Any profile: the driver unknown for [`UNAVAILABLE`].
     MonitoringUnavailable,
+    /// `perclos`: above [`PERCLOS_RAISE`].
     Perclos,
+    /// `eu_ddaw`: drowsy by PERCLOS or long blinks at speed.
     Ddaw,
 }
 
@@ -64,8 +71,11 @@ pub enum Rule {
 pub enum Boundary {
     /// More than [`Boundary::NEAR`] before the last moment at which it could not have been reached.
     FarUnder,
+    /// Before the limit, by no more than [`Boundary::NEAR`] and the slack.
     JustUnder,
+    /// At the limit, or less than [`Boundary::NEAR`] after it.
     JustOver,
+    /// [`Boundary::NEAR`] or more after the limit.
     FarOver,
 }
 
@@ -92,7 +102,9 @@ impl Boundary {
 /// One stretch in which a rule's condition possibly held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Episode {
+    /// The part of the table that it is counted under.
     pub rule: Rule,
+    /// How near to the limit it ended.
     pub boundary: Boundary,
     /// When the condition possibly began and when it last possibly held.
     pub span: Interval,
@@ -105,7 +117,9 @@ pub struct Episode {
 /// What the table says of one alert over one trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
+    /// Whose alert it is. "Monitoring unavailable" counts under whichever profile a DMS publishes it.
     pub profile: Profile,
+    /// Of a trace's expectations no two share both profile and kind.
     pub kind: Kind,
     /// MAY be raised: begins when a limit passes. Outside of it the alert MUST NOT be raised.
     pub allowed: IntervalSet,
@@ -121,6 +135,7 @@ pub struct Expectation {
     pub latched_until: Option<Vec<Ns>>,
     /// Whether the table wants or allows it raised again while it is raised.
     pub repeats: bool,
+    /// Every stretch of the condition, also those too short for the limit.
     pub episodes: Vec<Episode>,
 }
 

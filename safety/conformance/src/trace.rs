@@ -33,6 +33,7 @@ impl Profile {
         }
     }
 
+    /// The inverse of [`Self::name`]; none for any other text.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::EuAddw, Self::EuroNcap, Self::EuDdaw, Self::Perclos, Self::Troika]
@@ -44,6 +45,7 @@ impl Profile {
 /// `DriverAlert.kind`; the numbers are those of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[expect(missing_docs, reason = "the message's names")]
 pub enum Kind {
     LongDistraction = 1,
     RepeatedGlances = 2,
@@ -67,6 +69,7 @@ impl Kind {
         Self::MonitoringUnavailable,
     ];
 
+    /// None for a number that the message does not name.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
@@ -76,6 +79,7 @@ impl Kind {
 /// `DriverAlert.phase`; the numbers are those of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[expect(missing_docs, reason = "the message's names")]
 pub enum Phase {
     Raised = 1,
     Cleared = 2,
@@ -85,15 +89,20 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum State {
+    /// No usable face or eyes; never taken for closed eyes.
     Unknown = 0,
+    /// Eyes open or blinking, gaze in the forward view.
     Attentive = 1,
+    /// Gaze outside the forward view.
     LookingAway = 2,
+    /// For longer than a blink: 0.4 s.
     EyesClosed = 3,
 }
 
 /// `DriverState.gaze_zone`; the numbers are those of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[expect(missing_docs, reason = "the message's names")]
 pub enum Zone {
     Unknown = 0,
     Forward = 1,
@@ -101,8 +110,11 @@ pub enum Zone {
     RightMirror = 3,
     RearMirror = 4,
     Cluster = 5,
+    /// Below a plane 30 degrees down: lap, console, hand-held phone.
     Area3 = 6,
+    /// Roof, and beyond 55 degrees sideways.
     Area1 = 7,
+    /// Away from the forward view, none of the above.
     Other = 8,
 }
 
@@ -119,6 +131,7 @@ impl Zone {
         Self::Other,
     ];
 
+    /// None for a number that the message does not name.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|zone| *zone as u8 == number)
@@ -158,15 +171,21 @@ impl Zone {
 pub struct Frame {
     /// When the frame was taken.
     pub stamp_ns: Ns,
+    /// May contradict the other fields: they are taken as they are.
     pub state: State,
     /// 0..1, of the state.
     pub confidence: f32,
+    /// Where false, gaze and eyes are unknown, whatever their fields say.
     pub face_detected: bool,
+    /// Where head and eyes together point; what the rules go by.
     pub gaze_zone: Zone,
+    /// Degrees from the forward view, positive to the left; NaN when not known.
     pub gaze_yaw_deg: f32,
+    /// Degrees from the forward view, positive up; NaN when not known.
     pub gaze_pitch_deg: f32,
     /// 0 closed .. 1 open; NaN when not seen.
     pub eye_openness_left: f32,
+    /// As the left one.
     pub eye_openness_right: f32,
     /// 0..1 over 60 s; NaN until there is enough of it.
     pub perclos: f32,
@@ -178,7 +197,9 @@ pub struct Frame {
 /// One `VehicleSignals`: the parts that the rules can depend on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Signal {
+    /// From when on it holds.
     pub stamp_ns: Ns,
+    /// The vehicle's, in km/h; NaN when not known.
     pub speed_kmh: f32,
     /// The driver acted on a control since the last message.
     pub driver_acted: bool,
@@ -186,6 +207,7 @@ pub struct Signal {
 
 /// One message for the DMS.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each holds what it is named after")]
 pub enum Input {
     Frame(Frame),
     Signal(Signal),
@@ -200,7 +222,9 @@ pub struct Trace {
     pub seed: u64,
     /// The profiles that are switched on.
     pub profiles: Vec<Profile>,
+    /// From the camera, stamps increasing.
     pub frames: Vec<Frame>,
+    /// From the vehicle, stamps increasing.
     pub signals: Vec<Signal>,
 }
 
@@ -214,6 +238,7 @@ pub enum TraceError {
 }
 
 impl Trace {
+    /// Whether the profile is switched on.
     #[must_use]
     pub fn has(&self, profile: Profile) -> bool {
         self.profiles.contains(&profile)
@@ -254,8 +279,11 @@ impl Trace {
 /// One `DriverAlert` as published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alert {
+    /// Whose rules it follows.
     pub profile: Profile,
+    /// What it warns of.
     pub kind: Kind,
+    /// Whether it begins or ends.
     pub phase: Phase,
     /// The header's stamp: when the limit passed.
     pub stamp_ns: Ns,

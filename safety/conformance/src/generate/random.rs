@@ -7,11 +7,13 @@ use crate::time::Ns;
 pub struct Random(u64);
 
 impl Random {
+    /// Any seed is as good as any other, 0 too.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// The next number, uniform over all 64 bits.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

@@ -23,7 +23,7 @@ const EXCURSIONS: [Ns; 5] = [100 * MS, 250 * MS, 300 * MS, 350 * MS, 450 * MS];
 const LOSSES: [Ns; 4] = [100 * MS, 300 * MS, 500 * MS, 2 * SECOND];
 
 /// One scene of a random kind, aimed at a limit.
-pub fn boundary(random: &mut Random) -> Script {
+pub(super) fn boundary(random: &mut Random) -> Script {
     let scenes: [fn(&mut Random) -> Script; 18] = [
         gaze::addw_plain,
         gaze::addw_plain,
@@ -102,7 +102,7 @@ fn blinks(script: &mut Script, random: &mut Random) {
 }
 
 /// Anything after anything.
-pub fn mix(random: &mut Random) -> Script {
+pub(super) fn mix(random: &mut Random) -> Script {
     let mut scene = script("a mix", random, Profile::EuroNcap);
     if random.chance(80) {
         scene.profiles = vec![Profile::EuAddw, Profile::EuroNcap, Profile::EuDdaw, Profile::Perclos];

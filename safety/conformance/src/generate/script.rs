@@ -14,6 +14,7 @@ const SIGNALS_LEAD: Ns = 120 * MS;
 /// What the driver does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Look {
+    /// Eyes open at a zone, but for the [`Script::blinks`].
     At(Zone),
     /// Eyes shut, the gaze before it at a zone.
     Shut(Zone),
@@ -26,18 +27,22 @@ pub enum Look {
 /// How the camera and the bus deliver.
 #[derive(Clone, Copy, Debug)]
 pub struct Cadence {
+    /// From one frame to the next, without jitter.
     pub frame: Ns,
     /// Each stamp is off by up to this much, either way; less than half a frame.
     pub jitter: Ns,
     /// How many of a thousand frames begin a loss of one to five frames.
     pub losses_permille: usize,
+    /// From one signal to the next; each is up to 4 ms late.
     pub signal: Ns,
 }
 
 /// A scene. All times count from its start.
 #[derive(Clone, Debug)]
 pub struct Script {
+    /// Becomes [`Trace::name`].
     pub name: String,
+    /// Becomes [`Trace::profiles`].
     pub profiles: Vec<Profile>,
     /// What the driver does, one after the other, and for how long.
     pub looks: Vec<(Ns, Look)>,
@@ -45,26 +50,34 @@ pub struct Script {
     pub speeds: Vec<(Ns, f32)>,
     /// From when on, 0..1; sorted.
     pub perclos: Vec<(Ns, f32)>,
+    /// When the lids are shut for a moment; of account only in a [`Look::At`].
     pub blinks: Vec<Interval>,
     /// The camera has no zone during a blink.
     pub blinks_hide_zone: bool,
+    /// When [`Frame::sensing_nominal`] is false.
     pub poor_sensing: Vec<Interval>,
+    /// When the driver acts on a control; the next signal that is not lost tells of it.
     pub acts: Vec<Ns>,
+    /// The same from start to end.
     pub cadence: Cadence,
+    /// The start of the scene on the time line of the trace.
     pub begins: Ns,
 }
 
 impl Script {
+    /// All looks together.
     #[must_use]
     pub fn length(&self) -> Ns {
         self.looks.iter().map(|(length, _)| length).sum()
     }
 
+    /// Appends what the driver does next, and for how long.
     pub fn look(&mut self, look: Look, length: Ns) -> &mut Self {
         self.looks.push((length, look));
         self
     }
 
+    /// Appends open eyes at the forward view.
     pub fn road(&mut self, length: Ns) -> &mut Self {
         self.look(Look::At(Zone::Forward), length)
     }
@@ -184,7 +197,7 @@ fn at(steps: &[(Ns, f32)], t: Ns, before: f32) -> f32 {
 
 /// Blinks of an ordinary driver, one in two to six seconds.
 #[must_use]
-pub fn ordinary_blinks(length: Ns, random: &mut Random) -> Vec<Interval> {
+pub(super) fn ordinary_blinks(length: Ns, random: &mut Random) -> Vec<Interval> {
     let mut blinks = Vec::new();
     let mut t = random.between(0, 4 * SECOND);
     while t < length {

@@ -23,9 +23,11 @@ pub struct Counts {
 /// What the traces of a suite asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// By rule, and by how near to the limit the condition ended.
     pub episodes: BTreeMap<(Rule, Boundary), Counts>,
     /// Alerts that were active when the table ended them: there to be found not cleared.
     pub ends: BTreeMap<(Profile, Kind), u64>,
+    /// How many were judged; one without frames is not.
     pub traces: u64,
 }
 
@@ -62,6 +64,7 @@ impl Tally {
         self.traces += other.traces;
     }
 
+    /// Zeros where no trace had such an episode.
     #[must_use]
     pub fn of(&self, rule: Rule, boundary: Boundary) -> Counts {
         self.episodes.get(&(rule, boundary)).copied().unwrap_or_default()

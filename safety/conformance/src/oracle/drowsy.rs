@@ -25,7 +25,7 @@ const KNOWN_BRIDGE: Ns = 300 * MS;
 
 /// The table gives no speed for it: it may come at any, and is due where the vehicle surely moves, as whatever it stands for is. Nor does the
 /// table say when the alert ends, so it may stay.
-pub fn monitoring_unavailable(facts: &Facts) -> Expectation {
+pub(super) fn monitoring_unavailable(facts: &Facts) -> Expectation {
     let lost = facts.gaze(|g| g == Gaze::Unknown);
     // "Eyes not seen" with a direction from the head alone, or a camera that sends nothing: may count.
     let perhaps = facts.eyes(|e| e == Eyes::Unknown).union(facts.gaps());
@@ -53,7 +53,7 @@ pub fn monitoring_unavailable(facts: &Facts) -> Expectation {
 }
 
 /// The value comes with each frame, so "at the end of the window" is the frame on which it is above the limit.
-pub fn perclos(facts: &Facts) -> Expectation {
+pub(super) fn perclos(facts: &Facts) -> Expectation {
     let moving = facts.speed(|v| v >= 3.0).surely;
     let perhaps_moving = facts.speed(|v| v > 0.0).possibly;
     let high = facts.frames(|f| f.perclos > PERCLOS_RAISE + ROUNDING);
@@ -95,7 +95,7 @@ fn share(facts: &Facts, known: Interval) -> Episode {
 /// false, too, when no evidence that the table names is there: PERCLOS below the questionable 10 % and no long blink
 /// so far. It is due when PERCLOS was above the drowsy 15 %, above 70 km/h, for longer than any evaluation can take.
 /// "Warnings repeat until acknowledged": there is no field for that, so the alert may stay, go and come again.
-pub fn ddaw(facts: &Facts) -> Expectation {
+pub(super) fn ddaw(facts: &Facts) -> Expectation {
     let speed = facts.speed(|v| v > 70.0);
     let not_closed = facts.eyes(|e| e == Eyes::Open).complement(facts.span);
     let long_blinks = not_closed.keep(|run| facts.longest(run) > LONG_BLINK).after_dwell(LONG_BLINK);

@@ -11,6 +11,7 @@ use crate::trace::{Kind, Profile};
 
 /// "Eyes closed 1 to 2 s: we alert at 1.5 s".
 pub const MICROSLEEP: Ns = 1_500 * MS;
+/// From this length of closed eyes on it is sleep.
 pub const SLEEP: Ns = 3 * SECOND;
 /// "Eyes closed 6 s".
 pub const EYES_UNRESPONSIVE: Ns = 6 * SECOND;
@@ -66,7 +67,7 @@ impl Closures {
     }
 }
 
-pub fn microsleep(facts: &Facts) -> Expectation {
+pub(super) fn microsleep(facts: &Facts) -> Expectation {
     let closures = Closures::of(facts);
     let mut expected = Expectation::never(Profile::EuroNcap, Kind::Microsleep);
     expected.allowed = closures.allowed(MICROSLEEP);
@@ -79,7 +80,7 @@ pub fn microsleep(facts: &Facts) -> Expectation {
 }
 
 /// The row's cell for the end is empty: once raised it may stay.
-pub fn sleep(facts: &Facts) -> Expectation {
+pub(super) fn sleep(facts: &Facts) -> Expectation {
     let closures = Closures::of(facts);
     let mut expected = Expectation::never(Profile::EuroNcap, Kind::Sleep);
     expected.allowed = closures.allowed(SLEEP);
@@ -90,7 +91,7 @@ pub fn sleep(facts: &Facts) -> Expectation {
     expected
 }
 
-pub fn unresponsive(facts: &Facts, warnings: &[&Expectation]) -> Expectation {
+pub(super) fn unresponsive(facts: &Facts, warnings: &[&Expectation]) -> Expectation {
     let closures = Closures::of(facts);
     let acts = facts.acts();
     let mut expected = Expectation::never(Profile::EuroNcap, Kind::Unresponsive);

@@ -24,7 +24,7 @@ const OPEN_OPENNESS: f32 = 0.5;
 
 /// Where a frame says that the driver looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gaze {
+pub(super) enum Gaze {
     /// Attentive and forward. A blink does not change it (`DriverState.ATTENTIVE`: "eyes open or blinking").
     Road,
     /// Away, at a known target.
@@ -39,7 +39,7 @@ pub enum Gaze {
 
 /// What a frame says of the lids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Eyes {
+pub(super) enum Eyes {
     Open,
     Closed,
     Unknown,
@@ -49,13 +49,13 @@ pub enum Eyes {
 
 /// The moments at which something surely holds, and those at which it possibly does; the first lie in the second.
 #[derive(Clone, Debug, Default)]
-pub struct Bounds {
+pub(super) struct Bounds {
     pub surely: IntervalSet,
     pub possibly: IntervalSet,
 }
 
 /// What lies around a condition: how much of it may interrupt the condition without ending it.
-pub struct Around {
+pub(super) struct Around {
     /// The condition surely does not hold.
     pub out: IntervalSet,
     pub out_up_to: Ns,
@@ -66,7 +66,7 @@ pub struct Around {
 
 /// A run of a condition in its longest reading.
 #[derive(Clone, Copy, Debug)]
-pub struct LongestRun {
+pub(super) struct LongestRun {
     pub span: Interval,
     /// Until when what follows it may count as a part of it.
     pub continued_until: Ns,
@@ -75,7 +75,7 @@ pub struct LongestRun {
 }
 
 /// The trace as sets.
-pub struct Facts<'a> {
+pub(super) struct Facts<'a> {
     pub trace: &'a Trace,
     /// From the first frame to the last, which is included.
     pub span: Interval,
@@ -92,7 +92,7 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Nothing when there is no frame: then nothing can be decided.
-    pub fn of(trace: &'a Trace, reading: &Reading) -> Option<Self> {
+    pub(super) fn of(trace: &'a Trace, reading: &Reading) -> Option<Self> {
         let stamps: Vec<Ns> = trace.frames.iter().map(|f| f.stamp_ns).collect();
         let span = Interval::new(*stamps.first()?, stamps.last()? + 1);
         let far = |pair: &[Ns]| match pair {
@@ -109,34 +109,34 @@ impl<'a> Facts<'a> {
         Some(Self { trace, span, stamps, gazes, eyes, silence, gaps, debounce })
     }
 
-    pub fn gaze(&self, wanted: impl Fn(Gaze) -> bool) -> IntervalSet {
+    pub(super) fn gaze(&self, wanted: impl Fn(Gaze) -> bool) -> IntervalSet {
         self.hold(|i| self.gazes.get(i).is_some_and(|g| wanted(*g)))
     }
 
-    pub fn eyes(&self, wanted: impl Fn(Eyes) -> bool) -> IntervalSet {
+    pub(super) fn eyes(&self, wanted: impl Fn(Eyes) -> bool) -> IntervalSet {
         self.hold(|i| self.eyes.get(i).is_some_and(|e| wanted(*e)))
     }
 
-    pub fn frames(&self, wanted: impl Fn(&Frame) -> bool) -> IntervalSet {
+    pub(super) fn frames(&self, wanted: impl Fn(&Frame) -> bool) -> IntervalSet {
         self.hold(|i| self.trace.frames.get(i).is_some_and(&wanted))
     }
 
-    /// Frames that lie too far apart to know what happened between them.
     /// Between frames further apart than is held, from the first of them on.
-    pub fn gaps(&self) -> &IntervalSet {
+    pub(super) fn gaps(&self) -> &IntervalSet {
         &self.gaps
     }
 
-    pub fn silence(&self) -> &IntervalSet {
+    /// The same, only from where the first of them is held no longer: what happened there is not known.
+    pub(super) fn silence(&self) -> &IntervalSet {
         &self.silence
     }
 
-    pub fn stamps(&self) -> &[Ns] {
+    pub(super) fn stamps(&self) -> &[Ns] {
         &self.stamps
     }
 
     /// The stamp of the frame after the first one at or after `t`: by then a DMS has to have acted.
-    pub fn second_frame_from(&self, t: Ns) -> Option<Ns> {
+    pub(super) fn second_frame_from(&self, t: Ns) -> Option<Ns> {
         self.stamps.get(self.stamps.partition_point(|s| *s < t) + 1).copied()
     }
 
@@ -147,17 +147,17 @@ impl<'a> Facts<'a> {
     }
 
     /// From the first frame that shows it to the last one.
-    pub fn shortest(&self, run: Interval) -> Ns {
+    pub(super) fn shortest(&self, run: Interval) -> Ns {
         self.frame_before(run.until) - run.from
     }
 
     /// From the last frame that did not yet show it to the first that no longer does.
-    pub fn longest(&self, run: Interval) -> Ns {
+    pub(super) fn longest(&self, run: Interval) -> Ns {
         run.until - self.frame_before(run.from)
     }
 
     /// Where the speed satisfies `wanted`. It changes when a signal comes, or when the next frame makes a DMS look.
-    pub fn speed(&self, wanted: impl Fn(f32) -> bool) -> Bounds {
+    pub(super) fn speed(&self, wanted: impl Fn(f32) -> bool) -> Bounds {
         let signals = &self.trace.signals;
         let held = |i: usize, stamp: Ns| {
             let next = signals.get(i + 1).map_or(Ns::MAX, |s| s.stamp_ns);
@@ -175,12 +175,12 @@ impl<'a> Facts<'a> {
     }
 
     /// Signal stamps at which the driver is said to have acted.
-    pub fn acts(&self) -> Vec<Ns> {
+    pub(super) fn acts(&self) -> Vec<Ns> {
         self.trace.signals.iter().filter(|s| s.driver_acted).map(|s| s.stamp_ns).collect()
     }
 
     /// The runs of a condition in its longest reading: `core` with every interruption bridged that may be.
-    pub fn longest_runs(&self, core: &IntervalSet, around: &Around) -> Vec<LongestRun> {
+    pub(super) fn longest_runs(&self, core: &IntervalSet, around: &Around) -> Vec<LongestRun> {
         let fits = |set: &IntervalSet, gap: Interval, up_to: Ns| {
             set.within(gap).runs().iter().all(|part| self.shortest(*part) <= up_to)
         };

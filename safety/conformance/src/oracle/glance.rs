@@ -11,9 +11,11 @@ use crate::trace::{Kind, Profile, Zone};
 
 /// Row 1: ">= 50 km/h", 3.5 s.
 pub const FAST_KMH: f32 = 50.0;
+/// How long a glance may last from [`FAST_KMH`] on.
 pub const FAST_LIMIT: Ns = 3_500 * MS;
 /// Row 2: "20 to < 50 km/h", 6.0 s.
 pub const SLOW_KMH: f32 = 20.0;
+/// How long a glance may last from [`SLOW_KMH`] to below [`FAST_KMH`].
 pub const SLOW_LIMIT: Ns = 6 * SECOND;
 /// Row 3: non-nominal sensing.
 pub const NON_NOMINAL_EXTRA: Ns = 1_500 * MS;
@@ -26,7 +28,7 @@ struct Bands {
     driving: Bounds,
 }
 
-pub fn long_glance(facts: &Facts) -> Expectation {
+pub(super) fn long_glance(facts: &Facts) -> Expectation {
     let bands = Bands { fast: facts.speed(|v| v >= FAST_KMH), driving: facts.speed(|v| v >= SLOW_KMH) };
     let inside = facts.gaze(|g| matches!(g, Gaze::At(Zone::Area3 | Zone::Area1)));
     let unclear = facts.gaze(|g| g == Gaze::Unclear);

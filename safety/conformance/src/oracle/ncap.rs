@@ -15,6 +15,7 @@ pub const NON_DRIVING: Ns = 3 * SECOND;
 pub const DRIVING_TASK: Ns = 4 * SECOND;
 /// Glances away add up to "10 s within 30 s".
 pub const REPEATED: Ns = 10 * SECOND;
+/// How far back from a moment glances count towards [`REPEATED`].
 pub const REPEATED_WINDOW: Ns = 30 * SECOND;
 /// "2 s of uninterrupted road view".
 pub const ROAD_VIEW: Ns = 2 * SECOND;
@@ -53,7 +54,7 @@ fn around(facts: &Facts) -> Around {
 }
 
 /// Surely away from the forward view, at any known target.
-pub fn away(facts: &Facts) -> IntervalSet {
+pub(super) fn away(facts: &Facts) -> IntervalSet {
     facts.gaze(|g| matches!(g, Gaze::At(_)))
 }
 
@@ -61,7 +62,7 @@ fn possible_glances(facts: &Facts) -> Vec<LongestRun> {
     facts.longest_runs(&facts.gaze(|g| matches!(g, Gaze::At(_) | Gaze::Unclear)), &around(facts))
 }
 
-pub fn long_distraction(facts: &Facts) -> Expectation {
+pub(super) fn long_distraction(facts: &Facts) -> Expectation {
     let gate = Gate::of(facts);
     let away = away(facts);
     let non_driving = facts.gaze(|g| matches!(g, Gaze::At(z) if z.is_non_driving()));
@@ -138,7 +139,7 @@ fn whole(run: &LongestRun) -> Interval {
     Interval::new(run.span.from, run.continued_until)
 }
 
-pub fn repeated_glances(facts: &Facts) -> Expectation {
+pub(super) fn repeated_glances(facts: &Facts) -> Expectation {
     let gate = Gate::of(facts);
     let road = facts.gaze(|g| g == Gaze::Road);
     let surely_away = away(facts);
@@ -237,7 +238,7 @@ fn sum_episode(sum: &Sum) -> Episode {
 
 /// "The two rules above with the phone as target". `DriverState` has no field for a phone: an alert is never due, and
 /// false only where neither of the two rules would allow one. When it ends is not said either.
-pub fn phone_use(long: &Expectation, repeated: &Expectation) -> Expectation {
+pub(super) fn phone_use(long: &Expectation, repeated: &Expectation) -> Expectation {
     let mut expected = Expectation::never(Profile::EuroNcap, Kind::PhoneUse);
     expected.allowed = long.allowed.union(&repeated.allowed);
     expected.repeats = true;

@@ -9,7 +9,7 @@ use troika_dms_conformance::{Alert, Frame, Kind, Ns, Phase, Profile, Signal, Sta
 /// Every number that the DMS follows.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one mistake to make")]
-pub struct Numbers {
+pub(crate) struct Numbers {
     pub fast: Ns,
     pub slow: Ns,
     pub fast_kmh: f32,
@@ -38,7 +38,7 @@ pub struct Numbers {
     pub clears: bool,
 }
 
-pub const TABLE: Numbers = Numbers {
+pub(crate) const TABLE: Numbers = Numbers {
     fast: 3_500 * MS,
     slow: 6 * SECOND,
     fast_kmh: 50.0,
@@ -106,7 +106,7 @@ impl Since {
     }
 }
 
-pub struct Dms<'a> {
+pub(crate) struct Dms<'a> {
     numbers: Numbers,
     trace: &'a Trace,
     speed: f32,
@@ -127,7 +127,7 @@ pub struct Dms<'a> {
 }
 
 impl<'a> Dms<'a> {
-    pub fn run(numbers: Numbers, trace: &'a Trace) -> Vec<Alert> {
+    pub(crate) fn run(numbers: Numbers, trace: &'a Trace) -> Vec<Alert> {
         let mut dms = Self {
             numbers,
             trace,

@@ -7,7 +7,7 @@ use crate::oracle::{EYES_UNRESPONSIVE, MICROSLEEP, SLEEP, UNAVAILABLE};
 use crate::time::{MS, SECOND};
 use crate::trace::{Profile, Zone};
 
-pub fn closed_eyes(random: &mut Random) -> Script {
+pub(super) fn closed_eyes(random: &mut Random) -> Script {
     let limit = random.pick([MICROSLEEP, SLEEP, EYES_UNRESPONSIVE]);
     let speed = random.pick([0.0, 5.0, 19.9, 50.0, 90.0]);
     let mut scene = script(&format!("eyes closed, {speed} km/h"), random, Profile::EuroNcap);
@@ -30,7 +30,7 @@ pub fn closed_eyes(random: &mut Random) -> Script {
     scene
 }
 
-pub fn face_lost(random: &mut Random) -> Script {
+pub(super) fn face_lost(random: &mut Random) -> Script {
     let speed = random.pick([0.0, 30.0, 90.0]);
     let mut scene = script("face lost, eyes covered", random, Profile::EuroNcap);
     scene.speeds = vec![(0, speed)];
@@ -47,7 +47,7 @@ pub fn face_lost(random: &mut Random) -> Script {
     scene
 }
 
-pub fn perclos(random: &mut Random) -> Script {
+pub(super) fn perclos(random: &mut Random) -> Script {
     let mut scene = script("PERCLOS around its limits", random, Profile::Perclos);
     scene.speeds = vec![(0, random.pick([0.0, 30.0, 90.0, 90.0]))];
     let mut t = 0;
@@ -66,7 +66,7 @@ pub fn perclos(random: &mut Random) -> Script {
     scene
 }
 
-pub fn ddaw(random: &mut Random) -> Script {
+pub(super) fn ddaw(random: &mut Random) -> Script {
     let mut scene = script("a drowsy driver on the motorway", random, Profile::EuDdaw);
     let (speed, value) = (random.pick([69.9, 70.0, 70.1, 120.0, 120.0]), random.pick([0.05, 0.12, 0.2, 0.2]));
     scene.speeds = vec![(0, speed)];

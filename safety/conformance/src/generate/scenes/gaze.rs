@@ -21,7 +21,7 @@ fn addw_limit(speed: f32) -> Ns {
     if speed >= 50.0 { FAST_LIMIT } else { SLOW_LIMIT }
 }
 
-pub fn addw_plain(random: &mut Random) -> Script {
+pub(super) fn addw_plain(random: &mut Random) -> Script {
     let speed = band_speed(random);
     let zone = random.pick([Zone::Area3, Zone::Area3, Zone::Area1]);
     let mut scene = script(&format!("long glance at {zone:?}, {speed} km/h"), random, Profile::EuAddw);
@@ -35,7 +35,7 @@ pub fn addw_plain(random: &mut Random) -> Script {
     scene
 }
 
-pub fn addw_crossing(random: &mut Random) -> Script {
+pub(super) fn addw_crossing(random: &mut Random) -> Script {
     let pairs = [
         (49.9, 50.0),
         (49.9, 50.1),
@@ -76,7 +76,7 @@ pub fn addw_crossing(random: &mut Random) -> Script {
     scene
 }
 
-pub fn addw_non_nominal(random: &mut Random) -> Script {
+pub(super) fn addw_non_nominal(random: &mut Random) -> Script {
     let speed = random.pick([35.0, 49.9, 50.0, 80.0]);
     let zone = random.pick([Zone::Area3, Zone::Area1]);
     let mut scene = script(&format!("sensing not nominal, {speed} km/h"), random, Profile::EuAddw);
@@ -95,7 +95,7 @@ pub fn addw_non_nominal(random: &mut Random) -> Script {
 }
 
 /// Glances with excursions out, and short looks in between road views that are no glance at all.
-pub fn addw_excursion(random: &mut Random) -> Script {
+pub(super) fn addw_excursion(random: &mut Random) -> Script {
     let speed = random.pick([35.0, 50.0, 80.0]);
     let outside = random.pick([Zone::Forward, Zone::Forward, Zone::Cluster, Zone::Other, Zone::Area1]);
     let mut scene = script(&format!("excursions to {outside:?}, {speed} km/h"), random, Profile::EuAddw);
@@ -118,7 +118,7 @@ pub fn addw_excursion(random: &mut Random) -> Script {
     scene
 }
 
-pub fn addw_unknown(random: &mut Random) -> Script {
+pub(super) fn addw_unknown(random: &mut Random) -> Script {
     let speed = random.pick([35.0, 50.0, 80.0]);
     let mut scene = script(&format!("unknown in a glance, {speed} km/h"), random, Profile::EuAddw);
     scene.speeds = vec![(0, speed)];
@@ -141,7 +141,7 @@ fn warmed_up(name: &str, random: &mut Random) -> Script {
     scene
 }
 
-pub fn ncap_one_glance(random: &mut Random) -> Script {
+pub(super) fn ncap_one_glance(random: &mut Random) -> Script {
     let serves = random.chance(50);
     let (zone, limit) = if serves {
         (random.pick(MIRRORS), DRIVING_TASK)
@@ -167,7 +167,7 @@ pub fn ncap_one_glance(random: &mut Random) -> Script {
     scene
 }
 
-pub fn ncap_mixed(random: &mut Random) -> Script {
+pub(super) fn ncap_mixed(random: &mut Random) -> Script {
     let mut scene = warmed_up("one glance over both kinds of target", random);
     for _ in 0..3 {
         scene.road(random.between(2_100 * MS, 3 * SECOND));
@@ -184,7 +184,7 @@ pub fn ncap_mixed(random: &mut Random) -> Script {
     scene
 }
 
-pub fn ncap_repeated(random: &mut Random) -> Script {
+pub(super) fn ncap_repeated(random: &mut Random) -> Script {
     let mut scene = warmed_up("repeated glances", random);
     let zones = random.pick([
         [Zone::Area3, Zone::Other],
@@ -216,7 +216,7 @@ pub fn ncap_repeated(random: &mut Random) -> Script {
 }
 
 /// A glance in the first minute of driving, where little is due and little forbidden.
-pub fn first_minute(random: &mut Random) -> Script {
+pub(super) fn first_minute(random: &mut Random) -> Script {
     let mut scene = script("the first minute", random, Profile::EuroNcap);
     scene.speeds = vec![(0, random.pick([0.0, 15.0])), (3 * SECOND, 50.0)];
     scene.road(random.between(5 * SECOND, 20 * SECOND));
@@ -224,7 +224,7 @@ pub fn first_minute(random: &mut Random) -> Script {
     scene
 }
 
-pub fn unresponsive_gaze(random: &mut Random) -> Script {
+pub(super) fn unresponsive_gaze(random: &mut Random) -> Script {
     let mut scene = warmed_up("no return of gaze after a warning", random);
     for _ in 0..2 {
         let serves = random.chance(40);
