@@ -5,11 +5,13 @@
 //! - [`cdr`]: the CDR codec; any bytes give a value or a typed error, with bounded allocation.
 //! - [`dynamic`]: every type by its name, for tools.
 //! - [`long`]: arrays of more than 32 elements.
+//! - [`names`]: what their numbers are called.
 //! - [`protect`]: the canonical byte form that end-to-end protection covers.
 
 pub mod cdr;
 pub mod dynamic;
 pub mod long;
+pub mod names;
 pub mod protect;
 mod stamp;
 
