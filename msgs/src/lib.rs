@@ -5,12 +5,14 @@
 //! - [`cdr`]: the CDR codec; any bytes give a value or a typed error, with bounded allocation.
 //! - [`dynamic`]: every type by its name, for tools.
 //! - [`long`]: arrays of more than 32 elements.
+//! - [`names`]: what their numbers are called.
 //! - [`protect`]: end-to-end protection, and the canonical byte form that it covers.
 //! - [`safety`]: how the safety state is read.
 
 pub mod cdr;
 pub mod dynamic;
 pub mod long;
+pub mod names;
 pub mod protect;
 pub mod safety;
 mod stamp;

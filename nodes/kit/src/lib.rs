@@ -9,6 +9,7 @@ pub mod message;
 pub mod port;
 pub mod step;
 pub mod time;
+pub mod words;
 
 pub use contract::{Class, Contract, ContractSpec, Wake};
 pub use fault::Fault;
@@ -19,5 +20,6 @@ pub use port::{
 pub use step::{Done, Step, Tick};
 pub use time::Time;
 pub use troika_safety as requirements;
+pub use words::counted;
 
 pub use core::time::Duration;

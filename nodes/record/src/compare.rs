@@ -9,16 +9,57 @@ use troika_msgs::dynamic;
 pub const TOLERANCE: f64 = 1e-3;
 /// Fields that are shown of one difference.
 const SHOWN: usize = 8;
+/// Fields that are shown of a message that has none to be compared with.
+const SHOWN_ALONE: usize = 32;
 
 /// A field that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FieldDifference {
     /// Where: `header.stamp.sec`, `samples[3].index`.
     pub field: String,
-    /// As it was recorded.
-    pub recorded: Value,
-    /// As it is now.
-    pub now: Value,
+    /// As it was recorded; none where no message was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Value>,
+    /// As it is now; none where there is no message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Value>,
+}
+
+/// Which of two messages is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// The recorded one.
+    Recorded,
+    /// The one of now.
+    Now,
+}
+
+/// The fields of a message that the other side does not have, at most [`SHOWN_ALONE`]; none where the type is not known, or it is no value
+/// of it.
+pub fn alone(type_name: &str, cdr: &[u8], only: Only) -> Option<Vec<FieldDifference>> {
+    let value = dynamic::lookup(type_name)?.to_json(cdr).ok()?;
+    let mut found = Vec::new();
+    leaves("", &value, &mut |field, value| {
+        let (recorded, now) = match only {
+            Only::Recorded => (Some(value), None),
+            Only::Now => (None, Some(value)),
+        };
+        found.push(FieldDifference { field, recorded, now });
+    });
+    found.truncate(SHOWN_ALONE);
+    Some(found)
+}
+
+/// Each field that is no message itself; of an array how many elements it has.
+fn leaves(at: &str, value: &Value, each: &mut impl FnMut(String, Value)) {
+    match value {
+        Value::Object(fields) => {
+            let dot = if at.is_empty() { "" } else { "." };
+            fields.iter().for_each(|(name, value)| leaves(&format!("{at}{dot}{name}"), value, each));
+        }
+        Value::Array(all) => each(format!("{at} (elements)"), all.len().into()),
+        value => each(at.to_owned(), value.clone()),
+    }
 }
 
 /// The fields in which two messages differ, at most [`SHOWN`]; none where the type is not known, or one of them is no value of it.
@@ -61,11 +102,15 @@ fn walk(at: &str, recorded: &Value, now: &Value, within: Option<f64>, into: &mut
         }
         (Value::Array(a), Value::Array(b)) => into.push(FieldDifference {
             field: format!("{at} (elements)"),
-            recorded: a.len().into(),
-            now: b.len().into(),
+            recorded: Some(a.len().into()),
+            now: Some(b.len().into()),
         }),
         (a, b) if !same_text(a, b) && !near(a, b, within) => {
-            into.push(FieldDifference { field: at.to_owned(), recorded: a.clone(), now: b.clone() });
+            into.push(FieldDifference {
+                field: at.to_owned(),
+                recorded: Some(a.clone()),
+                now: Some(b.clone()),
+            });
         }
         _ => {}
     }
@@ -105,10 +150,28 @@ mod tests {
         let recorded = DriverState { confidence: 0.5, head_yaw_deg: 3.25, ..DriverState::default() };
         let now = DriverState { confidence: 0.5, head_yaw_deg: 4.5, state: 2, ..DriverState::default() };
         let found = fields(DriverState::TYPE.name, &cdr(&recorded), &cdr(&now)).expect("the type is known");
-        let named: Vec<_> = found.iter().map(|one| (one.field.as_str(), one.now.to_string())).collect();
+        let named: Vec<_> = found
+            .iter()
+            .map(|one| (one.field.as_str(), one.now.clone().unwrap_or_default().to_string()))
+            .collect();
         assert_eq!(named, [("state", "2".to_owned()), ("head_yaw_deg", "4.5".to_owned())]);
         assert_eq!(fields(DriverState::TYPE.name, &cdr(&now), &cdr(&now)), Some(Vec::new()));
         assert_eq!(fields("p/msg/Unknown", &[], &[]), None);
+    }
+
+    #[test]
+    fn of_a_message_that_only_one_side_has_every_field_is_shown_on_that_side() {
+        let state = DriverState { state: 2, model: "m".into(), ..DriverState::default() };
+        let name = DriverState::TYPE.name;
+        let now = alone(name, &cdr(&state), Only::Now).expect("the type is known");
+        let of = |field: &str| now.iter().find(|one| one.field == field).expect("it is a field").clone();
+        assert_eq!((of("state").recorded, of("state").now), (None, Some(2.into())));
+        assert_eq!(of("model").now, Some("m".into()));
+        assert_eq!(of("landmarks (elements)").now, Some(0.into()));
+        assert!(of("header.stamp.sec").now.is_some());
+        let then = alone(name, &cdr(&state), Only::Recorded).expect("the type is known");
+        assert!(then.len() == now.len() && then.iter().all(|one| one.now.is_none()), "{then:?}");
+        assert_eq!(alone("p/msg/Unknown", &[], Only::Now), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use troika_host::simulate::{Simulation, Timing};
 use troika_kit::{Contract, Done, Duration, Fault, Step, Tick, Time};
+use troika_world::absence::Absence;
 
 /// From the death of a process to the first words of who speaks in its place: the watchdog looks every 50 ms.
 const NOTICED: Duration = Duration::from_millis(100);
@@ -19,10 +20,13 @@ pub(crate) struct Fate {
     pub(crate) slow: Vec<(Span, Duration)>,
     /// It has no models.
     pub(crate) without_models: bool,
+    /// Where it is counted what came while its process was gone, if somebody asks.
+    pub(crate) absence: Option<Absence>,
 }
 
 /// Nothing befalls it.
-pub(crate) static NOTHING: Fate = Fate { gone: Vec::new(), slow: Vec::new(), without_models: false };
+pub(crate) static NOTHING: Fate =
+    Fate { gone: Vec::new(), slow: Vec::new(), without_models: false, absence: None };
 
 impl Fate {
     /// Whether it is nothing.
@@ -48,6 +52,7 @@ pub(crate) struct Mortal<S> {
     stand_in: Option<S>,
     gone: Vec<(Time, Time)>,
     dead: bool,
+    absence: Absence,
 }
 
 impl<S: Step> Mortal<S> {
@@ -64,7 +69,8 @@ impl<S: Step> Mortal<S> {
             make()?
         };
         let gone = fate.gone.iter().map(|(from, to)| (start + *from, start + *to)).collect();
-        Ok(Mortal { make: Box::new(make), lives, stand_in, gone, dead: false })
+        let absence = fate.absence.clone().unwrap_or_default();
+        Ok(Mortal { make: Box::new(make), lives, stand_in, gone, dead: false, absence })
     }
 }
 
@@ -78,13 +84,15 @@ impl<S: Step> Step for Mortal<S> {
     fn step(&mut self, tick: &Tick, inputs: &S::Inputs, outputs: &mut S::Outputs) -> Result<Done, Fault> {
         let gone = self.gone.iter().find(|(from, to)| (*from..*to).contains(&tick.now));
         match (gone, &mut self.stand_in) {
-            (Some((since, _)), Some(stand_in)) if tick.now.since(*since) >= NOTICED => {
+            // A fault, so that what the stand-in says is counted as the fall-back that it is.
+            (Some((since, _)), Some(_)) if tick.now.since(*since) >= NOTICED => {
                 self.dead = true;
-                stand_in.fall_back(tick, &Fault::Unavailable("its process"), outputs);
-                Ok(Done::Worked)
+                self.absence.count(true);
+                Err(Fault::Unavailable("its process"))
             }
             (Some(_), _) => {
                 self.dead = true;
+                self.absence.count(false);
                 Ok(Done::Skipped)
             }
             (None, stand_in) => {
@@ -104,7 +112,11 @@ impl<S: Step> Step for Mortal<S> {
     }
 
     fn fall_back(&mut self, tick: &Tick, fault: &Fault, outputs: &mut S::Outputs) {
-        self.lives.fall_back(tick, fault, outputs);
+        match (self.dead, &mut self.stand_in) {
+            (false, _) => self.lives.fall_back(tick, fault, outputs),
+            (true, Some(stand_in)) => stand_in.fall_back(tick, fault, outputs),
+            (true, None) => {}
+        }
     }
 
     fn give_way(&mut self, tick: &Tick, outputs: &mut S::Outputs) {

@@ -2,11 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use anyhow::bail;
 use serde::Serialize;
+use serde_json::Value;
+use troika_kit::counted;
 use troika_models::Store;
 use troika_record::{
     BagReader, machine,
@@ -62,7 +66,11 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     for file in bag::files(&arguments.files)? {
         let mut reader = BagReader::open(&file)?;
         let mut makes = Makes::new(other.clone());
+        if io::stderr().is_terminal() {
+            makes.progress = Some(Progress::new(&file));
+        }
         let report = replay::replay(&mut reader, arguments.node.as_deref(), &mut makes);
+        makes.progress = None;
         if !arguments.json {
             show(&file, &report);
         }
@@ -81,17 +89,21 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let different = of(|verdict| *verdict == Verdict::Different);
     let unfinished = of(|verdict| matches!(verdict, Verdict::UpToAHole(_) | Verdict::Failed(_)));
     if different > 0 {
-        bail!("{different} of {} nodes came out otherwise", nodes().count());
+        bail!("{different} of {} came out otherwise", counted(nodes().count(), "node"));
     }
     if unfinished > 0 {
-        bail!("{unfinished} of {} nodes could not be replayed to the end", nodes().count());
+        bail!("{unfinished} of {} could not be replayed to the end", counted(nodes().count(), "node"));
     }
     if of(|verdict| *verdict == Verdict::Identical) == 0 {
         bail!("nothing was compared");
     }
     let cut = all.iter().filter(|of| !of.report.whole).count();
     if arguments.whole && cut > 0 {
-        bail!("{cut} of {} recordings are not whole", all.len());
+        bail!(
+            "{cut} of {} {} not whole",
+            counted(all.len(), "recording"),
+            if cut == 1 { "is" } else { "are" }
+        );
     }
     Ok(())
 }
@@ -101,11 +113,56 @@ struct Makes {
     other: Option<(Source, System)>,
     recorded: Option<(Source, System)>,
     floats_may_differ: bool,
+    progress: Option<Progress>,
+}
+
+/// How far a replay is, on a terminal: one line, which is gone at the end.
+struct Progress {
+    file: String,
+    start: Instant,
+    told: Option<Instant>,
+}
+
+impl Progress {
+    /// Between two lines.
+    const PAUSE: Duration = Duration::from_millis(250);
+
+    fn new(file: &Path) -> Progress {
+        Progress { file: file.display().to_string(), start: Instant::now(), told: None }
+    }
+
+    fn tell(&mut self, read: u64, of: u64) {
+        if self.told.unwrap_or(self.start).elapsed() < Progress::PAUSE {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let line = progress(&self.file, read, of, self.start.elapsed());
+        // Who has closed the terminal still gets the result.
+        let _ = write!(io::stderr(), "\r\x1b[K{line}");
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.told.is_some() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn progress(file: &str, read: u64, of: u64, elapsed: Duration) -> String {
+    let share = read as f64 / of.max(1) as f64;
+    let mut line = format!("{file}: {:.0} %, {:.0} s", share * 100.0, elapsed.as_secs_f64());
+    // A guess from little says nothing.
+    if share > 0.02 {
+        line += &format!(", about {:.0} s left", elapsed.as_secs_f64() / share * (1.0 - share));
+    }
+    line
 }
 
 impl Makes {
     fn new(other: Option<(Source, System)>) -> Makes {
-        Makes { other, recorded: None, floats_may_differ: false }
+        Makes { other, recorded: None, floats_may_differ: false, progress: None }
     }
 }
 
@@ -174,6 +231,12 @@ impl MakesNodes for Makes {
     fn floats_may_differ(&self) -> bool {
         self.floats_may_differ
     }
+
+    fn progress(&mut self, read: u64, of: u64) {
+        if let Some(progress) = &mut self.progress {
+            progress.tell(read, of);
+        }
+    }
 }
 
 fn changed(store: &Store, name: &str, sha256: &str) -> Option<String> {
@@ -204,7 +267,7 @@ fn show(file: &Path, report: &Report) {
 }
 
 fn line(node: &NodeReport) -> String {
-    let done = format!("{} steps, {} messages", node.steps, node.messages);
+    let done = format!("{}, {}", counted(node.steps, "step"), counted(node.messages, "message"));
     let mut line = match &node.verdict {
         Verdict::Identical => format!("{done}: identical"),
         Verdict::Different => format!("{done}: {} DIFFER", node.differing),
@@ -216,9 +279,22 @@ fn line(node: &NodeReport) -> String {
         line += &format!("; {} within the last digits of floats", node.nearly_equal);
     }
     if node.not_recorded > 0 {
-        line += &format!("; {} messages are not in the recording", node.not_recorded);
+        line += &format!("; {}", unsent(node));
     }
     line
+}
+
+/// Why messages are not in the recording, on which topics, and what would have them in it.
+fn unsent(node: &NodeReport) -> String {
+    let (are, they) = if node.not_recorded == 1 { ("is", "it was") } else { ("are", "they were") };
+    let on: Vec<String> =
+        node.unsent_on.iter().map(|(topic, number)| format!("{number} on {topic}")).collect();
+    let on = if on.is_empty() { String::new() } else { format!(" ({})", on.join(", ")) };
+    format!(
+        "{}{on} {are} not in the recording: {they} never sent, because the transport had not taken those before, or found no room in \
+         the recorder's queue (a notice tells then); record again with less to do on the machine, or without --raw, to have all compared",
+        counted(node.not_recorded, "message")
+    )
 }
 
 fn show_difference(first: &Difference) {
@@ -226,6 +302,45 @@ fn show_difference(first: &Difference) {
     let on = if first.topic.is_empty() { String::new() } else { format!(" on {}", first.topic) };
     println!("    first at {seconds:.6} s, step {}{on}: {}", first.step, first.what);
     for field in &first.fields {
-        println!("      {:<26} recorded {}  now {}", field.field, field.recorded, field.now);
+        let side = |name: &str, value: &Option<Value>| value.as_ref().map(|value| format!("{name} {value}"));
+        let sides = [side("recorded", &field.recorded), side("now", &field.now)];
+        println!("      {:<26} {}", field.field, sides.into_iter().flatten().collect::<Vec<_>>().join("  "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_it_is_is_told_with_what_is_left() {
+        let told = |read| progress("run.mcap", read, 1000, Duration::from_secs(10));
+        assert_eq!(told(500), "run.mcap: 50 %, 10 s, about 10 s left");
+        assert_eq!(told(10), "run.mcap: 1 %, 10 s");
+        assert_eq!(progress("run.mcap", 0, 0, Duration::ZERO), "run.mcap: 0 %, 0 s");
+    }
+
+    #[test]
+    fn messages_that_are_not_in_the_recording_are_told_with_topic_and_reason() {
+        let node = NodeReport {
+            node: "/camera".into(),
+            kind: "sim_driver".into(),
+            verdict: Verdict::Identical,
+            steps: 1,
+            messages: 2,
+            differing: 0,
+            nearly_equal: 0,
+            not_recorded: 21,
+            unsent_on: BTreeMap::from([("/cabin/camera/image_raw".to_owned(), 21)]),
+            first: None,
+        };
+        let told = line(&node);
+        assert!(
+            told.starts_with(
+                "1 step, 2 messages: identical; 21 messages (21 on /cabin/camera/image_raw) are not"
+            ),
+            "{told}"
+        );
+        assert!(told.contains("never sent") && told.contains("less to do"), "{told}");
     }
 }

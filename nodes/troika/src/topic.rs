@@ -90,6 +90,11 @@ pub(crate) enum TopicCommand {
     },
 }
 
+/// A topic's absolute name: `cabin/x` is `/cabin/x`, as for a node in no namespace.
+pub(crate) fn absolute(topic: &str) -> String {
+    if topic.starts_with('/') { topic.to_owned() } else { format!("/{topic}") }
+}
+
 /// Joins the router.
 ///
 /// # Errors
@@ -121,10 +126,10 @@ pub(crate) fn run(command: TopicCommand) -> anyhow::Result<()> {
     match command {
         TopicCommand::List { place, verbose } => list(&open(&place)?, verbose),
         TopicCommand::Echo { place, topic, once, truncate, timeout } => {
-            echo(&open(&place)?, &topic, once, truncate, timeout.map(Duration::from_secs_f64))
+            echo(&open(&place)?, &absolute(&topic), once, truncate, timeout.map(Duration::from_secs_f64))
         }
         TopicCommand::Hz { place, topic, window, seconds } => {
-            hz(&open(&place)?, &topic, window.max(2), seconds.map(Duration::from_secs_f64))
+            hz(&open(&place)?, &absolute(&topic), window.max(2), seconds.map(Duration::from_secs_f64))
         }
     }
 }

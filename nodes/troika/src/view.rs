@@ -13,10 +13,10 @@ use crate::topic::{Where, open};
 #[derive(Args)]
 pub(crate) struct ViewArguments {
     /// Where the page is: whoever reaches this address sees the cabin, so by default this machine alone.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090", value_parser = address)]
     listen: SocketAddr,
     /// Every topic for Foxglove too (a Foxglove WebSocket connection), here or at another address.
-    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = FOXGLOVE)]
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = FOXGLOVE, value_parser = address)]
     foxglove: Option<SocketAddr>,
     /// A web page's origin that may connect there too, beside Foxglove's own and this machine's.
     #[arg(long, value_name = "https://HOST", requires = "foxglove")]
@@ -26,6 +26,16 @@ pub(crate) struct ViewArguments {
     no_images: bool,
     #[command(flatten)]
     place: Where,
+}
+
+/// An address with its port; who gave something else is shown one, with their port where there is one in it.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(8090);
+        format!(
+            "an IP address and a port are wanted, for example 127.0.0.1:{port} (this machine alone) or 0.0.0.0:{port} (all who reach it)"
+        )
+    })
 }
 
 /// Shows until it is told to stop.
@@ -74,6 +84,15 @@ mod tests {
     use troika_msgs::{dynamic, rcl_interfaces::Log, troika::Heartbeat};
 
     use crate::kinds::KINDS;
+
+    #[test]
+    fn a_wrong_address_is_answered_with_a_right_one() {
+        use super::address;
+        assert_eq!(address("127.0.0.1:18190").map(|found| found.port()), Ok(18190));
+        assert!(address("18190").expect_err("no address").contains("for example 127.0.0.1:18190 "));
+        assert!(address("localhost:9").expect_err("a name").contains("for example 127.0.0.1:9 "));
+        assert!(address("here").expect_err("nothing").contains("for example 127.0.0.1:8090 "));
+    }
 
     const LAYOUT: &str = include_str!("../../../launch/foxglove/troika.json");
 

@@ -70,7 +70,7 @@ fn a_scenario_done_again_twice_is_the_same_to_the_byte_and_another_threshold_sho
         "first at",
         "on /cabin/driver_state",
         "recorded",
-        "1 of 1 nodes came out otherwise",
+        "1 of 1 node came out otherwise",
     ]);
     // Another camera renders other pictures: what was left out is not there then.
     let shown = troika(&["replay", file, "--system", &changed]);

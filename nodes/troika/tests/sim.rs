@@ -62,7 +62,7 @@ fn what_does_not_hold_is_told_with_its_line_time_topic_and_reason_and_the_exit_c
     let told = text(&output.stdout);
     assert!(told.contains("alert sleep, profile euro_ncap, after closed, within 1 to 2 s"), "{told}");
     assert!(told.contains("/cabin/driver_alert: raised at 9."), "{told}");
-    assert!(text(&output.stderr).contains("1 of 1 scenarios failed"));
+    assert!(text(&output.stderr).contains("1 of 1 scenario failed"));
 }
 
 #[test]
@@ -91,8 +91,86 @@ fn bad_files_are_refused_with_their_line_before_anything_runs() {
     let output = sim(&["run", "no/such/place.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("no/such/place.toml: No such file"), "{}", text(&output.stdout));
-    let output = sim(&["run", "--report", "/no/such/folder/r.json"]);
-    assert!(text(&output.stderr).contains("cannot write /no/such/folder/r.json"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_cannot_be_written_is_told_before_anything_runs_and_folders_are_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let below_a_file = folder.path().join("file/r.json");
+    fs::write(folder.path().join("file"), "no folder").expect("written");
+    let below_a_file = below_a_file.to_str().expect("a path");
+    for arguments in [["run", "--report"], ["run", "--junit"], ["random", "--save"], ["hours", "--report"]] {
+        let output = sim(&[&arguments[..], &[below_a_file]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let told = text(&output.stderr);
+        assert!(told.contains(&format!("cannot write {below_a_file}")), "{told}");
+        assert_eq!(text(&output.stdout), "", "nothing ran");
+    }
+    let (json, junit) = (folder.path().join("new/a/r.json"), folder.path().join("new/b/r.xml"));
+    let given = [json.to_str().expect("a path"), junit.to_str().expect("a path")];
+    let case = "sim/scenarios/cases/monitor-killed.toml";
+    let output = sim(&["run", case, "--report", given[0], "--junit", given[1]]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(fs::read_to_string(json).expect("a report").contains("\"passed\": 1"));
+    assert!(fs::read_to_string(junit).expect("a report").contains("<testsuite"));
+}
+
+#[test]
+fn in_another_folder_the_way_out_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases = [
+        (&["run"][..], "no sim/scenarios/cases in"),
+        (&["check"], "no sim/scenarios/cases in"),
+        (&["hours"], "no launch/systems/cabin.toml in"),
+    ];
+    for (arguments, missing) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_troika"))
+            .arg("sim")
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .expect("it starts");
+        assert_eq!(output.status.code(), Some(1));
+        let told = text(&output.stderr);
+        assert!(
+            told.contains(missing) && told.contains("root folder of a clone of Troika, or name"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_node_that_is_gone_for_good_does_no_more_steps_and_its_stand_in_falls_back() {
+    // Steps of a whole scenario: 20 s of perception at 30 Hz; of the monitor's at its own pace.
+    let of = |node: &str| {
+        let expect = format!(
+            "name = \"gone\"\nseed = 1\n[[segment]]\nface = \"ada\"\nlight = \"day\"\nspeed_kmh = 60.0\n\
+            acts = [{{ act = \"attentive\", s = 20.0 }}]\n[[trouble]]\nwhat = \"killed\"\nnode = \"{node}\"\nat_s = 6.0\n\
+            [[expect]]\nnode = \"{node}\"\nfall_backs_at_least = 1\n"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("case.toml");
+        fs::write(&file, expect).expect("written");
+        let output = sim(&["run", "--verbose", file.to_str().expect("a path")]);
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        let told = text(&output.stdout);
+        let line = told.lines().find(|line| line.contains(" steps, ")).expect("its counts").to_owned();
+        let before = |what: &str| -> u64 {
+            let words: Vec<&str> = line.split(what).next().expect("a part").split_whitespace().collect();
+            words
+                .last()
+                .expect("a number")
+                .trim_start_matches('(')
+                .parse()
+                .unwrap_or_else(|_| panic!("{line}"))
+        };
+        (before(" steps, "), before(" fall-backs"), before(" of its stand-in"))
+    };
+    let (steps, fall_backs, stood_in) = of("driver_state");
+    assert!((175..=185).contains(&steps), "6 of 20 s: {steps}");
+    assert!((410..=420).contains(&stood_in) && fall_backs == stood_in, "13.9 s: {stood_in} of {fall_backs}");
+    let (steps, fall_backs, stood_in) = of("driver_monitor");
+    assert!(steps > 0 && stood_in > steps && fall_backs >= stood_in, "{steps} {fall_backs} {stood_in}");
 }
 
 #[test]

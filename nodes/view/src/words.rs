@@ -1,8 +1,11 @@
 //! What the numbers in messages mean, as the page says it.
 
-use troika_msgs::troika::{
-    CommandResult, DialogueReply, DialogueRequest, DriverAlert, DriverState, Drowsiness, Gesture, Heartbeat,
-    LinkState, VehicleCommand, VoiceReply,
+use troika_msgs::{
+    names::alert_in_words,
+    troika::{
+        CommandResult, DialogueReply, DialogueRequest, DriverState, Drowsiness, Gesture, Heartbeat,
+        LinkState, VehicleCommand, VoiceReply,
+    },
 };
 
 /// Of a number that this build has no word for.
@@ -37,17 +40,7 @@ pub(crate) fn zone(zone: u8) -> &'static str {
 
 /// `DriverAlert.kind`.
 pub(crate) fn alert(kind: u8) -> &'static str {
-    match kind {
-        DriverAlert::LONG_DISTRACTION => "long distraction",
-        DriverAlert::REPEATED_GLANCES => "repeated glances",
-        DriverAlert::PHONE_USE => "phone use",
-        DriverAlert::MICROSLEEP => "microsleep",
-        DriverAlert::SLEEP => "sleep",
-        DriverAlert::UNRESPONSIVE => "unresponsive driver",
-        DriverAlert::DROWSINESS => "drowsiness",
-        DriverAlert::MONITORING_UNAVAILABLE => "monitoring unavailable",
-        _ => OTHER,
-    }
+    alert_in_words(kind).unwrap_or(OTHER)
 }
 
 /// `Gesture.kind`.

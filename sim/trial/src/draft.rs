@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
+use troika_kit::counted;
 use troika_world::chance::Chance;
 
 /// An act, as it is written.
@@ -224,7 +225,7 @@ impl DraftSegment {
 impl fmt::Display for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [dropouts, glare] = self.sensing;
-        writeln!(f, "name = \"random: seed {}, {} acts\"", self.seed, self.acts())?;
+        writeln!(f, "name = \"random: seed {}, {}\"", self.seed, counted(self.acts(), "act"))?;
         writeln!(f, "seed = {}", self.seed)?;
         writeln!(f, "sensing = {{ dropouts_a_minute = {dropouts:.2}, glare_a_minute = {glare:.2} }}")?;
         for segment in &self.segments {

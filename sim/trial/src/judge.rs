@@ -3,6 +3,7 @@
 mod answer;
 pub mod meeting;
 
+use troika_kit::counted;
 use troika_msgs::troika::DriverAlert;
 
 use crate::{
@@ -189,10 +190,11 @@ fn state_share(seen: &Seen, span: Span, state: u8, share: f64) -> Found {
     }
     let got = within.iter().filter(|one| one.value.state == state).count() as f64 / within.len() as f64;
     let Some(other) = within.iter().find(|one| one.value.state != state) else {
-        return found(true, None, format!("all of {} frames", within.len()));
+        return found(true, None, format!("all of {}", counted(within.len(), "frame")));
     };
     let instead = names::name(names::STATES, other.value.state);
-    let told = format!("{:.1} % of {} frames; {instead} at {:.3} s", got * 100.0, within.len(), other.at);
+    let told =
+        format!("{:.1} % of {}; {instead} at {:.3} s", got * 100.0, counted(within.len(), "frame"), other.at);
     found(got >= share, other.at, told)
 }
 
@@ -263,8 +265,18 @@ fn node(seen: &Seen, kind: &str, wanted: &Counts) -> Found {
         return found(false, None, format!("no {kind} ran; there are {}", kinds.join(", ")));
     };
     let told = format!(
-        "{} steps, {} missed, {} fall-backs, latest start {:.1} ms, level {} after {} changes",
-        node.steps, node.missed, node.fall_backs, node.lateness_ms, node.level, node.level_changes
+        "{}, {} missed, {}{}, latest start {:.1} ms, level {} after {}",
+        counted(node.steps, "step"),
+        node.missed,
+        counted(node.fall_backs, "fall-back"),
+        if node.stood_in > 0 {
+            format!(" ({} of its stand-in, while its process was gone)", node.stood_in)
+        } else {
+            String::new()
+        },
+        node.lateness_ms,
+        node.level,
+        counted(node.level_changes, "change")
     );
     let holds = [
         wanted.missed_at_most.is_none_or(|most| node.missed <= most),

@@ -1,21 +1,23 @@
 //! The names that files use for numbers in messages.
 
-use troika_msgs::troika::{CommandResult, DialogueReply, DriverAlert, DriverState};
+use troika_msgs::{
+    names,
+    troika::{CommandResult, DialogueReply, DriverState},
+};
 
 /// Names for the values of a field.
 pub type Names = &'static [(&'static str, u8)];
 
 /// `DriverAlert.kind`.
-pub const ALERTS: Names = &[
-    ("long_distraction", DriverAlert::LONG_DISTRACTION),
-    ("repeated_glances", DriverAlert::REPEATED_GLANCES),
-    ("phone_use", DriverAlert::PHONE_USE),
-    ("microsleep", DriverAlert::MICROSLEEP),
-    ("sleep", DriverAlert::SLEEP),
-    ("unresponsive", DriverAlert::UNRESPONSIVE),
-    ("drowsiness", DriverAlert::DROWSINESS),
-    ("monitoring_unavailable", DriverAlert::MONITORING_UNAVAILABLE),
-];
+pub const ALERTS: Names = &{
+    let mut all = [("", 0); names::ALERTS.len()];
+    let mut n = 0;
+    while n < all.len() {
+        all[n] = (names::ALERTS[n].name, names::ALERTS[n].kind);
+        n += 1;
+    }
+    all
+};
 
 /// `DriverState.state`.
 pub const STATES: Names = &[

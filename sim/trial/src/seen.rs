@@ -21,12 +21,14 @@ pub struct NodeSeen {
     pub name: String,
     /// Its kind.
     pub kind: String,
-    /// Steps, in all.
+    /// Steps, in all; none while its process was gone.
     pub steps: u64,
     /// Results after the deadline.
     pub missed: u64,
-    /// Fall-backs.
+    /// Fall-backs, those that were said in its place too.
     pub fall_backs: u64,
+    /// Of these, those that its stand-in said while its process was gone.
+    pub stood_in: u64,
     /// From the release to the start, the longest, ms.
     pub lateness_ms: f64,
     /// The level that it ended at: 0 is the dearest.

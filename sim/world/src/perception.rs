@@ -22,7 +22,7 @@ use troika_msgs::{
 };
 use troika_sim::{Light, PERIOD, Play, RATE, Scenario, Script, Truth, Wear};
 
-use crate::{chance::Chance, road::Road};
+use crate::{absence::Absence, chance::Chance, road::Road};
 
 /// How well the driver is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -103,6 +103,7 @@ pub struct Perception {
     /// When the camera gives nothing, and when the node is gone, seconds: from and to.
     away: Vec<(f32, f32)>,
     gone: Vec<(f32, f32)>,
+    absence: Absence,
     chance: Chance,
     slow: [f32; 2],
     lost: usize,
@@ -124,6 +125,7 @@ impl Perception {
             sensing,
             away: Vec::new(),
             gone: Vec::new(),
+            absence: Absence::default(),
             chance: Chance::new(scenario.seed, 1),
             slow: [0.0; 2],
             lost: 0,
@@ -142,6 +144,11 @@ impl Perception {
     pub fn killed(mut self, from: f32, to: f32) -> Perception {
         self.gone.push((from, to));
         self
+    }
+
+    /// What it counts while its process is gone.
+    pub fn absence(&self) -> Absence {
+        self.absence.clone()
     }
 
     /// When glare blinds the camera: from and to, seconds.
@@ -236,7 +243,9 @@ impl Step for Perception {
         let seen = self.seen(at_s, &truth);
         if let Some(since) = Self::since(&self.gone, at_s) {
             self.temporal = Temporal::new(&self.config);
-            if at_s - since < NOTICED_S {
+            let stands_in = at_s - since >= NOTICED_S;
+            self.absence.count(stands_in);
+            if !stands_in {
                 return Ok(Done::Worked);
             }
             return Err(Fault::Unavailable("its process"));

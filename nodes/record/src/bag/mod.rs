@@ -2,16 +2,18 @@
 //! which is killed leaves a file that is whole up to its last second, and read whoever wrote them.
 
 mod format;
+mod mend;
 mod place;
 mod qos;
 mod read;
+mod summary;
 mod write;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use troika_kit::{Qos, Time, TypeInfo};
 
-pub use place::mend;
+pub use mend::{Mended, mend};
 pub use qos::{of_text as qos_of_text, text as qos_text};
 pub use read::{BagReader, ChannelInfo, Record, channels};
 pub use write::Bag;

@@ -73,6 +73,7 @@ pub struct BagReader {
     file: BufReader<File>,
     /// Bytes of the file that are not read yet.
     left: u64,
+    length: u64,
     known: Known,
     profile: String,
     /// Of the chunk that was read last.
@@ -103,6 +104,7 @@ impl BagReader {
             path: path.to_owned(),
             file: BufReader::new(file),
             left,
+            length: left,
             known: Known::default(),
             profile: String::new(),
             ready: VecDeque::new(),
@@ -133,6 +135,11 @@ impl BagReader {
     /// Why it ended before its end, once it was read that far.
     pub fn cut(&self) -> Option<&str> {
         self.cut.as_deref()
+    }
+
+    /// Bytes of the file that were read, and all that it has.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.length - self.left, self.length)
     }
 
     /// So many bytes, if the file has them: a length that a broken file names takes no more memory than the file is long.
@@ -260,7 +267,7 @@ impl Known {
 }
 
 /// The records of a chunk.
-fn unpack(chunk: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn unpack(chunk: &[u8]) -> Result<Vec<u8>, String> {
     let mut fields = Read(chunk);
     let (_first, _last, size, crc) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u32()?);
     let compression = fields.text()?;

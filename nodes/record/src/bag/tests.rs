@@ -69,7 +69,8 @@ fn after_a_flush_the_file_is_whole_and_a_killed_recorder_loses_no_more_than_what
         std::fs::copy(&path, &killed).expect("copied");
         let (texts, cut) = texts(&killed);
         assert_eq!((texts.len() as u32, cut), (2 * round + 1, None));
-        assert_eq!(channels(&killed).expect("by reading it").len(), 1);
+        assert_eq!(channels(&killed).expect("by its summary").len(), 1);
+        assert_eq!(mend(&killed).expect("looked at"), Mended::Whole, "it has its summary");
     }
 }
 
@@ -83,7 +84,7 @@ fn a_file_that_was_cut_anywhere_is_read_up_to_its_last_whole_chunk_and_can_be_me
         bag.flush().expect("flushed");
     }
     bag.finish().expect("finished");
-    assert_eq!(mend(&path).expect("looked at"), 0, "it is whole");
+    assert_eq!(mend(&path).expect("looked at"), Mended::Whole);
     let whole = std::fs::read(&path).expect("read");
     let cut = folder.path().join("cut.mcap");
     let mut before = 0;
@@ -93,12 +94,75 @@ fn a_file_that_was_cut_anywhere_is_read_up_to_its_last_whole_chunk_and_can_be_me
         let some = reader.filter(|record| matches!(record, Record::Message { .. })).count();
         assert!(some >= before, "no less than of a shorter one");
         before = some;
-        mend(&cut).expect("mended");
+        assert!(matches!(mend(&cut).expect("mended"), Mended::End(_)));
         let (texts, why) = texts(&cut);
         assert_eq!((texts.len(), why), (some, None), "cut at {length} of {}", whole.len());
-        assert_eq!(mend(&cut).expect("looked at"), 0);
+        assert_eq!(mend(&cut).expect("looked at"), Mended::Whole);
+        if some == 4 {
+            assert!(
+                std::fs::read(&cut).expect("read") == whole,
+                "its summary is what its recorder would have written"
+            );
+        }
     }
     assert_eq!(before, 4);
+}
+
+#[test]
+fn a_file_that_has_an_end_and_no_summary_is_given_the_one_that_its_recorder_would_have_written() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("a.mcap");
+    let mut bag = Bag::create(&path).expect("made");
+    let fields = BTreeMap::from([("key".to_owned(), "value".to_owned())]);
+    bag.put(Entry::Metadata { name: "about".into(), fields }).expect("put");
+    let (name, media_type) = ("a.toml".to_owned(), "application/toml".to_owned());
+    bag.put(Entry::Attachment { name, media_type, time: Time::from_nanos(5), bytes: b"text".to_vec() })
+        .expect("put");
+    let other = Arc::new(Topic { name: "/other".into(), ty: Text::TYPE, qos: Qos::SENSOR });
+    for index in 0..4 {
+        bag.put(message(&topic(), index, "one of four")).expect("put");
+        bag.put(message(&other, index, "another")).expect("put");
+        if index == 2 {
+            bag.flush().expect("flushed");
+        }
+    }
+    bag.finish().expect("finished");
+    let whole = std::fs::read(&path).expect("read");
+    let footer = whole.len() - format::FOOTER_AND_MAGIC + format::HEAD;
+    let start = u64::from_le_bytes(whole[footer..footer + 8].try_into().expect("eight")) as usize;
+    let data_end = start - (format::HEAD + 4);
+    let plain = [&whole[..data_end], &place::plain_end()].concat();
+    std::fs::write(&path, plain).expect("written");
+    assert_eq!(mend(&path).expect("mended"), Mended::Summary);
+    assert!(std::fs::read(&path).expect("read") == whole);
+    assert_eq!(mend(&path).expect("looked at"), Mended::Whole);
+}
+
+#[test]
+fn a_long_recording_writes_no_more_ends_than_data() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("a.mcap");
+    let mut bag = Bag::create(&path).expect("made");
+    // Each chunk has a line in the summary: at some tens it is no longer small here, and goes only behind some chunks.
+    bag.small = 4 << 10;
+    let mut without = 0;
+    for index in 0..300 {
+        bag.put(message(&topic(), index, "text")).expect("put");
+        bag.flush().expect("flushed");
+        let (texts, cut) = texts(&path);
+        assert_eq!((texts.len() as u32, cut), (index + 1, None));
+        let bytes = std::fs::read(&path).expect("read");
+        without += u32::from(bytes.ends_with(&place::plain_end()));
+    }
+    assert!((100..290).contains(&without), "{without} of 300 without a summary");
+    // One of them, as a killed recorder leaves it, is given the summary that its recorder would have written.
+    bag.finish().expect("finished");
+    let whole = std::fs::read(&path).expect("read");
+    let footer = whole.len() - format::FOOTER_AND_MAGIC + format::HEAD;
+    let start = u64::from_le_bytes(whole[footer..footer + 8].try_into().expect("eight")) as usize;
+    std::fs::write(&path, &whole[..start]).expect("written");
+    mend(&path).expect("mended");
+    assert!(std::fs::read(&path).expect("read") == whole);
 }
 
 #[test]

@@ -14,8 +14,9 @@ use troika_msgs::dynamic;
 use super::{
     BagError, CDR, Entry, HASH_KEY, LIBRARY, Message, PROFILE, QOS_KEY, ROS2MSG, Store, Topic,
     format::{Fields, MAGIC, op},
-    place::Place,
+    place::{Place, plain_end},
     qos_text,
+    summary::{ChunkPlace, Index, Summary, message_indexes, widen},
 };
 
 /// A chunk is closed from this size on, bytes before compression.
@@ -23,6 +24,8 @@ const CHUNK: usize = 4 << 20;
 /// zstd's fastest.
 const LEVEL: i32 = 1;
 const ZSTD: &str = "zstd";
+/// That of an hour with few topics; to write so much a second is nothing to a disk.
+const SMALL: usize = 256 << 10;
 
 /// A recording that is written.
 pub struct Bag {
@@ -32,6 +35,12 @@ pub struct Bag {
     channels: HashMap<(String, &'static str), u16>,
     chunk: Chunk,
     summary: Summary,
+    /// A summary up to this size, bytes, stands behind every chunk.
+    pub(super) small: usize,
+    /// Bytes since the last end with a summary.
+    since_summary: usize,
+    /// A write failed: the file is as it was before.
+    failed: bool,
 }
 
 #[derive(Default)]
@@ -40,29 +49,7 @@ struct Chunk {
     /// First and last time.
     times: Option<(u64, u64)>,
     /// Of each channel: times, and where in the chunk.
-    index: BTreeMap<u16, Vec<(u64, u64)>>,
-}
-
-/// What the end of the file will say.
-#[derive(Default)]
-struct Summary {
-    schemas: Vec<u8>,
-    channels: Vec<u8>,
-    chunks: Vec<u8>,
-    attachments: Vec<u8>,
-    metadata: Vec<u8>,
-    counts: [u32; 3],
-    messages: BTreeMap<u16, u64>,
-    times: Option<(u64, u64)>,
-}
-
-/// Of [`Summary::counts`].
-const CHUNKS: usize = 0;
-const ATTACHMENTS: usize = 1;
-const METADATA: usize = 2;
-
-fn widen(times: &mut Option<(u64, u64)>, at: u64) {
-    *times = Some(times.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+    index: Index,
 }
 
 impl Bag {
@@ -75,7 +62,7 @@ impl Bag {
         let mut place = Place::create(path).map_err(told)?;
         let mut begin = MAGIC.to_vec();
         Fields::default().text(PROFILE).text(LIBRARY).record(op::HEADER, &mut begin);
-        place.write(begin).map_err(told)?;
+        place.write(begin, plain_end()).map_err(told)?;
         Ok(Bag {
             path: path.to_owned(),
             place,
@@ -83,11 +70,27 @@ impl Bag {
             channels: HashMap::new(),
             chunk: Chunk::default(),
             summary: Summary::default(),
+            small: SMALL,
+            since_summary: 0,
+            failed: false,
         })
     }
 
+    /// Writes records that the summary knows of already.
     fn write(&mut self, records: Vec<u8>) -> Result<(), BagError> {
-        self.place.write(records).map_err(|why| BagError::File { file: self.path.clone(), why })
+        self.since_summary += records.len();
+        // So that all ends of a long recording together take no more than its data does.
+        let brief = self.summary.size() <= self.small || self.since_summary >= self.summary.size();
+        let end = match brief {
+            true => self.summary.end(self.place.position() + records.len() as u64),
+            false => plain_end(),
+        };
+        let told = |why| BagError::File { file: self.path.clone(), why };
+        self.place.write(records, end).map_err(told).inspect_err(|_| self.failed = true)?;
+        if brief {
+            self.since_summary = 0;
+        }
+        Ok(())
     }
 
     /// A channel's number; its record goes into the chunk where it is new.
@@ -108,7 +111,7 @@ impl Bag {
                 let fields = Fields::default().u16(id).text(topic.ty.name).text(ROS2MSG);
                 fields.short(definition.as_bytes()).record(op::SCHEMA, &mut record);
                 self.chunk.records.extend(&record);
-                self.summary.schemas.extend(record);
+                self.summary.schema(&record);
                 self.schemas.insert(topic.ty.name, id);
                 id
             }
@@ -122,7 +125,7 @@ impl Bag {
         let fields = Fields::default().u16(id).u16(schema).text(&topic.name).text(CDR);
         fields.map(&metadata).record(op::CHANNEL, &mut record);
         self.chunk.records.extend(&record);
-        self.summary.channels.extend(record);
+        self.summary.channel(&record);
         self.channels.insert((topic.name.clone(), topic.ty.name), id);
         Ok(id)
     }
@@ -152,58 +155,20 @@ impl Bag {
         let mut out = Vec::with_capacity(packed.len() + 128);
         let fields = Fields::default().u64(first).u64(last).u64(size).u32(crc32fast::hash(&records));
         fields.text(ZSTD).long(&packed).record(op::CHUNK, &mut out);
-        let chunk_length = out.len() as u64;
-        let mut places = Fields::default();
-        for (channel, messages) in &index {
-            places = places.u16(*channel).u64(begin + out.len() as u64);
-            let entries =
-                messages.iter().fold(Fields::default(), |all, (at, offset)| all.u64(*at).u64(*offset));
-            Fields::default().u16(*channel).short(&entries.0).record(op::MESSAGE_INDEX, &mut out);
-        }
-        let index_length = out.len() as u64 - chunk_length;
-        self.write(out)?;
-        let summary = &mut self.summary;
-        let fields = Fields::default().u64(first).u64(last).u64(begin).u64(chunk_length).short(&places.0);
-        let fields = fields.u64(index_length).text(ZSTD).u64(packed.len() as u64).u64(size);
-        fields.record(op::CHUNK_INDEX, &mut summary.chunks);
-        summary.counts[CHUNKS] += 1;
-        for (channel, messages) in &index {
-            *summary.messages.entry(*channel).or_default() += messages.len() as u64;
-        }
-        if times.is_some() {
-            widen(&mut summary.times, first);
-            widen(&mut summary.times, last);
-        }
-        Ok(())
-    }
-
-    fn end(&self) -> Vec<u8> {
-        let summary = &self.summary;
-        let mut end = Vec::new();
-        Fields::default().u32(0).record(op::DATA_END, &mut end);
-        let data_end = end.len();
-        for group in
-            [&summary.schemas, &summary.channels, &summary.chunks, &summary.attachments, &summary.metadata]
-        {
-            end.extend(group);
-        }
-        let (first, last) = summary.times.unwrap_or_default();
-        let [chunks, attachments, metadata] = summary.counts;
-        let counts = summary.messages.iter();
-        let counts = counts.fold(Fields::default(), |all, (channel, count)| all.u16(*channel).u64(*count));
-        let fields = Fields::default().u64(summary.messages.values().sum());
-        let fields = fields.u16(self.schemas.len() as u16).u32(self.channels.len() as u32);
-        let fields = fields.u32(attachments).u32(metadata).u32(chunks).u64(first).u64(last);
-        fields.short(&counts.0).record(op::STATISTICS, &mut end);
-        // The checksum is over the summary and the footer up to it.
-        let start = self.place.position() + data_end as u64;
-        let mut footer = Vec::new();
-        Fields::default().u64(start).u64(0).u32(0).record(op::FOOTER, &mut footer);
-        end.extend(&footer[..footer.len() - 4]);
-        let crc = crc32fast::hash(&end[data_end..]);
-        end.extend(crc.to_le_bytes());
-        end.extend(MAGIC);
-        end
+        let length = out.len() as u64;
+        let indexes = message_indexes(&index, begin + length, &mut out);
+        self.summary.chunk(&ChunkPlace {
+            times,
+            begin,
+            length,
+            indexes: &indexes,
+            indexes_length: out.len() as u64 - length,
+            compression: ZSTD,
+            packed: packed.len() as u64,
+            size,
+            messages: &index,
+        });
+        self.write(out)
     }
 }
 
@@ -215,12 +180,8 @@ impl Store for Bag {
                 self.close_chunk()?;
                 let (begin, mut record) = (self.place.position(), Vec::new());
                 Fields::default().text(&name).map(&fields).record(op::METADATA, &mut record);
-                let length = record.len() as u64;
-                self.write(record)?;
-                let index = Fields::default().u64(begin).u64(length).text(&name);
-                index.record(op::METADATA_INDEX, &mut self.summary.metadata);
-                self.summary.counts[METADATA] += 1;
-                Ok(())
+                self.summary.metadata(begin, record.len() as u64, &name);
+                self.write(record)
             }
             Entry::Attachment { name, media_type, time, bytes } => {
                 self.close_chunk()?;
@@ -228,13 +189,9 @@ impl Store for Bag {
                 let fields = Fields::default().u64(at).u64(at).text(&name).text(&media_type).long(&bytes);
                 let crc = crc32fast::hash(&fields.0);
                 fields.u32(crc).record(op::ATTACHMENT, &mut record);
-                let length = record.len() as u64;
-                self.write(record)?;
-                let index = Fields::default().u64(begin).u64(length).u64(at).u64(at);
-                let index = index.u64(bytes.len() as u64).text(&name).text(&media_type);
-                index.record(op::ATTACHMENT_INDEX, &mut self.summary.attachments);
-                self.summary.counts[ATTACHMENTS] += 1;
-                Ok(())
+                let place = (begin, record.len() as u64);
+                self.summary.attachment(place, (at, at), bytes.len() as u64, (&name, &media_type));
+                self.write(record)
             }
         }
     }
@@ -246,7 +203,10 @@ impl Store for Bag {
     fn finish(&mut self) -> Result<(), BagError> {
         // What is there first, so that a disk without room for the summary still has all messages.
         self.close_chunk()?;
-        let end = self.end();
-        self.place.finish(&end).map_err(|why| BagError::File { file: self.path.clone(), why })
+        if self.failed {
+            return Ok(());
+        }
+        let end = self.summary.end(self.place.position());
+        self.place.write(Vec::new(), end).map_err(|why| BagError::File { file: self.path.clone(), why })
     }
 }

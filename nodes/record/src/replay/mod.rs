@@ -49,6 +49,9 @@ pub trait MakesNodes {
 
     /// Whether floats may differ in their last digits: it was another machine.
     fn floats_may_differ(&self) -> bool;
+
+    /// So many bytes of the recording are read, of so many.
+    fn progress(&mut self, _read: u64, _of: u64) {}
 }
 
 /// What came of a replay.
@@ -79,8 +82,11 @@ pub struct NodeReport {
     pub differing: u64,
     /// Of the messages, with floats that differ in their last digits, on another machine.
     pub nearly_equal: u64,
-    /// Messages that the recording does not have, because the transport stood still or they found no room.
+    /// Messages that the recording does not have, because they were never sent (the transport had not taken those before), or found no room
+    /// in the recorder's queue.
     pub not_recorded: u64,
+    /// On which topics these would have been, as far as the steps make them again.
+    pub unsent_on: BTreeMap<String, u64>,
     /// The first difference.
     pub first: Option<Difference>,
 }
@@ -112,7 +118,7 @@ pub struct Difference {
     pub topic: String,
     /// What differs, in words.
     pub what: String,
-    /// The fields, where both messages are there.
+    /// The fields in which they differ; all of them where one message alone is there.
     pub fields: Vec<FieldDifference>,
 }
 
@@ -136,7 +142,9 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
     };
     let mut about = AboutRecording::default();
     let (mut begun, mut ended) = (false, false);
-    for record in bag.by_ref() {
+    while let Some(record) = bag.next() {
+        let (read, of) = bag.progress();
+        replay.makes.progress(read, of);
         match record {
             Record::Attachment { name, bytes } if name == about::SYSTEM && !begun => {
                 begun = true;

@@ -1,13 +1,18 @@
 //! One node that is done again.
 
+use std::collections::BTreeMap;
+
 use troika_host::{
     replay::{Frozen, Given, Played, Replays},
     tape::Outcome,
 };
-use troika_kit::Fault;
+use troika_kit::{Fault, counted};
 use troika_msgs::troika::{RecordedSample, RecordedStep};
 
-use crate::{compare, privacy, step};
+use crate::{
+    compare::{self, Only},
+    privacy, step,
+};
 
 use super::{Difference, Made, NodeReport, Verdict, about::AboutNode, bodies::Bodies, time};
 
@@ -32,6 +37,7 @@ impl OneNode {
             differing: 0,
             nearly_equal: 0,
             not_recorded: 0,
+            unsent_on: BTreeMap::new(),
             first: None,
         };
         let mut one = OneNode { about, node: None, stopped: None, report };
@@ -81,7 +87,8 @@ impl OneNode {
     pub(super) fn step(&mut self, recorded: &RecordedStep, bodies: &mut Bodies, floats_may_differ: bool) {
         let Some(node) = &mut self.node else { return };
         if recorded.lost > 0 {
-            let why = format!("{} of its steps before step {} found no room", recorded.lost, recorded.seq);
+            let lost = counted(recorded.lost, "step");
+            let why = format!("{lost} of it before step {} found no room", recorded.seq);
             return self.stop(Verdict::UpToAHole(why));
         }
         // One that has no end was under way when the recording ended.
@@ -124,36 +131,39 @@ impl OneNode {
         let now: Vec<(usize, &[u8])> =
             played.messages.iter().filter_map(|(port, cdr)| Some((*port, cdr.as_deref()?))).collect();
         if recorded.unsent > 0 {
-            // It is not known which of them these were.
+            // It is not known which of its port's these were.
             self.report.not_recorded += u64::from(recorded.unsent);
+            self.unsent(&then, &now);
             return;
         }
-        for at in 0..then.len().max(now.len()) {
-            match (then.get(at), now.get(at)) {
-                (Some((port, sample)), Some((now_port, cdr))) if port == now_port => {
-                    self.message(recorded, *port, sample, cdr, bodies, lenient);
+        // Port by port, as they leave: one more on one of them does not shift the others.
+        for port in 0..self.about.outputs.len() {
+            let mut then = then.iter().filter(|(of, _)| *of == port).map(|(_, sample)| *sample);
+            let mut now = now.iter().filter(|(of, _)| *of == port).map(|(_, cdr)| *cdr);
+            loop {
+                match (then.next(), now.next()) {
+                    (Some(sample), Some(cdr)) => self.message(recorded, port, sample, cdr, bodies, lenient),
+                    (Some(sample), None) => {
+                        let cdr = self.about.outputs.get(port).and_then(|about| bodies.get(about, sample));
+                        let fields = cdr.and_then(|cdr| self.alone(port, cdr, Only::Recorded));
+                        let what = "a message then, and none now".to_owned();
+                        self.differs(recorded, self.topic(port), what, fields.unwrap_or_default());
+                    }
+                    (None, Some(cdr)) => {
+                        let fields = self.alone(port, cdr, Only::Now).unwrap_or_default();
+                        let what = "no message then, and one now".to_owned();
+                        self.differs(recorded, self.topic(port), what, fields);
+                    }
+                    (None, None) => break,
                 }
-                (Some((port, _)), other) => {
-                    let topic = self.topic(*port);
-                    let what = match other {
-                        Some((now_port, _)) => {
-                            format!("a message then, and one on {} now", self.topic(*now_port))
-                        }
-                        None => "a message then, and none now".to_owned(),
-                    };
-                    self.differs(recorded, topic, what, Vec::new());
-                }
-                (None, Some((port, _))) => {
-                    self.differs(
-                        recorded,
-                        self.topic(*port),
-                        "no message then, and one now".to_owned(),
-                        Vec::new(),
-                    );
-                }
-                (None, None) => {}
             }
         }
+    }
+
+    /// The fields of a message that one side alone has; they are made only where they will be shown.
+    fn alone(&self, port: usize, cdr: &[u8], only: Only) -> Option<Vec<compare::FieldDifference>> {
+        let about = self.about.outputs.get(port).filter(|_| self.report.first.is_none())?;
+        compare::alone(&about.type_name, cdr, only)
     }
 
     fn message(
@@ -187,9 +197,25 @@ impl OneNode {
         let fields = then.and_then(|then| compare::fields(type_name, then, now)).unwrap_or_default();
         let what = match then {
             Some(then) => format!("other bytes: {} then, {} now", then.len(), now.len()),
-            None => "other bytes; those of then are not in the recording".to_owned(),
+            None if privacy::is_raw(type_name) => {
+                "other bytes; those of then were left out: they are raw, and recorded with --raw alone"
+                    .to_owned()
+            }
+            None => "other bytes; those of then found no room in the recording".to_owned(),
         };
         self.differs(recorded, self.topic(port), what, fields);
+    }
+
+    /// Counts the messages that were not sent then, by their topics.
+    fn unsent(&mut self, then: &[(usize, &RecordedSample)], now: &[(usize, &[u8])]) {
+        for (port, about) in self.about.outputs.iter().enumerate() {
+            let of = |ports: &mut dyn Iterator<Item = usize>| ports.filter(|other| *other == port).count();
+            let sent = of(&mut then.iter().map(|(port, _)| *port));
+            let missing = of(&mut now.iter().map(|(port, _)| *port)).saturating_sub(sent);
+            if missing > 0 {
+                *self.report.unsent_on.entry(about.topic.clone()).or_default() += missing as u64;
+            }
+        }
     }
 
     fn topic(&self, port: usize) -> String {

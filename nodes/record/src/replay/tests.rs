@@ -65,9 +65,12 @@ impl Step for Speaker {
         if inputs.picture.fresh().is_none() && inputs.word.iter().len() == 0 {
             return Ok(Done::Idle);
         }
-        for word in inputs.word.iter() {
+        for word in inputs.word.iter().filter(|_| self.threshold != SILENT) {
             let said = format!("{} {bright:?} {} {}", word.value.data, self.count, tick.level);
             outputs.said.send(Text { data: said });
+        }
+        if self.threshold == TALKS {
+            outputs.said.send(Text { data: "and more".into() });
         }
         Ok(Done::Worked)
     }
@@ -114,6 +117,9 @@ impl Step for Painter {
 }
 
 const THRESHOLD: u8 = 100;
+/// With one of these it says nothing of words, or more than it did; what stands is as with [`THRESHOLD`].
+const SILENT: u8 = 101;
+const TALKS: u8 = 102;
 
 /// A run of four seconds, with steps that are late, and too late.
 fn recorded(folder: &TempDir, privacy: Privacy) -> PathBuf {
@@ -218,9 +224,26 @@ fn another_threshold_shows_the_first_message_that_differs_with_its_fields() {
     assert_eq!(speaker.verdict, Verdict::Different);
     let first = speaker.first.as_ref().expect("a difference");
     assert_eq!((first.topic.as_str(), first.fields[0].field.as_str()), ("/stands", "data"));
-    assert_eq!((&first.fields[0].recorded, &first.fields[0].now), (&true.into(), &false.into()));
+    assert_eq!((&first.fields[0].recorded, &first.fields[0].now), (&Some(true.into()), &Some(false.into())));
     assert!(speaker.differing > 1 && speaker.differing < speaker.messages);
     assert_eq!(of(&report, "/painter").verdict, Verdict::Identical);
+}
+
+#[test]
+fn a_message_that_one_side_alone_has_is_shown_with_its_fields() {
+    let folder = TempDir::new().expect("a folder");
+    let file = recorded(&folder, Privacy::KeepRaw);
+    let first = |threshold| {
+        let report = again(&file, Some("speaker"), threshold);
+        report.nodes.into_iter().next().and_then(|node| node.first).expect("a difference")
+    };
+    let gone = first(SILENT);
+    assert_eq!((gone.topic.as_str(), gone.what.as_str()), ("/said", "a message then, and none now"));
+    let then = gone.fields[0].recorded.as_ref().and_then(|text| text.as_str()).expect("the text of then");
+    assert!(then.starts_with("word 0 ") && gone.fields[0].now.is_none(), "{gone:?}");
+    let more = first(TALKS);
+    assert_eq!((more.topic.as_str(), more.what.as_str()), ("/said", "no message then, and one now"));
+    assert_eq!((&more.fields[0].recorded, &more.fields[0].now), (&None, &Some("and more".into())));
 }
 
 #[test]

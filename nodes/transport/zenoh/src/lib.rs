@@ -17,6 +17,7 @@ mod endpoints;
 mod options;
 mod router;
 mod services;
+mod told;
 mod transport;
 pub mod wire;
 

@@ -12,7 +12,10 @@ use std::{
 
 use zenoh::{Session, Wait};
 
-use crate::options::{ZenohOptions, probe_config, reachable, router_config};
+use crate::{
+    options::{ZenohOptions, probe_config, reachable, router_config},
+    told,
+};
 
 /// The certainty that there is a router: one that was there, or one that lives in this process until this is dropped.
 #[derive(Debug)]
@@ -137,13 +140,13 @@ fn ensure(endpoint: &str, config: Option<&Path>) -> Result<RouterGuard, RouterEr
 }
 
 fn start(listen: &str, config: Option<&Path>) -> Result<Session, String> {
-    let config = router_config(listen, config).map_err(|error| error.to_string())?;
-    zenoh::open(config).wait().map_err(|error| error.to_string())
+    let config = router_config(listen, config).map_err(|error| told::reason(&error))?;
+    zenoh::open(config).wait().map_err(|error| told::reason(&error))
 }
 
 /// Whether a zenoh router answers; why not, for a person.
 fn probe(endpoint: &str) -> Result<(), String> {
-    let config = probe_config(endpoint).map_err(|error| error.to_string())?;
+    let config = probe_config(endpoint).map_err(|error| told::reason(&error))?;
     let session = zenoh::open(config).wait().map_err(|_| "it does not speak zenoh".to_owned())?;
     let routers = session.info().routers_zid().wait().count();
     if let Err(error) = session.close().wait() {

@@ -18,6 +18,7 @@ use crate::{
     options::ZenohOptions,
     router::RouterError,
     services::{ZenohClient, ZenohServer},
+    told,
     wire::{self, EndpointKind, Entity, QosProfile, Token, TopicKey},
 };
 
@@ -68,11 +69,11 @@ impl ZenohTransport {
         if options.session_config.is_none()
             && let Err(error) = options.router.parse::<zenoh::config::EndPoint>()
         {
-            let reason = error.to_string();
+            let reason = told::reason(&error);
             return Err(open_error(RouterError::Endpoint { endpoint: options.router, reason }.to_string()));
         }
-        let config = options.session_config().map_err(|error| open_error(error.to_string()))?;
-        let session = zenoh::open(config).wait().map_err(|error| open_error(error.to_string()))?;
+        let config = options.session_config().map_err(|error| open_error(told::reason(&error)))?;
+        let session = zenoh::open(config).wait().map_err(|error| open_error(told::reason(&error)))?;
         Ok(ZenohTransport::on(session, options))
     }
 
@@ -322,5 +323,5 @@ fn declare_token(shared: &Shared, token: &Token, what: &str) -> Result<Livelines
 }
 
 fn declare_error(what: &str, error: &zenoh::Error) -> TransportError {
-    TransportError::Declare { what: what.to_owned(), reason: error.to_string() }
+    TransportError::Declare { what: what.to_owned(), reason: told::reason(error) }
 }

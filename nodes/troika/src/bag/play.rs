@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use anyhow::bail;
 use troika_host::{HostClock, clock::monotonic_nanos, signal::stop_on_signals, sync::StopToken};
-use troika_kit::{Time, TypeInfo};
+use troika_kit::{Time, TypeInfo, counted};
 use troika_msgs::dynamic;
 use troika_msgs_codegen::definition;
 use troika_record::{
@@ -27,7 +27,7 @@ const NAME: &str = "troika_play";
 pub(crate) struct PlayArguments {
     /// An MCAP file, of `troika record` or of `ros2 bag record -s mcap`, or a folder of them.
     file: PathBuf,
-    /// Topics, by their absolute names; by default all that are in the file.
+    /// Topics (`cabin/x` is `/cabin/x`); by default all that are in the file.
     topics: Vec<String>,
     /// How fast: 2 is twice as fast as it was recorded.
     #[arg(long, default_value_t = 1.0)]
@@ -47,10 +47,11 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let files = bag::files(std::slice::from_ref(&arguments.file))?;
     let transport = topic::open(&arguments.place)?;
+    let topics: Vec<String> = arguments.topics.iter().map(|topic| topic::absolute(topic)).collect();
     let mut player = Player { node: transport.node("/", NAME)?, publishers: HashMap::new() };
     for file in &files {
         for channel in channels(file)? {
-            if is_wanted(&channel, &arguments.topics) {
+            if is_wanted(&channel, &topics) {
                 player.declare(&channel)?;
             }
         }
@@ -71,7 +72,7 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
             let key = (channel.topic.clone(), channel.type_name.clone());
             let Some(Some(publisher)) = player.publishers.get_mut(&key) else { continue };
             if pace.wait(log_time, &stop) {
-                println!("{played} messages played, stopped");
+                println!("{} played, stopped", counted(played, "message"));
                 return Ok(());
             }
             publisher.put(&cdr, clock.now())?;
@@ -81,7 +82,7 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
             eprintln!("notice: {} ends before its end ({cut}): played up to there", file.display());
         }
     }
-    println!("{played} messages played");
+    println!("{} played", counted(played, "message"));
     Ok(())
 }
 

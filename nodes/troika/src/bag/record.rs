@@ -1,7 +1,7 @@
 //! `troika record`: subscribes to topics as a peer of their nodes, also to those that come later, and writes what it hears.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
@@ -9,17 +9,26 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use troika_host::{HostClock, signal::stop_on_signals, sync::Counter};
-use troika_kit::{Message as _, Qos, Time};
+use troika_kit::{Message as _, Qos, Time, counted};
 use troika_msgs::{dynamic, rcl_interfaces};
-use troika_record::{Bag, Entry, Message, Store, Topic, bag::mend, privacy::Privacy};
+use troika_record::{
+    Bag, Entry, Message, Store, Topic,
+    bag::{Mended, mend},
+    privacy::Privacy,
+};
 use troika_transport::{Meta, NodeHandle, Subscription, Transport};
 
-use crate::topic::{self, Where};
+use crate::{
+    system::problem::nearest,
+    topic::{self, Where},
+};
 
 /// Whom others see.
 const NAME: &str = "troika_record";
 /// Between two looks for new topics, and between two flushes.
 const LOOK: Duration = Duration::from_secs(1);
+/// A session learns of the others within a second or two: what is not published by then is told.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Messages, and their bytes, that wait for the disk.
 const WAITING: usize = 4096;
 const WAITING_BYTES: u64 = 256 << 20;
@@ -29,7 +38,7 @@ const QOS: Qos = Qos { reliable: false, depth: 1000, ..Qos::DEFAULT };
 /// `troika record`.
 #[derive(clap::Args)]
 pub(crate) struct RecordArguments {
-    /// Topics, by their absolute names; by default all that there are, also those that come later.
+    /// Topics (`cabin/x` is `/cabin/x`); by default all that there are, also those that come later.
     topics: Vec<String>,
     /// The file; by default recording-SECONDS.mcap in this folder.
     #[arg(short, long, value_name = "FILE")]
@@ -50,17 +59,20 @@ pub(crate) struct RecordArguments {
 /// Records until it is told to stop.
 ///
 /// # Errors
-/// The transport cannot be reached, or the file not be written.
+/// The transport cannot be reached, the file not be written, or nothing at all was recorded.
 pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     if let Some(file) = &arguments.mend {
-        let lost = mend(file).with_context(|| format!("cannot mend {}", file.display()))?;
-        match lost {
-            0 => println!("{} is whole", file.display()),
-            lost => println!(
-                "{} has an end now; {lost} bytes behind its last whole record are gone",
-                file.display()
-            ),
-        }
+        let mended = mend(file).with_context(|| format!("cannot mend {}", file.display()))?;
+        let told = match mended {
+            Mended::Whole => "is whole".to_owned(),
+            Mended::Summary => "has a summary now: it was whole but for that".to_owned(),
+            Mended::End(0) => "has an end now; nothing of it is gone".to_owned(),
+            Mended::End(lost) => {
+                let (bytes, are) = (counted(lost, "byte"), if lost == 1 { "is" } else { "are" });
+                format!("has an end now; {bytes} behind its last whole record {are} gone")
+            }
+        };
+        println!("{} {told}", file.display());
         return Ok(());
     }
     let stop = stop_on_signals()?;
@@ -77,7 +89,7 @@ pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
     let (mut ears, heard) = Ears::new(&*transport, arguments, clock)?;
     println!("recording into {}; Ctrl-C ends it", file.display());
     let (start, mut looked) = (Instant::now(), None::<Instant>);
-    let mut messages = 0_u64;
+    let (mut messages, mut told) = (0_u64, false);
     let over =
         |start: Instant| arguments.seconds.is_some_and(|seconds| start.elapsed().as_secs_f64() >= seconds);
     while !stop.is_stopped() && !over(start) {
@@ -85,6 +97,10 @@ pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
             looked = Some(Instant::now());
             ears.listen(&*transport)?;
             bag.flush()?;
+            if !told && start.elapsed() >= PATIENCE {
+                told = true;
+                ears.missing().iter().for_each(|told| eprintln!("notice: {told}; it is waited for"));
+            }
         }
         match heard.recv_timeout(Duration::from_millis(100)) {
             Ok(message) => {
@@ -97,23 +113,47 @@ pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
         }
     }
     let (lost, topics) = (ears.lost.get(), ears.subscriptions.values().flatten().count());
+    let why = ears.why_nothing();
     drop(ears); // nothing comes any more
     for message in heard.try_iter() {
         messages += 1;
         bag.put(Entry::Message(message))?;
     }
     bag.finish()?;
-    println!("{}: {messages} messages of {topics} topics", file.display());
+    if messages == 0 {
+        // Nobody wants a file with nothing in it, and its name is free for another try.
+        std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        bail!("nothing was recorded, and {} is not there: {why}", file.display());
+    }
+    println!("{}: {} of {}", file.display(), counted(messages, "message"), counted(topics, "topic"));
     if lost > 0 {
-        eprintln!("notice: {lost} messages found no room: the disk was slower than the topics");
+        eprintln!("notice: {} found no room: the disk was slower than the topics", counted(lost, "message"));
     }
     Ok(())
+}
+
+/// A topic that nobody publishes, and the one that may have been meant.
+fn nobody_publishes<'a>(topic: &str, published: impl IntoIterator<Item = &'a str>) -> String {
+    // The last part tells topics of one namespace apart.
+    let last = |topic: &'a str| topic.rsplit('/').next().unwrap_or(topic);
+    let published: Vec<&str> = published.into_iter().collect();
+    let wanted = topic.rsplit('/').next().unwrap_or(topic);
+    let by_last = nearest(wanted, published.iter().map(|topic| last(topic)));
+    let of_that = published.iter().copied().filter(|one| by_last.is_some_and(|near| last(one) == near));
+    match nearest(topic, of_that).or_else(|| nearest(topic, published.iter().copied())) {
+        Some(near) => format!("nobody publishes {topic}: did you mean {near}?"),
+        None => format!("nobody publishes {topic}: `troika topic list` shows what there is"),
+    }
 }
 
 /// What is listened to.
 struct Ears<'a> {
     node: Box<dyn NodeHandle>,
     arguments: &'a RecordArguments,
+    /// The topics that are wanted, by their absolute names; none: all.
+    named: Vec<String>,
+    /// All that was seen published.
+    published: BTreeSet<String>,
     clock: HostClock,
     sender: mpsc::SyncSender<Message>,
     /// By topic and type; none of those that are left out.
@@ -134,6 +174,8 @@ impl<'a> Ears<'a> {
         let ears = Ears {
             node,
             arguments,
+            named: arguments.topics.iter().map(|topic| topic::absolute(topic)).collect(),
+            published: BTreeSet::new(),
             clock,
             sender,
             subscriptions: BTreeMap::new(),
@@ -147,13 +189,13 @@ impl<'a> Ears<'a> {
     /// Subscribes to what is wanted and new.
     fn listen(&mut self, transport: &dyn Transport) -> anyhow::Result<()> {
         for end in transport.graph()?.endpoints.into_iter().filter(|end| end.publishes) {
-            let named = &self.arguments.topics;
-            let wanted = match named.is_empty() {
+            self.published.insert(end.topic.clone());
+            let wanted = match self.named.is_empty() {
                 // As ros2 bag: not what is hidden, and not every node's parameter events.
                 true => {
                     !end.topic.contains("/_") && end.type_name != rcl_interfaces::ParameterEvent::TYPE.name
                 }
-                false => named.contains(&end.topic),
+                false => self.named.contains(&end.topic),
             };
             let key = (end.topic, end.type_name);
             if wanted && !self.subscriptions.contains_key(&key) {
@@ -162,6 +204,33 @@ impl<'a> Ears<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What is wanted and published by nobody.
+    fn missing(&self) -> Vec<String> {
+        let missing = self.named.iter().filter(|topic| !self.published.contains(*topic));
+        let published = || self.published.iter().map(String::as_str).filter(|topic| !topic.contains("/_"));
+        missing.map(|topic| nobody_publishes(topic, published())).collect()
+    }
+
+    /// Why there is no message.
+    fn why_nothing(&self) -> String {
+        let missing = self.missing();
+        if !missing.is_empty() {
+            return missing.join("; ");
+        }
+        let left_out: Vec<&str> = self
+            .subscriptions
+            .iter()
+            .filter_map(|((topic, _), heard)| heard.is_none().then_some(topic.as_str()))
+            .collect();
+        if self.subscriptions.values().all(Option::is_none) && !left_out.is_empty() {
+            return format!("left out was {}, as told above", left_out.join(", "));
+        }
+        match self.subscriptions.is_empty() {
+            true => "nobody publishes anything; is the system running, in this ROS_DOMAIN_ID?".to_owned(),
+            false => "nobody sent a message on what was listened to".to_owned(),
+        }
     }
 
     fn subscribe(&self, name: &str, type_name: &str) -> anyhow::Result<Option<Box<dyn Subscription>>> {
@@ -195,5 +264,24 @@ impl<'a> Ears<'a> {
         };
         println!("{name}");
         Ok(Some(self.node.subscribe(name, entry.info(), QOS, Box::new(on_message))?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_topic_is_answered_with_the_one_that_was_meant() {
+        let there = ["/cabin/driver_alert", "/cabin/driver_state", "/vehicle/signals"];
+        let told = |topic| nobody_publishes(topic, there);
+        assert_eq!(
+            told("/cabin/driver_stat"),
+            "nobody publishes /cabin/driver_stat: did you mean /cabin/driver_state?"
+        );
+        assert!(told("/driver_state").ends_with("did you mean /cabin/driver_state?"));
+        assert!(told("/cabin/signals").ends_with("did you mean /vehicle/signals?"));
+        assert!(told("/zzz").ends_with("`troika topic list` shows what there is"), "{}", told("/zzz"));
+        assert!(nobody_publishes("/x", []).starts_with("nobody publishes /x"));
     }
 }

@@ -19,7 +19,7 @@ use super::{
     RunArguments,
     company::Company,
     dashboard::{Dashboard, lock},
-    recording,
+    pictures, recording,
     report::{DriverStateFigures, Machine, ProcessFigures, Report},
     score::Raised,
     view::{self, Heading},
@@ -45,6 +45,9 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     }
     if let Some(folder) = &arguments.record {
         recording::ready(folder)?;
+        if arguments.raw {
+            pictures::announce(folder, source, system, arguments.seconds)?;
+        }
     }
     // Held until the end: a router that we started ends with it.
     let (transport, _router, transport_shown) = reach(arguments, system)?;

@@ -9,6 +9,7 @@ mod floors;
 mod gesture_score;
 pub(crate) mod keeper;
 pub(crate) mod node;
+mod pictures;
 mod process;
 mod program;
 pub(crate) mod recording;

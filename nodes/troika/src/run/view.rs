@@ -13,7 +13,10 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Block, Gauge, List, ListItem, Paragraph, Row, Table},
 };
-use troika_msgs::troika::{CommandResult, DriverAlert, DriverState, Heartbeat, VoiceReply};
+use troika_msgs::{
+    names::alert_in_words,
+    troika::{CommandResult, DriverAlert, DriverState, Heartbeat, VoiceReply},
+};
 
 use super::{
     dashboard::{Dashboard, Utterance, lock},
@@ -253,28 +256,13 @@ fn zone(zone: u8) -> &'static str {
     }
 }
 
-/// The name of an alert's kind.
-pub(super) fn alert_kind(kind: u8) -> &'static str {
-    match kind {
-        DriverAlert::LONG_DISTRACTION => "long distraction",
-        DriverAlert::REPEATED_GLANCES => "repeated glances",
-        DriverAlert::PHONE_USE => "phone use",
-        DriverAlert::MICROSLEEP => "microsleep",
-        DriverAlert::SLEEP => "sleep",
-        DriverAlert::UNRESPONSIVE => "unresponsive",
-        DriverAlert::DROWSINESS => "drowsiness",
-        DriverAlert::MONITORING_UNAVAILABLE => "monitoring unavailable",
-        _ => "?",
-    }
-}
-
 fn draw_alerts(frame: &mut Frame<'_>, area: Rect, dashboard: &Dashboard) {
     let items = dashboard.alerts.iter().map(|alert| {
         let raised = alert.phase == DriverAlert::RAISED;
         let text = format!(
             "{} {} ({}) after {:.1} s, limit {:.1} s, {:.0} km/h",
             if raised { "raised " } else { "cleared" },
-            alert_kind(alert.kind),
+            alert_in_words(alert.kind).unwrap_or("?"),
             alert.profile,
             alert.elapsed_s,
             alert.limit_s,

@@ -12,14 +12,16 @@ use toml::{Table, Value};
 use troika_host::{NodeOptions, simulate::Simulation, tape::Tape};
 use troika_kit::{Duration, Time};
 use troika_monitor::{Monitor, Observation, Phase, State, Vehicle, Zone};
-use troika_msgs::troika::{DriverAlert, DriverState, DriverTruth};
+use troika_msgs::{
+    names::alert_in_words,
+    troika::{DriverAlert, DriverState, DriverTruth},
+};
 
 use super::{
     process::node_figures,
     recording::Recording,
     report::{DriverStateFigures, NodeFigures},
     score::{Raised, Record, STATES, Scores},
-    view::alert_kind,
     virtual_hands::{self, ScoredHands},
 };
 use crate::{
@@ -337,7 +339,7 @@ fn print(shown: &str, scores: &Scores, record: &Record, virtual_time: Duration, 
         println!(
             "    {what:<7} {:>7.2} s  {} ({})",
             alert.at.since(start).as_secs_f64(),
-            alert_kind(alert.kind),
+            alert_in_words(alert.kind).unwrap_or("?"),
             alert.profile
         );
     };
@@ -346,7 +348,7 @@ fn print(shown: &str, scores: &Scores, record: &Record, virtual_time: Duration, 
     if let Some((alert, apart)) = scores.matched.iter().max_by_key(|(_, apart)| *apart) {
         println!(
             "    furthest from its time: {} ({}), {:.0} ms",
-            alert_kind(alert.kind),
+            alert_in_words(alert.kind).unwrap_or("?"),
             alert.profile,
             apart.as_secs_f64() * 1e3
         );

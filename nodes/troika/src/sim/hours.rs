@@ -4,6 +4,7 @@ use std::{io::Write as _, path::PathBuf, time::Instant};
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
+use troika_kit::counted;
 use troika_trial::{
     Case, Draft, Span,
     judge::meeting::{self, Meeting},
@@ -67,7 +68,7 @@ fn tally(name: &str, drafts: Vec<Draft>, jobs: usize, systems: &Systems) -> anyh
             done += 1;
             // Whoever has closed the terminal still gets the report.
             if shown.is_ok() {
-                shown = write!(std::io::stderr(), "\r{name}: {done} of {count} drives");
+                shown = write!(std::io::stderr(), "\r{name}: {done} of {}", counted(count, "drive"));
             }
         },
     );
@@ -82,10 +83,10 @@ fn tally(name: &str, drafts: Vec<Draft>, jobs: usize, systems: &Systems) -> anyh
 
 fn table(name: &str, tally: &Tally) {
     println!(
-        "\n{name}: {:.1} h in {} drives, {} glares; {:.2} false alerts an hour",
+        "\n{name}: {:.1} h in {}, {}; {:.2} false alerts an hour",
         tally.hours,
-        tally.drives,
-        tally.glares,
+        counted(tally.drives, "drive"),
+        counted(tally.glares, "glare"),
         tally.false_an_hour()
     );
     println!(

@@ -17,6 +17,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use troika_kit::counted;
 use troika_trial::{Case, Draft, Level, Outcome, Report, judge, report::level_name};
 
 use stage::Systems;
@@ -114,10 +115,22 @@ pub(crate) fn run(command: &SimCommand) -> anyhow::Result<()> {
     }
 }
 
+/// What is taken unless something else is named is not here: somebody is in another folder.
+fn elsewhere(missing: &str, instead: &str) -> String {
+    let here =
+        std::env::current_dir().map_or_else(|_| "this folder".to_owned(), |here| here.display().to_string());
+    format!(
+        "there is no {missing} in {here}: call this in the root folder of a clone of Troika, or {instead}"
+    )
+}
+
 /// The files, those of a folder in the order of their names.
 fn files(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in given {
+        if path == Path::new(CASES) && !path.exists() {
+            bail!(elsewhere(CASES, "name scenario files, or folders of them"));
+        }
         if !path.is_dir() {
             all.push(path.clone());
             continue;
@@ -151,7 +164,7 @@ fn check(given: &[PathBuf], system: &[PathBuf]) -> anyhow::Result<()> {
         });
         match read {
             Ok(case) => {
-                println!("{}: fine, {} expectations", case.file, case.expectations.len());
+                println!("{}: fine, {}", case.file, counted(case.expectations.len(), "expectation"));
             }
             Err(error) => {
                 eprintln!("error: {error:#}");
@@ -160,18 +173,17 @@ fn check(given: &[PathBuf], system: &[PathBuf]) -> anyhow::Result<()> {
         }
     }
     if failed > 0 {
-        bail!("{failed} of {} scenarios cannot be used", files.len());
+        bail!("{failed} of {} cannot be used", counted(files.len(), "scenario"));
     }
     Ok(())
 }
 
 fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
     let files = files(&arguments.files)?;
-    // What is written at the end is opened first: nobody waits ten minutes to hear that there is no such folder.
+    let systems = Systems::load(&arguments.how.system)?;
     let outputs = [&arguments.report, &arguments.junit].map(|path| path.as_deref().map(writable).transpose());
     let [report_file, junit_file] = outputs;
     let (report_file, junit_file) = (report_file?, junit_file?);
-    let systems = Systems::load(&arguments.how.system)?;
     let wall = Instant::now();
     let cases: Vec<(PathBuf, Result<Case, String>)> = files
         .into_iter()
@@ -206,14 +218,29 @@ fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if report.failed > 0 {
-        bail!("{} of {count} scenarios failed", report.failed);
+        bail!("{} of {} failed", report.failed, counted(count, "scenario"));
     }
     Ok(())
 }
 
+/// The file, made now, and its folder with it: nobody waits for a long run to hear that it cannot be written.
 fn writable(path: &Path) -> anyhow::Result<(fs::File, PathBuf)> {
-    let file = fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let told = || format!("cannot write {}", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(told)?;
+    }
+    let file = fs::File::create(path).with_context(told)?;
     Ok((file, path.to_owned()))
+}
+
+/// As [`writable`], of a file that may not be written in the end: one that is there stays, and none is left.
+fn would_be_writable(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        let opened = fs::File::options().append(true).open(path);
+        return opened.map(drop).with_context(|| format!("cannot write {}", path.display()));
+    }
+    writable(path)?;
+    fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 impl How {
@@ -312,10 +339,10 @@ fn summary(report: &Report) {
         speed.map_or(String::new(), |speed| format!(", {name} at {speed:.1} x real time a core"))
     };
     println!(
-        "{} passed, {} failed, {} expectations; {:.0} s of virtual time in {:.1} s{}{}",
+        "{} passed, {} failed, {}; {:.0} s of virtual time in {:.1} s{}{}",
         report.passed,
         report.failed,
-        report.expectations,
+        counted(report.expectations, "expectation"),
         report.virtual_seconds,
         report.wall_seconds,
         speed("landmarks", report.speed_landmarks),
@@ -346,6 +373,7 @@ fn failure(outcome: &Outcome) -> Option<String> {
 const SHRINKS: usize = 2_000;
 
 fn random(arguments: &RandomArguments) -> anyhow::Result<()> {
+    would_be_writable(&arguments.save)?;
     let systems = Systems::load(&arguments.how.system)?;
     let wall = Instant::now();
     let drafts: Vec<Draft> = (0..arguments.count)

@@ -1,7 +1,7 @@
 //! A scenario on the stage: the system's own nodes around a simulated driver, in virtual time; what they say is noted.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -18,7 +18,10 @@ use troika_trial::{Case, Event, Level, NodeSeen, Seen, Spoken, What};
 use troika_voice::{
     cascade::Cascade, command::CommandNode, intent::IntentModel, matcher::Matcher, tongue::Tongue,
 };
-use troika_world::perception::Perception;
+use troika_world::{
+    absence::{Absence, Absent},
+    perception::Perception,
+};
 
 use super::{dialogue, sensible, swaps::Swaps};
 use crate::{
@@ -34,6 +37,12 @@ pub(super) struct Systems(Vec<(Source, System)>);
 impl Systems {
     /// Reads system files; errors are shown with their line.
     pub(super) fn load(files: &[PathBuf]) -> anyhow::Result<Systems> {
+        for usual in super::SYSTEMS {
+            let named = files.iter().any(|file| file == Path::new(usual));
+            if named && !Path::new(usual).exists() {
+                anyhow::bail!(super::elsewhere(usual, "name the system files with --system"));
+            }
+        }
         Ok(Systems(files.iter().map(|file| crate::load_checked(file)).collect::<anyhow::Result<_>>()?))
     }
 
@@ -64,25 +73,34 @@ pub(super) struct Stage<'a> {
     pub(super) systems: &'a Systems,
     pub(super) case: &'a Case,
     pub(super) start: Time,
-    /// Name and kind of each node.
-    cast: Vec<(String, String)>,
+    cast: Vec<Actor>,
+}
+
+/// Who plays.
+struct Actor {
+    name: String,
+    kind: String,
+    /// What is counted while its process is gone.
+    absence: Absence,
 }
 
 impl Stage<'_> {
     /// Starts the node of this kind, as the system file has it, with what befalls it.
     pub(super) fn start(&mut self, kind: &str) -> anyhow::Result<()> {
         let (source, system) = self.systems.with(kind)?;
-        let fate = fate(self.case, kind);
+        let absence = Absence::default();
+        let fate = Fate { absence: Some(absence.clone()), ..fate(self.case, kind) };
         start(&[kind], source, system, &mut self.simulation, |_| &fate, None)?;
         let name = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == kind);
-        self.cast.extend(name.map(|(name, _)| (name.clone(), kind.to_owned())));
+        self.cast.extend(name.map(|(name, _)| Actor { name: name.clone(), kind: kind.to_owned(), absence }));
         Ok(())
     }
 
     /// Starts a node that stands for something outside, or for a program of its own.
     pub(super) fn spawn<S: troika_kit::Step>(&mut self, step: S, name: &str) -> anyhow::Result<()> {
         self.simulation.spawn(step, NodeOptions::new(name))?;
-        self.cast.push((name.to_owned(), name.to_owned()));
+        let absence = Absence::default();
+        self.cast.push(Actor { name: name.to_owned(), kind: name.to_owned(), absence });
         Ok(())
     }
 
@@ -99,13 +117,16 @@ impl Stage<'_> {
     fn nodes(&self) -> Vec<NodeSeen> {
         let one = |stats: troika_host::NodeStats| {
             let name = stats.node.trim_start_matches('/').to_owned();
-            let kind = self.cast.iter().find(|(known, _)| *known == name);
+            let actor = self.cast.iter().find(|actor| actor.name == name);
+            let Absent { releases, stood_in } =
+                actor.map_or_else(Absent::default, |actor| actor.absence.absent());
             NodeSeen {
-                kind: kind.map_or_else(String::new, |(_, kind)| kind.clone()),
+                kind: actor.map_or_else(String::new, |actor| actor.kind.clone()),
                 name,
-                steps: stats.steps,
+                steps: stats.steps.saturating_sub(releases),
                 missed: stats.missed,
                 fall_backs: stats.fall_backs,
+                stood_in,
                 lateness_ms: stats.lateness.max().as_secs_f64() * 1e3,
                 level: stats.level as u64,
                 level_changes: stats.level_changes,
@@ -255,7 +276,11 @@ fn driver(stage: &mut Stage<'_>, swaps: &Swaps<'_>) -> anyhow::Result<Vec<(f64, 
             }
             let blinded =
                 perception.blinded().iter().map(|(from, to)| (f64::from(*from), f64::from(*to))).collect();
+            let absence = perception.absence();
             stage.spawn(perception, "driver_state")?;
+            stage.cast.iter_mut().filter(|actor| actor.kind == "driver_state").for_each(|actor| {
+                actor.absence = absence.clone();
+            });
             Ok(blinded)
         }
     }

@@ -33,10 +33,10 @@ pub(super) fn answered(seen: &Seen, asked_at: f64, wanted: &Answer) -> Found {
     let silent = silence(&speech, end.map(|one| (one.at, whole)));
     let first_words = speech.first().map(|one| one.at - asked_at);
 
-    let names: Vec<_> = tiers.iter().map(|tier| names::name(names::TIERS, *tier)).collect();
-    let by = names.join(", ");
-    let wrong = if wanted.tiers.as_ref().is_some_and(|wanted| *wanted != tiers) {
-        Some("answered by others".to_owned())
+    let by = named(&tiers);
+    let others = wanted.tiers.as_ref().filter(|wanted| **wanted != tiers);
+    let wrong = if let Some(others) = others {
+        Some(format!("answered by {by}, not by {}", named(others)))
     } else if wanted.complete.is_some_and(|wanted| wanted != whole) {
         let reason = end.map_or("it does not end", |one| one.value.reason.as_str());
         Some(format!("whole: {whole} ({reason})"))
@@ -54,6 +54,7 @@ pub(super) fn answered(seen: &Seen, asked_at: f64, wanted: &Answer) -> Found {
     };
     let at = end.map(|one| one.at);
     match wrong {
+        Some(wrong) if others.is_some() => found(false, at, format!("{wrong}: \"{}\"", text.trim())),
         Some(wrong) => found(false, at, format!("{wrong}; {by}: \"{}\"", text.trim())),
         None => {
             let first =
@@ -61,6 +62,12 @@ pub(super) fn answered(seen: &Seen, asked_at: f64, wanted: &Answer) -> Found {
             found(true, at, format!("{by}, longest silence {silent:.2} s{first}"))
         }
     }
+}
+
+/// Those who speak, in order.
+fn named(tiers: &[u8]) -> String {
+    let names: Vec<_> = tiers.iter().map(|tier| names::name(names::TIERS, *tier)).collect();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", then ") }
 }
 
 /// The longest silence of an answer, s: from when what was said so far is spoken to when more comes; and to its end, when it breaks off.

@@ -153,7 +153,7 @@ fn an_answer_is_judged_by_who_gave_it_how_long_nothing_was_heard_and_whether_it_
     );
     assert!(
         reason(&of("tiers = [\"cloud\"]\n"), &seen)
-            .starts_with("answered by others; cloud, on_vehicle: \"The sky")
+            .starts_with("answered by cloud, then on_vehicle, not by cloud: \"The sky")
     );
     assert!(reason(&of("contains = \"green\"\n"), &seen).starts_with("other words"));
     assert!(
@@ -229,4 +229,22 @@ fn a_nodes_own_counts_are_held_against_each_bound() {
     assert!(
         reason("[[expect]]\nnode = \"link\"\nmissed_at_most = 0\n", &seen).contains("there are driver_state")
     );
+}
+
+#[test]
+fn what_a_stand_in_said_is_told_apart_and_one_of_a_thing_is_no_plural() {
+    let node = |fall_backs, stood_in| NodeSeen {
+        kind: "router".into(),
+        steps: 1,
+        fall_backs,
+        stood_in,
+        ..NodeSeen::default()
+    };
+    let told = |node| {
+        let seen = Seen { nodes: vec![node], ..Seen::default() };
+        reason("[[expect]]\nnode = \"router\"\nmissed_at_most = 0\n", &seen)
+    };
+    assert!(told(node(1, 0)).starts_with("1 step, 0 missed, 1 fall-back, latest"), "{}", told(node(1, 0)));
+    let with = told(node(5, 3));
+    assert!(with.contains("5 fall-backs (3 of its stand-in, while its process was gone), latest"), "{with}");
 }
