@@ -1,46 +1,107 @@
-//! How the safety state is read: silence is the safe state, from the first word on (SR-SUP-006).
+//! How the safety state is read: silence is the safe state, from the first word on (SR-SUP-006). What is not the supervisor's own, or was said
+//! before, is no word of it (SR-SUP-009).
 
+use troika_e2e::Status;
 use troika_kit::{Duration, Latest, Time};
 
-use crate::troika::SafetyState;
+use crate::{
+    protect::{Opener, sender},
+    troika::SafetyState,
+};
 
 /// A state older than this is silence: five messages of ten a second.
 pub const STALE: Duration = Duration::from_millis(500);
 
 /// Whoever limits itself in the safe state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SafetyReader {
+    opener: Opener<SafetyState>,
+    /// Arrival of the message that was looked at last.
+    looked: Option<Time>,
+    /// The last one that can be believed: its arrival, and whether it says something good.
+    heard: Option<(Time, bool)>,
     supervised: bool,
 }
 
+impl Default for SafetyReader {
+    fn default() -> Self {
+        let opener = Opener::new(sender::SUPERVISOR);
+        SafetyReader { opener, looked: None, heard: None, supervised: false }
+    }
+}
+
 impl SafetyReader {
-    /// Whether what is limited in the safe state is limited now. A system without a supervisor is not.
+    /// Whether what is limited in the safe state is limited now. A system without a supervisor is not. To be asked in each step: a message
+    /// that was never looked at is one that was lost.
     pub fn limited(&mut self, now: Time, port: &Latest<SafetyState>) -> bool {
-        let heard = port.within(now, STALE);
-        self.supervised |= heard.is_some();
-        // A value that is none of the three says nothing good.
-        let fine = |heard: &SafetyState| matches!(heard.state, SafetyState::NOMINAL | SafetyState::DEGRADED);
-        heard.map_or(self.supervised, |heard| !fine(heard))
+        if let Some(sample) = port.get().filter(|sample| self.looked != Some(sample.received)) {
+            self.looked = Some(sample.received);
+            // Whatever is on the topic: somebody supervises, or somebody poses as who does.
+            self.supervised = true;
+            // One that is out of its sequence is the first of a supervisor that began again, or an old one: the next tells, in 0.1 s.
+            if matches!(self.opener.open(Some(&sample.value)), Status::Ok | Status::OkSomeLost) {
+                // A value that is none of the three says nothing good.
+                let fine = matches!(sample.value.state, SafetyState::NOMINAL | SafetyState::DEGRADED);
+                self.heard = Some((sample.received, fine));
+            }
+        }
+        let heard = self.heard.filter(|(received, _)| now.since(*received) <= STALE);
+        heard.map_or(self.supervised, |(_, fine)| !fine)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protect::Seal;
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(1_000_000 * ms)
+    }
+
+    fn says(seal: &mut Seal<SafetyState>, state: u8) -> SafetyState {
+        let mut said = SafetyState { state, ..SafetyState::default() };
+        seal.seal(&mut said).expect("it fits");
+        said
+    }
 
     #[test]
     fn silence_is_the_safe_state_from_the_first_word_on() {
         troika_safety::verifies![SR_SUP_006];
-        let at = |ms: u64| Time::from_nanos(1_000_000 * ms);
-        let mut reader = SafetyReader::default();
+        let (mut reader, mut seal) = (SafetyReader::default(), Seal::new(sender::SUPERVISOR));
         assert!(!reader.limited(at(0), &Latest::default()), "nobody supervises");
-        let says = |state, then| Latest::holding(SafetyState { state, ..SafetyState::default() }, at(then));
+        let mut says = |state, then| Latest::holding(says(&mut seal, state), at(then));
         assert!(!reader.limited(at(1_000), &says(SafetyState::NOMINAL, 900)));
         assert!(!reader.limited(at(1_100), &says(SafetyState::DEGRADED, 1_000)));
         assert!(reader.limited(at(1_200), &says(SafetyState::SAFE, 1_100)));
         assert!(reader.limited(at(1_300), &says(7, 1_200)));
-        assert!(!reader.limited(at(1_700), &says(SafetyState::NOMINAL, 1_200)));
-        assert!(reader.limited(at(1_701), &says(SafetyState::NOMINAL, 1_200)), "silent");
+        let last = says(SafetyState::NOMINAL, 1_250);
+        assert!(!reader.limited(at(1_750), &last));
+        assert!(reader.limited(at(1_751), &last), "silent");
         assert!(reader.limited(at(1_800), &Latest::default()));
+    }
+
+    #[test]
+    fn what_is_not_the_supervisors_own_or_was_said_before_is_no_word_of_it() {
+        troika_safety::verifies![SR_SUP_009];
+        let (mut reader, mut seal) = (SafetyReader::default(), Seal::new(sender::SUPERVISOR));
+        let plain = SafetyState { state: SafetyState::NOMINAL, ..SafetyState::default() };
+        assert!(reader.limited(at(0), &Latest::holding(plain.clone(), at(0))), "without protection");
+        let old = says(&mut seal, SafetyState::NOMINAL);
+        assert!(!reader.limited(at(100), &Latest::holding(old.clone(), at(100))));
+        let safe = says(&mut seal, SafetyState::SAFE);
+        assert!(reader.limited(at(200), &Latest::holding(safe.clone(), at(200))));
+        let changed = SafetyState { state: SafetyState::NOMINAL, ..safe };
+        let foreign = says(&mut Seal::new("elsewhere"), SafetyState::NOMINAL);
+        // The safe state stands, and is silence after half a second.
+        for (n, wrong) in [changed, foreign, old, plain].into_iter().cycle().take(40).enumerate() {
+            let now = at(300 + 100 * n as u64);
+            assert!(reader.limited(now, &Latest::holding(wrong, now)));
+        }
+        // A supervisor that was started again is believed with its second word.
+        let mut again = Seal::new(sender::SUPERVISOR);
+        let mut says = |then| Latest::holding(says(&mut again, SafetyState::NOMINAL), at(then));
+        assert!(reader.limited(at(9_000), &says(9_000)));
+        assert!(!reader.limited(at(9_100), &says(9_100)));
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Command {
     pub(crate) received: Time,
     /// It came while the whole was in its safe state.
     pub(crate) limited: bool,
+    /// It was longer under way than its sender waits for an answer.
+    pub(crate) late: bool,
     /// Its end-to-end protection says that it is not what was sent.
     pub(crate) damaged: bool,
 }
@@ -141,6 +143,9 @@ impl Door {
         let call = catalogue.validate(&command.call).map_err(|error| error.to_string())?;
         if command.damaged {
             return Err("the command is not what its sender sent (end-to-end check)".to_owned());
+        }
+        if command.late {
+            return Err("the command is more than 1 s old: its sender has told that it failed".to_owned());
         }
         let situation = Situation { speed_kmh, source: command.source, confirmed: command.confirmed };
         // A gate that is shut for everybody who is not sure of the vehicle's state.

@@ -19,7 +19,7 @@ use troika_msgs::{
 use crate::{
     Body, SimulatedBody,
     catalogue::{Call, Catalogue, Source},
-    door::{Command, Door, Outcome, Report},
+    door::{ANSWER_WITHIN, Command, Door, Outcome, Report},
     simulated::{Drive, Waypoint},
 };
 
@@ -184,7 +184,7 @@ impl<B: Body> Step for VehicleNode<B> {
         deadline: Duration::from_millis(20),
         budget: Duration::from_millis(2),
         class: Class::Firm,
-        requirements: &[sr::SR_VOI_001, sr::SR_VOI_002, sr::SR_VOI_003, sr::SR_VOI_004, sr::SR_SUP_006],
+        requirements: &[sr::SR_VOI_001, sr::SR_VOI_002, sr::SR_VOI_003, sr::SR_VOI_004, sr::SR_VOI_020, sr::SR_SUP_006, sr::SR_SUP_009],
     });
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
@@ -209,6 +209,7 @@ impl<B: Body> Step for VehicleNode<B> {
 
 fn command(sample: &Sample<VehicleCommand>) -> Command {
     let value = &sample.value;
+    let stamp = value.header.time();
     // No function has as many slots; a flood is cut before it is looked at, and still refused.
     let slots = value.slots.iter().take(16).map(|slot| (slot.name.clone(), slot.value.clone())).collect();
     Command {
@@ -218,6 +219,8 @@ fn command(sample: &Sample<VehicleCommand>) -> Command {
         confirmed: value.confirmed,
         received: sample.received,
         limited: false,
+        // A stamp that was never set tells no age.
+        late: stamp != Time::ZERO && sample.received.since(stamp) > ANSWER_WITHIN,
         // One without any protection is another's, who has none: a ROS 2 node, a test bench.
         damaged: protect::intact(value, &[sender::VOICE, sender::GESTURE]) == Some(false),
     }

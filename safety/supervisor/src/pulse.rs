@@ -1,6 +1,6 @@
 //! What the heartbeats of one node say of it: protected end to end, and missed when they stay away.
 
-use troika_e2e::{Machine as Channel, Trust, Window, Windows};
+use troika_e2e::{Machine as Channel, Status, Trust, Window, Windows};
 use troika_kit::{Duration, Time};
 use troika_msgs::{protect::Opener, troika::Heartbeat};
 
@@ -27,6 +27,8 @@ pub struct Pulse {
     /// When something was last noted of the channel.
     noted: Time,
     heard: Option<Time>,
+    /// The last message was out of its sequence.
+    astray: bool,
     status: u8,
     reason: String,
 }
@@ -42,6 +44,7 @@ impl Pulse {
             silent_after,
             noted: now,
             heard: None,
+            astray: false,
             status: Heartbeat::OK,
             reason: String::new(),
         }
@@ -57,7 +60,14 @@ impl Pulse {
         let status = self.opener.open(Some(beat));
         self.channel.add(status);
         self.noted = now;
-        if !matches!(status, troika_e2e::Status::Error(_) | troika_e2e::Status::Repeated) {
+        // A sender that began again is out of sequence once; whoever is so again and again repeats what was said before.
+        let astray = std::mem::replace(&mut self.astray, status == Status::WrongSequence);
+        let alive = match status {
+            Status::Ok | Status::OkSomeLost => true,
+            Status::WrongSequence => !astray,
+            Status::Error(_) | Status::Repeated | Status::NoNewData => false,
+        };
+        if alive {
             self.heard = Some(now);
             self.status = beat.status;
             self.reason.clone_from(&beat.reason);
@@ -171,6 +181,21 @@ mod tests {
         let plain = Heartbeat { node: "/a".into(), ..Heartbeat::default() };
         (0..6).for_each(|round| pulse.hear(at(9_000 + 900 * round), &plain));
         assert_eq!(pulse.look(at(13_600)), Health::Bad, "without protection nothing is believed");
+    }
+
+    #[test]
+    fn old_heartbeats_in_turn_are_no_sign_of_life() {
+        troika_safety::verifies![SR_SUP_004];
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        let beats: Vec<Heartbeat> = (0..4).map(|_| beat(&mut seal, Heartbeat::OK)).collect();
+        for (round, beat) in beats.iter().enumerate() {
+            pulse.hear(at(900 * round as u64), beat);
+        }
+        // The node is gone from 2.7 s on; the first of these may be one that began again.
+        for round in 4..8 {
+            pulse.hear(at(900 * round), &beats[if round % 2 == 0 { 0 } else { 3 }]);
+        }
+        assert_eq!(pulse.look(at(6_101)), Health::Bad);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The vehicle as its neighbours meet it: commands in, results out.
 
-use troika_msgs::troika::Slot;
+use troika_msgs::{protect::Seal, troika::Slot};
 
 use super::*;
 use crate::{
@@ -14,6 +14,7 @@ struct Drive<B: Body> {
     heard: Option<VehicleSignals>,
     heard_at: Time,
     safety: Option<u8>,
+    supervisor: Seal<SafetyState>,
     signals: Vec<VehicleSignals>,
     results: Vec<CommandResult>,
 }
@@ -34,6 +35,7 @@ fn with<B: Body>(node: VehicleNode<B>) -> Drive<B> {
         heard: None,
         heard_at: host(0),
         safety: None,
+        supervisor: Seal::new(sender::SUPERVISOR),
         signals: Vec::new(),
         results: Vec::new(),
     }
@@ -58,7 +60,9 @@ impl<B: Body> Drive<B> {
             inputs.signals = Latest::holding(heard.clone(), self.heard_at);
         }
         if let Some(state) = self.safety {
-            inputs.safety = Latest::holding(SafetyState { state, ..SafetyState::default() }, now);
+            let mut said = SafetyState { state, ..SafetyState::default() };
+            self.supervisor.seal(&mut said).expect("it fits");
+            inputs.safety = Latest::holding(said, now);
         }
         inputs.command = Events::holding(commands.into_iter().map(|value| Sample { value, received: now }));
         let tick = Tick { seq: self.ms / 20, release: now, now, level: 0 };
@@ -382,4 +386,16 @@ fn a_command_that_is_not_what_its_sender_sent_is_refused() {
     drive.says(first).says(second);
     assert_eq!((drive.statuses("1"), drive.statuses("2")), (vec![ACCEPTED, DONE], vec![REFUSED]));
     assert!(drive.last_reason().contains("end-to-end"), "{}", drive.last_reason());
+}
+
+#[test]
+fn a_command_that_was_longer_under_way_than_its_sender_waits_is_refused() {
+    troika_safety::verifies![SR_VOI_020];
+    let mut drive = simulated(0.0);
+    for (id, late_ms, status) in [("a", 1_000, ACCEPTED), ("b", 1_001, REFUSED), ("c", 60_000, REFUSED)] {
+        let header = Header::at(host(drive.ms) - Duration::from_millis(late_ms));
+        drive.says(VehicleCommand { header, ..order(id, "trunk.move", &[("action", "open")]) });
+        assert_eq!(drive.statuses(id)[0], status, "{late_ms} ms");
+    }
+    assert!(drive.last_reason().contains("1 s old"), "{}", drive.last_reason());
 }
