@@ -23,7 +23,7 @@ use crate::cdr::Writer;
 /// Of the end-to-end header that travels in `e2e`; the canonical form is what it stands before.
 const PROFILE: Profile = Profile::P07;
 /// So many messages less one may be lost between two.
-const MAX_DELTA: u32 = 4;
+const MAX_DELTA: u16 = 4;
 
 /// A message of a safety topic: it has `uint32 sequence` and `uint8[] e2e`. Implemented by the build for each such .msg.
 pub trait Protected: Message {
@@ -70,9 +70,9 @@ pub fn data_id<T: Protected>(sender: &str) -> u32 {
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-fn protection<T: Protected>(sender: &str) -> Protection {
-    // Any id and this difference fit the profile.
-    Protection::new(PROFILE, data_id::<T>(sender), 0, MAX_DELTA).expect("fits profile 7")
+fn protection<T: Protected>(sender: &str, max_delta: u16) -> Protection {
+    // Any id and any such difference over 0 fit the profile.
+    Protection::new(PROFILE, data_id::<T>(sender), 0, u32::from(max_delta).max(1)).expect("fits profile 7")
 }
 
 /// Fills in `sequence` and `e2e` (AUTOSAR E2E profile 7) of one sender's messages.
@@ -88,7 +88,7 @@ impl<T: Protected> Seal<T> {
     /// Of a sender that begins: its name is a node's full name, or what it was agreed to be.
     pub fn new(sender: &str) -> Seal<T> {
         Seal {
-            protector: Protector::new(protection::<T>(sender)),
+            protector: Protector::new(protection::<T>(sender, MAX_DELTA)),
             sequence: 0,
             form: Vec::new(),
             of: PhantomData,
@@ -131,7 +131,16 @@ pub struct Opener<T> {
 impl<T: Protected> Opener<T> {
     /// Of the sender of that name.
     pub fn new(sender: &str) -> Opener<T> {
-        Opener { checker: Checker::new(protection::<T>(sender)), form: Vec::new(), of: PhantomData }
+        Opener::tolerating(sender, MAX_DELTA)
+    }
+
+    /// The same for who looks less often: up to so many messages less one may have passed unseen between two.
+    pub fn tolerating(sender: &str, max_delta: u16) -> Opener<T> {
+        Opener {
+            checker: Checker::new(protection::<T>(sender, max_delta)),
+            form: Vec::new(),
+            of: PhantomData,
+        }
     }
 
     /// What a message, or that none came in its period, is worth. One without protection has a wrong size.
@@ -152,11 +161,9 @@ pub fn intact<T: Protected>(message: &T, senders: &[&str]) -> Option<bool> {
     }
     let mut bytes = Vec::new();
     let Some(form) = form(message, &mut bytes) else { return Some(false) };
-    Some(
-        senders.iter().any(|sender| {
-            !matches!(Checker::new(protection::<T>(sender)).check(Some(form)), Status::Error(_))
-        }),
-    )
+    Some(senders.iter().any(|sender| {
+        !matches!(Checker::new(protection::<T>(sender, MAX_DELTA)).check(Some(form)), Status::Error(_))
+    }))
 }
 
 /// Header and canonical form together, as they were protected.

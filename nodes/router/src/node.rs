@@ -340,7 +340,7 @@ impl RouterNode {
         }
     }
 
-    fn world(&mut self, now: Time, inputs: &Inputs, planned: bool) -> World {
+    fn world(&self, now: Time, inputs: &Inputs, planned: bool) -> World {
         let link = inputs.link.within(now, self.max_age);
         let driver =
             inputs.driver.within(now, self.max_age).map_or(Driver::Unknown, |driver| match driver.state {
@@ -369,7 +369,7 @@ impl RouterNode {
             local_speed: speed.map_or(1.0, |(speed, _)| speed),
             driver,
             planned,
-            limited: self.safety.limited(now, &inputs.safety),
+            limited: false,
         }
     }
 }
@@ -398,11 +398,13 @@ impl Step for RouterNode {
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
         let now = tick.now;
         inputs.reply.iter().for_each(|reply| self.hear(now, &reply.value));
+        // Looked at in each step, whether something is asked or not.
+        let limited = self.safety.limited(now, &inputs.safety);
         let mut done = Done::Idle;
         for asked in inputs.request.iter() {
             let request = Request::from_message(&asked.value, asked.received);
             let planned = self.planned(&request);
-            let world = self.world(now, inputs, planned);
+            let world = World { limited, ..self.world(now, inputs, planned) };
             let decision = self.router.decide(now, &request, &world);
             if decision.tier == Tier::OnVehicle {
                 self.local = Some(UnderWay::asked(&request.id, now));
