@@ -25,7 +25,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IntoDeserializer as _};
 use toml::Spanned;
 
 use crate::{
@@ -144,6 +144,26 @@ enum ActName {
     Absent,
 }
 
+impl HandActKind {
+    /// The act of a name, as files have it.
+    ///
+    /// # Errors
+    /// Which names there are.
+    pub fn named(name: &str) -> Result<HandActKind, String> {
+        let named = ActName::deserialize(name.into_deserializer());
+        named.map(ActName::kind).map_err(|why: serde::de::value::Error| why.to_string())
+    }
+
+    /// How long it lasts at least, seconds: a hand takes a third of a second to get there, a swipe half a second and its stroke.
+    pub fn shortest_s(self) -> f32 {
+        match self {
+            HandActKind::Swipe { .. } => 0.9,
+            HandActKind::Rotate { .. } => 1.0,
+            _ => 0.5,
+        }
+    }
+}
+
 impl ActName {
     fn kind(self) -> HandActKind {
         use HandActKind::Hold;
@@ -242,12 +262,7 @@ impl HandScenario {
 fn read_act(text: &ActText) -> Result<HandAct, String> {
     let kind = text.act.kind();
     let angles_deg = [text.roll_deg, text.tilt_deg, text.turn_deg];
-    // A hand takes a third of a second to get there, a swipe half a second and its stroke.
-    let shortest = match kind {
-        HandActKind::Swipe { .. } => 0.9,
-        HandActKind::Rotate { .. } => 1.0,
-        _ => 0.5,
-    };
+    let shortest = kind.shortest_s();
     if !(shortest..=LONGEST_S).contains(&text.s) {
         return Err(format!("this act lasts from {shortest} to {LONGEST_S} s"));
     }

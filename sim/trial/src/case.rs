@@ -16,6 +16,11 @@
 //! at_s = 2.0
 //! words = "set the temperature to 21 degrees"
 //!
+//! [[gesture]]                    # what a hand shows to the camera: rendered, and looked at by the gesture node with its networks
+//! show = "thumb_up"
+//! at_s = 6.0
+//! for_s = 1.5
+//!
 //! [link]                         # with it there is a dialogue: router, bridge, a cloud
 //! like = "tram"                  # bus, ferry, metro, tram; or mbit = 5.0
 //! cuts_s = [[12.0, 30.0]]
@@ -37,10 +42,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
-use troika_sim::{Camera, Scenario, ScenarioError, SegmentText};
+use troika_sim::{Camera, Scenario, ScenarioError, SegmentText, hand::HandScenario};
 use troika_world::perception::Sensing;
 
 use crate::expect::{ExpectText, Expectation};
+
+mod shown;
+
+pub use shown::{Shown, Side};
 
 /// A file that is no scenario.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -188,6 +197,8 @@ pub struct Case {
     pub drive: Scenario,
     /// What is said.
     pub says: Vec<Spoken>,
+    /// What the hand does before the camera; none: there is no hand.
+    pub hand: Option<HandScenario>,
     /// The link; none: no dialogue.
     pub link: Option<LinkPlan>,
     /// What goes wrong.
@@ -212,6 +223,8 @@ struct FileText {
     segment: Vec<SegmentText>,
     #[serde(default)]
     say: Vec<Spanned<Spoken>>,
+    #[serde(default)]
+    gesture: Vec<Spanned<Shown>>,
     link: Option<Spanned<LinkPlan>>,
     #[serde(default)]
     trouble: Vec<Spanned<Trouble>>,
@@ -272,6 +285,21 @@ impl Case {
         let mut marks: Marks = drive.marks.iter().map(of_act).collect();
         let says = checked(&lines, read.say, |say| check_said(say, seconds))?;
         marks.extend(says.iter().filter_map(|say| Some((say.mark.clone()?, say.at_s, say.at_s))));
+        let (level, begun) = (read.level, read.gesture.first().map_or(0, |shown| shown.span().start));
+        let gestures = checked(&lines, read.gesture, |shown| {
+            if level == Level::Pixels {
+                return Err(
+                    "with pictures of the driver there are none of a hand: one camera, one scene".into()
+                );
+            }
+            shown.check(seconds)
+        })?;
+        marks.extend(gestures.iter().filter_map(|shown| {
+            let (from, to) = shown.span();
+            Some((shown.mark.clone()?, from, to))
+        }));
+        let hand = shown::played(&drive, gestures)
+            .map_err(|(at_s, why)| lines.fault(begun, format!("the [[gesture]] at {at_s} s: {why}")))?;
         let troubles = checked(&lines, read.trouble, |trouble| check_trouble(trouble, seconds))?;
         marks.extend(troubles.iter().filter_map(|trouble| {
             let (from, to) = trouble.span();
@@ -303,6 +331,7 @@ impl Case {
             sensing: read.sensing,
             drive,
             says,
+            hand,
             link,
             troubles,
             expectations,

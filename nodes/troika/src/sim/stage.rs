@@ -13,7 +13,7 @@ use troika_msgs::{
     std_msgs::Header,
     troika::{DriverAlert, DriverTruth, Transcript, VoiceActivity},
 };
-use troika_sim::SimDriver;
+use troika_sim::{SimDriver, hand::SimHand};
 use troika_trial::{Case, Event, Level, NodeSeen, Seen, Spoken, What};
 use troika_voice::{
     cascade::Cascade, command::CommandNode, intent::IntentModel, matcher::Matcher, tongue::Tongue,
@@ -165,6 +165,7 @@ fn fate(case: &Case, kind: &str) -> Fate {
 /// The nodes that troubles can befall, with pictures and without.
 pub(super) fn reachable(case: &Case) -> Vec<&'static str> {
     let mut kinds = vec!["driver_state", "driver_monitor", "drowsiness", "vehicle"];
+    kinds.extend(case.hand.as_ref().map(|_| "gesture"));
     if case.link.is_some() {
         kinds.push("router");
     }
@@ -183,6 +184,7 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
     stage.start("drowsiness")?;
     stage.start("vehicle")?;
     let sky = case.link.as_ref().map(|link| dialogue::start(&mut stage, link)).transpose()?;
+    hand(&mut stage)?;
     speech(&mut stage)?;
     garbage(&mut stage)?;
 
@@ -284,6 +286,19 @@ fn driver(stage: &mut Stage<'_>, swaps: &Swaps<'_>) -> anyhow::Result<Vec<(f64, 
             Ok(blinded)
         }
     }
+}
+
+/// The hand before a camera, and who looks at it.
+fn hand(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let Some(hand) = &stage.case.hand else { return Ok(()) };
+    let config = troika_sim::hand::Config {
+        scenario: PathBuf::from(&stage.case.file),
+        repeat: false,
+        smooth: true,
+        prerender: false,
+    };
+    stage.spawn(SimHand::new(hand, &config), "hand")?;
+    stage.start("gesture")
 }
 
 /// Who understands what is said, and what is said.

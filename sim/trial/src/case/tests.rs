@@ -82,3 +82,33 @@ fn what_is_wrong_is_told_with_its_line_and_the_way_out() {
     let error = Case::read(Path::new("no/such.toml")).expect_err("there is no such file");
     assert!(error.to_string().starts_with("no/such.toml: "), "{error}");
 }
+
+#[test]
+fn gestures_are_one_hand_in_time_order_and_what_cannot_be_shown_is_told() {
+    let with = |gestures: &str| SOUND.replace("[link]", &format!("{gestures}[link]"));
+    let shown = |show: &str, at_s: f64, for_s: f64| {
+        format!("[[gesture]]\nshow = \"{show}\"\nat_s = {at_s:.1}\nfor_s = {for_s:.1}\nmark = \"{show}\"\n")
+    };
+    let two = shown("fist", 6.0, 1.0) + &shown("thumb_up", 2.0, 1.5);
+    let case = Case::parse("a.toml", &with(&two)).expect("it is sound");
+    let hand = case.hand.expect("there is a hand");
+    let lengths: Vec<f32> = hand.segments.iter().flat_map(|one| &one.acts).map(|act| act.seconds).collect();
+    assert_eq!(lengths, [2.0, 1.5, 2.5, 1.0, 2.5], "as long as the drive");
+    assert!(Case::parse("a.toml", SOUND).expect("it is sound").hand.is_none());
+    for (text, reason) in [
+        (with(&shown("thumb", 2.0, 1.5)), "unknown variant `thumb`, expected one of `open_palm`, `fist`"),
+        (with(&shown("absent", 2.0, 1.5)), "absent while no [[gesture]] is on"),
+        (with(&shown("swipe_left", 2.0, 0.5)), "`swipe_left` takes 0.9"),
+        (with(&shown("fist", 9.0, 1.0)), "from 9 to 10 s, and the scenario from 0 to 9.5 s"),
+        (with(&(shown("fist", 2.0, 1.5) + &shown("ok", 3.0, 1.5))), "until 3.5 s: there is one hand"),
+        (
+            with(&shown("fist", 2.0, 1.5)).replace("seed = 1", "seed = 1\nlevel = \"pixels\""),
+            "one camera, one scene",
+        ),
+    ] {
+        let fault = Case::parse("a.toml", &text).expect_err(reason);
+        assert!(fault.reason.contains(reason), "{fault}");
+        let line = text.lines().position(|line| line == "[[gesture]]").map(|n| n + 1);
+        assert!(fault.line == line, "{fault}");
+    }
+}

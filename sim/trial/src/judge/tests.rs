@@ -242,7 +242,7 @@ fn what_a_stand_in_said_is_told_apart_and_one_of_a_thing_is_no_plural() {
     };
     let told = |node| {
         let seen = Seen { nodes: vec![node], ..Seen::default() };
-        reason("[[expect]]\nnode = \"router\"\nmissed_at_most = 0\n", &seen)
+        verdicts("[[expect]]\nnode = \"router\"\nmissed_at_most = 0\n", &seen).remove(0).reason
     };
     assert!(told(node(1, 0)).starts_with("1 step, 0 missed, 1 fall-back, latest"), "{}", told(node(1, 0)));
     let with = told(node(5, 3));
