@@ -10,8 +10,10 @@ pub(crate) fn reason(error: &impl Display) -> String {
     while let Some(begin) = rest.find(" at /") {
         let Some(end) = rest[begin..].find(".rs:").map(|end| begin + end + ".rs:".len()) else { break };
         if rest[begin + " at ".len()..end].contains(' ') {
-            kept += &rest[..end];
-            rest = &rest[end..];
+            // Another path; the place, if there is one, comes later.
+            let (other, later) = rest.split_at(begin + " at /".len());
+            kept += other;
+            rest = later;
             continue;
         }
         kept += &rest[..begin];
