@@ -5,6 +5,7 @@
 mod bench;
 mod deadlines;
 mod environments;
+mod faults;
 mod install;
 mod mediapipe;
 mod packages;
@@ -62,6 +63,9 @@ enum Command {
         #[command(subcommand)]
         what: bench::Bench,
     },
+    /// Install, fetch, build, then inject faults by the thousand into the real steps in virtual time; fails on an unsafe reaction, and where
+    /// what is claimed to be noticed is not.
+    Faults(faults::Faults),
     /// Build, then lay out a prefix in which ROS 2 finds Troika as a package.
     Install(install::Install),
     /// Build, then hold our monitor to the conformance suite's traces: no alert early, late, missing or false.
@@ -97,6 +101,7 @@ fn main() -> ExitCode {
         Command::Test { suite } => suites::run(suite),
         Command::Soak { messages } => suites::soak(messages),
         Command::Bench { what } => bench::run(&what),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::Install(to) => install::run(&to),
         Command::Zenohd => steps::set_up(packages::RUN)
             .and_then(|()| steps::zenohd())

@@ -353,7 +353,8 @@ impl<K: Keepalive + 'static> Step for SupervisorNode<K> {
         }
         for beat in inputs.heartbeat.iter() {
             if let Some(pulse) = self.pulses.iter_mut().find(|pulse| pulse.node() == beat.value.node) {
-                pulse.hear(tick.now, &beat.value);
+                // Its arrival counts, not the round that looks at it.
+                pulse.hear(beat.received, &beat.value);
             }
         }
         let health: Vec<Health> = self.pulses.iter_mut().map(|pulse| pulse.look(tick.now)).collect();

@@ -143,6 +143,7 @@ const TOP: &[&str] = &[
     "troika-architecture",
     "troika-browser",
     "troika-conformance",
+    "troika-faults",
     "troika-interop",
     "troika-realtime",
     "troika-reactions",
