@@ -120,7 +120,9 @@ impl Upstream for Service {
 }
 
 fn event(text: &str) -> Piece {
-    Piece::Bytes(format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]})).into())
+    Piece::Bytes(
+        format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]})).into(),
+    )
 }
 
 fn call(name: &str, arguments: &str) -> Piece {
@@ -129,7 +131,9 @@ fn call(name: &str, arguments: &str) -> Piece {
 }
 
 fn done() -> Piece {
-    Piece::Bytes(b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n".to_vec())
+    Piece::Bytes(
+        b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n".to_vec(),
+    )
 }
 
 /// The beginning of an answer: some words of a sentence that is not at its end.
@@ -181,7 +185,13 @@ impl Car {
             "dialogue": {"cloud": {"url": "http://127.0.0.1:9/v1", "model": "scripted", "plain_http": true}},
         });
         if ground.without(Off::Patience) {
-            for key in ["first_token_soft_ms", "first_token_hard_ms", "stall_soft_ms", "stall_hard_ms", "stall_most_ms"] {
+            for key in [
+                "first_token_soft_ms",
+                "first_token_hard_ms",
+                "stall_soft_ms",
+                "stall_hard_ms",
+                "stall_most_ms",
+            ] {
                 settings["dialogue"][key] = 600_000.into();
             }
         }
@@ -206,7 +216,8 @@ impl Car {
         let replies = rig.simulation.collect("/dialogue/reply")?;
         let commands = rig.simulation.collect("/voice/command")?;
         let seal = Seal::new(sender::SUPERVISOR);
-        let mut car = Car { rig, service, replies, commands, seal, state: SafetyState::NOMINAL, off: ground.off };
+        let mut car =
+            Car { rig, service, replies, commands, seal, state: SafetyState::NOMINAL, off: ground.off };
         car.pass(Duration::from_secs(1))?;
         Ok(car)
     }
@@ -219,7 +230,8 @@ impl Car {
                 self.rig.send("/link/state", &good_link(now))?;
             }
             if due(since, Duration::from_millis(100)) && self.off != Some(Off::SafeState) {
-                let mut said = SafetyState { header: Header::at(now), state: self.state, ..SafetyState::default() };
+                let mut said =
+                    SafetyState { header: Header::at(now), state: self.state, ..SafetyState::default() };
                 self.seal.seal(&mut said)?;
                 self.rig.send("/safety/state", &said)?;
             }
@@ -275,7 +287,11 @@ impl Car {
 impl Answer {
     /// What must not be, whatever the cloud does.
     fn harm(&self) -> Option<String> {
-        let ends = self.replies.iter().filter(|reply| reply.value.done && !reply.value.request_id.is_empty()).count();
+        let ends = self
+            .replies
+            .iter()
+            .filter(|reply| reply.value.done && !reply.value.request_id.is_empty())
+            .count();
         let said: usize = self.replies.iter().map(|reply| reply.value.text.len()).sum();
         if self.commands > 0 {
             return Some("a vehicle command was sent".into());
@@ -403,11 +419,8 @@ fn wrong(wrong: Wrong, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<V
     };
     let Some(begun) = begun else { anyhow::bail!("the cloud was not asked: {:?}", answer.replies.first()) };
     let from = begun + onset;
-    let noticed = if wrong == Wrong::Floods {
-        given_up.map(|at| at.since(from))
-    } else {
-        answer.goes_on(from)
-    };
+    let noticed =
+        if wrong == Wrong::Floods { given_up.map(|at| at.since(from)) } else { answer.goes_on(from) };
     Ok(vec![Verdict::of(noticed, answer.harm())])
 }
 
@@ -483,7 +496,9 @@ fn tool(hidden: Hidden, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<
             }
             nth if nth == first => {
                 let said = (hidden == Hidden::InTheAnswer).then(|| (at, event(injection)));
-                said.into_iter().chain([(at + pause, call(name, arguments)), (at + 2 * pause, done())]).collect()
+                said.into_iter()
+                    .chain([(at + pause, call(name, arguments)), (at + 2 * pause, done())])
+                    .collect()
             }
             _ => vec![(at, event("It was built by the town. ")), (at + pause, done())],
         }
@@ -543,7 +558,11 @@ const PRIVATE: [(&str, u8, &str); 4] = [
     ("What is on the list for tomorrow by Okonkwo", DialogueRequest::MESSAGES, "Okonkwo"),
     ("How far is it to the place that Okonkwo told me of", DialogueRequest::CONTACTS, "Okonkwo"),
     ("Describe the long day that Okonkwo had in this seat", DialogueRequest::DRIVER_STATE, "Okonkwo"),
-    ("What does the last text message of Okonkwo say about the lighthouse", DialogueRequest::PUBLIC, "Okonkwo"),
+    (
+        "What does the last text message of Okonkwo say about the lighthouse",
+        DialogueRequest::PUBLIC,
+        "Okonkwo",
+    ),
 ];
 
 fn plain_answer() -> Plan {
@@ -602,6 +621,7 @@ pub fn safe_state(ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Vec<Ve
     let request = car.request(QUESTION, DialogueRequest::PUBLIC);
     let answer = car.ask(&request, None)?;
     let left = !car.service.inner().asked.is_empty() || answer.tiers(DialogueReply::CLOUD);
-    let harm = left.then(|| "a question left the vehicle in its safe state".to_owned()).or_else(|| answer.harm());
+    let harm =
+        left.then(|| "a question left the vehicle in its safe state".to_owned()).or_else(|| answer.harm());
     Ok(vec![Verdict::of(answer.goes_on(answer.asked), harm)])
 }

@@ -243,7 +243,11 @@ impl Seat {
     fn known_after(&self, from: Time) -> Option<String> {
         let known = |(at, state): &&(Time, DriverState)| *at > from && state.state != DriverState::UNKNOWN;
         let (at, state) = self.said.iter().find(known)?;
-        Some(format!("state {} {:.2} s after nothing could be seen", state.state, at.since(from).as_secs_f32()))
+        Some(format!(
+            "state {} {:.2} s after nothing could be seen",
+            state.state,
+            at.since(from).as_secs_f32()
+        ))
     }
 
     fn commanded(&self) -> Option<String> {
@@ -412,13 +416,19 @@ fn network(fails: Fails, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
         }
     }
     let numbers = |state: &DriverState| {
-        [state.gaze_yaw_deg, state.gaze_pitch_deg, state.eye_openness_left].iter().all(|number| number.is_finite())
+        [state.gaze_yaw_deg, state.gaze_pitch_deg, state.eye_openness_left]
+            .iter()
+            .all(|number| number.is_finite())
     };
     // Half of what is known may still be: the turn of the head without the eyes.
     let lied = |(at, state): &&(Time, DriverState)| {
         *at > onset && state.state == DriverState::EYES_CLOSED && !numbers(state)
     };
-    let harm = seat.said.iter().find(lied).map(|_| format!("closed eyes by a network that gives no numbers ({part})"));
+    let harm = seat
+        .said
+        .iter()
+        .find(lied)
+        .map(|_| format!("closed eyes by a network that gives no numbers ({part})"));
     Ok(vec![Verdict::of(noticed, harm.or_else(|| seat.commanded()))])
 }
 
