@@ -59,6 +59,7 @@ fn commit() -> Option<String> {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let id = git(&["rev-parse", "--short=12", "HEAD"]).filter(|id| !id.is_empty())?;
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|told| !told.is_empty());
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|told| !told.is_empty());
     Some(if changed { format!("{id}+") } else { id })
 }

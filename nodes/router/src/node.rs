@@ -234,6 +234,8 @@ pub struct RouterNode {
     local_model: bool,
     max_age: Duration,
     safety: SafetyReader,
+    /// As of this step.
+    limited: bool,
     local: Option<UnderWay>,
     local_circuit: Circuit,
     /// Of what its rates say, and when that was seen.
@@ -254,6 +256,7 @@ impl RouterNode {
             local_model: config.local_model,
             max_age: Duration::from_millis(config.max_age_ms),
             safety: SafetyReader::default(),
+            limited: false,
             local: None,
             local_circuit: Circuit::default(),
             local_speed: None,
@@ -369,7 +372,7 @@ impl RouterNode {
             local_speed: speed.map_or(1.0, |(speed, _)| speed),
             driver,
             planned,
-            limited: self.safety.limited(now, &inputs.safety),
+            limited: self.limited,
         }
     }
 }
@@ -397,6 +400,8 @@ impl Step for RouterNode {
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
         let now = tick.now;
+        // In each step, also where nothing is asked: a state that is not looked at is one that was lost.
+        self.limited = self.safety.limited(now, &inputs.safety);
         inputs.reply.iter().for_each(|reply| self.hear(now, &reply.value));
         let mut done = Done::Idle;
         for asked in inputs.request.iter() {

@@ -184,7 +184,15 @@ impl<B: Body> Step for VehicleNode<B> {
         deadline: Duration::from_millis(20),
         budget: Duration::from_millis(2),
         class: Class::Firm,
-        requirements: &[sr::SR_VOI_001, sr::SR_VOI_002, sr::SR_VOI_003, sr::SR_VOI_004, sr::SR_VOI_020, sr::SR_SUP_006, sr::SR_SUP_009],
+        requirements: &[
+            sr::SR_VOI_001,
+            sr::SR_VOI_002,
+            sr::SR_VOI_003,
+            sr::SR_VOI_004,
+            sr::SR_VOI_020,
+            sr::SR_SUP_006,
+            sr::SR_SUP_009,
+        ],
     });
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {

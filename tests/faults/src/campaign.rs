@@ -26,9 +26,16 @@ pub struct Progress<'a> {
 ///
 /// # Errors
 /// What the bench itself cannot do: a fault of the bench and no verdict.
-pub fn once(class: &Class, ground: &Ground<'_>, seed: u64, round: u64, into: &mut Figures) -> anyhow::Result<()> {
+pub fn once(
+    class: &Class,
+    ground: &Ground<'_>,
+    seed: u64,
+    round: u64,
+    into: &mut Figures,
+) -> anyhow::Result<()> {
     let mut dice = Dice::new(seed, class.name, round);
-    let verdicts = (class.inject)(ground, &mut dice).with_context(|| format!("{}, round {round}", class.name))?;
+    let verdicts =
+        (class.inject)(ground, &mut dice).with_context(|| format!("{}, round {round}", class.name))?;
     verdicts.iter().for_each(|verdict| into.add(verdict, class.limit));
     Ok(())
 }

@@ -61,7 +61,7 @@ pub enum Off {
     FallBacks,
     /// A model is what its passport says, whatever it is.
     Passport,
-    /// What the cloud sends is not bounded, and any bytes are text.
+    /// What the cloud sends is not bounded: all of it is said.
     StreamBounds,
     /// A cloud that stalls is waited for.
     Patience,

@@ -145,7 +145,9 @@ impl Vehicle {
             return self.rig.send(SIGNALS, &self.says(0.0));
         }
         if self.without(Off::SignalAge) {
-            return self.rig.send(SIGNALS, &VehicleSignals { header: Header::at(self.rig.now()), ..signals.clone() });
+            return self
+                .rig
+                .send(SIGNALS, &VehicleSignals { header: Header::at(self.rig.now()), ..signals.clone() });
         }
         self.rig.send(SIGNALS, signals)
     }
@@ -249,7 +251,8 @@ impl Vehicle {
 
     /// Whether something was refused since then, and whether the body was asked to do something.
     fn outcome(&mut self, from: Time) -> Verdict {
-        let refused = self.results.take().into_iter().find(|result| result.value.status == CommandResult::REFUSED);
+        let refused =
+            self.results.take().into_iter().find(|result| result.value.status == CommandResult::REFUSED);
         let begun = self.begun();
         let harm = begun.first().map(|call| format!("{} was carried out", call.function));
         let noticed = refused.filter(|_| begun.is_empty()).map(|result| result.received.since(from));
@@ -391,7 +394,8 @@ fn commands(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resul
                 vehicle.pass(ANSWERED_WITHIN)?;
                 let outcome = vehicle.outcome(from);
                 // Bytes that are no message are counted where they came, and nobody hears of them.
-                let noticed = if outcome.harm.is_none() { outcome.noticed.or(Some(Duration::ZERO)) } else { None };
+                let noticed =
+                    if outcome.harm.is_none() { outcome.noticed.or(Some(Duration::ZERO)) } else { None };
                 Verdict::of(noticed, outcome.harm)
             }
             Fault::Field => {
@@ -405,7 +409,13 @@ fn commands(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resul
                 vehicle.refused(&foreign)?
             }
             Fault::BareGated => {
-                let source = *dice.one_of(&[VehicleCommand::VOICE, VehicleCommand::GESTURE, VehicleCommand::CLOUD, 0, 77]);
+                let source = *dice.one_of(&[
+                    VehicleCommand::VOICE,
+                    VehicleCommand::GESTURE,
+                    VehicleCommand::CLOUD,
+                    0,
+                    77,
+                ]);
                 let bare = VehicleCommand { e2e: Vec::new(), source, ..gated };
                 vehicle.refused(&bare)?
             }
@@ -424,18 +434,22 @@ fn commands(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resul
                 vehicle.refused(&late)?
             }
             Fault::Unknown => {
-                let name: String =
-                    (0..dice.below(40)).map(|_| char::from(dice.byte() & 0x7f)).filter(|c| *c != '\0').collect();
+                let name: String = (0..dice.below(40))
+                    .map(|_| char::from(dice.byte() & 0x7f))
+                    .filter(|c| *c != '\0')
+                    .collect();
                 let mut command = VehicleCommand { function: name, ..free };
                 if dice.coin() {
                     command.function = "trunk.move".into();
-                    command.slots = vec![Slot { name: "action".into(), value: format!("open{}", dice.byte()) }];
+                    command.slots =
+                        vec![Slot { name: "action".into(), value: format!("open{}", dice.byte()) }];
                 }
                 let unknown = vehicle.sealed(command)?;
                 vehicle.refused(&unknown)?
             }
             Fault::Moving => {
-                let source = *dice.one_of(&[VehicleCommand::VOICE, VehicleCommand::GESTURE, VehicleCommand::CLOUD, 0]);
+                let source =
+                    *dice.one_of(&[VehicleCommand::VOICE, VehicleCommand::GESTURE, VehicleCommand::CLOUD, 0]);
                 let standstill = GATED.iter().take(STANDSTILL).any(|(name, _)| *name == gated.function);
                 // Confirming opens no gate but the one that asks for it.
                 let confirmed = dice.coin() && (standstill || gated.function == "cruise.set");

@@ -88,7 +88,8 @@ impl Drive {
             let value = alert.value;
             self.told.push((alert.received, value.profile, value.kind, value.phase));
         }
-        if self.garbage_clears && self.told.last().is_some_and(|(_, _, kind, phase)| closed(*kind) && *phase == 1)
+        if self.garbage_clears
+            && self.told.last().is_some_and(|(_, _, kind, phase)| closed(*kind) && *phase == 1)
         {
             let mut cleared = self.told[self.told.len() - 1].clone();
             cleared.3 = DriverAlert::CLEARED;
@@ -105,9 +106,8 @@ impl Drive {
 
     /// An alert of closed eyes that was cleared while they were.
     fn cleared(&self) -> Option<String> {
-        let cleared = |(_, _, kind, phase): &&(Time, String, u8, u8)| {
-            closed(*kind) && *phase == DriverAlert::CLEARED
-        };
+        let cleared =
+            |(_, _, kind, phase): &&(Time, String, u8, u8)| closed(*kind) && *phase == DriverAlert::CLEARED;
         let (_, profile, kind, _) = self.told.iter().find(cleared)?;
         Some(format!("alert {kind} of {profile} was cleared while the eyes were closed"))
     }
@@ -161,7 +161,15 @@ impl Fault {
         use Fault::*;
         matches!(
             self,
-            Duplicated | Reordered | LostSome | ClockBack | ClockForward | Bits | SignalBits | SignalForeign | Foreign
+            Duplicated
+                | Reordered
+                | LostSome
+                | ClockBack
+                | ClockForward
+                | Bits
+                | SignalBits
+                | SignalForeign
+                | Foreign
         )
     }
 }
@@ -171,7 +179,11 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
     let begin = drive.rig.now();
     let closes = begin + Duration::from_millis(2_000);
     // A fault that must not hide sleep begins before or after the eyes close; one that blinds has its own alert.
-    let onset = if fault.masked() { closes - dice.ms(0, 1_000) } else { closes + dice.ms(0, 6_000) - dice.ms(0, 1_000) };
+    let onset = if fault.masked() {
+        closes - dice.ms(0, 1_000)
+    } else {
+        closes + dice.ms(0, 6_000) - dice.ms(0, 1_000)
+    };
     let jump = dice.ms(1_500, 90_000);
     let (late_by, mut late) = (dice.ms(1_000, 3_000), Vec::<(Time, DriverState)>::new());
     let (mut group, mut stuck) = (Vec::<DriverState>::new(), None::<DriverState>);

@@ -94,20 +94,27 @@ fn judged(report: &Report) -> ExitCode {
     let failing = report.failing();
     for figures in &failing {
         let example = figures.example.as_deref().unwrap_or("not noticed, or too late");
-        eprintln!("{}: {} of {} in time, {} unsafe: {example}", figures.name, figures.in_time, figures.injected, figures.harmed);
+        eprintln!(
+            "{}: {} of {} in time, {} unsafe: {example}",
+            figures.name, figures.in_time, figures.injected, figures.harmed
+        );
     }
-    let missed: Vec<_> = report.classes.iter().filter(|one| one.injected == 0).map(|one| one.name.as_str()).collect();
+    let missed: Vec<_> =
+        report.classes.iter().filter(|one| one.injected == 0).map(|one| one.name.as_str()).collect();
     if !missed.is_empty() {
         eprintln!("notice: there was no time for {}", missed.join(", "));
     }
-    for gap in report.gaps.iter().filter(|gap| gap.injected > 0 && gap.detected == gap.injected && gap.harmed == 0) {
+    for gap in
+        report.gaps.iter().filter(|gap| gap.injected > 0 && gap.detected == gap.injected && gap.harmed == 0)
+    {
         eprintln!("notice: all of {} were noticed: is it still a gap?", gap.class);
     }
     if failing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn write(file: &Path, report: &Report) -> anyhow::Result<()> {
-    fs::write(file, serde_json::to_vec_pretty(report)?).with_context(|| format!("cannot write {}", file.display()))
+    fs::write(file, serde_json::to_vec_pretty(report)?)
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn proofs(eyes: &Eyes, seed: u64, stopped: impl Fn() -> bool) -> anyhow::Result<ExitCode> {
@@ -118,7 +125,12 @@ fn proofs(eyes: &Eyes, seed: u64, stopped: impl Fn() -> bool) -> anyhow::Result<
         }
         let proof = prove::prove(&classes::all(), eyes, seed, *off, names)?;
         let verdict = if proof.holds() { "noticed" } else { "NOT NOTICED" };
-        println!("{verdict}: {what}: {} of {} classes; {}", proof.failed.len(), proof.asked.len(), proof.example);
+        println!(
+            "{verdict}: {what}: {} of {} classes; {}",
+            proof.failed.len(),
+            proof.asked.len(),
+            proof.example
+        );
         for name in proof.asked.iter().filter(|name| !proof.failed.iter().any(|failed| failed == *name)) {
             println!("    {name} goes on as if nothing were");
         }

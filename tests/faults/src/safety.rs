@@ -49,7 +49,11 @@ fn tampered(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resul
                 }
             }
             Fault::Field => {
-                vehicle.tell_damaged(SafetyState { state: SafetyState::NOMINAL, lost: Vec::new(), ..said })?;
+                vehicle.tell_damaged(SafetyState {
+                    state: SafetyState::NOMINAL,
+                    lost: Vec::new(),
+                    ..said
+                })?;
             }
             Fault::Repeated => vehicle.tell_damaged(good.clone())?,
             Fault::Foreign => {

@@ -51,7 +51,8 @@ impl Cabin {
             if let Some(kmh) = self.speed.filter(|_| due(self.rig.since_start(), Duration::from_millis(20))) {
                 let speed_kmh = if self.off == Some(Off::Gates) { 0.0 } else { kmh };
                 let header = Header::at(self.rig.now());
-                let signals = VehicleSignals { header, speed_kmh, ignition_on: true, ..VehicleSignals::default() };
+                let signals =
+                    VehicleSignals { header, speed_kmh, ignition_on: true, ..VehicleSignals::default() };
                 self.rig.send("/vehicle/signals", &signals)?;
             }
             self.rig.pass(SLICE);

@@ -50,7 +50,8 @@ fn the_same_seed_gives_the_same_faults_and_another_seed_others() {
 fn a_reaction_that_is_switched_off_is_noticed() {
     let eyes = Eyes::open().expect("the models are in the store");
     // The dear ones are left to `troika-faults --prove`.
-    let quick = [Off::EndToEnd, Off::Supervisor, Off::Alerts, Off::Gates, Off::Memory, Off::SafeState, Off::FrameAge];
+    let quick =
+        [Off::EndToEnd, Off::Supervisor, Off::Alerts, Off::Gates, Off::Memory, Off::SafeState, Off::FrameAge];
     for (off, what, names) in REACTIONS.iter().filter(|(off, ..)| quick.contains(off)) {
         let proof = prove::prove(&classes::all(), &eyes, 5, *off, names).expect("every bench works");
         assert!(proof.holds(), "{what}: of {:?} only {:?} failed", proof.asked, proof.failed);

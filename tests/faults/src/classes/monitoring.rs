@@ -104,7 +104,9 @@ pub(super) const CLASSES: &[Class] = &[
         harm: "NOMINAL or DEGRADED while monitoring is lost",
         requirement: sr::SR_SUP_004,
         limit: heartbeats::SILENT_WITHIN,
-        gap: Some("FM-SUP-07: end-to-end protection has no freshness, and the stamp of a heartbeat is not looked at"),
+        gap: Some(
+            "FM-SUP-07: end-to-end protection has no freshness, and the stamp of a heartbeat is not looked at",
+        ),
         inject: heartbeats::recorded,
     },
     Class {
@@ -224,7 +226,9 @@ pub(super) const CLASSES: &[Class] = &[
         harm: "a driver sleeps and nobody is told in time, or an alert of closed eyes is cleared",
         requirement: sr::SR_DMS_006,
         limit: driver::SLEEP_WITHIN,
-        gap: Some("FM-DST-11: DriverState has no end-to-end protection; 3.0 s of closed eyes end with one wrong frame"),
+        gap: Some(
+            "FM-DST-11: DriverState has no end-to-end protection; 3.0 s of closed eyes end with one wrong frame",
+        ),
         inject: driver::bits,
     },
     Class {
@@ -234,7 +238,9 @@ pub(super) const CLASSES: &[Class] = &[
         harm: "a driver sleeps and nobody is told in time, or an alert of closed eyes is cleared",
         requirement: sr::SR_DMS_006,
         limit: driver::BLIND_WITHIN,
-        gap: Some("FM-MON-09: the monitor counts by the stamps and looks at no state's age; the alert is as late as the states"),
+        gap: Some(
+            "FM-MON-09: the monitor counts by the stamps and looks at no state's age; the alert is as late as the states",
+        ),
         inject: driver::late,
     },
     Class {
@@ -264,7 +270,9 @@ pub(super) const CLASSES: &[Class] = &[
         harm: "a driver sleeps and nobody is told in time, or an alert of closed eyes is cleared",
         requirement: sr::SR_DMS_006,
         limit: driver::SLEEP_WITHIN,
-        gap: Some("FM-VEH-02: VehicleSignals has no end-to-end protection, and nothing is held against the speed"),
+        gap: Some(
+            "FM-VEH-02: VehicleSignals has no end-to-end protection, and nothing is held against the speed",
+        ),
         inject: driver::signal_bits,
     },
     Class {

@@ -132,6 +132,16 @@ pub(super) const CLASSES: &[Class] = &[
         inject: sensing::network_no_numbers,
     },
     Class {
+        name: "network.irises_no_numbers",
+        fault: "the irises' network gives NaN",
+        reaction: "the gaze goes on without it, and no NaN is in it",
+        harm: "open eyes that are told closed",
+        requirement: sr::SR_DMS_007,
+        limit: AT_ONCE,
+        gap: None,
+        inject: sensing::irises_no_numbers,
+    },
+    Class {
         name: "network.hands_no_numbers",
         fault: "the hands' networks give NaN",
         reaction: "no gesture",
