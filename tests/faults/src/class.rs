@@ -108,6 +108,8 @@ pub struct Class {
     pub limit: Duration,
     /// Why nothing notices it today, with the failure's id in `safety/analysis/failures.toml` where it has one. Without: the reaction is claimed.
     pub gap: Option<&'static str>,
+    /// Calls a round: what costs little is done more often.
+    pub times: u64,
     /// Does it.
     pub inject: Inject,
 }
