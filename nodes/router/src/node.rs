@@ -234,6 +234,8 @@ pub struct RouterNode {
     local_model: bool,
     max_age: Duration,
     safety: SafetyReader,
+    /// As of this step.
+    limited: bool,
     local: Option<UnderWay>,
     local_circuit: Circuit,
     /// Of what its rates say, and when that was seen.
@@ -254,6 +256,7 @@ impl RouterNode {
             local_model: config.local_model,
             max_age: Duration::from_millis(config.max_age_ms),
             safety: SafetyReader::default(),
+            limited: false,
             local: None,
             local_circuit: Circuit::default(),
             local_speed: None,
@@ -340,7 +343,7 @@ impl RouterNode {
         }
     }
 
-    fn world(&self, now: Time, inputs: &Inputs, planned: bool) -> World {
+    fn world(&mut self, now: Time, inputs: &Inputs, planned: bool) -> World {
         let link = inputs.link.within(now, self.max_age);
         let driver =
             inputs.driver.within(now, self.max_age).map_or(Driver::Unknown, |driver| match driver.state {
@@ -369,7 +372,7 @@ impl RouterNode {
             local_speed: speed.map_or(1.0, |(speed, _)| speed),
             driver,
             planned,
-            limited: false,
+            limited: self.limited,
         }
     }
 }
@@ -397,14 +400,14 @@ impl Step for RouterNode {
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
         let now = tick.now;
+        // In each step, also where nothing is asked: a state that is not looked at is one that was lost.
+        self.limited = self.safety.limited(now, &inputs.safety);
         inputs.reply.iter().for_each(|reply| self.hear(now, &reply.value));
-        // Looked at in each step, whether something is asked or not.
-        let limited = self.safety.limited(now, &inputs.safety);
         let mut done = Done::Idle;
         for asked in inputs.request.iter() {
             let request = Request::from_message(&asked.value, asked.received);
             let planned = self.planned(&request);
-            let world = World { limited, ..self.world(now, inputs, planned) };
+            let world = self.world(now, inputs, planned);
             let decision = self.router.decide(now, &request, &world);
             if decision.tier == Tier::OnVehicle {
                 self.local = Some(UnderWay::asked(&request.id, now));

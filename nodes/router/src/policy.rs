@@ -349,6 +349,12 @@ mod tests {
             "schreib Anna dass ich später komme",
             "wer hat mich angerufen",
             "do you think I look tired today",
+            "am I looking tired",
+            "was I looking away from the road",
+            "how sleepy do you think I am",
+            "did I nod off a moment ago",
+            "who is my contact for the insurance",
+            "give me the contact for the garage",
         ] {
             assert_ne!(policy.words_say(text), Privacy::Public, "{text}");
         }
@@ -365,6 +371,8 @@ mod tests {
             "how do letters get to the moon",
             "what does the museum have to say about me and my time",
             "is my car too heavy for this bridge",
+            "why do babies get tired so fast",
+            "how long does a driver stay attentive",
             "erzähl mir was über das meer",
             "wie komme ich zum flughafen",
         ] {

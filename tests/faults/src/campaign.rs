@@ -33,10 +33,12 @@ pub fn once(
     round: u64,
     into: &mut Figures,
 ) -> anyhow::Result<()> {
-    let mut dice = Dice::new(seed, class.name, round);
-    let verdicts =
-        (class.inject)(ground, &mut dice).with_context(|| format!("{}, round {round}", class.name))?;
-    verdicts.iter().for_each(|verdict| into.add(verdict, class.limit));
+    for time in 0..class.times {
+        let mut dice = Dice::new(seed, class.name, round * class.times + time);
+        let verdicts =
+            (class.inject)(ground, &mut dice).with_context(|| format!("{}, round {round}", class.name))?;
+        verdicts.iter().for_each(|verdict| into.add(verdict, class.limit));
+    }
     Ok(())
 }
 

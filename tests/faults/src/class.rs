@@ -61,7 +61,7 @@ pub enum Off {
     FallBacks,
     /// A model is what its passport says, whatever it is.
     Passport,
-    /// What the cloud sends is not bounded, and any bytes are text.
+    /// What the cloud sends is not bounded: all of it is said.
     StreamBounds,
     /// A cloud that stalls is waited for.
     Patience,
@@ -108,6 +108,8 @@ pub struct Class {
     pub limit: Duration,
     /// Why nothing notices it today, with the failure's id in `safety/analysis/failures.toml` where it has one. Without: the reaction is claimed.
     pub gap: Option<&'static str>,
+    /// Calls a round: what costs little is done more often.
+    pub times: u64,
     /// Does it.
     pub inject: Inject,
 }

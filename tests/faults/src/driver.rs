@@ -274,7 +274,7 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
     let sleep = drive.raised(closes, DriverAlert::SLEEP);
     let blind = drive.raised(onset, DriverAlert::MONITORING_UNAVAILABLE);
     let noticed = if fault.masked() { sleep } else { blind };
-    let told = if fault.masked() {
+    let told = if fault.masked() || fault == Fault::Late {
         sleep.is_none_or(|after| after > SLEEP_WITHIN + Duration::from_secs(1)) && blind.is_none()
     } else {
         sleep.is_none() && blind.is_none()

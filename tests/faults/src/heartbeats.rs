@@ -148,11 +148,11 @@ fn gone(comes: Comes, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Ve
     let mut turn = 0;
     while watch.rig.now() < until {
         let now = watch.rig.now();
-        for node in 0..2 {
-            if now < next[node] {
+        for (node, due) in next.iter_mut().enumerate() {
+            if now < *due {
                 continue;
             }
-            next[node] = next[node] + BEAT;
+            *due = *due + BEAT;
             if node != victim {
                 watch.beat(node, Heartbeat::OK)?;
                 continue;

@@ -346,7 +346,7 @@ fn malformed(frame: &Image, dice: &mut Dice) -> Image {
         1 => image.height = u32::MAX - u32::from(dice.byte()),
         2 => image.step = image.step.saturating_sub(1 + u32::from(dice.byte())),
         3 => image.data.truncate(dice.below(frame.data.len())),
-        4 => image.encoding = (*dice.one_of(&["", "yuv422", "32FC1", "bayer_rggb8", "rgb8 "])).to_owned(),
+        4 => image.encoding = (*dice.one_of(&["", "yuv420p", "32FC1", "bayer_rggb8", "rgb8 "])).to_owned(),
         5 => image.width = 0,
         6 => image.data.clear(),
         _ => (image.width, image.step) = (u32::MAX, u32::MAX),
@@ -395,8 +395,8 @@ pub fn network_no_numbers(ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resul
 }
 
 fn network(fails: Fails, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Vec<Verdict>> {
-    // The detector runs only while no face is followed.
-    let part = 1 + dice.below(3);
+    // The detector runs only while no face is followed, and the gaze goes on without the irises: see below.
+    let part = *dice.one_of(&[1, 3]);
     let broken = Broken { part, fails, on: Arc::default() };
     let mut seat = Seat::usual(ground, Some(&broken))?;
     seat.seen(ground)?;
@@ -430,6 +430,33 @@ fn network(fails: Fails, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
         .find(lied)
         .map(|_| format!("closed eyes by a network that gives no numbers ({part})"));
     Ok(vec![Verdict::of(noticed, harm.or_else(|| seat.commanded()))])
+}
+
+/// The irises' network gives what is no number. Nothing has to be unknown for that: the eyes' own network and the head tell the gaze, and no
+/// number of the irises is in it.
+///
+/// # Errors
+/// What the bench itself cannot do.
+pub fn irises_no_numbers(ground: &Ground<'_>, _: &mut Dice) -> anyhow::Result<Vec<Verdict>> {
+    let broken = Broken { part: 2, fails: Fails::NoNumbers, on: Arc::default() };
+    let mut seat = Seat::usual(ground, Some(&broken))?;
+    seat.seen(ground)?;
+    *broken.on.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    let onset = seat.now();
+    for _ in 0..10 {
+        let image = ground.eyes.picture(0, seat.number, seat.now());
+        seat.number += 1;
+        seat.show(&image)?;
+    }
+    let after: Vec<_> = seat.said.iter().filter(|(at, _)| *at >= onset).collect();
+    let sound = |state: &DriverState| {
+        state.state == DriverState::UNKNOWN
+            || state.gaze_yaw_deg.is_finite() && state.gaze_pitch_deg.is_finite()
+    };
+    let all = !after.is_empty() && after.iter().all(|(_, state)| sound(state));
+    let harm = after.iter().any(|(_, state)| state.state == DriverState::EYES_CLOSED);
+    let harm = harm.then(|| "open eyes were told closed".to_owned());
+    Ok(vec![Verdict::of(all.then_some(Duration::ZERO), harm)])
 }
 
 /// Hands' networks give what is no number.

@@ -293,3 +293,30 @@ fn a_model_that_was_busy_has_not_failed() {
     assert!(!rests(&busy));
     assert!(rests(&gone));
 }
+
+#[test]
+fn the_safety_state_is_followed_while_nothing_is_asked() {
+    troika_safety::verifies![SR_SUP_006, SR_SUP_009];
+    let mut supervisor = troika_msgs::protect::Seal::new(troika_msgs::protect::sender::SUPERVISOR);
+    let mut says = |state| {
+        let mut said = SafetyState { state, ..SafetyState::default() };
+        supervisor.seal(&mut said).expect("it fits");
+        said
+    };
+    let mut node = node();
+    let at = |tenth: u64| NOW + Duration::from_millis(100 * tenth);
+    // Each third state of the supervisor's is looked at where nothing is asked.
+    for tenth in 0..60 {
+        let said = says(if tenth < 50 { SafetyState::NOMINAL } else { SafetyState::SAFE });
+        if tenth % 3 == 0 {
+            let safety = Latest::holding(said, at(tenth));
+            steps(&mut node, at(tenth), &Inputs { safety, ..inputs(at(tenth), &[], &[], Duration::ZERO) });
+        }
+        if tenth == 49 || tenth == 58 {
+            let now = at(tenth);
+            let decision = steps(&mut node, now, &inputs(now, &[asks("a")], &[], Duration::ZERO));
+            let limited = decision[0].reason == "safe_state";
+            assert_eq!(limited, tenth == 58, "{decision:?}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_004,
         limit: dialogue::GOES_ON_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::malformed,
     },
     Class {
@@ -24,6 +25,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_004,
         limit: dialogue::GOES_ON_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::truncated,
     },
     Class {
@@ -34,6 +36,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_004,
         limit: dialogue::GOES_ON_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::resets,
     },
     Class {
@@ -44,6 +47,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_004,
         limit: dialogue::GOES_ON_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::stalls,
     },
     Class {
@@ -54,6 +58,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_011,
         limit: dialogue::GIVEN_UP_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::drips,
     },
     Class {
@@ -64,6 +69,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_006,
         limit: dialogue::COUNTED_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::floods,
     },
     Class {
@@ -74,6 +80,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_011,
         limit: dialogue::GOES_ON_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::status,
     },
     Class {
@@ -84,6 +91,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_005,
         limit: dialogue::COUNTED_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::unknown_tool,
     },
     Class {
@@ -94,6 +102,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_011,
         limit: dialogue::GIVEN_UP_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::wrong_call,
     },
     Class {
@@ -104,6 +113,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_005,
         limit: dialogue::COUNTED_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::injection,
     },
     Class {
@@ -114,6 +124,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_001,
         limit: dialogue::UNDECIDED_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::forged_decision,
     },
     Class {
@@ -124,6 +135,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_RTE_009,
         limit: dialogue::UNDECIDED_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::no_decision,
     },
     Class {
@@ -134,6 +146,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_006,
         limit: dialogue::UNDECIDED_WITHIN,
         gap: None,
+        times: 1,
         inject: dialogue::safe_state,
     },
 ];

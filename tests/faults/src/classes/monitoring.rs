@@ -15,6 +15,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::bits,
     },
     Class {
@@ -25,6 +26,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::field,
     },
     Class {
@@ -35,6 +37,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_001,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::truncated,
     },
     Class {
@@ -45,6 +48,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::repeated,
     },
     Class {
@@ -55,6 +59,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_002,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::delayed,
     },
     Class {
@@ -65,6 +70,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_002,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::lost,
     },
     Class {
@@ -75,6 +81,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::foreign,
     },
     Class {
@@ -85,6 +92,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: heartbeats::SILENT_WITHIN,
         gap: None,
+        times: 8,
         inject: heartbeats::bare,
     },
     Class {
@@ -95,6 +103,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: Duration::from_millis(3_500),
         gap: None,
+        times: 8,
         inject: heartbeats::alternating,
     },
     Class {
@@ -107,6 +116,7 @@ pub(super) const CLASSES: &[Class] = &[
         gap: Some(
             "FM-SUP-07: end-to-end protection has no freshness, and the stamp of a heartbeat is not looked at",
         ),
+        times: 8,
         inject: heartbeats::recorded,
     },
     Class {
@@ -117,6 +127,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_005,
         limit: Duration::from_secs(5),
         gap: None,
+        times: 8,
         inject: heartbeats::silent,
     },
     Class {
@@ -127,6 +138,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_001,
         limit: Duration::from_millis(200),
         gap: None,
+        times: 8,
         inject: heartbeats::unavailable,
     },
     Class {
@@ -137,6 +149,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_003,
         limit: Duration::from_millis(200),
         gap: None,
+        times: 8,
         inject: heartbeats::flaps,
     },
     Class {
@@ -147,6 +160,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_001,
         limit: driver::BLIND_WITHIN,
         gap: None,
+        times: 4,
         inject: driver::truncated,
     },
     Class {
@@ -157,6 +171,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_015,
         limit: driver::BLIND_WITHIN,
         gap: None,
+        times: 4,
         inject: driver::lost,
     },
     Class {
@@ -167,6 +182,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_017,
         limit: driver::SLEEP_BRIDGED,
         gap: None,
+        times: 4,
         inject: driver::lost_some,
     },
     Class {
@@ -177,6 +193,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_019,
         limit: driver::SLEEP_WITHIN,
         gap: None,
+        times: 4,
         inject: driver::duplicated,
     },
     Class {
@@ -187,6 +204,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_019,
         limit: driver::SLEEP_BRIDGED,
         gap: None,
+        times: 4,
         inject: driver::reordered,
     },
     Class {
@@ -197,6 +215,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_007,
         limit: driver::BLIND_WITHIN,
         gap: None,
+        times: 4,
         inject: driver::no_numbers,
     },
     Class {
@@ -207,6 +226,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_019,
         limit: driver::SLEEP_WITHIN,
         gap: None,
+        times: 4,
         inject: driver::clock_back,
     },
     Class {
@@ -217,6 +237,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_019,
         limit: driver::SLEEP_WITHIN,
         gap: None,
+        times: 4,
         inject: driver::clock_forward,
     },
     Class {
@@ -229,6 +250,7 @@ pub(super) const CLASSES: &[Class] = &[
         gap: Some(
             "FM-DST-11: DriverState has no end-to-end protection; 3.0 s of closed eyes end with one wrong frame",
         ),
+        times: 4,
         inject: driver::bits,
     },
     Class {
@@ -241,6 +263,7 @@ pub(super) const CLASSES: &[Class] = &[
         gap: Some(
             "FM-MON-09: the monitor counts by the stamps and looks at no state's age; the alert is as late as the states",
         ),
+        times: 4,
         inject: driver::late,
     },
     Class {
@@ -251,6 +274,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_019,
         limit: driver::BLIND_WITHIN,
         gap: Some("FM-MON-05: time does not go on while duplicates come"),
+        times: 4,
         inject: driver::stuck,
     },
     Class {
@@ -261,6 +285,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_006,
         limit: driver::SLEEP_WITHIN,
         gap: Some("FM-MON-06: a state says nothing of who made it"),
+        times: 4,
         inject: driver::foreign,
     },
     Class {
@@ -273,6 +298,7 @@ pub(super) const CLASSES: &[Class] = &[
         gap: Some(
             "FM-VEH-02: VehicleSignals has no end-to-end protection, and nothing is held against the speed",
         ),
+        times: 4,
         inject: driver::signal_bits,
     },
     Class {
@@ -283,6 +309,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_006,
         limit: driver::SLEEP_WITHIN,
         gap: Some("FM-MON-07, FM-VEH-02: a fresh speed is believed"),
+        times: 4,
         inject: driver::signal_foreign,
     },
 ];

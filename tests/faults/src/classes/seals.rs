@@ -14,6 +14,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_bits,
     },
     Class {
@@ -24,6 +25,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_field,
     },
     Class {
@@ -34,6 +36,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_cut,
     },
     Class {
@@ -44,6 +47,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_repeated,
     },
     Class {
@@ -54,6 +58,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_reordered,
     },
     Class {
@@ -64,6 +69,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_lost,
     },
     Class {
@@ -74,6 +80,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_foreign,
     },
     Class {
@@ -84,6 +91,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_004,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::heartbeat_bare,
     },
     Class {
@@ -94,6 +102,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::command_bits,
     },
     Class {
@@ -104,6 +113,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::command_field,
     },
     Class {
@@ -114,6 +124,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::command_cut,
     },
     Class {
@@ -124,6 +135,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::command_foreign,
     },
     Class {
@@ -134,6 +146,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::state_bits,
     },
     Class {
@@ -144,6 +157,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::state_field,
     },
     Class {
@@ -154,6 +168,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::state_repeated,
     },
     Class {
@@ -164,6 +179,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::state_foreign,
     },
     Class {
@@ -174,6 +190,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::alert_bits,
     },
     Class {
@@ -184,6 +201,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::alert_field,
     },
     Class {
@@ -194,6 +212,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::alert_repeated,
     },
     Class {
@@ -204,6 +223,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: seals::alert_lost,
     },
 ];

@@ -19,6 +19,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_TIM_014,
         limit: sensing::MISSED_WITHIN,
         gap: None,
+        times: 1,
         inject: sensing::camera_dead,
     },
     Class {
@@ -29,6 +30,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_001,
         limit: sensing::MISSED_WITHIN,
         gap: None,
+        times: 1,
         inject: sensing::camera_garbage,
     },
     Class {
@@ -39,6 +41,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_007,
         limit: sensing::UNKNOWN_WITHIN,
         gap: None,
+        times: 1,
         inject: sensing::camera_black,
     },
     Class {
@@ -49,6 +52,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_007,
         limit: sensing::UNKNOWN_WITHIN,
         gap: None,
+        times: 1,
         inject: sensing::camera_white,
     },
     Class {
@@ -59,6 +63,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_007,
         limit: sensing::UNKNOWN_WITHIN,
         gap: None,
+        times: 1,
         inject: sensing::camera_noise,
     },
     Class {
@@ -69,6 +74,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_TIM_007,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: sensing::camera_old,
     },
     Class {
@@ -79,6 +85,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_023,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: sensing::camera_malformed,
     },
     Class {
@@ -89,6 +96,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_007,
         limit: Duration::from_secs(3),
         gap: Some("FM-CAM-02: frames are not compared"),
+        times: 1,
         inject: sensing::camera_frozen,
     },
     Class {
@@ -99,6 +107,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_020,
         limit: sensing::UNKNOWN_WITHIN,
         gap: Some("FM-DST-07: a face that is followed is not asked whose it is"),
+        times: 1,
         inject: sensing::camera_another,
     },
     Class {
@@ -109,6 +118,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_TIM_007,
         limit: AT_ONCE,
         gap: Some("FM-CAM-05: a stamp of the future is not refused"),
+        times: 1,
         inject: sensing::camera_future,
     },
     Class {
@@ -119,6 +129,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_023,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: sensing::network_fails,
     },
     Class {
@@ -129,7 +140,19 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_007,
         limit: driver::BLIND_WITHIN,
         gap: None,
+        times: 1,
         inject: sensing::network_no_numbers,
+    },
+    Class {
+        name: "network.irises_no_numbers",
+        fault: "the irises' network gives NaN",
+        reaction: "the gaze goes on without it, and no NaN is in it",
+        harm: "open eyes that are told closed",
+        requirement: sr::SR_DMS_007,
+        limit: AT_ONCE,
+        gap: None,
+        times: 1,
+        inject: sensing::irises_no_numbers,
     },
     Class {
         name: "network.hands_no_numbers",
@@ -139,6 +162,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_023,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: sensing::hands_no_numbers,
     },
     Class {
@@ -149,6 +173,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_002,
         limit: AT_ONCE,
         gap: None,
+        times: 1,
         inject: sensing::model_damaged,
     },
 ];

@@ -15,6 +15,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::signals_lost,
     },
     Class {
@@ -25,6 +26,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::signals_truncated,
     },
     Class {
@@ -35,6 +37,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::signals_stuck,
     },
     Class {
@@ -45,6 +48,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::signals_late,
     },
     Class {
@@ -55,6 +59,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::signals_no_number,
     },
     Class {
@@ -65,6 +70,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::signals_reordered,
     },
     Class {
@@ -75,6 +81,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::signals_bits,
     },
     Class {
@@ -85,6 +92,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: Some("FM-VEH-02, A-5: a fresh speed is believed, whoever sends it"),
+        times: 1,
         inject: door::signals_foreign,
     },
     Class {
@@ -95,6 +103,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_bits,
     },
     Class {
@@ -105,6 +114,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_field,
     },
     Class {
@@ -115,6 +125,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_truncated,
     },
     Class {
@@ -125,6 +136,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_foreign,
     },
     Class {
@@ -135,6 +147,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_010,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_bare_gated,
     },
     Class {
@@ -145,6 +158,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_012,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::replayed,
     },
     Class {
@@ -155,6 +169,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_020,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_late,
     },
     Class {
@@ -165,6 +180,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_010,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_unknown,
     },
     Class {
@@ -175,6 +191,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::command_moving,
     },
     Class {
@@ -185,6 +202,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_006,
         limit: door::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: door::safe_state,
     },
     Class {
@@ -195,6 +213,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_TIM_019,
         limit: Duration::from_secs(1),
         gap: None,
+        times: 6,
         inject: door::flood,
     },
     Class {
@@ -205,6 +224,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_004,
         limit: voice::TOLD_WITHIN,
         gap: None,
+        times: 1,
         inject: voice::command_lost,
     },
     Class {
@@ -215,6 +235,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_003,
         limit: door::ANSWERED_WITHIN,
         gap: Some("A-5, FM-VEH-03: one without protection is taken for another's, who has none"),
+        times: 1,
         inject: door::command_bare,
     },
     Class {
@@ -225,6 +246,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_010,
         limit: door::ANSWERED_WITHIN,
         gap: Some("FM-VEH-03: the gate goes by what the sender wrote"),
+        times: 1,
         inject: door::command_forged_api,
     },
     Class {
@@ -235,6 +257,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: safety::LIMITED_WITHIN,
         gap: None,
+        times: 6,
         inject: safety::bits,
     },
     Class {
@@ -245,6 +268,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: safety::LIMITED_WITHIN,
         gap: None,
+        times: 6,
         inject: safety::field,
     },
     Class {
@@ -255,6 +279,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DAT_001,
         limit: safety::LIMITED_WITHIN,
         gap: None,
+        times: 6,
         inject: safety::truncated,
     },
     Class {
@@ -265,6 +290,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: safety::LIMITED_WITHIN,
         gap: None,
+        times: 6,
         inject: safety::repeated,
     },
     Class {
@@ -275,6 +301,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: safety::LIMITED_WITHIN,
         gap: None,
+        times: 6,
         inject: safety::foreign,
     },
     Class {
@@ -285,6 +312,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_009,
         limit: safety::LIMITED_WITHIN,
         gap: None,
+        times: 6,
         inject: safety::bare,
     },
     Class {
@@ -295,6 +323,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_SUP_006,
         limit: safety::LIMITED_WITHIN,
         gap: None,
+        times: 6,
         inject: safety::lost,
     },
     Class {
@@ -305,6 +334,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_008,
         limit: Duration::from_millis(400),
         gap: None,
+        times: 6,
         inject: voice::flood,
     },
     Class {
@@ -315,6 +345,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_007,
         limit: voice::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: voice::unsure,
     },
     Class {
@@ -325,6 +356,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_001,
         limit: voice::ANSWERED_WITHIN,
         gap: None,
+        times: 1,
         inject: voice::gated,
     },
     Class {
@@ -335,6 +367,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_013,
         limit: Duration::from_millis(1_020),
         gap: None,
+        times: 6,
         inject: voice::microphone_dead,
     },
     Class {
@@ -345,6 +378,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_013,
         limit: Duration::from_millis(5_020),
         gap: None,
+        times: 6,
         inject: voice::microphone_mute,
     },
     Class {
@@ -355,6 +389,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_013,
         limit: Duration::from_millis(4_040),
         gap: None,
+        times: 6,
         inject: voice::microphone_roars,
     },
     Class {
@@ -365,6 +400,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_VOI_013,
         limit: Duration::from_millis(5_020),
         gap: Some("FM-ASR-06: a buffer that stands still has sound in it"),
+        times: 6,
         inject: voice::microphone_stuck,
     },
 ];

@@ -72,11 +72,6 @@ const CHANGES: &[Change] = &[
     ),
     change("euro_ncap", "bands = [{ from_kmh = 20.0,", "bands = [{ from_kmh = 20.1,"),
     change("euro_ncap", "bands = [{ from_kmh = 20.0,", "bands = [{ from_kmh = 19.8,"),
-    change(
-        "euro_ncap",
-        "after_s = 60.0\nrequirement = \"SR-DMS-004\"",
-        "after_s = 90.0\nrequirement = \"SR-DMS-004\"",
-    ),
     change("euro_ncap", "sum_s = 10.0", "sum_s = 10.1"),
     change("euro_ncap", "sum_s = 10.0", "sum_s = 9.9"),
     change("euro_ncap", "window_s = 30.0", "window_s = 25.0"),
