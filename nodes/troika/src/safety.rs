@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct SafetyArguments {
     #[command(flatten)]
     place: Where,
-    /// Trust again what was lost too often, if its nodes are well.
+    /// Trust again what was lost too often, if its nodes are well; tells the state after it, and ends.
     #[arg(long)]
     reset: bool,
     /// Tell the state once: exit code 0 is nominal, 1 is not.
@@ -90,6 +90,12 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
                 println!("{}", told(&state));
             }
             last = Some(now);
+        }
+        if arguments.reset && !arguments.once {
+            eprintln!(
+                "notice: the reset was sent; what is well is trusted after its time, what is not stays lost"
+            );
+            return Ok(());
         }
         if arguments.once {
             if state.state == SafetyState::NOMINAL {
