@@ -261,7 +261,7 @@ pub(super) const CLASSES: &[Class] = &[
         requirement: sr::SR_DMS_006,
         limit: driver::BLIND_WITHIN,
         gap: Some(
-            "FM-MON-09: the monitor counts by the stamps and looks at no state's age; the alert is as late as the states",
+            "FM-MON-10: the monitor counts by the stamps and looks at no state's age; the alert is as late as the states",
         ),
         times: 4,
         inject: driver::late,
