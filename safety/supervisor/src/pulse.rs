@@ -187,15 +187,15 @@ mod tests {
     fn old_heartbeats_in_turn_are_no_sign_of_life() {
         troika_safety::verifies![SR_SUP_004];
         let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
-        let beats: Vec<Heartbeat> = (0..4).map(|_| beat(&mut seal, Heartbeat::OK)).collect();
+        let beats: Vec<Heartbeat> = (0..8).map(|_| beat(&mut seal, Heartbeat::OK)).collect();
         for (round, beat) in beats.iter().enumerate() {
             pulse.hear(at(900 * round as u64), beat);
         }
-        // The node is gone from 2.7 s on; the first of these may be one that began again.
-        for round in 4..8 {
-            pulse.hear(at(900 * round), &beats[if round % 2 == 0 { 0 } else { 3 }]);
+        // The node is gone from 6.3 s on; the first of these may be one that began again.
+        for round in 8..11 {
+            pulse.hear(at(900 * round), &beats[if round % 2 == 0 { 0 } else { 7 }]);
         }
-        assert_eq!(pulse.look(at(6_101)), Health::Bad);
+        assert_eq!(pulse.look(at(9_701)), Health::Bad);
     }
 
     #[test]
