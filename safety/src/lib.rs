@@ -76,7 +76,7 @@ include!(concat!(env!("OUT_DIR"), "/requirements.rs"));
 
 /// Said in a test's body: the requirements that it verifies. `cargo xtask trace` reads it; an unknown id does not compile.
 ///
-/// ```ignore
+/// ```text
 /// #[test]
 /// fn a_step_that_faults_publishes_the_fall_back_in_the_same_tick() {
 ///     troika_safety::verifies![SR_TIM_003];
