@@ -52,7 +52,7 @@ impl Cabin {
         while self.ms < end {
             let now = self.now();
             let mut beats = also.take().unwrap_or_default();
-            if self.ms % 900 == 0 {
+            if self.ms.is_multiple_of(900) {
                 for ((node, seal), status) in NODES.iter().zip(&mut self.seals).zip(self.status) {
                     let Some(status) = status else { continue };
                     let mut beat = Heartbeat { node: (*node).into(), status, ..Heartbeat::default() };
@@ -65,7 +65,7 @@ impl Cabin {
             let inputs = Inputs {
                 heartbeat: Events::holding(beats.into_iter().map(sample)),
                 reset: Events::holding(
-                    reset.then(|| Sample { value: std_msgs::Bool { data: true }, received: now }),
+                    reset.then_some(Sample { value: std_msgs::Bool { data: true }, received: now }),
                 ),
             };
             let mut outputs = Outputs::default();
