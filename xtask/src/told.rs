@@ -25,7 +25,8 @@ pub(crate) fn folder() -> PathBuf {
 /// `cargo test`, which says what it runs.
 pub(crate) fn test(arguments: &[&str]) -> Command {
     let mut command = cargo(&["test", "--message-format", "json-render-diagnostics"]);
-    command.args(arguments);
+    // The trace reads its words, whatever the terminal or the environment wants.
+    command.env("CARGO_TERM_COLOR", "never").args(arguments);
     command
 }
 
