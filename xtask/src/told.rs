@@ -25,8 +25,7 @@ pub(crate) fn folder() -> PathBuf {
 /// `cargo test`, which says what it runs.
 pub(crate) fn test(arguments: &[&str]) -> Command {
     let mut command = cargo(&["test", "--message-format", "json-render-diagnostics"]);
-    // The trace reads its words, whatever the terminal or the environment wants.
-    command.env("CARGO_TERM_COLOR", "never").args(arguments);
+    command.args(arguments);
     command
 }
 
@@ -36,6 +35,8 @@ pub(crate) fn told(name: &str, command: &mut Command) -> anyhow::Result<()> {
     let path = folder().join(format!("{name}.log"));
     let log = File::create(&path).with_context(|| path.display().to_string())?;
     let (reader, writer) = io::pipe()?;
+    // The trace reads its words, whatever the terminal or the environment wants.
+    command.env("CARGO_TERM_COLOR", "never");
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn().context("cannot run cargo")?;
     // Our ends of the pipe go, so that it ends with the child.
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
