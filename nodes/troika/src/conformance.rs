@@ -53,8 +53,8 @@ pub(crate) struct ConformanceArguments {
     /// A return of the gaze, or a look of open eyes, up to this long may be overlooked, ms. The table's own resolution is 50 ms.
     #[arg(long, default_value_t = 100)]
     debounce_ms: u32,
-    /// An alert may be under way for so long, ms, before it counts as of a later frame.
-    #[arg(long, default_value_t = 25)]
+    /// An alert is under way for so long, ms: what comes sooner after a frame counts as of the one before. A frame's time is granted anyhow.
+    #[arg(long, default_value_t = 0)]
     transport_ms: u32,
     /// It works PERCLOS out by itself: `perclos` and `eu_ddaw` are not judged.
     #[arg(long)]
