@@ -179,10 +179,11 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
     let begin = drive.rig.now();
     let closes = begin + Duration::from_millis(2_000);
     // A fault that must not hide sleep begins before or after the eyes close; one that blinds has its own alert.
-    let onset = if fault.masked() {
-        closes - dice.ms(0, 1_000)
-    } else {
-        closes + dice.ms(0, 6_000) - dice.ms(0, 1_000)
+    let onset = match fault {
+        // Before, during and after: what was raised has to stand, too.
+        Fault::ClockBack | Fault::ClockForward => closes + dice.ms(0, 7_000) - dice.ms(0, 1_000),
+        _ if fault.masked() => closes - dice.ms(0, 1_000),
+        _ => closes + dice.ms(0, 6_000) - dice.ms(0, 1_000),
     };
     let jump = dice.ms(1_500, 90_000);
     let (late_by, mut late) = (dice.ms(1_000, 3_000), Vec::<(Time, DriverState)>::new());
@@ -271,7 +272,11 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
         }
         drive.pass();
     }
-    let sleep = drive.raised(closes, DriverAlert::SLEEP);
+    // A clock that jumps while the eyes are closed begins their time anew.
+    let anew = matches!(fault, Fault::ClockBack | Fault::ClockForward) && onset > closes;
+    let first = drive.raised(closes, DriverAlert::SLEEP);
+    let sleep =
+        first.map(|after| if anew && closes + after > onset { (closes + after).since(onset) } else { after });
     let blind = drive.raised(onset, DriverAlert::MONITORING_UNAVAILABLE);
     let noticed = if fault.masked() { sleep } else { blind };
     let told = if fault.masked() || fault == Fault::Late {

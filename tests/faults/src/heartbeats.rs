@@ -21,6 +21,8 @@ const BEAT: Duration = Duration::from_millis(900);
 const NODES: [&str; 2] = ["/driver_state", "/driver_monitor"];
 /// SR-SUP-002.
 pub const SILENT_WITHIN: Duration = Duration::from_millis(2_600);
+/// Two old heartbeats, which may be a node's that began again, are believed.
+pub const ALTERNATING_WITHIN: Duration = Duration::from_millis(2_600 + 2 * 900);
 /// A state leaves each 0.1 s.
 const ROUND: Duration = Duration::from_millis(100);
 
@@ -35,7 +37,8 @@ struct Watch {
     deaf: bool,
     checked: bool,
     last: [Heartbeat; 2],
-    older: Heartbeat,
+    /// All of each, in their order.
+    sent: [Vec<Heartbeat>; 2],
 }
 
 impl Watch {
@@ -54,7 +57,7 @@ impl Watch {
             deaf: ground.without(Off::Supervisor),
             checked: !ground.without(Off::EndToEnd),
             last: Default::default(),
-            older: Heartbeat::default(),
+            sent: Default::default(),
         })
     }
 
@@ -67,8 +70,8 @@ impl Watch {
     fn beat(&mut self, node: usize, status: u8) -> anyhow::Result<()> {
         let beat = self.message(node, status)?;
         self.rig.send("/troika/heartbeat", &beat)?;
-        let before = std::mem::replace(&mut self.last[node], beat);
-        self.older = before;
+        self.sent[node].push(beat.clone());
+        self.last[node] = beat;
         Ok(())
     }
 
@@ -145,7 +148,7 @@ fn gone(comes: Comes, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Ve
     let mut next = [last + BEAT; 2];
     next[1 - victim] = last + dice.ms(0, 800);
     let until = last + Duration::from_secs(8);
-    let mut turn = 0;
+    let (mut turn, before) = (0, 1 + dice.below(6));
     while watch.rig.now() < until {
         let now = watch.rig.now();
         for (node, due) in next.iter_mut().enumerate() {
@@ -176,7 +179,7 @@ fn gone(comes: Comes, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Ve
                 }
                 Comes::Repeated => cdr(&watch.last[victim]),
                 Comes::Alternating if turn % 2 == 0 => cdr(&watch.last[victim]),
-                Comes::Alternating => cdr(&watch.older_of(victim)),
+                Comes::Alternating => cdr(&watch.older_of(victim, before)),
                 Comes::Delayed => {
                     let beat = watch.message(victim, Heartbeat::OK)?;
                     late.push((now + delay, beat));
@@ -202,16 +205,17 @@ fn gone(comes: Comes, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Ve
     }
     // What was delayed comes in the end, and the node is trusted again after 5 s.
     let to = if comes == Comes::Delayed { last + delay } else { until };
-    // The first of two old ones in turn may be one that began again.
-    let limit = if comes == Comes::Alternating { SILENT_WITHIN + BEAT } else { SILENT_WITHIN };
+    // The first two old ones in turn may be a node that began again.
+    let limit = if comes == Comes::Alternating { ALTERNATING_WITHIN } else { SILENT_WITHIN };
     let harm = watch.unsafe_between(last + limit + ROUND, to);
     Ok(vec![Verdict::of(watch.safe_since(last), harm)])
 }
 
 impl Watch {
-    /// A heartbeat of the node from before its last one.
-    fn older_of(&self, node: usize) -> Heartbeat {
-        if self.older.node == NODES[node] { self.older.clone() } else { self.last[node].clone() }
+    /// A heartbeat of the node from `before` its last one, as far as there are such.
+    fn older_of(&self, node: usize, before: usize) -> Heartbeat {
+        let sent = &self.sent[node];
+        sent[sent.len().saturating_sub(1 + before)].clone()
     }
 }
 

@@ -41,6 +41,7 @@ pub const REACTIONS: &[(Off, &str, &[&str])] = &[
             "heartbeat.foreign",
             "heartbeat.bare",
             "heartbeat.repeated",
+            "heartbeat.alternating",
             "command.bits",
             "command.field",
             "safety_state.bits",
