@@ -125,6 +125,11 @@ impl Capability {
     pub const fn usable(self) -> bool {
         matches!(self, Capability::Available | Capability::Degraded)
     }
+
+    /// It cannot, and the time that it may take to start is over.
+    pub const fn missing(self) -> bool {
+        !self.usable() && !matches!(self, Capability::Starting(_))
+    }
 }
 
 /// What the whole is worth.

@@ -1,6 +1,6 @@
 //! The supervisor as a step: ten rounds a second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -151,6 +151,12 @@ impl Config {
         range("forget_s", self.forget_s, 1, 6_000)
     }
 
+    /// Every node that a capability stands on, once and in order.
+    fn nodes(&self) -> Vec<&String> {
+        let nodes: BTreeSet<&String> = self.capabilities.values().flat_map(|one| &one.nodes).collect();
+        nodes.into_iter().collect()
+    }
+
     fn limits(&self) -> Limits {
         // Checked: 6000 s are 60,000 rounds.
         let rounds = |seconds: u64| u16::try_from(seconds * 10).unwrap_or(u16::MAX);
@@ -215,9 +221,7 @@ impl<K: Keepalive> SupervisorNode<K> {
     pub fn new(config: Config, keepalive: K) -> Result<Self, ConfigError> {
         config.check()?;
         let limits = config.limits();
-        let mut names: Vec<&String> = config.capabilities.values().flat_map(|one| &one.nodes).collect();
-        names.sort();
-        names.dedup();
+        let names = config.nodes();
         let place = |node: &String| names.binary_search(&node).ok();
         let capabilities = config.capabilities.iter().map(|(name, one)| Watched {
             name: name.clone(),
@@ -238,11 +242,9 @@ impl<K: Keepalive> SupervisorNode<K> {
     }
 
     fn begin(&mut self, now: Time) {
-        let mut names: Vec<&String> = self.config.capabilities.values().flat_map(|one| &one.nodes).collect();
-        names.sort();
-        names.dedup();
         let silent_after = Duration::from_millis(self.config.silent_after_ms);
-        self.pulses = names.into_iter().map(|name| Pulse::new(name, BEAT, silent_after, now)).collect();
+        self.pulses =
+            self.config.nodes().into_iter().map(|name| Pulse::new(name, BEAT, silent_after, now)).collect();
     }
 
     /// What the whole is worth.
@@ -250,10 +252,8 @@ impl<K: Keepalive> SupervisorNode<K> {
         Whole::of(self.capabilities.iter().map(|one| (one.critical, one.machine.state())))
     }
 
-    fn state(&mut self, now: Time) -> SafetyState {
-        let lost = self.capabilities.iter().filter(|one| {
-            !one.machine.state().usable() && !matches!(one.machine.state(), Capability::Starting(_))
-        });
+    fn state(&self, now: Time) -> SafetyState {
+        let lost = self.capabilities.iter().filter(|one| one.machine.state().missing());
         SafetyState {
             header: Header::at(now),
             state: match self.whole() {
@@ -310,10 +310,12 @@ impl<K: Keepalive> SupervisorNode<K> {
         let nodes = self.pulses.iter().map(|pulse| {
             let age = pulse.age(now).map_or_else(String::new, |age| format!("{:.1}", age.as_secs_f32()));
             let age = KeyValue { key: "heartbeat_age_s".to_owned(), value: age };
-            let level = if pulse.silent(now) { DiagnosticStatus::STALE } else { DiagnosticStatus::OK };
             let why = pulse.why(now);
-            let level =
-                if level == DiagnosticStatus::OK && !why.is_empty() { DiagnosticStatus::WARN } else { level };
+            let level = match (pulse.silent(now), why.is_empty()) {
+                (true, _) => DiagnosticStatus::STALE,
+                (false, true) => DiagnosticStatus::OK,
+                (false, false) => DiagnosticStatus::WARN,
+            };
             status(level, format!("troika: node {}", pulse.node()), why, vec![age])
         });
         DiagnosticArray { header: Header::at(now), status: capabilities.chain(nodes).collect() }

@@ -98,10 +98,10 @@ impl Pulse {
     }
 
     fn health(&self, now: Time) -> Health {
-        let Some(heard) = self.heard else {
-            return if self.channel.trust() == Trust::Invalid { Health::Bad } else { Health::Unheard };
-        };
-        if now.since(heard) > self.silent_after || self.channel.trust() == Trust::Invalid {
+        if self.heard.is_none() && self.trusted() {
+            return Health::Unheard;
+        }
+        if self.silent(now) {
             return Health::Bad;
         }
         match self.status {
@@ -111,12 +111,14 @@ impl Pulse {
         }
     }
 
+    /// The end-to-end checks do not speak against it.
+    fn trusted(&self) -> bool {
+        self.channel.trust() != Trust::Invalid
+    }
+
     /// It cannot speak for itself: nothing that can be believed has come for too long.
     pub fn silent(&self, now: Time) -> bool {
-        match self.heard {
-            Some(heard) => now.since(heard) > self.silent_after || self.channel.trust() == Trust::Invalid,
-            None => true,
-        }
+        !self.trusted() || self.age(now).is_none_or(|age| age > self.silent_after)
     }
 
     /// How long ago something that can be believed came.
@@ -126,14 +128,11 @@ impl Pulse {
 
     /// Why it is worth no more, for a person.
     pub fn why(&self, now: Time) -> String {
+        if !self.trusted() {
+            return "its heartbeats are not right end to end".to_owned();
+        }
         match self.age(now) {
-            None if self.channel.trust() == Trust::Invalid => {
-                "its heartbeats are not right end to end".to_owned()
-            }
             None => "no heartbeat yet".to_owned(),
-            Some(_) if self.channel.trust() == Trust::Invalid => {
-                "its heartbeats are not right end to end".to_owned()
-            }
             Some(age) if age > self.silent_after => format!("silent for {:.1} s", age.as_secs_f32()),
             Some(_) => self.reason.clone(),
         }
