@@ -31,7 +31,7 @@ const READ: usize = 8192;
 /// Where streams go and what they say: events with the number of their stream.
 pub type Sink = Arc<dyn Fn(u64, FromCloud) + Send + Sync>;
 
-/// What one stream carried, told when it has ended, well or not.
+/// What one stream has carried so far: told when it begins and before each of its words, so that it is known also of one that is stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Bytes of the request's body.
@@ -135,7 +135,7 @@ fn answer_ms() -> u64 {
 pub enum CloudConfigError {
     /// No address.
     #[error(
-        "cloud.url is {0:?}; it begins with https:// and ends with /v1, for example \"https://gateway.example/v1\", or is a router's: \"zenoh+tls://router.example:7447\""
+        "cloud.url is {0:?}; it begins with https:// and ends with /v1, for example \"https://gateway.example/v1\", or is a router's: \"zenoh+tls://router.example:7447\"; a service on this machine may be http://localhost:PORT/v1 with plain_http = true"
     )]
     Url(String),
     /// A port that is none.
@@ -319,12 +319,11 @@ impl Upstream for HttpUpstream {
             move || {
                 let mut traffic =
                     Traffic { sent: u32::try_from(body.len()).unwrap_or(u32::MAX), ..Traffic::default() };
-                // Before the last word: who hears that the answer is whole knows what it took.
+                let tell = |traffic: &Traffic| meter.iter().for_each(|meter| meter(stream, *traffic));
+                tell(&traffic);
+                // Before the word: who hears that the answer is whole knows what it took.
                 let mut say = |said: FromCloud, traffic: &Traffic| {
-                    let ends = !matches!(said, FromCloud::Text(_));
-                    if let Some(meter) = meter.as_ref().filter(|_| ends) {
-                        meter(stream, *traffic);
-                    }
+                    tell(traffic);
                     last.say(said);
                 };
                 let answered = answer(&client, &body, trace.as_deref(), &mut traffic, &mut say);

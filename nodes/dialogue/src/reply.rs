@@ -131,6 +131,16 @@ impl Reply {
         out
     }
 
+    /// Lets go of the vehicle's sentence that is not whole: what its model itself doubts is not said. The cloud's words stay.
+    pub fn doubt(&mut self) {
+        match &mut self.local {
+            Some(joint) if !joint.closed => *joint = Joint::default(),
+            // Behind a sentence of the vehicle's there are no words of the cloud's any more.
+            Some(_) => drop(self.waiting.rest()),
+            None => {}
+        }
+    }
+
     /// The rest, at the end. `cut`: it is not the true one, so half a word of it is let go.
     pub fn finish(&mut self, cut: bool) -> Vec<String> {
         if cut {

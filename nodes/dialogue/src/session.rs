@@ -193,6 +193,11 @@ impl Session {
         self.trace = Some(trace);
     }
 
+    /// The number of the next question's first stream, where none is under way.
+    pub fn next_stream(&self) -> u64 {
+        self.next_stream
+    }
+
     /// Whether a word of the cloud is waited for.
     pub fn waits_for_cloud(&self) -> bool {
         self.turn.as_ref().is_some_and(Turn::waits_for_cloud)

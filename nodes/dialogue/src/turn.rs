@@ -233,6 +233,7 @@ impl Turn {
             }
             (Local::Speaks { number }, FromLocal::Unsure) if *number == stream => {
                 self.local = Local::Idle;
+                self.reply.doubt();
                 self.end(now, Some(Reason::Unsure), &mut acts);
             }
             (Local::Speaks { number }, FromLocal::Busy) if *number == stream => {

@@ -141,6 +141,8 @@ const REST: Duration = Duration::from_secs(30);
 /// A cloud that does not take us (its breaker is open, a certificate, a key, no credit) is left alone at once: so long, and twice as long each
 /// time that it is so again.
 const UNTAKEN: Duration = Duration::from_secs(15);
+/// One that fails (its upstream behind a gateway went, it is asked too much) is begun with less: it passes without anybody's doing.
+const FAILS: Duration = Duration::from_secs(4);
 const UNTAKEN_MOST: Duration = Duration::from_secs(120);
 /// Requests to the cloud whose end has not come.
 const ASKED: usize = 8;
@@ -170,6 +172,8 @@ const UNTAKEN_FOR: [&str; 8] = [
     "server",
     "malformed",
 ];
+/// Those of them that pass by themselves.
+const PASSES: [&str; 3] = ["breaker_open", "rate_limited", "server"];
 
 /// Who fails again and again is not asked for a while.
 #[derive(Debug, Default)]
@@ -194,9 +198,10 @@ impl Circuit {
         }
     }
 
-    /// It was asked, and did not take the question; whoever answered in its place.
-    fn not_taken(&mut self, now: Time) {
-        let rest = UNTAKEN.saturating_mul(1 << self.untaken.min(8)).min(UNTAKEN_MOST);
+    /// It was asked, and did not take the question; whoever answered in its place. `passes`: for a reason that nobody needs to mend.
+    fn not_taken(&mut self, now: Time, passes: bool) {
+        let first = if passes { FAILS } else { UNTAKEN };
+        let rest = first.saturating_mul(1 << self.untaken.min(8)).min(UNTAKEN_MOST);
         self.untaken = self.untaken.saturating_add(1);
         self.rests = Some(now + rest);
     }
@@ -312,8 +317,9 @@ impl RouterNode {
         if reply.done {
             if let Some(at) = self.asked.iter().position(|asked| *asked == reply.request_id) {
                 self.asked.remove(at);
-                if reply.reason.split(", ").any(|why| UNTAKEN_FOR.contains(&why)) {
-                    self.cloud_circuit.not_taken(now);
+                let untaken = reply.reason.split(", ").find(|why| UNTAKEN_FOR.contains(why));
+                if let Some(why) = untaken {
+                    self.cloud_circuit.not_taken(now, PASSES.contains(&why));
                 }
             }
             let took = Cost {

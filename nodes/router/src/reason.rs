@@ -115,7 +115,9 @@ impl Reason {
                  the machine is busy), or has not reached anybody yet"
             }
             Reason::LinkDown => "there is no link",
-            Reason::LinkLossy => "the link loses too much",
+            Reason::LinkLossy => {
+                "too many exchanges with the cloud fail: does something listen at its `url`?"
+            }
             Reason::LinkSlow => "the link is too slow for the time that there is",
             Reason::CloudUnavailable => "the cloud refused or failed a moment ago",
             Reason::BytesSpent => "today's bytes are spent",

@@ -18,12 +18,13 @@ use troika_dialogue::turn::in_words;
 use troika_host::{
     Clock, HostClock,
     edge::{Edge, TypedSubscription},
+    heartbeat,
     signal::stop_on_signals,
 };
-use troika_kit::{Message, PortSpec, Ports};
+use troika_kit::{Message, PortSpec, Ports, Qos};
 use troika_msgs::{
     std_msgs::Header,
-    troika::{DialogueReply, DialogueRequest, RoutingDecision, VoiceActivity},
+    troika::{DialogueReply, DialogueRequest, Heartbeat, RoutingDecision, VoiceActivity},
 };
 use troika_router::Reason;
 use troika_vehicle::catalogue::Call;
@@ -72,6 +73,28 @@ const CALLED_OFF: Duration = Duration::from_secs(1);
 enum Came {
     Decision(Box<RoutingDecision>),
     Reply(DialogueReply),
+    Beat(Box<Heartbeat>),
+}
+
+/// A node that gives a sign of life each 0.9 s has gone after so long without one.
+const GONE: Duration = Duration::from_secs(4);
+
+/// The signs of life of who answers, while the answer is waited for.
+#[derive(Default)]
+struct Pulse {
+    last: Option<(u32, Instant)>,
+}
+
+impl Pulse {
+    /// One more; whether it is of another life than the one before: its count begins anew.
+    fn hear(&mut self, sequence: u32) -> bool {
+        let before = self.last.replace((sequence, Instant::now()));
+        before.is_some_and(|(before, _)| sequence < before)
+    }
+
+    fn gone(&self) -> bool {
+        self.last.is_some_and(|(_, heard)| heard.elapsed() > GONE)
+    }
 }
 
 /// Asks, and waits for the end of the answer.
@@ -95,10 +118,13 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     let (request, decision, reply) =
         (<Inputs as Ports>::SPECS[0], <Inputs as Ports>::SPECS[1], <Outputs as Ports>::SPECS[0]);
     let activity = <Inputs as Ports>::SPECS[4];
-    let decisions = sender.clone();
+    let (decisions, beats) = (sender.clone(), sender.clone());
     let _ears = (
         listen(&edge, decision, move |one| drop(decisions.send(Came::Decision(Box::new(one)))))?,
         listen(&edge, reply, move |one| drop(sender.send(Came::Reply(one))))?,
+        edge.subscribe::<Heartbeat>(heartbeat::TOPIC, Qos::DEFAULT, move |sample| {
+            drop(beats.send(Came::Beat(Box::new(sample.value))));
+        })?,
     );
     let mut requests = edge.publisher::<DialogueRequest>(request.topic, request.qos)?;
     let mut speech = edge.publisher::<VoiceActivity>(activity.topic, activity.qos)?;
@@ -116,6 +142,8 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
         std::thread::sleep(LOOK);
         listens = transport.graph()?;
     }
+    let answers = listens.endpoints.iter().find(|end| end.publishes && end.topic == reply.topic);
+    let answers = answers.map(|end| end.node.clone()).unwrap_or_default();
     let tongue = if arguments.language == "de" { Tongue::German } else { Tongue::English };
     let matcher = Matcher::of(tongue);
     let (task, privacy) = match matcher.understand(&text) {
@@ -139,8 +167,14 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     requests.send(&asked)?;
     let (mut last, mut told) = (Instant::now(), DialogueReply::NONE);
     let (mut decided, mut expected) = (false, DialogueReply::ON_VEHICLE);
+    let mut pulse = Pulse::default();
     while !stop.is_stopped() {
         let Ok(came) = came.recv_timeout(Duration::from_millis(100)) else {
+            if pulse.gone() {
+                bail!(
+                    "{answers}, who answers, has gone: the answer is lost; `troika run` says why, and starts it again where it may"
+                );
+            }
             if last.elapsed() > patience {
                 let (who, topic) = if decided { ("bridge", reply.topic) } else { ("router", decision.topic) };
                 let there =
@@ -150,6 +184,9 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
             continue;
         };
         match came {
+            Came::Beat(beat) if beat.node == answers && pulse.hear(beat.sequence) => {
+                bail!("{answers}, who answers, ended and was started again: the answer is lost; ask again");
+            }
             Came::Decision(decision) if decision.request_id == asked.request_id => {
                 last = Instant::now();
                 decided = true;
@@ -167,7 +204,9 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
                 } else {
                     if !decided {
                         decided = true;
-                        println!("[no word of a router came in time: nothing leaves the vehicle]");
+                        println!(
+                            "[undecided, so on the vehicle: no router (a node of the kind `router`) said in time who answers; the machine may be busy]"
+                        );
                     }
                     let by_model = matches!(reply.tier, DialogueReply::ON_VEHICLE | DialogueReply::CLOUD);
                     if told == DialogueReply::NONE
@@ -249,9 +288,14 @@ fn finished(reply: &DialogueReply, json: bool) -> anyhow::Result<()> {
         for why in reasons(reply) {
             println!("  {why}");
         }
+        if reply.reason == Reason::VehicleFunction.name() {
+            println!(
+                "  `troika ask` is for questions: commands are spoken (the node of the kind `voice`); `troika say WORDS` shows what one means"
+            );
+        }
     }
     // In words they stand above, where they are shown.
-    let why = if json { reasons(reply).join("; ") } else { reply.reason.clone() };
+    let why = if json { reasons(reply).join("; ") } else { names(reply).join(", ") };
     match reply.outcome {
         DialogueReply::FAILED => bail!("it was not answered: {why}"),
         DialogueReply::CANCELLED => bail!("it was called off: {why}"),
@@ -272,14 +316,20 @@ fn routed(decision: &RoutingDecision) -> String {
     said
 }
 
-/// Each reason of a reply, in words where there are some; that the router chose so is told with its decision.
+/// The reasons of a reply; that the router chose so is told with its decision.
+fn names(reply: &DialogueReply) -> Vec<&str> {
+    reply.reason.split(", ").filter(|name| !matches!(*name, "" | "routed")).collect()
+}
+
+/// Each of them, in words where there are some.
 fn reasons(reply: &DialogueReply) -> Vec<String> {
-    let all = reply.reason.split(", ").filter(|name| !matches!(*name, "" | "routed"));
-    all.map(|name| match in_words(name).or_else(|| Reason::of(name).map(Reason::in_words)) {
-        Some(words) => format!("{name}: {words}"),
-        None => name.to_owned(),
-    })
-    .collect()
+    names(reply)
+        .into_iter()
+        .map(|name| match in_words(name).or_else(|| Reason::of(name).map(Reason::in_words)) {
+            Some(words) => format!("{name}: {words}"),
+            None => name.to_owned(),
+        })
+        .collect()
 }
 
 fn line<T: Message>(what: &str, message: &T) -> anyhow::Result<serde_json::Value> {
@@ -291,7 +341,7 @@ fn tier(tier: u8) -> &'static str {
         DialogueReply::VEHICLE => "the vehicle",
         DialogueReply::ON_VEHICLE => "on the vehicle",
         DialogueReply::CLOUD => "the cloud",
-        DialogueReply::CANNED => "a fixed sentence",
+        DialogueReply::CANNED => "the vehicle, without a model",
         _ => "nobody",
     }
 }

@@ -1,18 +1,19 @@
 //! `troika safety`: what the whole is worth, as the supervisor of a running system says it, and the reset of what is latched.
 
 use std::{
-    sync::mpsc,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
 use clap::Args;
-use troika_host::{Clock, HostClock, edge::Edge, signal::stop_on_signals};
-use troika_kit::{PortSpec, Ports};
+use troika_host::{Clock, HostClock, edge::Edge, heartbeat, signal::stop_on_signals};
+use troika_kit::{PortSpec, Ports, Qos};
 use troika_msgs::{
     protect::{Opener, sender},
     std_msgs,
-    troika::SafetyState,
+    troika::{Heartbeat, SafetyState},
 };
 use troika_supervisor::node::{Inputs, Outputs};
 
@@ -41,6 +42,8 @@ pub(crate) struct SafetyArguments {
 const SILENT: Duration = Duration::from_secs(5);
 /// A reset has been heard, and answered by a state.
 const ANSWERED: Duration = Duration::from_millis(500);
+/// Every node has given a sign of life, and said what ails it.
+const HEARD_ALL: Duration = Duration::from_millis(1_200);
 
 /// Tells each state that is another than before.
 pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
@@ -53,9 +56,18 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
     let _ear = edge.subscribe::<SafetyState>(state.topic, state.qos, move |sample| {
         drop(sender.send(sample.value));
     })?;
+    let ails = Arc::new(Mutex::new(BTreeMap::new()));
+    let told_to = ails.clone();
+    let _pulse = edge.subscribe::<Heartbeat>(heartbeat::TOPIC, Qos::DEFAULT, move |sample| {
+        let mut ails = told_to.lock().unwrap_or_else(PoisonError::into_inner);
+        match sample.value {
+            beat if beat.reason.is_empty() => drop(ails.remove(&beat.node)),
+            beat => drop(ails.insert(beat.node, beat.reason)),
+        }
+    })?;
     let mut resets = edge.publisher::<std_msgs::Bool>(reset.topic, reset.qos)?;
     let mut opener = Opener::new(sender::SUPERVISOR);
-    let (mut last, mut heard) = (None, Instant::now());
+    let (mut last, mut heard, begin) = (None, Instant::now(), Instant::now());
     let mut to_reset = arguments.reset;
     let mut answered_from = Instant::now();
     while !stop.is_stopped() {
@@ -79,7 +91,9 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
             resets.send(&std_msgs::Bool { data: true })?;
             answered_from = Instant::now() + ANSWERED;
         }
-        if Instant::now() < answered_from {
+        if Instant::now() < answered_from
+            || (state.state != SafetyState::NOMINAL && begin.elapsed() < HEARD_ALL)
+        {
             continue;
         }
         let now = (state.state, state.lost.clone());
@@ -88,6 +102,11 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
                 println!("{}", json(&state)?);
             } else {
                 println!("{}", told(&state));
+                if !state.lost.is_empty() {
+                    for (node, why) in &*ails.lock().unwrap_or_else(PoisonError::into_inner) {
+                        println!("  {node}: {why}");
+                    }
+                }
             }
             last = Some(now);
         }

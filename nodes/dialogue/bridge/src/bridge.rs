@@ -4,7 +4,10 @@
 //! A question that no router decided on within [`DECISION_WITHIN`] is answered in the vehicle: nothing leaves undecided. Whether a
 //! question may leave is asked once more here, of the same rule that the router asks (SR-RTE-001).
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use troika_dialogue::{
     Audience, Fault, FromCloud, FromLocal, Navigation, Reason, Said, Session, Situation, Tier, Trace,
@@ -19,12 +22,16 @@ use troika_msgs::{
         RoutingDecision, VoiceReply,
     },
 };
-use troika_router::{Policy, Request, privacy};
+use troika_router::{
+    Policy, Request,
+    privacy::{self, Stays},
+};
 
 use crate::{guard::Guard, local::OnVehicle, steps::Steps};
 
-/// How long a question waits for the router.
-pub const DECISION_WITHIN: Duration = Duration::from_millis(400);
+/// How long a question waits for the router: it decides within 20 ms; the rest is for a machine on which everything is late. First words may
+/// take 4 s and more.
+pub const DECISION_WITHIN: Duration = Duration::from_millis(1_000);
 /// Bytes of a question, at most: some five minutes of speech. A longer one is refused and not cut short.
 pub const MOST_QUESTION: usize = 4096;
 /// The reason of a reply to nobody: the files that lead to the cloud are others, so whoever leaves it alone may ask it again.
@@ -62,6 +69,8 @@ pub struct Sentences {
     pub nobody: String,
     /// It is for the vehicle itself.
     pub command: String,
+    /// It may not leave the vehicle, and nobody in it can answer.
+    pub private: String,
     /// The cloud's answer broke off and nobody goes on.
     pub broken: String,
     /// The vehicle's own did.
@@ -73,6 +82,7 @@ impl Default for Sentences {
         Sentences {
             nobody: "I cannot answer that right now.".into(),
             command: "Please say that as a command to the car.".into(),
+            private: "That is private, so it stays in the car, and I cannot answer it here.".into(),
             broken: "Sorry, I lost the connection and cannot finish that.".into(),
             unfinished: "Sorry, I cannot finish that.".into(),
         }
@@ -128,11 +138,16 @@ struct Waiting {
 struct Current {
     request: String,
     question: String,
+    /// It may not leave the vehicle.
+    private: bool,
     sequence: u32,
     tier: u8,
     /// Some of its words were the cloud's.
     by_cloud: bool,
-    traffic: Traffic,
+    /// Its streams have this number or a higher one.
+    first_stream: u64,
+    /// What each of them carried.
+    carried: BTreeMap<u64, Traffic>,
     /// The cloud was asked, and when it last said something.
     cloud: Option<Time>,
     stalled: Option<Time>,
@@ -140,6 +155,13 @@ struct Current {
 }
 
 impl Current {
+    /// Bytes of all its streams, and the times of the last.
+    fn traffic(&self) -> Traffic {
+        let sum = |of: fn(&Traffic) -> u32| self.carried.values().map(of).fold(0, u32::saturating_add);
+        let last = self.carried.values().next_back().copied().unwrap_or_default();
+        Traffic { sent: sum(|one| one.sent), received: sum(|one| one.received), ..last }
+    }
+
     /// Whether any word of the answer is out.
     fn began(&self) -> bool {
         self.sequence > 0
@@ -274,15 +296,17 @@ impl Bridge {
         }
     }
 
-    /// What a stream carried; it comes before the stream's last word.
-    pub fn traffic(&mut self, traffic: Traffic) {
-        if let Some(current) = &mut self.current {
-            current.traffic = Traffic {
-                sent: current.traffic.sent.saturating_add(traffic.sent),
-                received: current.traffic.received.saturating_add(traffic.received),
-                ..traffic
-            };
+    /// What a stream has carried so far; it comes before each of the stream's words.
+    pub fn traffic(&mut self, stream: u64, traffic: Traffic) {
+        // One that was stopped may still say so: it is no part of the answer under way.
+        if let Some(current) = self.current.as_mut().filter(|current| stream >= current.first_stream) {
+            current.carried.insert(stream, traffic);
         }
+    }
+
+    /// The model's process gave a sign of life.
+    pub fn language_beats(&mut self, now: Time) {
+        self.parts.local.alive(now);
     }
 
     /// The model on the vehicle says something.
@@ -361,13 +385,15 @@ impl Bridge {
                 return self.fixed(now, &request.id, DialogueReply::COMPLETE, &text, reason);
             }
             DialogueReply::CANNED => {
-                let text = self.nobody(&request.text);
+                let private = self.permit(request).is_err_and(of_private_things);
+                let text = self.nobody(&request.text, private);
                 return self.fixed(now, &request.id, DialogueReply::FAILED, &text, reason);
             }
             _ => {}
         }
-        let permit = privacy::may_leave(request, self.parts.policy.words_say(&request.text));
+        let permit = self.permit(request);
         let audience = if permit.is_ok() { Audience::Cloud } else { Audience::Vehicle };
+        let private = permit.is_err_and(of_private_things);
         let cloud = tier == DialogueReply::CLOUD;
         match permit {
             Ok(permit) if cloud => self.parts.guard.permit(request, permit),
@@ -380,10 +406,12 @@ impl Bridge {
         self.current = Some(Current {
             request: request.id.clone(),
             question: request.text.clone(),
+            private,
             sequence: 0,
             tier: DialogueReply::NONE,
             by_cloud: false,
-            traffic: Traffic::default(),
+            first_stream: self.session.next_stream(),
+            carried: BTreeMap::new(),
             cloud: cloud.then_some(now),
             stalled: None,
             steps: self.parts.traced.then(|| {
@@ -395,6 +423,11 @@ impl Bridge {
         self.session.trace(trace);
         let said = self.session.ask(now, &request.text, now + ANSWER_WITHIN, cloud, audience);
         self.take(now, said);
+    }
+
+    /// Whether it may leave, by the rule that the router asks.
+    fn permit<'a>(&self, request: &'a Request) -> Result<privacy::Permit<'a>, Stays> {
+        privacy::may_leave(request, self.parts.policy.words_say(&request.text))
     }
 
     /// What the vehicle's model said without its process, and streams that the guard refused.
@@ -492,7 +525,7 @@ impl Bridge {
                 if !whole {
                     outcome = DialogueReply::FAILED;
                     text = match (current.began(), current.by_cloud) {
-                        (false, _) => self.nobody(&current.question),
+                        (false, _) => self.nobody(&current.question, current.private),
                         (true, true) => self.parts.sentences.broken.clone(),
                         (true, false) => self.parts.sentences.unfinished.clone(),
                     };
@@ -505,7 +538,7 @@ impl Bridge {
             // Models that end without a word.
             None if !current.began() => {
                 outcome = DialogueReply::FAILED;
-                text = self.nobody(&current.question);
+                text = self.nobody(&current.question, current.private);
             }
             None => {}
         }
@@ -520,8 +553,9 @@ impl Bridge {
         }
         let tokens = |bytes: usize| bytes as f64 / 4.0;
         let (sent, received) = self.parts.price;
-        let cost = tokens(current.traffic.sent as usize) * sent + tokens(end.said.len()) * received;
-        let asked = current.traffic.sent > 0;
+        let traffic = current.traffic();
+        let cost = tokens(traffic.sent as usize) * sent + tokens(end.said.len()) * received;
+        let asked = traffic.sent > 0;
         let why = why.join(", ");
         if let Some(steps) = current.steps.take() {
             let error =
@@ -538,14 +572,17 @@ impl Bridge {
             outcome,
             reason: why,
             model: String::new(),
-            bytes_sent: current.traffic.sent,
-            bytes_received: current.traffic.received,
+            bytes_sent: traffic.sent,
+            bytes_received: traffic.received,
             cost_microeuro: if asked { cost as u32 } else { 0 },
         }));
     }
 
     /// What is said of a question that nobody answers. What can be asked for is told once, until the cloud has answered again.
-    fn nobody(&mut self, question: &str) -> String {
+    fn nobody(&mut self, question: &str, private: bool) -> String {
+        if private {
+            return self.parts.sentences.private.clone();
+        }
         if let Some(part) = self.parts.local.part(question) {
             return part;
         }
@@ -582,6 +619,11 @@ impl Bridge {
     }
 }
 
+/// Whether what stays does so for being private, and not for what kind of task it is.
+fn of_private_things(stays: Stays) -> bool {
+    matches!(stays, Stays::PrivateClass | Stays::PrivateWords | Stays::Image)
+}
+
 /// What is said of a question of so many bytes, where that is too many.
 pub fn too_long(bytes: usize) -> String {
     format!("the question has {bytes} bytes, and at most {MOST_QUESTION} are taken: ask in fewer words")
@@ -589,7 +631,7 @@ pub fn too_long(bytes: usize) -> String {
 
 /// What an answer that came told of the link.
 fn measured(current: &Current) -> Sample {
-    let traffic = &current.traffic;
+    let traffic = current.traffic();
     Sample {
         down: Transfer { bytes: traffic.received, took: traffic.took },
         stall: traffic.longest_wait,

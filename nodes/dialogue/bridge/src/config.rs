@@ -41,6 +41,9 @@ pub struct BridgeConfig {
     /// Whether a language model listens on /voice/language_request (a node of the kind `slm`).
     #[serde(default = "yes")]
     pub language: bool,
+    /// That node's name: its signs of life tell a model that is busy from one that is not there.
+    #[serde(default = "language_node")]
+    pub language_node: String,
     /// What the service takes for a token that it is sent, millionths of a euro.
     #[serde(default)]
     pub microeuro_a_prompt_token: f64,
@@ -103,6 +106,9 @@ impl TraceConfig {
     }
 }
 
+fn language_node() -> String {
+    "slm".into()
+}
 fn yes() -> bool {
     true
 }

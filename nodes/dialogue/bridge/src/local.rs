@@ -26,6 +26,8 @@ const LOADS: Duration = Duration::from_secs(25);
 
 /// Somebody's word of the model's process so long ago says that it is there: then it is busy, and not missing.
 const HEARD: Duration = Duration::from_secs(60);
+/// Where it gives signs of life, five of them missed say that it is not there, whatever it said before.
+const BEATS: Duration = Duration::from_secs(5);
 
 /// How what was said before is put to it.
 const BEFORE: &str = "You said before: ";
@@ -63,6 +65,8 @@ struct Inner {
     running: Option<Running>,
     /// When its process last answered anybody.
     heard: Option<Time>,
+    /// When it last gave a sign of life.
+    beat: Option<Time>,
     requests: VecDeque<LanguageRequest>,
     said: VecDeque<(u64, FromLocal)>,
 }
@@ -92,6 +96,7 @@ impl OnVehicle {
             sent: 0,
             running: None,
             heard: None,
+            beat: None,
             requests: VecDeque::new(),
             said: VecDeque::new(),
         };
@@ -141,7 +146,10 @@ impl OnVehicle {
         let taken = running.patience != TAKEN_WITHIN;
         let stream = running.stream;
         inner.running = None;
-        let there = inner.heard.is_some_and(|heard| now.since(heard) < HEARD);
+        let there = match (inner.beat, inner.heard) {
+            (Some(beat), _) => now.since(beat) < BEATS,
+            (None, heard) => heard.is_some_and(|heard| now.since(heard) < HEARD),
+        };
         Some((
             stream,
             match (taken, there) {
@@ -150,6 +158,11 @@ impl OnVehicle {
                 (true, _) => FromLocal::Failed("the language model has gone, or hangs".to_owned()),
             },
         ))
+    }
+
+    /// Its process gave a sign of life: it is there, whether it answers or not.
+    pub fn alive(&self, now: Time) {
+        self.inner().beat = Some(now);
     }
 
     /// When [`OnVehicle::tick`] is wanted.

@@ -21,16 +21,16 @@ use troika_host::{
     HostClock,
     edge::{Edge, TypedPublisher, TypedSubscription},
     health::Heart,
-    signal,
+    heartbeat, signal,
     sync::StopToken,
 };
-use troika_kit::{Duration, Message, PortSpec, Ports, Time};
+use troika_kit::{Duration, Message, PortSpec, Ports, Qos, Time};
 use troika_msgs::troika::{
-    DialogueReply, DialogueRequest, LanguageReply, LanguageRequest, LinkSample, LinkState, RoutingDecision,
-    VoiceActivity, VoiceReply,
+    DialogueReply, DialogueRequest, Heartbeat, LanguageReply, LanguageRequest, LinkSample, LinkState,
+    RoutingDecision, VoiceActivity, VoiceReply,
 };
 use troika_router::Redactor;
-use troika_transport::Transport;
+use troika_transport::{Transport, name::full_node_name};
 use troika_transport_open::{Carrier, RouterWatch};
 
 use crate::{
@@ -61,8 +61,9 @@ enum Came {
     Language(LanguageReply),
     Link(Box<LinkState>),
     Activity(VoiceActivity),
+    Beat(Box<Heartbeat>),
     Cloud(u64, FromCloud),
-    Traffic(Traffic),
+    Traffic(u64, Traffic),
 }
 
 /// Runs until SIGINT or SIGTERM comes.
@@ -149,7 +150,7 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
     let (said, carried) = (sender.clone(), sender.clone());
     // Nobody listens any more where the process ends.
     let sink = Arc::new(move |stream, what| drop(said.send(Came::Cloud(stream, what))));
-    let meter = Arc::new(move |_, traffic| drop(carried.send(Came::Traffic(traffic))));
+    let meter = Arc::new(move |stream, traffic| drop(carried.send(Came::Traffic(stream, traffic))));
     let cloud = &config.dialogue.cloud;
     let service: Box<dyn Upstream> = if cloud.over_zenoh() {
         Box::new(OverZenoh::new(cloud, sink, meter))
@@ -231,10 +232,18 @@ fn hear(config: &BridgeConfig, bridge: &mut Bridge, now: Time, came: Came) -> Ve
         Came::Language(reply) => bridge.language(now, &reply),
         Came::Link(state) => bridge.link(now, &state),
         Came::Activity(activity) if activity.speaking => bridge.speaking(now),
+        Came::Beat(beat) => {
+            let language = full_node_name(&config.namespace, &config.language_node);
+            // One that says that it has no model is no sign of one.
+            if beat.status != Heartbeat::UNAVAILABLE && beat.node == language {
+                bridge.language_beats(now);
+            }
+            Vec::new()
+        }
         Came::Activity(_) => Vec::new(),
         Came::Cloud(stream, what) => bridge.cloud(now, stream, what),
-        Came::Traffic(traffic) => {
-            bridge.traffic(traffic);
+        Came::Traffic(stream, traffic) => {
+            bridge.traffic(stream, traffic);
             Vec::new()
         }
     }
@@ -258,6 +267,10 @@ fn subscriptions(edge: &Edge, sender: &Sender<Came>) -> anyhow::Result<Vec<Typed
         subscribe::<LanguageReply>(edge, language, sender, Came::Language)?,
         subscribe::<LinkState>(edge, link, sender, |one| Came::Link(Box::new(one)))?,
         subscribe::<VoiceActivity>(edge, activity, sender, Came::Activity)?,
+        edge.subscribe::<Heartbeat>(heartbeat::TOPIC, Qos::DEFAULT, {
+            let sender = sender.clone();
+            move |sample| drop(sender.send(Came::Beat(Box::new(sample.value))))
+        })?,
     ];
     Ok(subscriptions)
 }

@@ -59,7 +59,7 @@ impl Step for BridgeStep {
         }
         for (stream, what, traffic) in (self.service)(now) {
             if let Some(traffic) = traffic {
-                self.bridge.traffic(traffic);
+                self.bridge.traffic(stream, traffic);
             }
             out.extend(self.bridge.cloud(now, stream, what));
         }

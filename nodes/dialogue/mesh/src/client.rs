@@ -235,13 +235,11 @@ impl Upstream for MeshUpstream {
                 sent: u32::try_from(question.body.len()).unwrap_or(u32::MAX),
                 ..Traffic::default()
             };
-            // Before the last word: who hears that the answer is whole knows what it took.
+            let tell = |traffic: &Traffic| meter.iter().for_each(|meter| meter(stream, *traffic));
+            tell(&traffic);
+            // Before the word: who hears that the answer is whole knows what it took.
             let mut say = |said: FromCloud, traffic: &Traffic| {
-                if !matches!(said, FromCloud::Text(_))
-                    && let Some(meter) = &meter
-                {
-                    meter(stream, *traffic);
-                }
+                tell(traffic);
                 sink(stream, said);
             };
             if let Err(fault) = link.ask(&question, &sender, &inbox, &mut traffic, &mut say) {

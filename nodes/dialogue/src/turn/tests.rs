@@ -40,6 +40,18 @@ fn goes_on_from(acts: &[Action]) -> Option<(u64, &str)> {
 }
 
 #[test]
+fn words_that_the_vehicles_model_doubts_itself_are_not_said() {
+    let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
+    turn.cloud(at(300), 1, text("The sky is blue. It scatters the short "));
+    let acts = turn.cloud(at(400), 1, FromCloud::Failed(Fault::Reset("cut".into())));
+    let (stream, _) = goes_on_from(&acts).expect("the vehicle goes on");
+    assert_eq!(said(&turn.local(at(450), stream, local("than the other "))), "");
+    let acts = turn.local(at(500), stream, FromLocal::Unsure);
+    assert_eq!(said(&acts), "It scatters the short ", "the cloud's words stay");
+    assert_eq!(end(&acts).cut, Some(Reason::Unsure));
+}
+
+#[test]
 fn an_answer_that_comes_in_time_is_said_sentence_by_sentence() {
     let (mut turn, acts) = Turn::begin(at(0), Pace::default(), ask(true), 1);
     assert_eq!(acts, [Action::StartCloud { stream: 1 }]);

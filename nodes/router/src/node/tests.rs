@@ -272,6 +272,30 @@ fn a_cloud_whose_files_changed_is_asked_again_at_once() {
 }
 
 #[test]
+fn a_cloud_that_fails_is_asked_again_sooner_than_one_that_refuses_us() {
+    let untaken = |why: &str| DialogueReply {
+        request_id: "a".into(),
+        tier: DialogueReply::ON_VEHICLE,
+        done: true,
+        outcome: DialogueReply::COMPLETE,
+        reason: why.into(),
+        ..DialogueReply::default()
+    };
+    let mut asked_again = |why: &str| {
+        let mut node = node();
+        let mut reason = |replies: &[DialogueReply], ms| {
+            let now = NOW + Duration::from_millis(ms);
+            steps(&mut node, now, &inputs(now, &[asks("a")], replies, Duration::ZERO))[0].reason.clone()
+        };
+        assert_eq!(reason(&[], 0), "cloud_better");
+        assert_eq!(reason(&[untaken(why)], 1), "cloud_unavailable", "{why}");
+        (2..20).find(|second| reason(&[], second * 1_000) == "cloud_better")
+    };
+    assert_eq!(asked_again("server"), Some(5));
+    assert_eq!(asked_again("tls"), Some(16));
+}
+
+#[test]
 fn a_model_that_was_busy_has_not_failed() {
     let mut node = node();
     let busy = DialogueReply {

@@ -1,7 +1,7 @@
 //! The processes of a system: started, listened to, started again, stopped in order.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::IsTerminal as _,
     os::unix::process::CommandExt as _,
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 use troika_host::{sync::StopToken, watch::Restarts};
-use troika_msgs::troika::Heartbeat;
+use troika_msgs::troika::{Heartbeat, LinkState};
 use troika_transport::Transport;
 
 use super::{
@@ -41,6 +41,10 @@ pub(super) struct Company {
     folder: tempfile::TempDir,
     /// What it does without; in the report.
     pub(super) notices: Vec<String>,
+    /// Nodes of which nothing has been heard yet.
+    awaited: BTreeSet<String>,
+    /// Whether there was a link to the cloud when that was told last.
+    linked: Option<bool>,
     /// The nodes that it cannot do without.
     essential: Vec<String>,
     /// Each node's last heartbeat, and when it came.
@@ -78,6 +82,8 @@ impl Company {
             members: Vec::new(),
             folder,
             notices: Vec::new(),
+            awaited: system.full_names().into_iter().collect(),
+            linked: None,
             essential: system.essential_nodes(),
             beats: BTreeMap::new(),
             quiet,
@@ -146,6 +152,8 @@ impl Company {
             self.note("the zenoh router is gone: what runs goes on, nobody new finds it".to_owned());
         }
         *router_there = there;
+        let news = self.news(&lock(dashboard));
+        news.into_iter().filter(|_| !self.quiet).for_each(|told| eprintln!("{told}"));
         let mut notices = Vec::new();
         for beat in lock(dashboard).nodes.values() {
             if beat.status == Heartbeat::UNAVAILABLE {
@@ -160,6 +168,40 @@ impl Company {
             }
         }
         notices.into_iter().for_each(|notice| self.note(notice));
+    }
+
+    /// What a person waits for at the start: that all are there, and that the cloud is reached; and when the link comes and goes.
+    fn news(&mut self, dashboard: &Dashboard) -> Vec<String> {
+        let mut news = Vec::new();
+        if !self.awaited.is_empty() {
+            self.awaited.retain(|node| !dashboard.nodes.contains_key(node));
+            if self.awaited.is_empty() {
+                let (count, after) = (dashboard.nodes.len(), self.since.elapsed().as_secs_f64());
+                news.push(format!(
+                    "ready: all {count} nodes give signs of life, {after:.0} s after the start"
+                ));
+            }
+        }
+        if let Some(link) = &dashboard.link {
+            let up = link.state == LinkState::UP;
+            match (self.linked, up) {
+                (None | Some(false), true) => {
+                    news.push(format!("link: the cloud is reached (round trip {:.1} ms)", link.rtt_ms));
+                    self.linked = Some(true);
+                }
+                (Some(true), false) => {
+                    news.push("link: the cloud is not reached any more".to_owned());
+                    self.linked = Some(false);
+                }
+                // Of a link that has not been measured nothing is known yet.
+                (None, false) if link.state == LinkState::DOWN => {
+                    news.push("link: the cloud is not reached".to_owned());
+                    self.linked = Some(false);
+                }
+                _ => {}
+            }
+        }
+        news
     }
 
     pub(super) fn describe(&self) -> String {

@@ -176,8 +176,8 @@ fn watch(
     use troika_msgs::{
         sensor_msgs::Image,
         troika::{
-            CommandResult, DriverAlert, DriverState, DriverTruth, Transcript, Understanding, VehicleCommand,
-            VehicleSignals, VoiceReply,
+            CommandResult, DriverAlert, DriverState, DriverTruth, LinkState, Transcript, Understanding,
+            VehicleCommand, VehicleSignals, VoiceReply,
         },
     };
     fn on<T: Message>(
@@ -212,6 +212,7 @@ fn watch(
     on::<VoiceReply>(edge, system, dashboard, &mut all, |to, reply| to.reply(reply))?;
     on::<VehicleCommand>(edge, system, dashboard, &mut all, |to, command| to.command(command))?;
     on::<CommandResult>(edge, system, dashboard, &mut all, |to, result| to.result(result))?;
+    on::<LinkState>(edge, system, dashboard, &mut all, |to, link| to.link = Some(link))?;
     on::<Heartbeat>(edge, system, dashboard, &mut all, |to, beat| {
         drop(to.nodes.insert(beat.node.clone(), beat))
     })?;

@@ -10,8 +10,8 @@ use troika_kit::Time;
 use troika_msgs::{
     sensor_msgs::Image,
     troika::{
-        CommandResult, DriverAlert, DriverState, Heartbeat, Transcript, Understanding, VehicleCommand,
-        VehicleSignals, VoiceReply,
+        CommandResult, DriverAlert, DriverState, Heartbeat, LinkState, Transcript, Understanding,
+        VehicleCommand, VehicleSignals, VoiceReply,
     },
 };
 
@@ -77,6 +77,8 @@ pub(super) struct Dashboard {
     pub utterances: Vec<Utterance>,
     /// The newest heartbeat of each node.
     pub nodes: BTreeMap<String, Heartbeat>,
+    /// What is known of the link to the cloud.
+    pub link: Option<LinkState>,
 }
 
 /// The preview's size in grey cells; two rows fit one line of text.

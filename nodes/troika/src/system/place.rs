@@ -15,15 +15,30 @@ pub(crate) fn of_key(text: &str, path: &[&str]) -> Option<Range<usize>> {
     entry(text, path).map(|(key, _)| key)
 }
 
+/// The text that `path` holds, and where it stands.
+pub(crate) fn text_of(text: &str, path: &[&str]) -> Option<(String, Range<usize>)> {
+    let (last, tables) = path.split_last()?;
+    let value = table_of(text, tables)?.remove(*last)?;
+    match value.get_ref() {
+        DeValue::String(text) => Some((text.to_string(), value.span())),
+        _ => None,
+    }
+}
+
 fn entry(text: &str, path: &[&str]) -> Option<(Range<usize>, Range<usize>)> {
     let (last, tables) = path.split_last()?;
+    let table = table_of(text, tables)?;
+    let (key, value) = table.get_key_value(*last)?;
+    Some((key.span(), value.span()))
+}
+
+fn table_of<'t>(text: &'t str, tables: &[&str]) -> Option<DeTable<'t>> {
     let mut table = DeTable::parse(text).ok()?.into_inner();
     for name in tables {
         let DeValue::Table(inner) = table.remove(*name)?.into_inner() else { return None };
         table = inner;
     }
-    let (key, value) = table.get_key_value(*last)?;
-    Some((key.span(), value.span()))
+    Some(table)
 }
 
 /// Where the value stands whose key a message about these values names; of several, the longest.

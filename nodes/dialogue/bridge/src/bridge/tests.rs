@@ -126,12 +126,8 @@ fn an_answer_of_the_cloud_is_spoken_sentence_by_sentence_and_its_end_tells_what_
     assert_eq!(car.service.streams(), [1]);
     let mut out = car.says(400, 1, "The Old Mill Cafe is near. It is ");
     out.extend(car.says(450, 1, "open."));
-    car.bridge.traffic(Traffic {
-        sent: 400,
-        received: 6_000,
-        took: Duration::from_millis(50),
-        ..Traffic::default()
-    });
+    car.bridge.traffic(1, carried(400, 3_000));
+    car.bridge.traffic(1, carried(400, 6_000));
     out.extend(car.bridge.cloud(at(460), 1, FromCloud::Done));
     assert_eq!(spoken(&out), ["The Old Mill Cafe is near.", "It is open."]);
     assert_eq!(samples(&out), [LinkSample::OK]);
@@ -142,6 +138,39 @@ fn an_answer_of_the_cloud_is_spoken_sentence_by_sentence_and_its_end_tells_what_
     assert!(last.done && last.outcome == DialogueReply::COMPLETE && last.tier == DialogueReply::CLOUD);
     assert_eq!((last.bytes_sent, last.bytes_received), (400, 6_000));
     assert!(last.cost_microeuro > 100, "400 bytes and the answer: {}", last.cost_microeuro);
+}
+
+fn carried(sent: u32, received: u32) -> Traffic {
+    Traffic { sent, received, took: Duration::from_millis(50), ..Traffic::default() }
+}
+
+#[test]
+fn an_answer_that_was_called_off_tells_what_it_took_until_then_and_what_comes_after_is_not_the_next_ones() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    car.bridge.traffic(1, carried(400, 0));
+    car.says(400, 1, "The Old Mill Cafe is near. It is ");
+    car.bridge.traffic(1, carried(400, 900));
+    let out = car.bridge.speaking(at(500));
+    let last = *replies(&out).last().unwrap();
+    assert_eq!(last.outcome, DialogueReply::CANCELLED);
+    assert_eq!((last.bytes_sent, last.bytes_received), (400, 900));
+    assert!(last.cost_microeuro > 100, "the day's money is spent by it too: {}", last.cost_microeuro);
+    car.ask(600, "u2", "Where is a hotel?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    car.bridge.traffic(1, carried(400, 5_000));
+    car.bridge.traffic(2, carried(500, 100));
+    let out = car.bridge.cloud(at(900), 2, FromCloud::Done);
+    let last = *replies(&out).last().unwrap();
+    assert_eq!((last.bytes_sent, last.bytes_received), (500, 100));
+}
+
+#[test]
+fn what_is_private_and_nobody_here_can_answer_is_told_to_be_private() {
+    let mut car = car(false);
+    let out = car.ask(0, "u1", "Read me my last message", DialogueRequest::MESSAGES, DialogueReply::CANNED);
+    assert_eq!(spoken(&out), [Sentences::default().private]);
+    let out = car.ask(9, "u2", "Who was Mozart?", DialogueRequest::PUBLIC, DialogueReply::CANNED);
+    assert_ne!(spoken(&out), [Sentences::default().private]);
 }
 
 #[test]

@@ -75,6 +75,7 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
         problems.extend(scheduling::placement(text, name, node.get_ref(), *kind, cores));
     }
     problems.extend(topics(text, &system.system.from_outside, &known));
+    problems.extend(links(text, system));
     problems.extend(scheduling::check(system, &known, &contracts, cores));
     problems.extend(processes(text, system, &known));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
@@ -154,6 +155,51 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
         });
     }
     problems
+}
+
+/// What measures the link measures another one than the cloud is reached over.
+fn links(text: &str, system: &System) -> Vec<Problem> {
+    let of_kind = |kind: &'static str| {
+        system.nodes.iter().filter(move |(_, node)| node.get_ref().kind.get_ref() == kind)
+    };
+    let mut problems = Vec::new();
+    for (link, _) in of_kind("link") {
+        let measured = ["nodes", link, "params", "endpoint"];
+        let Some((endpoint, place)) = place::text_of(text, &measured).filter(|(one, _)| !one.is_empty())
+        else {
+            continue;
+        };
+        for (bridge, _) in of_kind("bridge") {
+            let path = ["nodes", bridge, "params", "dialogue", "cloud", "url"];
+            let Some((url, _)) = place::text_of(text, &path) else { continue };
+            let Some(host) = host_and_port(&url).filter(|host| *host != endpoint) else { continue };
+            problems.push(
+                Problem::warning(format!(
+                    "`{link}` measures the way to {endpoint}, and `{bridge}` asks {url}"
+                ))
+                .at(place.clone())
+                .help(format!("endpoint = {host:?}, unless another way is meant to stand for that one")),
+            );
+        }
+    }
+    problems
+}
+
+/// `gateway.example:443` of `https://gateway.example/v1`; none of what is no address.
+fn host_and_port(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split('/').next()?;
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let port = match scheme {
+        "http" => Some("80"),
+        "https" => Some("443"),
+        _ => None,
+    };
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match (has_port, port) {
+        (true, _) => Some(host.to_owned()),
+        (false, port) => port.map(|port| format!("{host}:{port}")),
+    }
 }
 
 fn unknown_kind(kind: &Spanned<String>, kinds: &[&'static dyn Kind]) -> Problem {

@@ -349,3 +349,21 @@ fn a_chain_follows_the_messages_and_keeps_its_goal() {
     assert!(error(&chain("[\"driver_monitor\", \"camera\"]", 100.0)).0.contains("reads nothing"));
     assert!(error(&chain("[\"camera\", \"driver_stat\"]", 100.0)).0.contains("no node of this system"));
 }
+
+#[test]
+fn a_link_that_is_measured_to_elsewhere_than_the_cloud_is_told_with_the_address() {
+    let text = |endpoint: &str, url: &str| {
+        format!(
+            "[nodes.link]\nkind = \"link\"\nparams = {{ endpoint = \"{endpoint}\" }}\n\
+             [nodes.bridge]\nkind = \"bridge\"\n[nodes.bridge.params.dialogue.cloud]\nurl = \"{url}\"\nmodel = \"m\"\n"
+        )
+    };
+    let told = |endpoint: &str, url: &str| {
+        let found = problems(&text(endpoint, url));
+        found.into_iter().find(|one| one.message.contains("measures the way to")).map(|one| one.help)
+    };
+    let help = told("127.0.0.1:8808", "https://gateway.example/v1").expect("told");
+    assert!(help.iter().any(|help| help.contains("\"gateway.example:443\"")), "{help:?}");
+    assert_eq!(told("gateway.example:443", "https://gateway.example/v1"), None);
+    assert_eq!(told("router.example:7447", "zenoh+tls://router.example:7447"), None);
+}
