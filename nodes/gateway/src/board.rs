@@ -75,6 +75,8 @@ pub struct Row {
     pub seen: i64,
     /// Its last word.
     pub report: Option<Report>,
+    /// When that came, seconds since 1970.
+    pub reported: Option<i64>,
     /// Requests since the gateway started.
     pub requests: u64,
     /// Of those, what did not end well.
@@ -115,6 +117,7 @@ impl Board {
             connections: 0,
             seen,
             report: None,
+            reported: None,
             requests: 0,
             errors: 0,
             first_byte_ms: None,
@@ -138,7 +141,8 @@ impl Board {
 
     /// A report.
     pub fn report(&mut self, now: Time, vehicle: &VehicleId, report: Report) {
-        self.row(now, vehicle).report = Some(report);
+        let row = self.row(now, vehicle);
+        (row.report, row.reported) = (Some(report), Some(row.seen));
     }
 
     /// A request has ended.

@@ -1,6 +1,7 @@
 //! `troika outbox`: gives something that may wait to the vehicle's outbox, as any node would, and tells what becomes of it.
 
 use std::{
+    collections::BTreeSet,
     io::Read as _,
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     time::{Duration, Instant},
@@ -208,6 +209,7 @@ fn next(receipts: &Receiver<OutboxReceipt>, key: &str, until: Instant) -> Option
     }
 }
 
+/// What became of the outbox's items, as it is told; that an item waits still is told of it once.
 fn watch(place: &Where, json: bool) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let transport = open(place)?;
@@ -217,8 +219,15 @@ fn watch(place: &Where, json: bool) -> anyhow::Result<()> {
     let (sender, receipts) = mpsc::channel();
     let _ear =
         edge.subscribe::<OutboxReceipt>(receipt.topic, receipt.qos, move |one| drop(sender.send(one.value)))?;
+    let mut waiting = BTreeSet::new();
     while !stop.is_stopped() {
         let Ok(told) = receipts.recv_timeout(Duration::from_millis(100)) else { continue };
+        let waits = matches!(told.state, OutboxReceipt::QUEUED | OutboxReceipt::WAITS);
+        if !waits {
+            waiting.remove(&told.key);
+        } else if !waiting.insert(told.key.clone()) {
+            continue;
+        }
         if json {
             println!("{}", crate::topic::json(&told)?);
         } else {

@@ -353,7 +353,7 @@ impl<'a> Vehicle<'a> {
         let mut out = Vec::new();
         for due in self.sky.take(now) {
             if let Some(traffic) = due.traffic {
-                self.bridges[at].traffic(traffic);
+                self.bridges[at].traffic(due.stream, traffic);
             }
             out.extend(self.bridges[at].cloud(time, due.stream, due.what));
         }
