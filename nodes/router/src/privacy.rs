@@ -143,7 +143,8 @@ impl PrivateWords {
         Ok(PrivateWords { classes: made, patterns: Vec::new() })
     }
 
-    /// The same, with what one pattern a class finds, in any case. A group `who` in it stands for a person, and somebody must be named.
+    /// The same, with what one pattern a class finds, in any case. A group `who` in it stands for a person, and somebody must be named; where
+    /// a group `me` is there, whoever speaks says their own name, which is replaced in what leaves.
     ///
     /// # Errors
     /// No regular expression.
@@ -158,7 +159,8 @@ impl PrivateWords {
         let named =
             self.classes.iter().filter(|(_, words)| words.is_match(text)).map(|(privacy, _)| *privacy);
         let somebody = |found: regex::Captures<'_>| {
-            found.name("who").is_none_or(|who| !NOBODY.contains(&who.as_str().to_lowercase().as_str()))
+            found.name("me").is_none()
+                && found.name("who").is_none_or(|who| !NOBODY.contains(&who.as_str().to_lowercase().as_str()))
         };
         let like = self.patterns.iter().filter(|(_, pattern)| pattern.captures_iter(text).any(somebody));
         named.chain(like.map(|(privacy, _)| *privacy)).fold(Privacy::Public, stricter)
@@ -247,6 +249,14 @@ mod tests {
         assert_eq!(words.of("tell me about the sea"), Privacy::Public);
         assert_eq!(words.of("tell me about the sea and tell Anna"), Privacy::Contacts);
         assert!(words.or_like(Privacy::Contacts, "(").is_err());
+    }
+
+    #[test]
+    fn who_says_their_own_name_may_ask_and_who_names_another_may_not() {
+        let words = crate::Policy::built_in();
+        assert_eq!(words.words_say("I am Mr. Baker, what is the capital of Peru"), Privacy::Public);
+        assert_eq!(words.words_say("what is the number of Mr. Baker"), Privacy::Contacts);
+        assert_eq!(words.words_say("I'm Dr. Baker and where does Mrs. Olsen live"), Privacy::Contacts);
     }
 
     proptest! {

@@ -281,7 +281,7 @@ fn a_cloud_that_fails_is_asked_again_sooner_than_one_that_refuses_us() {
         reason: why.into(),
         ..DialogueReply::default()
     };
-    let mut asked_again = |why: &str| {
+    let asked_again = |why: &str| {
         let mut node = node();
         let mut reason = |replies: &[DialogueReply], ms| {
             let now = NOW + Duration::from_millis(ms);

@@ -186,7 +186,10 @@ impl Company {
             let up = link.state == LinkState::UP;
             match (self.linked, up) {
                 (None | Some(false), true) => {
-                    news.push(format!("link: the cloud is reached (round trip {:.1} ms)", link.rtt_ms));
+                    let rtt = link.rtt_ms;
+                    let measured =
+                        if rtt.is_finite() { format!(" (round trip {rtt:.1} ms)") } else { String::new() };
+                    news.push(format!("link: the cloud is reached{measured}"));
                     self.linked = Some(true);
                 }
                 (Some(true), false) => {
