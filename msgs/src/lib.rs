@@ -15,6 +15,7 @@ pub mod long;
 pub mod names;
 pub mod protect;
 pub mod safety;
+pub mod speed;
 mod stamp;
 
 #[allow(clippy::all, rustdoc::all, reason = "made at build; the comments in the .msg files are plain text")]

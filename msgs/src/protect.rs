@@ -16,7 +16,7 @@
 use std::marker::PhantomData;
 
 use troika_e2e::{Checker, Profile, Protection, Protector, Status, Wrong};
-use troika_kit::{EncodeError, Message};
+use troika_kit::{EncodeError, Message, Time};
 
 use crate::cdr::Writer;
 
@@ -49,9 +49,13 @@ pub trait Protected: Message {
     }
 }
 
-/// Senders of vehicle commands.
+/// Who sends.
 pub mod sender {
-    /// Speech.
+    /// Of driver states, and who speaks for it when its process cannot: neither says more than the other may.
+    pub const DRIVER_STATE: &str = "driver_state";
+    /// Of vehicle signals: the body, or what stands in for it.
+    pub const SIGNALS: &str = "vehicle_signals";
+    /// Of vehicle commands: speech.
     pub const VOICE: &str = "voice";
     /// Hands.
     pub const GESTURE: &str = "gesture";
@@ -153,6 +157,46 @@ impl<T: Protected> Opener<T> {
     }
 }
 
+/// Whom to believe on a topic that one sender owns, and that systems without protection use as well: whoever sends, until the owner was heard
+/// once; from then on the owner alone, and each message of it once and in its order.
+#[derive(Debug, Clone)]
+pub struct Trust<T> {
+    opener: Opener<T>,
+    owned: bool,
+    /// Arrival of the message that was judged last, and what it was found to be.
+    judged: Option<(Time, bool)>,
+}
+
+impl<T: Protected> Trust<T> {
+    /// In that sender. Between two that are looked at some 65,000 may pass unseen: what matters is that none comes twice, none older, and
+    /// none of another.
+    pub fn new(sender: &str) -> Trust<T> {
+        Trust { opener: Opener::tolerating(sender, u16::MAX), owned: false, judged: None }
+    }
+
+    /// Whether to believe it. One that is out of its order is the first of a sender that began again, or an old one: the next tells.
+    pub fn believes(&mut self, message: &T) -> bool {
+        if message.e2e().is_empty() {
+            return !self.owned;
+        }
+        let right = matches!(self.opener.open(Some(message)), Status::Ok | Status::OkSomeLost);
+        self.owned |= right;
+        right
+    }
+
+    /// The same for who looks at the newest again and again: a message is judged by its arrival once.
+    pub fn believes_newest(&mut self, received: Time, message: &T) -> bool {
+        match self.judged {
+            Some((at, right)) if at == received => right,
+            _ => {
+                let right = self.believes(message);
+                self.judged = Some((received, right));
+                right
+            }
+        }
+    }
+}
+
 /// Whether a message is as one of these senders sent it, whichever came before: for topics that several send on and where a message stands for
 /// itself. None: it has no protection.
 pub fn intact<T: Protected>(message: &T, senders: &[&str]) -> Option<bool> {
@@ -218,6 +262,35 @@ mod tests {
             sealed(&mut seal);
         }
         assert_eq!(opener.open(Some(&sealed(&mut seal))), Status::OkSomeLost);
+    }
+
+    #[test]
+    fn a_topic_is_whoevers_until_its_owner_was_heard_and_the_owners_from_then_on() {
+        troika_safety::verifies![SR_DAT_009];
+        let (mut trust, mut seal) = (Trust::new("/a"), Seal::new("/a"));
+        assert!(trust.believes(&beat("/a")) && trust.believes(&beat("/a")), "nobody protects");
+        assert!(!trust.believes(&sealed(&mut Seal::new("/b"))) && trust.believes(&beat("/a")), "no owner");
+        let first = sealed(&mut seal);
+        assert!(trust.believes(&first));
+        assert!(!trust.believes(&beat("/a")), "it is owned");
+        assert!(!trust.believes(&first), "again");
+        let mut second = sealed(&mut seal);
+        assert!(!trust.believes(&sealed(&mut Seal::new("/b"))), "another's");
+        second.steps += 1;
+        assert!(!trust.believes(&second), "changed");
+        second.steps -= 1;
+        assert!(trust.believes(&second));
+        (0..50).for_each(|_| drop(sealed(&mut seal)));
+        assert!(trust.believes(&sealed(&mut seal)), "some were not seen");
+        assert!(!trust.believes(&first), "an old one");
+        let mut again = Seal::new("/a");
+        assert!(
+            !trust.believes(&sealed(&mut again)) && trust.believes(&sealed(&mut again)),
+            "it began again"
+        );
+        let at = Time::from_nanos(9);
+        let newest = sealed(&mut again);
+        assert!(trust.believes_newest(at, &newest) && trust.believes_newest(at, &newest), "looked at twice");
     }
 
     #[test]

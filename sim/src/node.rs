@@ -9,6 +9,7 @@ use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Wake, ports, requirements,
 };
 use troika_msgs::{
+    protect::{Seal, sender},
     sensor_msgs::Image,
     std_msgs::Header,
     troika::{DriverTruth, VehicleSignals},
@@ -67,6 +68,7 @@ pub struct SimDriver {
     frame: Frame,
     play: Play,
     drives_vehicle: bool,
+    seal: Seal<VehicleSignals>,
     /// When the camera gives nothing, seconds: from and to.
     away: Vec<(f32, f32)>,
 }
@@ -85,6 +87,7 @@ impl SimDriver {
             frame: Frame::default(),
             play: Play::new(config.repeat),
             drives_vehicle: config.drives_vehicle,
+            seal: Seal::new(sender::SIGNALS),
             away: Vec::new(),
         }
     }
@@ -123,14 +126,17 @@ impl Step for SimDriver {
         let header = Header { stamp: tick.release.into(), frame_id: "driver_camera_optical_frame".into() };
         outputs.truth.send(truth.message(header.clone()));
         if self.drives_vehicle {
-            outputs.signals.send(VehicleSignals {
+            let mut signals = VehicleSignals {
                 header: Header { stamp: tick.release.into(), frame_id: String::new() },
                 speed_kmh: truth.speed_kmh,
                 gear: if truth.speed_kmh > 0.5 { 127 } else { 0 },
                 ignition_on: true,
                 driver_acted: truth.driver_acted,
                 ..VehicleSignals::default()
-            });
+            };
+            if self.seal.seal(&mut signals).is_ok() {
+                outputs.signals.send(signals);
+            }
         }
         let at_s = number as f32 / RATE;
         if self.away.iter().any(|(from, to)| (*from..*to).contains(&at_s)) {

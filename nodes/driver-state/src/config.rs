@@ -110,8 +110,13 @@ pub struct Config {
     /// A frame whose stamp is older than this when its step starts is not looked at, seconds; 0 takes any. The stamp must be on
     /// the host's time line (a camera without a clock leaves it zero, which is never too old). 0.2 s is a fifth of the second
     /// that the shortest rule allows.
+    /// A stamp that lies ahead by more is refused too.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub max_frame_age_s: f32,
+    /// A camera that gives the same picture, to the byte, for so long stands still, seconds: nothing is known then. 0 for a source whose
+    /// pictures have no noise of a sensor.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub frozen_after_s: f32,
     /// Which irises are looked at in each frame.
     pub iris: IrisPlan,
     /// How much the iris counts for an eye's direction beside our own network, 0 to 1.
@@ -144,6 +149,7 @@ impl Default for Config {
             blink_s: 0.4,
             min_presence: 0.5,
             max_frame_age_s: 0.2,
+            frozen_after_s: 1.0,
             iris: IrisPlan::Alternate,
             iris_weight: 0.15,
             calibrate: true,
@@ -200,6 +206,7 @@ impl Config {
             (within(self.iris_weight, 0.0, 1.0), "iris_weight", "0 to 1"),
             (within(self.min_presence, 0.1, 0.99), "min_presence", "0.1 to 0.99"),
             (within(self.max_frame_age_s, 0.0, 10.0), "max_frame_age_s", "0 to 10"),
+            (within(self.frozen_after_s, 0.0, 10.0), "frozen_after_s", "0 to 10"),
         ];
         match rules.into_iter().find(|(holds, _, _)| !holds) {
             Some((_, setting, must)) => Err(ConfigError { setting, must }),

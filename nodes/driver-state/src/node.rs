@@ -3,11 +3,17 @@
 //! A frame that cannot be used, a network that fails and a camera that is silent are faults; the fall-back then says
 //! UNKNOWN. So does a node whose models could not be had, with the reason in `model` (SR-DAT-002).
 
+use troika_frame::still::Still;
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Fault, Latest, Out, Step, Tick, Time, Wake, ports,
     requirements,
 };
-use troika_msgs::{sensor_msgs::Image, std_msgs::Header, troika::DriverState};
+use troika_msgs::{
+    protect::{Seal, sender},
+    sensor_msgs::Image,
+    std_msgs::Header,
+    troika::DriverState,
+};
 
 use crate::{
     config::{Config, ConfigError, Zone},
@@ -44,6 +50,8 @@ pub struct DriverStateNode {
     temporal: Temporal,
     landmarks: bool,
     max_frame_age: Duration,
+    still: Still,
+    seal: Seal<DriverState>,
     model: String,
 }
 
@@ -59,6 +67,8 @@ impl DriverStateNode {
             temporal: Temporal::new(config),
             landmarks: config.landmarks,
             max_frame_age: Duration::from_secs_f32(config.max_frame_age_s),
+            still: Still::new(Duration::from_secs_f32(config.frozen_after_s)),
+            seal: Seal::new(sender::DRIVER_STATE),
             model: model.to_owned(),
         })
     }
@@ -91,8 +101,17 @@ impl DriverStateNode {
             temporal: Temporal::new(config),
             landmarks: false,
             max_frame_age: Duration::ZERO,
+            still: Still::new(Duration::ZERO),
+            seal: Seal::new(sender::DRIVER_STATE),
             model: format!("unavailable: {reason}"),
         })
+    }
+
+    /// One that cannot be protected is not sent: to its readers that is silence.
+    fn send(&mut self, mut state: DriverState, outputs: &mut Outputs) {
+        if self.seal.seal(&mut state).is_ok() {
+            outputs.state.send(state);
+        }
     }
 
     /// Looks at one frame and says what it shows. `done` is told as each stage of the perception ends.
@@ -235,7 +254,9 @@ impl Step for DriverStateNode {
             requirements::SR_TIM_006,
             requirements::SR_TIM_007,
             requirements::SR_DMS_007,
+            requirements::SR_DMS_025,
             requirements::SR_DAT_002,
+            requirements::SR_DAT_009,
         ],
     });
 
@@ -248,23 +269,28 @@ impl Step for DriverStateNode {
         }
         let sample = inputs.image.fresh().ok_or(Fault::StaleInput { port: "image" })?;
         let stamped = Time::from(sample.value.header.stamp.clone());
-        let age = tick.now.since(stamped);
-        if stamped != Time::ZERO && !self.max_frame_age.is_zero() && age > self.max_frame_age {
+        let off = tick.now.since(stamped).max(stamped.since(tick.now));
+        if stamped != Time::ZERO && !self.max_frame_age.is_zero() && off > self.max_frame_age {
             return Err(Fault::StaleInput { port: "image" });
         }
+        if self.still.stands(sample.received, &sample.value.data) {
+            return Err(Fault::BadInput("the camera gives the same picture again and again"));
+        }
         let state = self.look_at(&sample.value, sample.received, tick.level, &mut |_| {})?;
-        outputs.state.send(state);
+        self.send(state, outputs);
         Ok(Done::Worked)
     }
 
     fn fall_back(&mut self, tick: &Tick, _: &Fault, outputs: &mut Outputs) {
         let header = Header { stamp: tick.release.into(), frame_id: String::new() };
-        outputs.state.send(DriverState { header, ..unknown(&self.model) });
+        self.send(DriverState { header, ..unknown(&self.model) }, outputs);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use troika_msgs::protect::Trust;
+
     use super::*;
     use crate::perception::Network;
 
@@ -349,6 +375,39 @@ mod tests {
             );
         }
         assert_eq!(run(&mut node, Some(taken(200))).0, Ok(Done::Worked));
+        for millis_ahead in [201, 1_000, 90_000] {
+            let mut image = frame();
+            image.header.stamp = Time::from_nanos(5_000_000_000 + millis_ahead * 1_000_000).into();
+            let (done, state) = run(&mut node, Some(image));
+            assert_eq!((done, state.state), (Err(Fault::StaleInput { port: "image" }), DriverState::UNKNOWN));
+        }
+    }
+
+    #[test]
+    fn a_camera_that_stands_still_is_a_fault_that_says_unknown_until_it_moves() {
+        troika_safety::verifies![SR_DMS_025, SR_DAT_009];
+        let mut node = node(false);
+        let mut trust = Trust::new(sender::DRIVER_STATE);
+        let mut faults = Vec::new();
+        for number in 0..90_u64 {
+            let now = Time::from_nanos(5_000_000_000 + number * 33_333_333);
+            let mut image = frame();
+            image.header.stamp = now.into();
+            if number >= 60 {
+                image.data[0] = number as u8;
+            }
+            let tick = Tick { seq: number, release: now, now, level: 0 };
+            let mut outputs = Outputs::default();
+            if let Err(fault) = node.step(&tick, &Inputs { image: Latest::holding(image, now) }, &mut outputs)
+            {
+                faults.push((number, fault));
+                node.fall_back(&tick, &fault, &mut outputs);
+            }
+            assert!(trust.believes(&outputs.state.sent()[0]), "each is protected, the fall-back's too");
+        }
+        assert_eq!(faults.first().map(|(number, _)| *number), Some(31));
+        assert_eq!(faults.last().map(|(number, _)| *number), Some(59));
+        assert!(faults.iter().all(|(_, fault)| matches!(fault, Fault::BadInput(_))));
     }
 
     #[test]

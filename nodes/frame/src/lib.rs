@@ -2,8 +2,10 @@
 //!
 //! - [`image`]: a checked view of a frame in any encoding that we read, sampled where it lies.
 //! - [`roi`]: rotated regions of a frame, and how a network's answers map back.
+//! - [`still`]: pictures that are the same again and again.
 //! - [`ssd`]: decoding what MediaPipe's anchor detectors answer.
 
 pub mod image;
 pub mod roi;
 pub mod ssd;
+pub mod still;

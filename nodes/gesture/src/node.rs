@@ -283,7 +283,8 @@ impl Step for GestureNode {
         }
         let sample = inputs.image.fresh().ok_or(Fault::StaleInput { port: "image" })?;
         let stamped = sample.value.header.time();
-        let old = stamped != Time::ZERO && tick.now.since(stamped) > self.max_frame_age;
+        let off = tick.now.since(stamped).max(stamped.since(tick.now));
+        let old = stamped != Time::ZERO && off > self.max_frame_age;
         if old && !self.max_frame_age.is_zero() {
             return Err(Fault::StaleInput { port: "image" });
         }

@@ -22,9 +22,25 @@ pub struct HostClock {
     zero: u64,
 }
 
+/// What `CLOCK_MONOTONIC` 0 is on the time line, ns, for the processes of one system: a clock that is set between two starts would give them
+/// two time lines, and what one of them stamps would be of another time to the other.
+pub const EPOCH: &str = "TROIKA_EPOCH_NS";
+
 impl HostClock {
-    /// Reads the epoch once.
+    /// Reads the epoch once; in a process of a system, takes the system's ([`EPOCH`]).
     pub fn start() -> Self {
+        std::env::var(EPOCH)
+            .ok()
+            .and_then(|zero| zero.parse().ok())
+            .map_or_else(HostClock::read, |zero| HostClock { zero })
+    }
+
+    /// The variable's value for the processes that are started by this one.
+    pub fn epoch(self) -> String {
+        self.zero.to_string()
+    }
+
+    fn read() -> Self {
         let epoch = clock_gettime(ClockId::Realtime);
         let epoch = epoch.tv_sec as u64 * 1_000_000_000 + epoch.tv_nsec as u64;
         HostClock { zero: epoch.saturating_sub(monotonic_nanos()) }
@@ -103,6 +119,21 @@ mod tests {
         assert!(!time.set(Time::from_nanos(5)), "paused");
         assert!(time.set(Time::from_nanos(4)));
         assert_eq!((time.get(), moved.seen()), (Time::from_nanos(4), 3));
+    }
+
+    #[test]
+    fn a_process_of_a_system_has_the_systems_time_line_whatever_the_clock_says() {
+        troika_safety::verifies![SR_SUP_010];
+        if std::env::var(EPOCH).as_deref() == Ok("5000") {
+            assert_eq!(HostClock::start().epoch(), "5000");
+            return;
+        }
+        let name = "clock::tests::a_process_of_a_system_has_the_systems_time_line_whatever_the_clock_says";
+        let own = std::env::current_exe().expect("this program has a file");
+        let child = std::process::Command::new(own).args([name, "--exact"]).env(EPOCH, "5000").output();
+        let child = child.expect("it starts");
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && said.contains("1 passed"), "{said}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod contract;
 pub mod fault;
+pub mod late;
 pub mod message;
 pub mod port;
 pub mod step;
@@ -13,6 +14,7 @@ pub mod words;
 
 pub use contract::{Class, Contract, ContractSpec, Wake};
 pub use fault::Fault;
+pub use late::Lateness;
 pub use message::{DecodeError, EncodeError, Liveliness, Message, Qos, Service, TypeInfo};
 pub use port::{
     Direction, EventSource, Events, Latest, LatestSource, Out, Port, PortSpec, PortVisitor, Ports, Sample,

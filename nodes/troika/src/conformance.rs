@@ -20,6 +20,7 @@ use troika_host::{Clock, HostClock, edge::Edge, signal::stop_on_signals, sync::S
 use troika_kit::{Ports, Time};
 use troika_monitor::{Inputs, Outputs};
 use troika_msgs::{
+    protect::{Seal, sender},
     std_msgs::Header,
     troika::{DriverAlert, DriverState, VehicleSignals},
 };
@@ -195,6 +196,7 @@ fn try_one(
         edge.subscribe::<DriverAlert>(alert.topic, alert.qos, move |sample| drop(sender.send(sample)))?;
     let mut states = edge.publisher::<DriverState>(state.topic, state.qos)?;
     let mut speeds = edge.publisher::<VehicleSignals>(signals.topic, signals.qos)?;
+    let (mut state_seal, mut speed_seal) = (Seal::new(sender::DRIVER_STATE), Seal::new(sender::SIGNALS));
     let mut system = System::start(&arguments.start)?;
     wait_for(&mut system, transport, alert.topic, state.topic, stop)?;
     let Some(first) = trace.inputs().first().map(stamp) else { return Ok(Vec::new()) };
@@ -208,15 +210,23 @@ fn try_one(
             return Ok(Vec::new());
         }
         match input {
-            Input::Frame(frame) => states.send(&message(&frame, due))?,
-            Input::Signal(signal) => speeds.send(&VehicleSignals {
-                header: Header::at(due),
-                speed_kmh: signal.speed_kmh,
-                driver_acted: signal.driver_acted,
-                ignition_on: true,
-                gear: 127,
-                ..VehicleSignals::default()
-            })?,
+            Input::Frame(frame) => {
+                let mut state = message(&frame, due);
+                state_seal.seal(&mut state)?;
+                states.send(&state)?;
+            }
+            Input::Signal(signal) => {
+                let mut signals = VehicleSignals {
+                    header: Header::at(due),
+                    speed_kmh: signal.speed_kmh,
+                    driver_acted: signal.driver_acted,
+                    ignition_on: true,
+                    gear: 127,
+                    ..VehicleSignals::default()
+                };
+                speed_seal.seal(&mut signals)?;
+                speeds.send(&signals)?;
+            }
         }
     }
     stop.wait_for(LAST_WORDS);

@@ -10,8 +10,9 @@ use troika_kit::{
     Wake, ports, requirements as sr,
 };
 use troika_msgs::{
-    protect::{self, sender},
+    protect::{self, Seal, sender},
     safety::SafetyReader,
+    speed::SpeedReader,
     std_msgs::Header,
     troika::{CommandResult, SafetyState, VehicleCommand, VehicleSignals},
 };
@@ -122,6 +123,9 @@ pub struct VehicleNode<B = SimulatedBody> {
     door: Door,
     reports: Vec<Report>,
     safety: SafetyReader,
+    seal: Seal<VehicleSignals>,
+    /// Of somebody else's signals.
+    speed: SpeedReader,
 }
 
 impl VehicleNode<SimulatedBody> {
@@ -143,6 +147,8 @@ impl<B: Body> VehicleNode<B> {
             door: Door::default(),
             reports: Vec::with_capacity(64),
             safety: SafetyReader::default(),
+            seal: Seal::new(sender::SIGNALS),
+            speed: SpeedReader::default(),
         }
     }
 
@@ -154,21 +160,22 @@ impl<B: Body> VehicleNode<B> {
     /// The speed that the gates believe: `None` when there is none, it is stale or no number.
     fn speed(&mut self, now: Time, inputs: &Inputs, outputs: &mut Outputs) -> Option<f32> {
         if self.signals == SignalsFrom::External {
-            let heard = inputs.signals.within(now, SIGNALS_STALE)?;
-            let stamp = heard.header.time();
-            // Long under way is stale too; a stamp that was never set tells no age.
-            let old = stamp != Time::ZERO && now.since(stamp) > SIGNALS_STALE;
-            return Some(heard.speed_kmh).filter(|speed| speed.is_finite() && !old);
+            return self.speed.kmh(now, &inputs.signals, SIGNALS_STALE);
         }
         let read = self.body.readings(now);
-        outputs.signals.send(VehicleSignals {
+        let mut signals = VehicleSignals {
             header: Header::at(now),
             speed_kmh: read.speed_kmh,
             steering_angle_deg: read.steering_angle_deg,
             gear: read.gear,
             ignition_on: read.ignition_on,
             driver_acted: read.driver_acted,
-        });
+            ..VehicleSignals::default()
+        };
+        // What cannot be protected is not sent: to its readers that is silence.
+        if self.seal.seal(&mut signals).is_ok() {
+            outputs.signals.send(signals);
+        }
         Some(read.speed_kmh).filter(|speed| speed.is_finite())
     }
 }
@@ -192,6 +199,7 @@ impl<B: Body> Step for VehicleNode<B> {
             sr::SR_VOI_020,
             sr::SR_SUP_006,
             sr::SR_SUP_009,
+            sr::SR_DAT_009,
         ],
     });
 

@@ -26,6 +26,7 @@ use troika_kit::{
 };
 use troika_msgs::{
     protect::{Seal, sender},
+    speed::SpeedReader,
     std_msgs::Header,
     troika::{
         CommandResult, DialogueRequest, Drowsiness, LanguageReply, LanguageRequest, Slot, Transcript,
@@ -123,6 +124,8 @@ pub struct CommandNode {
     waiting: VecDeque<Waiting>,
     /// When the last [`RATE`] commands were sent.
     sent: VecDeque<Time>,
+    /// How fast the vehicle is.
+    speed: SpeedReader,
     /// The driver is drowsy, as far as is known.
     brief: bool,
 }
@@ -185,6 +188,7 @@ impl CommandNode {
             question: None,
             waiting: VecDeque::with_capacity(WAITING + MOST),
             sent: VecDeque::with_capacity(RATE),
+            speed: SpeedReader::default(),
             brief: false,
         }
     }
@@ -599,15 +603,12 @@ impl Step for CommandNode {
             requirements::SR_VOI_002,
             requirements::SR_VOI_003,
             requirements::SR_VOI_004,
+            requirements::SR_DAT_009,
         ],
     });
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
-        let speed = inputs
-            .signals
-            .within(tick.now, SIGNALS_FRESH)
-            .map(|signals| signals.speed_kmh)
-            .filter(|speed| speed.is_finite());
+        let speed = self.speed.kmh(tick.now, &inputs.signals, SIGNALS_FRESH);
         self.brief = inputs
             .drowsiness
             .within(tick.now, DROWSINESS_FRESH)

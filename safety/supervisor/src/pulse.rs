@@ -32,6 +32,8 @@ pub struct Pulse {
     heard: Option<Time>,
     /// So many messages in their sequence are wanted until one that is out of it is taken for a new beginning again.
     settles: u8,
+    /// The last one that was right was stamped so far from its arrival that it says nothing of now.
+    off: bool,
     /// It was out of its sequence again before that: whoever sends repeats what was said before.
     doubted: bool,
     status: u8,
@@ -50,6 +52,7 @@ impl Pulse {
             noted: now,
             heard: None,
             settles: 0,
+            off: false,
             doubted: false,
             status: Heartbeat::OK,
             reason: String::new(),
@@ -61,7 +64,9 @@ impl Pulse {
         &self.node
     }
 
-    /// A heartbeat that says that it is this node's. One that is not right is not believed, and not taken for a sign of life either.
+    /// A heartbeat that says that it is this node's. One that is not right is not believed, and not taken for a sign of life either; nor is one
+    /// that was stamped longer ago, or further ahead, than a node may be silent: it is of another time (a recording), or of a machine whose
+    /// clock is not ours.
     pub fn hear(&mut self, now: Time, beat: &Heartbeat) {
         let status = self.opener.open(Some(beat));
         self.channel.add(status);
@@ -80,7 +85,9 @@ impl Pulse {
             }
             Status::Error(_) | Status::Repeated | Status::NoNewData => false,
         };
-        if alive {
+        let stamp = beat.header.time();
+        self.off = alive && now.since(stamp).max(stamp.since(now)) > self.silent_after;
+        if alive && !self.off {
             self.heard = Some(now);
             self.status = beat.status;
             self.reason.clone_from(&beat.reason);
@@ -132,6 +139,10 @@ impl Pulse {
             return "its heartbeats are not right end to end".to_owned();
         }
         match self.age(now) {
+            _ if self.off => {
+                "its heartbeats are of another time: a recording, or a machine whose clock is not in step"
+                    .to_owned()
+            }
             None => "no heartbeat yet".to_owned(),
             Some(age) if age > self.silent_after => format!("silent for {:.1} s", age.as_secs_f32()),
             Some(_) => self.reason.clone(),
@@ -141,7 +152,7 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
-    use troika_msgs::protect::Seal;
+    use troika_msgs::{protect::Seal, std_msgs::Header};
 
     use super::*;
 
@@ -152,8 +163,9 @@ mod tests {
         Time::from_nanos(1_000_000_000 + ms * 1_000_000)
     }
 
-    fn beat(seal: &mut Seal<Heartbeat>, status: u8) -> Heartbeat {
-        let mut beat = Heartbeat { node: "/a".into(), status, ..Heartbeat::default() };
+    fn beat(seal: &mut Seal<Heartbeat>, status: u8, ms: u64) -> Heartbeat {
+        let mut beat =
+            Heartbeat { header: Header::at(at(ms)), node: "/a".into(), status, ..Heartbeat::default() };
         seal.seal(&mut beat).expect("it fits");
         beat
     }
@@ -163,13 +175,13 @@ mod tests {
         troika_safety::verifies![SR_SUP_002];
         let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
         assert_eq!(pulse.look(at(500)), Health::Unheard);
-        pulse.hear(at(900), &beat(&mut seal, Heartbeat::OK));
+        pulse.hear(at(900), &beat(&mut seal, Heartbeat::OK, 900));
         assert_eq!(pulse.look(at(900)), Health::Well);
-        pulse.hear(at(1_800), &beat(&mut seal, Heartbeat::DEGRADED));
+        pulse.hear(at(1_800), &beat(&mut seal, Heartbeat::DEGRADED, 1_800));
         assert_eq!(pulse.look(at(1_900)), Health::Degraded);
-        pulse.hear(at(2_700), &beat(&mut seal, Heartbeat::UNAVAILABLE));
+        pulse.hear(at(2_700), &beat(&mut seal, Heartbeat::UNAVAILABLE, 2_700));
         assert_eq!((pulse.look(at(2_800)), pulse.silent(at(2_800))), (Health::Bad, false));
-        pulse.hear(at(3_600), &beat(&mut seal, Heartbeat::OK));
+        pulse.hear(at(3_600), &beat(&mut seal, Heartbeat::OK, 3_600));
         assert_eq!((pulse.look(at(6_100)), pulse.look(at(6_101))), (Health::Well, Health::Bad));
         assert!(pulse.silent(at(6_101)) && pulse.why(at(6_200)).contains("silent for 2.6 s"));
     }
@@ -179,7 +191,7 @@ mod tests {
         troika_safety::verifies![SR_SUP_004];
         let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
         for round in 0..4 {
-            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK));
+            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK, 900 * round));
         }
         let wrong = || Heartbeat { node: "/a".into(), e2e: vec![1; 20], ..Heartbeat::default() };
         pulse.hear(at(3_600), &wrong());
@@ -187,7 +199,7 @@ mod tests {
         pulse.hear(at(4_500), &wrong());
         assert_eq!(pulse.look(at(4_500)), Health::Bad, "two of the last four");
         for round in 6..10 {
-            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK));
+            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK, 900 * round));
         }
         assert_eq!(pulse.look(at(8_200)), Health::Well, "it is right again");
         let plain = Heartbeat { node: "/a".into(), ..Heartbeat::default() };
@@ -199,7 +211,7 @@ mod tests {
     fn old_heartbeats_in_turn_are_no_sign_of_life() {
         troika_safety::verifies![SR_SUP_004];
         let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
-        let beats: Vec<Heartbeat> = (0..4).map(|_| beat(&mut seal, Heartbeat::OK)).collect();
+        let beats: Vec<Heartbeat> = (0..4).map(|round| beat(&mut seal, Heartbeat::OK, 900 * round)).collect();
         for (round, beat) in beats.iter().enumerate() {
             pulse.hear(at(900 * round as u64), beat);
         }
@@ -215,12 +227,36 @@ mod tests {
         troika_safety::verifies![SR_SUP_002];
         let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
         for round in 0..6 {
-            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK));
+            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK, 900 * round));
         }
         assert_eq!(pulse.look(at(9_000)), Health::Bad);
         let mut again = Seal::new("/a");
-        pulse.hear(at(9_100), &beat(&mut again, Heartbeat::OK));
-        pulse.hear(at(10_000), &beat(&mut again, Heartbeat::OK));
+        pulse.hear(at(9_100), &beat(&mut again, Heartbeat::OK, 9_100));
+        pulse.hear(at(10_000), &beat(&mut again, Heartbeat::OK, 10_000));
         assert_eq!(pulse.look(at(10_000)), Health::Well);
+    }
+
+    #[test]
+    fn heartbeats_of_another_time_are_no_sign_of_life() {
+        troika_safety::verifies![SR_SUP_010];
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        let recorded: Vec<Heartbeat> =
+            (0..20).map(|round| beat(&mut seal, Heartbeat::OK, 900 * round)).collect();
+        for (round, beat) in recorded.iter().enumerate() {
+            pulse.hear(at(900 * round as u64), beat);
+        }
+        assert_eq!(pulse.look(at(17_100)), Health::Well);
+        // From the first one on, in order, as they were.
+        for (round, beat) in recorded.iter().enumerate() {
+            let now = 18_000 + 900 * round as u64;
+            pulse.hear(at(now), beat);
+            assert!(now <= 17_100 + 2_500 || pulse.look(at(now)) == Health::Bad, "{round}");
+        }
+        assert!(pulse.why(at(36_000)).contains("of another time"), "{}", pulse.why(at(36_000)));
+        let mut ahead = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        for round in 0..6 {
+            ahead.0.hear(at(900 * round), &beat(&mut ahead.1, Heartbeat::OK, 900 * round + 2_501));
+        }
+        assert_eq!(ahead.0.look(at(4_500)), Health::Bad);
     }
 }

@@ -208,6 +208,7 @@ fn signals() -> VehicleSignals {
         gear: 3,
         ignition_on: true,
         driver_acted: true,
+        ..VehicleSignals::default()
     }
 }
 

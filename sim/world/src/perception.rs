@@ -17,6 +17,7 @@ use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Fault, Out, Step, Tick, Time, Wake, ports, requirements,
 };
 use troika_msgs::{
+    protect::{Seal, sender},
     std_msgs::Header,
     troika::{DriverState, DriverTruth, VehicleSignals},
 };
@@ -109,6 +110,8 @@ pub struct Perception {
     lost: usize,
     blinded: Vec<(f32, f32)>,
     road: Road,
+    states: Seal<DriverState>,
+    speeds: Seal<VehicleSignals>,
 }
 
 impl Perception {
@@ -131,6 +134,8 @@ impl Perception {
             lost: 0,
             blinded,
             road: Road::new(scenario.seed),
+            states: Seal::new(sender::DRIVER_STATE),
+            speeds: Seal::new(sender::SIGNALS),
         }
     }
 
@@ -154,6 +159,12 @@ impl Perception {
     /// When glare blinds the camera: from and to, seconds.
     pub fn blinded(&self) -> &[(f32, f32)] {
         &self.blinded
+    }
+
+    fn say(&mut self, mut state: DriverState, outputs: &mut Outputs) {
+        if self.states.seal(&mut state).is_ok() {
+            outputs.state.send(state);
+        }
     }
 
     fn seen(&mut self, at_s: f32, truth: &Truth) -> Option<Seen> {
@@ -232,14 +243,18 @@ impl Step for Perception {
         outputs.truth.send(truth.message(header.clone()));
         let attends = truth.face_visible && truth.state == DriverState::ATTENTIVE;
         let steering_angle_deg = self.road.pass(1.0 / RATE, truth.speed_kmh / 3.6, attends);
-        outputs.signals.send(VehicleSignals {
+        let mut signals = VehicleSignals {
             header: Header { stamp: tick.release.into(), frame_id: String::new() },
             speed_kmh: truth.speed_kmh,
             steering_angle_deg,
             gear: if truth.speed_kmh > 0.5 { 127 } else { 0 },
             ignition_on: true,
             driver_acted: truth.driver_acted,
-        });
+            ..VehicleSignals::default()
+        };
+        if self.speeds.seal(&mut signals).is_ok() {
+            outputs.signals.send(signals);
+        }
         let seen = self.seen(at_s, &truth);
         if let Some(since) = Self::since(&self.gone, at_s) {
             self.temporal = Temporal::new(&self.config);
@@ -254,7 +269,7 @@ impl Step for Perception {
             return Err(Fault::StaleInput { port: "image" });
         }
         let verdict = self.temporal.observe(tick.release, seen.as_ref());
-        outputs.state.send(of_verdict(header, MODEL, &verdict));
+        self.say(of_verdict(header, MODEL, &verdict), outputs);
         Ok(Done::Worked)
     }
 
@@ -263,6 +278,6 @@ impl Step for Perception {
         let now: Time = tick.release;
         let mut unknown = Temporal::new(&self.config);
         let header = Header { stamp: now.into(), frame_id: String::new() };
-        outputs.state.send(of_verdict(header, MODEL, &unknown.observe(now, None)));
+        self.say(of_verdict(header, MODEL, &unknown.observe(now, None)), outputs);
     }
 }

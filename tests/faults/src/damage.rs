@@ -2,8 +2,8 @@
 
 use troika_kit::Message;
 use troika_msgs::{
-    protect::Protected,
-    troika::{DriverAlert, Heartbeat, SafetyState, Slot, VehicleCommand},
+    protect::{Protected, Seal},
+    troika::{DriverAlert, DriverState, Heartbeat, SafetyState, Slot, VehicleCommand, VehicleSignals},
 };
 
 use crate::class::Dice;
@@ -40,6 +40,19 @@ pub fn flipped<T: Message + PartialEq>(message: &T, dice: &mut Dice) -> Vec<u8> 
         if !same || whole.len() <= 4 {
             return bytes;
         }
+    }
+}
+
+/// The same; with the check switched off, what is read of it comes with a protection that is right.
+pub fn flipped_under<T: Protected + PartialEq>(
+    message: &T,
+    resealed: Option<&mut Seal<T>>,
+    dice: &mut Dice,
+) -> Vec<u8> {
+    let bytes = flipped(message, dice);
+    match (resealed, T::decode(&bytes)) {
+        (Some(seal), Ok(mut read)) if seal.seal(&mut read).is_ok() => cdr(&read),
+        _ => bytes,
     }
 }
 
@@ -167,6 +180,56 @@ impl Damaged for VehicleCommand {
                 None => self.sequence ^= 1,
             },
             _ => self.source = self.source.wrapping_add(1),
+        }
+    }
+}
+
+impl Damaged for DriverState {
+    const NAME: &'static str = "driver_state";
+
+    fn sample(dice: &mut Dice) -> Self {
+        DriverState {
+            state: dice.byte() % 4,
+            confidence: dice.between(0.4, 1.0),
+            face_detected: true,
+            gaze_zone: 1 + dice.byte() % 8,
+            eye_openness_left: dice.between(0.0, 1.0),
+            eye_openness_right: dice.between(0.0, 1.0),
+            model: word(dice),
+            ..DriverState::default()
+        }
+    }
+
+    fn damage(&mut self, dice: &mut Dice) {
+        match dice.below(5) {
+            0 => self.state = self.state.wrapping_add(1 + dice.byte() % 254),
+            1 => self.eye_openness_left = 1.0 + self.eye_openness_left,
+            2 => self.gaze_zone ^= 1 << dice.below(8),
+            3 => self.header.stamp.nanosec ^= 1 << dice.below(30),
+            _ => self.sequence ^= 1 << dice.below(32),
+        }
+    }
+}
+
+impl Damaged for VehicleSignals {
+    const NAME: &'static str = "vehicle_signals";
+
+    fn sample(dice: &mut Dice) -> Self {
+        VehicleSignals {
+            speed_kmh: dice.between(1.0, 200.0),
+            gear: 127,
+            ignition_on: true,
+            ..VehicleSignals::default()
+        }
+    }
+
+    fn damage(&mut self, dice: &mut Dice) {
+        match dice.below(5) {
+            0 => self.speed_kmh = 0.0,
+            1 => self.speed_kmh *= dice.between(1.5, 9.0),
+            2 => self.driver_acted = !self.driver_acted,
+            3 => self.ignition_on = !self.ignition_on,
+            _ => self.sequence ^= 1 << dice.below(32),
         }
     }
 }

@@ -66,6 +66,7 @@ pub struct Vehicle {
     results: Collected<CommandResult>,
     seal: Seal<VehicleCommand>,
     supervisor: Seal<SafetyState>,
+    speeds: Seal<VehicleSignals>,
     number: u32,
     off: Option<Off>,
     /// What the bench says of the speed itself, each 20 ms; none: nothing.
@@ -91,6 +92,7 @@ impl Vehicle {
             results,
             seal: Seal::new(sender::VOICE),
             supervisor: Seal::new(sender::SUPERVISOR),
+            speeds: Seal::new(sender::SIGNALS),
             number: 0,
             off: ground.off,
             speed: Some(0.0),
@@ -114,7 +116,8 @@ impl Vehicle {
         while self.rig.now() < until {
             let since = self.rig.since_start();
             if let Some(kmh) = self.speed.filter(|_| due(since, Duration::from_millis(20))) {
-                self.signals(&self.says(kmh))?;
+                let signals = self.says(kmh);
+                self.signals(&signals)?;
             }
             if let Some(state) = self.state.filter(|_| due(since, Duration::from_millis(100))) {
                 let state = self.safety(state)?;
@@ -140,16 +143,28 @@ impl Vehicle {
     ///
     /// # Errors
     /// What the transport says.
-    pub fn signals(&self, signals: &VehicleSignals) -> anyhow::Result<()> {
+    pub fn signals(&mut self, signals: &VehicleSignals) -> anyhow::Result<()> {
+        let mut signals = signals.clone();
         if self.without(Off::Gates) {
-            return self.rig.send(SIGNALS, &self.says(0.0));
+            signals = self.says(0.0);
         }
         if self.without(Off::SignalAge) {
-            return self
-                .rig
-                .send(SIGNALS, &VehicleSignals { header: Header::at(self.rig.now()), ..signals.clone() });
+            signals.header = Header::at(self.rig.now());
         }
-        self.rig.send(SIGNALS, signals)
+        self.speeds.seal(&mut signals)?;
+        self.rig.send(SIGNALS, &signals)
+    }
+
+    /// What another says in the body's place: without protection, or with its own.
+    fn foreign_signals(&mut self, signals: VehicleSignals, dice: &mut Dice) -> anyhow::Result<()> {
+        if self.without(Off::EndToEnd) {
+            return self.signals(&signals);
+        }
+        let mut signals = signals;
+        if dice.coin() {
+            Seal::new("/elsewhere").seal(&mut signals)?;
+        }
+        self.rig.send(SIGNALS, &signals)
     }
 
     /// A state as the supervisor sends it.
@@ -318,10 +333,15 @@ fn signals(fault: Signals, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resu
                     vehicle.signals(&VehicleSignals { speed_kmh, ..drives })?;
                 }
                 Signals::Bits if vehicle.without(Off::Gates) => vehicle.signals(&last)?,
-                Signals::Bits => vehicle.rig.put::<VehicleSignals>(SIGNALS, &flipped(&drives, dice))?,
+                Signals::Bits => {
+                    let mut drives = drives;
+                    vehicle.speeds.seal(&mut drives)?;
+                    vehicle.rig.put::<VehicleSignals>(SIGNALS, &flipped(&drives, dice))?;
+                }
                 Signals::Foreign => {
                     vehicle.signals(&drives)?;
-                    vehicle.signals(&VehicleSignals { speed_kmh: 0.0, gear: 0, ..drives })?;
+                    let zero = VehicleSignals { speed_kmh: 0.0, gear: 0, ..drives };
+                    vehicle.foreign_signals(zero, dice)?;
                 }
                 Signals::Reordered => {
                     group.push(drives);

@@ -5,13 +5,14 @@ use troika_host::{NodeOptions, simulate::Collected};
 use troika_kit::{Duration, Time};
 use troika_monitor::{Config, MonitorNode};
 use troika_msgs::{
+    protect::{Protected, Seal, sender},
     std_msgs::Header,
     troika::{DriverAlert, DriverState, VehicleSignals},
 };
 
 use crate::{
     class::{Dice, Ground, Off, Verdict},
-    damage::{cdr, cut, flipped},
+    damage::{cdr, cut, flipped_under},
     rig::{Rig, SLICE},
 };
 
@@ -37,6 +38,10 @@ struct Drive {
     told: Vec<(Time, String, u8, u8)>,
     mute: bool,
     garbage_clears: bool,
+    /// End-to-end checks find nothing.
+    blindfold: bool,
+    states: Seal<DriverState>,
+    speeds: Seal<VehicleSignals>,
     next_frame: Time,
     next_signal: Time,
 }
@@ -54,6 +59,9 @@ impl Drive {
             told: Vec::new(),
             mute: ground.without(Off::Alerts),
             garbage_clears: ground.without(Off::Latch),
+            blindfold: ground.without(Off::EndToEnd),
+            states: Seal::new(sender::DRIVER_STATE),
+            speeds: Seal::new(sender::SIGNALS),
             next_frame: now,
             next_signal: now,
         })
@@ -68,18 +76,45 @@ impl Drive {
         due
     }
 
-    fn signal(&mut self) -> Option<VehicleSignals> {
+    /// What the detector says, protected as its own.
+    fn seen(&mut self, stamp: Time, closed: bool) -> anyhow::Result<DriverState> {
+        self.says(seen(stamp, closed))
+    }
+
+    fn says(&mut self, mut state: DriverState) -> anyhow::Result<DriverState> {
+        self.states.seal(&mut state)?;
+        Ok(state)
+    }
+
+    /// What another says in its place; with the check switched off, protected as if it were the detector's own.
+    fn foreign<T: Protected>(
+        &mut self,
+        mut message: T,
+        own: fn(&mut Drive) -> &mut Seal<T>,
+        dice: &mut Dice,
+    ) -> anyhow::Result<T> {
+        if self.blindfold {
+            own(self).seal(&mut message)?;
+        } else if dice.coin() {
+            Seal::new("/elsewhere").seal(&mut message)?;
+        }
+        Ok(message)
+    }
+
+    fn signal(&mut self) -> anyhow::Result<Option<VehicleSignals>> {
         if self.rig.now() < self.next_signal {
-            return None;
+            return Ok(None);
         }
         self.next_signal = self.next_signal + SIGNAL;
-        Some(VehicleSignals {
+        let mut signals = VehicleSignals {
             header: Header::at(self.rig.now()),
             speed_kmh: 60.0,
             gear: 127,
             ignition_on: true,
             ..VehicleSignals::default()
-        })
+        };
+        self.speeds.seal(&mut signals)?;
+        Ok(Some(signals))
     }
 
     fn pass(&mut self) {
@@ -186,30 +221,41 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
         _ => closes + dice.ms(0, 6_000) - dice.ms(0, 1_000),
     };
     let jump = dice.ms(1_500, 90_000);
-    let (late_by, mut late) = (dice.ms(1_000, 3_000), Vec::<(Time, DriverState)>::new());
+    let (late_by, mut late) = (dice.ms(1_100, 3_000), Vec::<(Time, DriverState)>::new());
     let (mut group, mut stuck) = (Vec::<DriverState>::new(), None::<DriverState>);
     let mut gap = 0;
     let until = closes + SCENE;
     while drive.rig.now() < until {
         let now = drive.rig.now();
         let on = now >= onset;
-        if let Some(signals) = drive.signal() {
+        if let Some(signals) = drive.signal()? {
             if on && fault == Fault::SignalBits {
-                drive.rig.put::<VehicleSignals>(SIGNALS, &flipped(&signals, dice))?;
+                let resealed = drive.blindfold.then_some(&mut drive.speeds);
+                drive.rig.put::<VehicleSignals>(SIGNALS, &flipped_under(&signals, resealed, dice))?;
             } else {
                 drive.rig.send(SIGNALS, &signals)?;
             }
             if on && fault == Fault::SignalForeign {
-                drive.rig.send(SIGNALS, &VehicleSignals { speed_kmh: 0.0, gear: 0, ..signals })?;
+                let zero = VehicleSignals { speed_kmh: 0.0, gear: 0, e2e: Vec::new(), ..signals };
+                let zero = drive.foreign(zero, |drive| &mut drive.speeds, dice)?;
+                drive.rig.send(SIGNALS, &zero)?;
             }
         }
         if drive.frame() {
             let eyes_closed = now >= closes;
-            let state = seen(now, eyes_closed);
+            let state = drive.seen(now, eyes_closed)?;
             match fault {
                 _ if !on => drive.rig.send(STATE, &state)?,
                 Fault::SignalBits | Fault::SignalForeign => drive.rig.send(STATE, &state)?,
-                Fault::Bits => drive.rig.put::<DriverState>(STATE, &flipped(&state, dice))?,
+                Fault::Bits => {
+                    // One in three; a message of which bits are turned is one that is lost.
+                    if dice.below(3) > 0 {
+                        drive.rig.send(STATE, &state)?;
+                    } else {
+                        let resealed = drive.blindfold.then_some(&mut drive.states);
+                        drive.rig.put::<DriverState>(STATE, &flipped_under(&state, resealed, dice))?;
+                    }
+                }
                 Fault::Cut => drive.rig.put::<DriverState>(STATE, &cut(&state, dice))?,
                 Fault::Duplicated => {
                     for _ in 0..=1 + dice.below(3) {
@@ -247,6 +293,7 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
                     drive.rig.pass(Duration::from_millis(1));
                     // Its camera has a time line of its own.
                     let other = seen(drive.rig.now() - jump, false);
+                    let other = drive.foreign(other, |drive| &mut drive.states, dice)?;
                     drive.rig.send(STATE, &other)?;
                 }
                 Fault::NoNumbers => {
@@ -259,10 +306,14 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
                         perclos: f32::NAN,
                         ..seen(now, false)
                     };
+                    let nothing = drive.says(nothing)?;
                     drive.rig.send(STATE, &nothing)?;
                 }
-                Fault::ClockBack => drive.rig.send(STATE, &seen(now - jump, eyes_closed))?,
-                Fault::ClockForward => drive.rig.send(STATE, &seen(now + jump, eyes_closed))?,
+                Fault::ClockBack | Fault::ClockForward => {
+                    let stamp = if fault == Fault::ClockBack { now - jump } else { now + jump };
+                    let state = drive.says(seen(stamp, eyes_closed))?;
+                    drive.rig.send(STATE, &state)?;
+                }
             }
         }
         let (there, rest): (Vec<_>, Vec<_>) = late.into_iter().partition(|(at, _)| *at <= now);

@@ -49,6 +49,11 @@ pub const REACTIONS: &[(Off, &str, &[&str])] = &[
             "safety_state.field",
             "safety_state.repeated",
             "safety_state.bare",
+            "driver_state.sealed.field",
+            "signals.sealed.bits",
+            "driver_state.foreign",
+            "signals.foreign",
+            "signals.foreign.monitor",
         ],
     ),
     (
@@ -85,9 +90,13 @@ pub const REACTIONS: &[(Off, &str, &[&str])] = &[
     (
         Off::Microphone,
         "the watch over the microphone hears a good room",
-        &["microphone.dead", "microphone.mute", "microphone.roars"],
+        &["microphone.dead", "microphone.mute", "microphone.roars", "microphone.stuck"],
     ),
-    (Off::FrameAge, "a frame's age is not looked at", &["camera.old"]),
+    (
+        Off::FrameAge,
+        "a frame's stamp is not looked at, nor whether it is the one before",
+        &["camera.old", "camera.future", "camera.frozen"],
+    ),
     (
         Off::FallBacks,
         "fall-backs do not leave",

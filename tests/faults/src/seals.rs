@@ -30,6 +30,8 @@ fn sender_of<T: Damaged>() -> &'static str {
         "vehicle_command" => sender::VOICE,
         "safety_state" => sender::SUPERVISOR,
         "driver_alert" => sender::MONITOR,
+        "driver_state" => sender::DRIVER_STATE,
+        "vehicle_signals" => sender::SIGNALS,
         _ => "/driver_state",
     }
 }
@@ -121,4 +123,12 @@ injections! {
     alert_field: Field of DriverAlert,
     alert_repeated: Repeated of DriverAlert,
     alert_lost: Lost of DriverAlert,
+    seen_bits: Bits of DriverState,
+    seen_field: Field of DriverState,
+    seen_repeated: Repeated of DriverState,
+    seen_foreign: Foreign of DriverState,
+    signals_bits: Bits of VehicleSignals,
+    signals_field: Field of VehicleSignals,
+    signals_repeated: Repeated of VehicleSignals,
+    signals_foreign: Foreign of VehicleSignals,
 }

@@ -42,6 +42,8 @@ const FRAME: Duration = Duration::from_nanos(33_333_333);
 pub const MISSED_WITHIN: Duration = Duration::from_millis(110);
 /// A face that is lost is unknown with the next frames.
 pub const UNKNOWN_WITHIN: Duration = Duration::from_millis(334);
+/// SR-DMS-025: 1 s, and two frames.
+pub const FROZEN_WITHIN: Duration = Duration::from_millis(1_067);
 /// In the tick of the frame itself.
 pub const AT_ONCE: Duration = Duration::from_millis(1);
 /// Frames of each driver.
@@ -192,7 +194,7 @@ impl Seat {
     fn usual(ground: &Ground<'_>, broken: Option<&Broken>) -> anyhow::Result<Seat> {
         let mut config = Config::default();
         if ground.without(Off::FrameAge) {
-            config.max_frame_age_s = 0.0;
+            (config.max_frame_age_s, config.frozen_after_s) = (0.0, 0.0);
         }
         Seat::new(ground, DriverStateNode::new(&config, ground.eyes.networks(broken), "faults")?)
     }
@@ -316,11 +318,8 @@ fn camera(gives: Gives, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<
         seat.show(&image)?;
         if each {
             let gestured = seat.gestures.take().iter().any(|one| one.value.kind != Gesture::UNKNOWN);
-            let noticed = seat.unknown_since(now).filter(|_| !gestured || gives == Gives::Future);
-            let harm = match gives {
-                Gives::Future => None,
-                _ => seat.known_after(onset).or_else(|| seat.commanded()),
-            };
+            let noticed = seat.unknown_since(now).filter(|_| !gestured);
+            let harm = seat.known_after(onset).or_else(|| seat.commanded());
             verdicts.push(Verdict::of(noticed, harm));
         }
     }
@@ -331,7 +330,8 @@ fn camera(gives: Gives, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<
     let sees_nothing = matches!(gives, Gives::Nothing | Gives::Garbage);
     let told = seat.blind.is_some_and(|at| at.since(onset) <= BLIND_WITHIN);
     let harm = match gives {
-        Gives::Frozen | Gives::Another => None,
+        Gives::Another => None,
+        Gives::Frozen => seat.known_after(onset + FROZEN_WITHIN),
         _ => seat
             .known_after(onset + UNKNOWN_WITHIN)
             .or((sees_nothing && !told).then(|| "nobody was told that monitoring is unavailable".to_owned())),

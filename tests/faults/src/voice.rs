@@ -3,6 +3,7 @@
 use troika_host::{NodeOptions, simulate::Collected};
 use troika_kit::{Duration, Time};
 use troika_msgs::{
+    protect::{Seal, sender},
     std_msgs::Header,
     troika::{Transcript, VehicleCommand, VehicleSignals, VoiceReply},
 };
@@ -25,6 +26,7 @@ struct Cabin {
     commands: Collected<VehicleCommand>,
     replies: Collected<VoiceReply>,
     speed: Option<f32>,
+    speeds: Seal<VehicleSignals>,
     number: u32,
     off: Option<Off>,
 }
@@ -40,7 +42,15 @@ impl Cabin {
         rig.spawn(VehicleNode::with_body(body, SignalsFrom::External), options)?;
         let commands = rig.simulation.collect("/voice/command")?;
         let replies = rig.simulation.collect("/voice/reply")?;
-        let mut cabin = Cabin { rig, commands, replies, speed: Some(0.0), number: 0, off: ground.off };
+        let mut cabin = Cabin {
+            rig,
+            commands,
+            replies,
+            speed: Some(0.0),
+            speeds: Seal::new(sender::SIGNALS),
+            number: 0,
+            off: ground.off,
+        };
         cabin.pass(Duration::from_millis(100))?;
         Ok(cabin)
     }
@@ -51,8 +61,9 @@ impl Cabin {
             if let Some(kmh) = self.speed.filter(|_| due(self.rig.since_start(), Duration::from_millis(20))) {
                 let speed_kmh = if self.off == Some(Off::Gates) { 0.0 } else { kmh };
                 let header = Header::at(self.rig.now());
-                let signals =
+                let mut signals =
                     VehicleSignals { header, speed_kmh, ignition_on: true, ..VehicleSignals::default() };
+                self.speeds.seal(&mut signals)?;
                 self.rig.send("/vehicle/signals", &signals)?;
             }
             self.rig.pass(SLICE);

@@ -45,6 +45,8 @@ class Header(IdlStruct, typename="std_msgs::msg::dds_::Header_"):
 @dataclass
 class DriverState(IdlStruct, typename="troika_msgs::msg::dds_::DriverState_"):
     header: Header
+    sequence: uint32
+    e2e: sequence[uint8]
     state: uint8
     confidence: float32
     face_detected: bool

@@ -30,6 +30,10 @@ from values import plain
 class DriverState(IdlStruct):
     __idl_typename__ = "troika_msgs/msg/DriverState"
     header: Header = msgspec.field(default_factory=Header)
+    sequence: types.uint32 = np.uint32(0)
+    e2e: types.NDArray[Any, types.UInt8] = msgspec.field(
+        default_factory=lambda: np.empty(0, dtype=np.uint8)
+    )
     state: types.uint8 = np.uint8(0)
     confidence: types.float32 = np.float32(0)
     face_detected: types.boolean = False

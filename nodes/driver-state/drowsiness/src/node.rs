@@ -8,6 +8,7 @@ use troika_kit::{
     requirements,
 };
 use troika_msgs::{
+    protect::{Trust, sender},
     std_msgs::Header,
     troika::{DriverState, Drowsiness, DrowsinessInput, Ppg, Pulse as PulseMessage, VehicleSignals},
 };
@@ -54,6 +55,9 @@ pub struct DrowsinessNode {
     fuser: Fuser,
     model: String,
     speed: Option<(Time, f32)>,
+    /// Whom to believe (SR-DAT-009).
+    states: Trust<DriverState>,
+    speeds: Trust<VehicleSignals>,
     /// Since the eyes were last seen, the vehicle was not known to move at some time.
     stood_unseen: bool,
 }
@@ -86,6 +90,8 @@ impl DrowsinessNode {
             config,
             model,
             speed: None,
+            states: Trust::new(sender::DRIVER_STATE),
+            speeds: Trust::new(sender::SIGNALS),
             stood_unseen: false,
         }
     }
@@ -97,6 +103,9 @@ impl DrowsinessNode {
 
     fn take_signals(&mut self, inputs: &Inputs) {
         for sample in inputs.signals.iter() {
+            if !self.speeds.believes(&sample.value) {
+                continue;
+            }
             let VehicleSignals { speed_kmh, steering_angle_deg, ignition_on, .. } = sample.value;
             if !ignition_on && speed_kmh == 0.0 {
                 self.forget();
@@ -109,6 +118,9 @@ impl DrowsinessNode {
 
     fn take_states(&mut self, now: Time, inputs: &Inputs) -> Result<(), Fault> {
         for sample in inputs.state.iter() {
+            if !self.states.believes(&sample.value) {
+                continue;
+            }
             let openness = openness(&sample.value, self.config.gaze_down_deg);
             if openness.is_some() {
                 self.see_driver(sample.received);

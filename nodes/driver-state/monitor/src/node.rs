@@ -13,11 +13,11 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use troika_kit::{
-    Class, Contract, ContractSpec, Done, Duration, Events, Fault, Latest, Out, Sample, Step, Tick, Time,
-    Wake, ports, requirements as sr,
+    Class, Contract, ContractSpec, Done, Duration, Events, Fault, Lateness, Latest, Out, Sample, Step, Tick,
+    Time, Wake, ports, requirements as sr,
 };
 use troika_msgs::{
-    protect::{Seal, sender},
+    protect::{Seal, Trust, sender},
     std_msgs::Header,
     troika::{DriverAlert, DriverState, VehicleSignals},
 };
@@ -128,6 +128,11 @@ pub struct MonitorNode {
     monitor: Monitor,
     vehicle: VehicleView,
     nominal_confidence: f32,
+    /// Whom to believe (SR-DAT-009).
+    states: Trust<DriverState>,
+    speeds: Trust<VehicleSignals>,
+    /// A state that comes late says nothing of now (SR-DMS-024).
+    lateness: Lateness,
     /// Stamp and arrival of the newest frame: what relates the host's time to the stamps' when frames stay away.
     last: Option<(Time, Time)>,
     waiting: VecDeque<Alert>,
@@ -144,6 +149,9 @@ impl MonitorNode {
             monitor: Monitor::new(config.profiles(read)?),
             vehicle: VehicleView::default(),
             nominal_confidence: config.nominal_confidence,
+            states: Trust::new(sender::DRIVER_STATE),
+            speeds: Trust::new(sender::SIGNALS),
+            lateness: Lateness::default(),
             last: None,
             waiting: VecDeque::with_capacity(256),
             seal: Seal::new(sender::MONITOR),
@@ -204,17 +212,27 @@ impl Step for MonitorNode {
             sr::SR_DMS_009,
             sr::SR_DMS_010,
             sr::SR_DMS_011,
+            sr::SR_DMS_024,
+            sr::SR_DAT_009,
         ],
     });
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
-        inputs.signals.iter().for_each(|sample| self.vehicle.take(signals(sample)));
+        for sample in inputs.signals.iter().filter(|sample| self.speeds.believes(&sample.value)) {
+            self.vehicle.take(signals(sample));
+        }
         let fresh = inputs.state.fresh();
-        match fresh {
+        // A camera without a clock leaves the stamp zero.
+        let stamp = |sample: &Sample<DriverState>| match sample.value.header.time() {
+            Time::ZERO => sample.received,
+            stamped => stamped,
+        };
+        let believed = fresh
+            .filter(|sample| self.states.believes(&sample.value))
+            .filter(|sample| !self.lateness.late(stamp(sample), sample.received));
+        match believed {
             Some(sample) => {
-                let stamped = sample.value.header.time();
-                // A camera without a clock leaves the stamp zero.
-                let stamp = if stamped == Time::ZERO { sample.received } else { stamped };
+                let stamp = stamp(sample);
                 self.last = Some((stamp, sample.received));
                 let seen = Observation {
                     stamp,

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
-use troika_host::{sync::StopToken, watch::Restarts};
+use troika_host::{HostClock, clock::EPOCH, sync::StopToken, watch::Restarts};
 use troika_msgs::troika::{Heartbeat, LinkState};
 use troika_transport::Transport;
 
@@ -89,6 +89,7 @@ impl Company {
             quiet,
             since: Instant::now(),
         };
+        let epoch = HostClock::start().epoch();
         let mut names: Vec<&String> = system.nodes.values().map(|node| &node.get_ref().process).collect();
         names.sort_unstable();
         names.dedup();
@@ -102,6 +103,7 @@ impl Company {
                 }
                 Err(error) => return Err(error),
             };
+            command.env(EPOCH, &epoch);
             let log = quiet.then(|| company.folder.path().join(format!("{name}.log")));
             if let Some(log) = &log {
                 let file = File::create(log)?;

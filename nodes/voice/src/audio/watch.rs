@@ -7,6 +7,9 @@ const NOTHING_FOR: Duration = Duration::from_secs(1);
 /// A room is never digitally silent; a muted or unplugged microphone is.
 const SILENT_FOR: Duration = Duration::from_secs(5);
 
+/// No two chunks of a room are the same to the last bit; of a buffer that stands still all are.
+const SAME_FOR: Duration = Duration::from_secs(2);
+
 /// From this on a sample is at the end of its range.
 const FULL: f32 = 0.999;
 /// Speech that is too loud now and then clips a few samples; when one in fifty of the last two seconds is at the end of its range,
@@ -27,6 +30,11 @@ pub enum MicrophoneTrouble {
         "the microphone gives nothing but digital silence: is it muted? (`alsamixer`, F4 shows the capture controls)"
     )]
     Silent,
+    /// The same sound comes again and again.
+    #[error(
+        "the microphone gives the same sound again and again, to the last bit: its driver hangs; plug it in again, or restart the sound server"
+    )]
+    Stuck,
     /// Too loud for its range.
     #[error(
         "the microphone is turned up too far, its samples are clipped: lower its capture level (`alsamixer`, F4)"
@@ -39,6 +47,9 @@ pub enum MicrophoneTrouble {
 pub struct Watch {
     last: Time,
     loud: Time,
+    /// The last chunk, and since when each is like it.
+    chunk: Vec<f32>,
+    same: Time,
     told: Option<MicrophoneTrouble>,
     /// Since when samples are counted, how many, and how many of them at the end of the range.
     counted: (Time, u64, u64),
@@ -48,12 +59,18 @@ pub struct Watch {
 impl Watch {
     /// From now on.
     pub fn new(now: Time) -> Watch {
-        Watch { last: now, loud: now, told: None, counted: (now, 0, 0), clipping: false }
+        let chunk = Vec::with_capacity(4_096);
+        Watch { last: now, loud: now, chunk, same: now, told: None, counted: (now, 0, 0), clipping: false }
     }
 
     /// Audio came; gives true when trouble that was told is over.
     pub fn heard(&mut self, now: Time, samples: &[f32]) -> bool {
         self.last = now;
+        if self.chunk != samples {
+            self.chunk.clear();
+            self.chunk.extend_from_slice(samples);
+            self.same = now;
+        }
         self.counted.1 += samples.len() as u64;
         self.counted.2 += samples.iter().filter(|sample| sample.abs() >= FULL).count() as u64;
         if now.since(self.counted.0) >= CLIPPED_OVER {
@@ -66,6 +83,9 @@ impl Watch {
         }
         if samples.iter().any(|sample| *sample != 0.0) {
             self.loud = now;
+            if now.since(self.same) >= SAME_FOR {
+                return false;
+            }
             return self.told.take().is_some();
         }
         false
@@ -77,6 +97,8 @@ impl Watch {
             MicrophoneTrouble::Dead
         } else if now.since(self.loud) >= SILENT_FOR {
             MicrophoneTrouble::Silent
+        } else if self.loud == self.last && now.since(self.same) >= SAME_FOR {
+            MicrophoneTrouble::Stuck
         } else if self.clipping {
             MicrophoneTrouble::Clipping
         } else {
@@ -121,6 +143,25 @@ mod tests {
             assert_eq!(trouble, (at == 5_000).then_some(MicrophoneTrouble::Silent), "{at}");
             assert_eq!(quiet.trouble(ms(at)), None);
         }
+    }
+
+    #[test]
+    fn a_buffer_that_stands_still_is_told_after_two_seconds_and_a_tone_that_holds_is_not() {
+        troika_safety::verifies![SR_VOI_013];
+        let (mut stuck, mut tone) = (Watch::new(ms(0)), Watch::new(ms(0)));
+        let chunk: Vec<f32> = (0..320).map(|n| (n as f32 * 0.7).sin() * 0.1).collect();
+        for at in (0..6_000).step_by(20) {
+            stuck.heard(ms(at), &chunk);
+            // 440 Hz with a room's noise.
+            let held: Vec<f32> = (0..320_u64)
+                .map(|n| ((at * 16 + n) as f32 * 0.1728).sin() * 0.1 + ((at * 7 + n * 13) % 11) as f32 * 1e-5)
+                .collect();
+            tone.heard(ms(at), &held);
+            let trouble = stuck.trouble(ms(at));
+            assert_eq!(trouble, (at == 2_000).then_some(MicrophoneTrouble::Stuck), "{at}");
+            assert_eq!(tone.trouble(ms(at)), None);
+        }
+        assert!(stuck.heard(ms(6_000), &[0.1; 320]), "it is over");
     }
 
     #[test]

@@ -71,6 +71,8 @@ impl Both for VehicleSignals {
             gear,
             ignition_on,
             driver_acted,
+            // Gazebo's message has no place for a protection: these are whoever's.
+            ..VehicleSignals::default()
         })
     }
 

@@ -143,6 +143,7 @@ fn motion_joints_signals_and_sound_go_there_and_back() {
         gear: -1,
         ignition_on: true,
         driver_acted: true,
+        ..VehicleSignals::default()
     });
     stays(AudioChunk {
         header: header(),

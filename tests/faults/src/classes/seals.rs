@@ -56,6 +56,32 @@ const DRIVER_ALERT: Class = Class {
     inject: seals::alert_bits,
 };
 
+/// What the classes of this message share, and the first of them.
+const DRIVER_STATE: Class = Class {
+    name: "driver_state.sealed.bits",
+    fault: "1 to 4 bits of the CDR turned",
+    reaction: "the end-to-end check, with the message itself",
+    harm: "a sleeper looks awake",
+    requirement: sr::SR_DAT_009,
+    limit: AT_ONCE,
+    gap: None,
+    times: 1,
+    inject: seals::seen_bits,
+};
+
+/// What the classes of this message share, and the first of them.
+const SIGNALS: Class = Class {
+    name: "signals.sealed.bits",
+    fault: "1 to 4 bits of the CDR turned",
+    reaction: "the end-to-end check, with the message itself",
+    harm: "a vehicle that moves is taken to stand",
+    requirement: sr::SR_DAT_009,
+    limit: AT_ONCE,
+    gap: None,
+    times: 1,
+    inject: seals::signals_bits,
+};
+
 /// See the table of the room's README.
 pub(super) const CLASSES: &[Class] = &[
     HEARTBEAT,
@@ -152,5 +178,43 @@ pub(super) const CLASSES: &[Class] = &[
         fault: "5 to 24 messages lost in a row",
         inject: seals::alert_lost,
         ..DRIVER_ALERT
+    },
+    DRIVER_STATE,
+    Class {
+        name: "driver_state.sealed.field",
+        fault: "a decoded value changed under its protection",
+        inject: seals::seen_field,
+        ..DRIVER_STATE
+    },
+    Class {
+        name: "driver_state.sealed.repeated",
+        fault: "the message before comes again",
+        inject: seals::seen_repeated,
+        ..DRIVER_STATE
+    },
+    Class {
+        name: "driver_state.sealed.foreign",
+        fault: "protected by another sender",
+        inject: seals::seen_foreign,
+        ..DRIVER_STATE
+    },
+    SIGNALS,
+    Class {
+        name: "signals.sealed.field",
+        fault: "a decoded value changed under its protection",
+        inject: seals::signals_field,
+        ..SIGNALS
+    },
+    Class {
+        name: "signals.sealed.repeated",
+        fault: "the message before comes again",
+        inject: seals::signals_repeated,
+        ..SIGNALS
+    },
+    Class {
+        name: "signals.sealed.foreign",
+        fault: "protected by another sender",
+        inject: seals::signals_foreign,
+        ..SIGNALS
     },
 ];

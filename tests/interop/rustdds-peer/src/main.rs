@@ -37,6 +37,8 @@ struct Header {
 #[derive(Serialize, Deserialize, Clone, Debug)]
 struct DriverState {
     header: Header,
+    sequence: u32,
+    e2e: Vec<u8>,
     state: u8,
     confidence: f32,
     face_detected: bool,

@@ -277,3 +277,65 @@ fn the_default_is_every_built_in_profile() {
     assert_eq!(Inputs::SPECS[0].topic, "/cabin/driver_state");
     assert_eq!(Outputs::SPECS[0].capacity, A_STEP);
 }
+
+/// A driver at 80 km/h whose eyes stay closed from the first frame on, `seconds` long; when each alert was raised, in ms.
+fn sleeps(seconds: u64, mut frame: impl FnMut(u64) -> Option<DriverState>) -> Vec<(u64, u8)> {
+    let mut cabin = Cabin::new(&["euro_ncap"]);
+    let mut raised = Vec::new();
+    for _ in 0..seconds * 20 {
+        cabin.vehicle(80.0, false);
+        let ms = cabin.ms;
+        cabin.step(frame(ms));
+        let new = cabin.alerts.drain(..).filter(|alert| alert.phase == DriverAlert::RAISED);
+        raised.extend(new.map(|alert| (ms, alert.kind)));
+    }
+    raised
+}
+
+fn kinds(raised: &[(u64, u8)]) -> Vec<u8> {
+    raised.iter().map(|(_, kind)| *kind).collect()
+}
+
+#[test]
+fn states_that_come_late_or_stand_still_say_nothing_of_now() {
+    troika_safety::verifies![SR_DMS_024];
+    // On time for 1 s; then a queue of 1.2 s stands on the way.
+    let late = sleeps(9, |ms| match ms {
+        0..1_000 => Some(state(DriverState::ATTENTIVE, ms)),
+        1_000..2_200 => None,
+        _ => Some(state(DriverState::ATTENTIVE, ms - 1_200)),
+    });
+    assert_eq!(kinds(&late), [DriverAlert::MONITORING_UNAVAILABLE], "{late:?}");
+    assert!((5_900..6_400).contains(&late[0].0), "{late:?}");
+    // Late by less than a second is a loaded machine.
+    let somewhat = sleeps(9, |ms| Some(state(DriverState::ATTENTIVE, ms.saturating_sub(900))));
+    assert!(somewhat.is_empty(), "{somewhat:?}");
+    let stuck = sleeps(9, |ms| Some(state(DriverState::ATTENTIVE, ms.min(1_000))));
+    assert_eq!(kinds(&stuck), [DriverAlert::MONITORING_UNAVAILABLE], "{stuck:?}");
+}
+
+#[test]
+fn a_second_sender_that_says_attentive_hides_no_sleeper_once_the_detector_was_heard() {
+    troika_safety::verifies![SR_DAT_009];
+    let mut seal = Seal::new(sender::DRIVER_STATE);
+    let mut foreign = Seal::new("elsewhere");
+    let mut number = 0;
+    let told = sleeps(4, |ms| {
+        number += 1;
+        let mut seen = state(DriverState::EYES_CLOSED, ms);
+        seal.seal(&mut seen).expect("it fits");
+        Some(match number % 4 {
+            // Without protection, another's, and one whose state was changed on its way.
+            1 if number > 1 => state(DriverState::ATTENTIVE, ms),
+            2 => {
+                let mut other = state(DriverState::ATTENTIVE, ms);
+                foreign.seal(&mut other).expect("it fits");
+                other
+            }
+            3 => DriverState { state: DriverState::ATTENTIVE, ..seen },
+            _ => seen,
+        })
+    });
+    assert_eq!(kinds(&told), [DriverAlert::MICROSLEEP, DriverAlert::SLEEP], "{told:?}");
+    assert!((3_000..3_400).contains(&told[1].0), "{told:?}");
+}
