@@ -50,10 +50,12 @@ pub fn flipped_under<T: Protected + PartialEq>(
     dice: &mut Dice,
 ) -> Vec<u8> {
     let bytes = flipped(message, dice);
-    match (resealed, T::decode(&bytes)) {
-        (Some(seal), Ok(mut read)) if seal.seal(&mut read).is_ok() => cdr(&read),
-        _ => bytes,
+    if let (Some(seal), Ok(mut read)) = (resealed, T::decode(&bytes))
+        && seal.seal(&mut read).is_ok()
+    {
+        return cdr(&read);
     }
+    bytes
 }
 
 /// Cut short anywhere.

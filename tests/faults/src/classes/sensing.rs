@@ -1,6 +1,5 @@
 //! Camera, networks and models.
 
-use troika_kit::Duration;
 use troika_safety as sr;
 
 use crate::{
