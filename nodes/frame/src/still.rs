@@ -59,9 +59,9 @@ mod tests {
         picture[0] ^= 1;
         assert!(!still.stands(at(41), &picture), "it moves again");
         let mut other = picture.clone();
-        for frame in 42..200 {
+        for frame in 42..200_u64 {
             // A sensor's noise: a bit in a thousand bytes.
-            other.iter_mut().step_by(1_000 + frame % 7).for_each(|byte| *byte ^= 1);
+            other.iter_mut().step_by(1_000 + (frame % 7) as usize).for_each(|byte| *byte ^= 1);
             assert!(!still.stands(at(frame), &other), "{frame}");
         }
         let mut off = Still::new(Duration::ZERO);
