@@ -13,7 +13,7 @@ use crate::{
 mod go_on;
 mod scan;
 
-pub use go_on::continue_from;
+pub use go_on::{continue_from, tells_of};
 
 /// Streets of a way in one sentence that can be remembered.
 const MOST_STREETS: usize = 3;
@@ -42,7 +42,13 @@ pub fn phrase(words: &Words, say: Say, told: &[Told], brief: bool) -> String {
         },
         Some(Told::Found { found, .. }) => voice.found(found, told, say),
         Some(Told::Way(way)) => voice.way(way, (!near).then(|| voice.kind(told)).flatten()),
-        Some(Told::Arrival(arrival)) => voice.arrival(arrival, say),
+        // How long it takes to one that is near somewhere else says little without where it is.
+        Some(Told::Arrival(arrival)) => match found {
+            Some((_, found)) if near && !brief => {
+                format!("{} {}", voice.first(found, told), voice.arrival(arrival, say))
+            }
+            _ => voice.arrival(arrival, say),
+        },
     }
 }
 
@@ -136,6 +142,12 @@ impl Voice<'_> {
             Some(also) => format!("{first} {also}"),
             None => first,
         }
+    }
+
+    /// The first of what was found, without the others.
+    fn first(&self, found: &Found, told: &[Told]) -> String {
+        let first = Found { places: found.places.iter().take(1).cloned().collect(), ..found.clone() };
+        self.found(&first, told, Say::Nearest)
     }
 
     fn also(&self, others: &[&str]) -> Option<String> {

@@ -198,6 +198,11 @@ impl Session {
         self.next_stream
     }
 
+    /// Whether this is the service's stream that is listened to: one that was stopped is not.
+    pub fn hears_cloud(&self, stream: u64) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.hears_cloud(stream))
+    }
+
     /// Whether a word of the cloud is waited for.
     pub fn waits_for_cloud(&self) -> bool {
         self.turn.as_ref().is_some_and(Turn::waits_for_cloud)
@@ -210,7 +215,7 @@ impl Session {
 
     /// The service's stream says something.
     pub fn cloud(&mut self, now: Time, stream: u64, what: FromCloud) -> Vec<Said> {
-        let known = self.turn.as_ref().is_some_and(|turn| turn.hears_cloud(stream));
+        let known = self.hears_cloud(stream);
         if known {
             match &what {
                 FromCloud::Failed(fault) => self.breaker.failed(now, fault),

@@ -207,6 +207,9 @@ pub struct GoOn {
     pub finish: Vec<Finish>,
     pub usual: Vec<Usual>,
     pub by_road: String,
+    pub from_there: String,
+    pub takes: Spanned<Template>,
+    pub ways_to: Vec<String>,
     pub is: String,
     pub is_the_one: String,
     pub ends: Vec<String>,
@@ -231,6 +234,8 @@ pub struct Finish {
     pub say: Spanned<Template>,
     /// Only where it has its place already; only where it has none.
     pub named: Option<bool>,
+    /// Only where it has no other words; only where it has some.
+    pub begins: Option<bool>,
 }
 
 /// How an open sentence without a fact is finished.
@@ -349,6 +354,7 @@ impl Words {
             ("go_on.arrival_on", &go.arrival_on, &[Arrival]),
             ("go_on.minutes", &go.minutes, &[Minutes]),
             ("go_on.arrival", &go.arrival, &[Arrival]),
+            ("go_on.takes", &go.takes, &[Minutes]),
         ];
         let arrivals = [
             ("say.how_long", &say.how_long),

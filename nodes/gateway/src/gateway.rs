@@ -280,7 +280,17 @@ impl Gateway {
         // What it refuses says that it is there.
         let fine = outcome.is_ok() || fault == Some("refused");
         if let Some(one) = locked(&self.health).get_mut(upstream) {
-            *one = Health { fine: Some(fine), fault, asked: true };
+            let before = std::mem::replace(one, Health { fine: Some(fine), fault, asked: true }).fine;
+            let name = self.upstreams.get(upstream).map_or("", |one| one.name.as_str());
+            match (before, fine, outcome) {
+                (Some(true) | None, false, Err(why)) => {
+                    eprintln!(
+                        "notice: the upstream {name:?} does not answer: {why}; it is left alone and tried again"
+                    );
+                }
+                (Some(false), true, _) => eprintln!("notice: the upstream {name:?} answers again"),
+                _ => {}
+            }
         }
     }
 

@@ -178,6 +178,11 @@ impl Estimator {
         }
     }
 
+    /// Whether a round trip was ever measured.
+    pub fn measured(&self) -> bool {
+        self.rtt.believed(self.last.unwrap_or(Time::ZERO)).is_some()
+    }
+
     /// What one more round trip would tell, in nats.
     pub fn rtt_gain(&self, now: Time) -> f64 {
         self.rtt.gain(now, WIDEST_SD)

@@ -81,7 +81,9 @@ impl Prober {
         // It is dear to ask for a rate where nothing answers: a round trip first.
         let answers = link.estimate(now).status == LinkStatus::Up;
         let (probe, net) = if answers && bulk.1 > ping.1 { bulk } else { ping };
-        if net < 0.0 || f64::from(probe.bytes()) > self.balance {
+        // Traffic tells that there is a link and not how far away the other end is: one round trip is measured in any case.
+        let first = answers && link.active() == 0 && !link.measured();
+        if (net < 0.0 && !first) || f64::from(probe.bytes()) > self.balance {
             return None;
         }
         self.balance -= f64::from(probe.bytes());
@@ -173,6 +175,18 @@ mod tests {
             assert!(probes(600, metered, false, true).len() < 5, "{metered:?}");
             assert_eq!(probes(1, metered, true, true).first(), Some(&(0, Probe::Ping)));
         }
+    }
+
+    #[test]
+    fn where_traffic_alone_tells_of_a_link_one_round_trip_is_measured_whatever_it_costs() {
+        let (mut prober, mut link) = (Prober::new(ProbeConfig::default()), Estimator::new());
+        let now = Time::from_stamp(1_000, 0);
+        assert_eq!(prober.next(now, &link, Metered::Unknown, false), None, "nobody asks for it");
+        link.saw(now, &Sample { rtt: None, ..Sample::round_trip(Source::Passive, Duration::ZERO) });
+        assert_eq!(prober.next(now + STEP, &link, Metered::Unknown, false), Some(Probe::Ping));
+        link.saw(now + STEP, &Sample::round_trip(Source::Active, Duration::from_millis(50)));
+        prober.ended(now + STEP);
+        assert_eq!(prober.next(now + STEP * 9, &link, Metered::Unknown, false), None, "and no second");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    net::{TcpStream, ToSocketAddrs as _},
+    net::{IpAddr, TcpStream, ToSocketAddrs as _},
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, Sender, channel},
     thread,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    bearer::{Bearer, default_interface},
+    bearer::{Bearer, Kind, Metered, default_interface},
     config::Config,
     coverage::Coverage,
     node::Edge,
@@ -72,7 +72,12 @@ impl Edge for SystemEdge {
         match self.bearer {
             Some((then, bearer)) if then.elapsed() < LOOK_AGAIN => bearer,
             _ => {
-                let bearer = bearer_of(Path::new("/proc/net/route"), Path::new("/sys/class/net"));
+                // What does not leave the machine costs nothing, whatever it is connected by.
+                let bearer = if is_loopback(&self.endpoint) {
+                    Bearer { kind: Kind::Wired, metered: Metered::No }
+                } else {
+                    bearer_of(Path::new("/proc/net/route"), Path::new("/sys/class/net"))
+                };
                 self.bearer = Some((Instant::now(), bearer));
                 bearer
             }
@@ -164,6 +169,13 @@ fn ask(endpoint: &str, path: &str, probe: Probe) -> io::Result<Sample> {
     Ok(Sample { outcome: Outcome::Ok, down, limited: true, ..sample })
 }
 
+/// Whether an endpoint is this machine's own, by its name or number.
+fn is_loopback(endpoint: &str) -> bool {
+    let host = endpoint.rsplit_once(':').map_or(endpoint, |(host, _)| host);
+    let number = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || number.is_ok_and(|number| number.is_loopback())
+}
+
 /// What Linux tells of the interface of the default route; unknown where it tells nothing.
 fn bearer_of(route: &Path, interfaces: &Path) -> Bearer {
     let route = fs::read_to_string(route).unwrap_or_default();
@@ -189,6 +201,16 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn what_stays_on_the_machine_is_told_apart() {
+        for own in ["127.0.0.1:8808", "localhost:80", "[::1]:443", "127.9.9.9:1"] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in ["gateway.example:443", "10.0.0.1:80", "[fe80::1]:80", ""] {
+            assert!(!is_loopback(other), "{other}");
+        }
+    }
 
     /// A server of one connection, which reads the request and answers by `answer`.
     fn server(answer: impl FnOnce(&str, &mut TcpStream) + Send + 'static) -> String {

@@ -336,7 +336,6 @@ fn bad_link(link: &Estimate, most_loss: f64) -> Option<Reason> {
     match link.status {
         LinkStatus::Unknown => Some(Reason::LinkUnknown),
         LinkStatus::Down => Some(Reason::LinkDown),
-        LinkStatus::Up if link.rtt_ms.is_none() => Some(Reason::LinkUnknown),
         LinkStatus::Up => link.loss.is_some_and(|(mean, _)| mean > most_loss).then_some(Reason::LinkLossy),
     }
 }

@@ -16,6 +16,8 @@ const LOCAL_TOKENS_A_REQUEST: f64 = 30.0;
 /// Round trips until the first byte of an answer: one on a connection that is open; TCP's and TLS 1.3's (RFC 8446) before it else.
 const ROUND_TRIPS_OPEN: f64 = 1.0;
 const ROUND_TRIPS_CLOSED: f64 = 3.0;
+/// Assumed where exchanges come through and no round trip was measured: what GPRS gave, as the policy's `kbps_unknown`.
+const RTT_UNKNOWN_MS: f64 = 600.0;
 /// Speech is 3 words a second, which are about 4 tokens: a slower stream leaves silences.
 pub(crate) const SPEECH_TOKENS_PER_S: f64 = 4.0;
 /// The mean over a distribution by its 10th, 50th and 90th percentile (Swanson's rule; Keefer and Bodily, 1983).
@@ -62,9 +64,8 @@ pub(crate) fn cloud(
         microeuro: model.microeuro_a_prompt_token.0 * (TOKENS_A_REQUEST + job.prompt_tokens)
             + model.microeuro_a_token.0 * job.tokens,
     };
-    let Some(rtt) = link.rtt_ms else {
-        return Expected { first: Duration::MAX, in_time: 0.0, whole: 0.0, cost };
-    };
+    let far = Range { middle: RTT_UNKNOWN_MS, low: RTT_UNKNOWN_MS, high: RTT_UNKNOWN_MS, trend: 0.0 };
+    let rtt = link.rtt_ms.unwrap_or(far);
     let unknown = Range { middle: kbps_unknown, low: kbps_unknown, high: kbps_unknown, trend: 0.0 };
     let (up, down) = (link.up_kbps.unwrap_or(unknown), link.down_kbps.unwrap_or(unknown));
     let round_trips = if open { ROUND_TRIPS_OPEN } else { ROUND_TRIPS_CLOSED };

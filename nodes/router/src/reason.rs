@@ -111,8 +111,8 @@ impl Reason {
             Reason::Policy => "the policy keeps this kind of question in the vehicle",
             Reason::SafeState => "the vehicle is in its safe state: nothing leaves it",
             Reason::LinkUnknown => {
-                "nothing is known of the link now: the node of the kind `link` said nothing for a second (it has no `endpoint`, does not run, or \
-                 the machine is busy), or has not reached anybody yet"
+                "nothing is known of the link now: no exchange was answered for 30 s (`link` has no `endpoint`, or saves the bytes of a link that \
+                 may be metered: `metered = \"no\"`), or its node said nothing for a second (it does not run, or the machine is busy)"
             }
             Reason::LinkDown => "there is no link",
             Reason::LinkLossy => {

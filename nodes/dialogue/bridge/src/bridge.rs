@@ -239,12 +239,17 @@ impl Bridge {
 
     /// The service's stream says something.
     pub fn cloud(&mut self, now: Time, stream: u64, what: FromCloud) -> Vec<Out> {
-        if let Some(current) = &mut self.current {
-            current.cloud = Some(now);
-            current.stalled = None;
+        // One that we ended ourselves says that it broke off: that is no fault of the link's, nor of the service's.
+        let heard = self.session.hears_cloud(stream);
+        if heard {
+            if let Some(current) = &mut self.current {
+                current.cloud = Some(now);
+                current.stalled = None;
+            }
+            self.told(&what);
         }
-        self.told(&what);
         let sample = match &what {
+            _ if !heard => None,
             FromCloud::Text(_) => None,
             FromCloud::Failed(fault) => fault.of_link().then(|| Sample::failed(Source::Passive)),
             FromCloud::Done | FromCloud::Length | FromCloud::Tools(_) => self.current.as_ref().map(measured),
@@ -526,7 +531,12 @@ impl Bridge {
                     outcome = DialogueReply::FAILED;
                     text = match (current.began(), current.by_cloud) {
                         (false, _) => self.nobody(&current.question, current.private),
-                        (true, true) => self.parts.sentences.broken.clone(),
+                        // What is known of it is more than that nobody goes on.
+                        (true, true) => self
+                            .parts
+                            .local
+                            .part(&current.question)
+                            .unwrap_or_else(|| self.parts.sentences.broken.clone()),
                         (true, false) => self.parts.sentences.unfinished.clone(),
                     };
                     if current.began() && !ends {
@@ -556,7 +566,9 @@ impl Bridge {
         let traffic = current.traffic();
         let cost = tokens(traffic.sent as usize) * sent + tokens(end.said.len()) * received;
         let asked = traffic.sent > 0;
-        let why = why.join(", ");
+        // That it stays is why nobody answers, however sure the vehicle's model would have to be.
+        let private = current.private && outcome == DialogueReply::FAILED;
+        let why = if private { Reason::PRIVATE.to_owned() } else { why.join(", ") };
         if let Some(steps) = current.steps.take() {
             let error =
                 (outcome == DialogueReply::FAILED).then(|| end.cut.as_ref().map_or("no_words", Reason::name));

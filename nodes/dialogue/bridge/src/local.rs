@@ -32,10 +32,21 @@ const BEATS: Duration = Duration::from_secs(5);
 /// How what was said before is put to it.
 const BEFORE: &str = "You said before: ";
 
+/// What is answered without a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// The rest of the answer.
+    Rest(String),
+    /// Nothing that is sure, nor would a model know more: what the tools told so far is not known to be what was asked for.
+    Unsure,
+    /// It is not for the map: a model may know it.
+    Nothing,
+}
+
 /// Answers without a model, from what the tools tell: what needs no model needs no doubt either.
 pub trait Offline: Send {
-    /// The rest of the answer to these messages, of which `so_far` was said; none: this is not for it.
-    fn answer(&self, messages: &[Message], so_far: &str, brief: bool) -> Option<String>;
+    /// The rest of the answer to these messages, of which `so_far` was said.
+    fn answer(&self, messages: &[Message], so_far: &str, brief: bool) -> Known;
 
     /// What is said of a question that nobody answers: a part of the answer, told as one. None: nothing of it is known.
     fn part(&self, _question: &str) -> Option<String> {
@@ -306,11 +317,14 @@ impl LocalModel for OnVehicle {
 
     fn go_on(&mut self, stream: u64, messages: &[Message], so_far: &str) {
         let mut inner = self.inner();
-        let offline =
-            inner.offline.as_ref().and_then(|offline| offline.answer(messages, so_far, inner.brief));
-        if let Some(text) = offline {
-            inner.said.extend([(stream, FromLocal::Text(text)), (stream, FromLocal::Done)]);
-            return;
+        let offline = inner.offline.as_ref();
+        match offline.map_or(Known::Nothing, |offline| offline.answer(messages, so_far, inner.brief)) {
+            Known::Rest(text) => {
+                inner.said.extend([(stream, FromLocal::Text(text)), (stream, FromLocal::Done)]);
+                return;
+            }
+            Known::Unsure => return inner.said.push_back((stream, FromLocal::Unsure)),
+            Known::Nothing => {}
         }
         if !inner.model {
             let why = "there is no language model on the vehicle".to_owned();
@@ -455,8 +469,11 @@ mod tests {
     fn without_a_model_what_needs_none_is_answered_and_the_rest_fails_with_the_reason() {
         struct Knows;
         impl Offline for Knows {
-            fn answer(&self, _: &[Message], so_far: &str, _: bool) -> Option<String> {
-                so_far.is_empty().then(|| "The Old Mill is near.".to_owned())
+            fn answer(&self, _: &[Message], so_far: &str, _: bool) -> Known {
+                match so_far {
+                    "" => Known::Rest("The Old Mill is near.".to_owned()),
+                    _ => Known::Nothing,
+                }
             }
         }
         let mut model = OnVehicle::new("bridge", false, Some(Box::new(Knows)));

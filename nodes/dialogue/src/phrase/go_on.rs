@@ -37,6 +37,12 @@ pub fn continue_from(words: &Words, so_far: &str, told: &[Told], brief: bool) ->
     end.out
 }
 
+/// Whether a text has begun to tell what the results hold: it names a place of them, or a street.
+pub fn tells_of(words: &Words, text: &str, told: &[Told]) -> bool {
+    let scan = scan(words, &Results::of(told), whole_words(text));
+    scan.items.iter().any(|(_, item)| matches!(item, Item::Name(_) | Item::Street | Item::Leg))
+}
+
 /// The last sentence, where it has no end.
 fn open_sentence(text: &str) -> String {
     let mut sentences = Sentences::default();
@@ -87,10 +93,12 @@ impl Ending<'_> {
         }
     }
 
-    /// Whether it is the one that is asked for: by its name, or as the first of what was found.
+    /// Whether it is one that is asked for: by its name, or as the first of what was found. Who asks for the way to one that was found asks
+    /// for that one.
     fn wanted(&self, subject: usize) -> bool {
-        let asked = self.results.subjects.iter().any(|subject| subject.asked);
-        if asked { self.results.subjects[subject].asked } else { subject == 0 }
+        let all = &self.results.subjects;
+        let one_of_them = all.iter().any(|subject| subject.asked && subject.found);
+        all[subject].asked || (!one_of_them && all.iter().position(|one| one.found) == Some(subject))
     }
 
     /// What must be said of it.
@@ -178,6 +186,11 @@ impl Ending<'_> {
 
     /// "The nearest is Old Mill" is finished with "Cafe", and what is to be said of it.
     fn half_a_name(&mut self, begin: usize, tail: &[String]) -> Option<String> {
+        // The end of a name that is whole is half of no other: "Brellin Airport" of no "Airport Road".
+        let whole = self.scan.items.last().filter(|(at, item)| {
+            at.end == self.scan.words.len() && matches!(item, Item::Name(_) | Item::Street | Item::Leg)
+        });
+        let whole = whole.map_or(0, |(at, _)| at.len());
         let after_street =
             |len: usize| is_street_next(self.words(), &self.scan.words[..begin + tail.len() - len]);
         let mut best: Option<(usize, bool, String, Option<usize>)> = None;
@@ -189,7 +202,7 @@ impl Ending<'_> {
         for (name, subject) in names.chain(leg.into_iter().chain(street).map(|name| (name, None))) {
             let words = plain(name);
             let raw: Vec<&str> = name.split(' ').collect();
-            for len in 1..words.len().min(tail.len() + 1) {
+            for len in whole + 1..words.len().min(tail.len() + 1) {
                 let capital = self.scan.words[begin + tail.len() - len].raw.starts_with(char::is_uppercase);
                 if !tail.ends_with(&words[..len]) || !capital || raw.len() != words.len() {
                     continue;
@@ -253,6 +266,12 @@ impl Ending<'_> {
         }
     }
 
+    /// What ends a sentence behind a length or a time. `there`: it is from the place that was looked for near to.
+    fn behind_measure(&self, there: bool) -> String {
+        let go_on = &self.voice.words.go_on;
+        if there { go_on.from_there.clone() } else { go_on.by_road.clone() }
+    }
+
     /// "It's about 4" is finished with "minutes by road."
     fn number_alone(&mut self) -> Option<String> {
         let value = match self.scan.items.last() {
@@ -263,17 +282,18 @@ impl Ending<'_> {
         let order: Vec<usize> = self.scan.current.into_iter().chain(all).collect();
         for subject in order {
             let (of, unsaid) = (&self.results.subjects[subject], self.unsaid(subject));
-            let unit = if unsaid.minutes && f64::from(of.minutes) == value {
+            let there = of.there;
+            let (unit, end) = if unsaid.minutes && f64::from(of.minutes) == value {
                 self.scan.told[subject].minutes = true;
-                self.voice.minutes(self.results.subjects[subject].minutes)
+                (self.voice.minutes(self.results.subjects[subject].minutes), self.behind_measure(there))
             } else if unsaid.km && (of.km - value).abs() < 0.001 {
                 self.scan.told[subject].km = true;
-                self.voice.km(self.results.subjects[subject].km)
+                (self.voice.km(self.results.subjects[subject].km), self.behind_measure(there))
             } else {
                 continue;
             };
             let unit: Vec<&str> = unit.split(' ').skip(1).collect();
-            return Some(format!("{} {}", unit.join(" "), self.voice.words.go_on.by_road));
+            return Some(format!("{} {end}", unit.join(" ")));
         }
         None
     }
@@ -288,7 +308,13 @@ impl Ending<'_> {
         let ends = |after: &Phrase| tail.ends_with(after.words());
         let fitting: Vec<_> = rules
             .iter()
-            .filter(|rule| rule.named.is_none_or(|wanted| wanted == named) && rule.after.iter().any(ends))
+            .filter(|rule| rule.named.is_none_or(|wanted| wanted == named))
+            .filter(|rule| {
+                let mut after = rule.after.iter().filter(|after| ends(after));
+                after.any(|after| {
+                    rule.begins.is_none_or(|begins| begins == (after.words().len() == tail.len()))
+                })
+            })
             .collect();
         fitting.into_iter().find_map(|rule| {
             let slots: Vec<Slot> = rule.say.get_ref().slots().collect();
@@ -399,6 +425,17 @@ impl Ending<'_> {
         match item {
             Item::Name(subject) if behind.is_empty() => {
                 let first = at.start == begin;
+                // "The drive to the airport" has nothing said of it yet.
+                let of_the_way = self.scan.words[begin..at.start].iter().map(|word| word.plain.as_str());
+                let of_the_way = of_the_way.collect::<Vec<_>>().join(" ");
+                if go_on.ways_to.iter().any(|way| of_the_way == *way) && self.unsaid(subject).minutes {
+                    self.scan.told[subject].minutes = true;
+                    let minutes = self.voice.minutes(self.results.subjects[subject].minutes);
+                    return Some(self.voice.fill(&go_on.takes, &[(Slot::Minutes, &minutes)]));
+                }
+                if go_on.ways_to.iter().any(|way| of_the_way.ends_with(way.as_str())) {
+                    return None;
+                }
                 Some(self.behind_a_name(subject, first).trim_start().to_owned())
             }
             Item::Street if behind.is_empty() => {
@@ -406,7 +443,10 @@ impl Ending<'_> {
                 Some(self.more_of(subject, false))
             }
             Item::Leg if behind.is_empty() => Some(self.legs_on(&go_on.then_on)),
-            Item::Measure if behind.is_empty() => Some(go_on.by_road),
+            Item::Measure if behind.is_empty() => {
+                let there = self.subject().is_some_and(|of| self.results.subjects[of].there);
+                Some(self.behind_measure(there))
+            }
             Item::Measure | Item::Clock if ended => Some(".".into()),
             _ => None,
         }

@@ -104,6 +104,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The name of why nobody answers what is private: said in the place of what the vehicle's model had to say of itself.
+    pub const PRIVATE: &str = "private";
+
     /// A name that can be counted by.
     pub fn name(&self) -> &'static str {
         match self {
@@ -130,6 +133,7 @@ impl Reason {
 pub fn in_words(name: &str) -> Option<&'static str> {
     Some(match name {
         "routed" => "the router kept it in the vehicle",
+        Reason::PRIVATE => "it is private, so it stays in the vehicle, and nobody there can answer it",
         "breaker_open" => "the cloud failed before and is left alone for up to two minutes",
         "link_gone" => "the link is gone",
         "first_token_late" => "the cloud's first words came too late",

@@ -71,7 +71,16 @@ fn frame(ms: u64) -> Image {
 }
 
 fn run(node: &mut GestureNode, image: Option<Image>) -> (Result<Done, Fault>, Gesture, Vec<VehicleCommand>) {
-    let now = Time::from_nanos(5_000_000_000);
+    // A frame is there 20 ms after it was taken.
+    let taken = image.as_ref().map_or(Time::from_nanos(5_000_000_000), |image| image.header.time());
+    run_at(node, image, taken + Duration::from_millis(20))
+}
+
+fn run_at(
+    node: &mut GestureNode,
+    image: Option<Image>,
+    now: Time,
+) -> (Result<Done, Fault>, Gesture, Vec<VehicleCommand>) {
     let tick = Tick { seq: 0, release: now, now, level: 0 };
     let image = image.map_or_else(Latest::default, |image| Latest::holding(image, now));
     let mut outputs = Outputs::default();
@@ -159,12 +168,14 @@ fn a_frame_that_is_too_old_is_answered_by_the_fall_back() {
     troika_safety::verifies![SR_TIM_007];
     let fresh = |config: &Config| node(Show::Nothing, config);
     let mut node = node(Show::ThumbUp, &Config::default());
-    // The step is at 5 s.
+    let now = Time::from_nanos(5_000_000_000);
     let taken = |ms: u64| Image { header: Header::at(Time::from_nanos(ms * 1_000_000)), ..frame(0) };
-    assert_eq!(run(&mut node, Some(taken(4_800))).0, Ok(Done::Worked));
-    let (done, gesture, commands) = run(&mut node, Some(taken(4_799)));
+    assert_eq!(run_at(&mut node, Some(taken(4_800)), now).0, Ok(Done::Worked));
+    let (done, gesture, commands) = run_at(&mut node, Some(taken(4_799)), now);
     assert_eq!(done, Err(Fault::StaleInput { port: "image" }));
     assert_eq!((gesture.kind, commands.len()), (Gesture::UNKNOWN, 0));
+    let (done, gesture, _) = run_at(&mut node, Some(taken(5_201)), now);
+    assert_eq!((done, gesture.kind), (Err(Fault::StaleInput { port: "image" }), Gesture::UNKNOWN));
     let any = Config { max_frame_age_s: 0.0, ..Config::default() };
-    assert_eq!(run(&mut fresh(&any), Some(taken(1))).0, Ok(Done::Worked));
+    assert_eq!(run_at(&mut fresh(&any), Some(taken(1)), now).0, Ok(Done::Worked));
 }

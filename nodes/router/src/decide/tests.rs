@@ -125,7 +125,6 @@ fn a_link_that_is_unknown_down_lossy_or_slow_is_not_used() {
         (Estimate { loss: Some((0.5, 0.7)), ..good_link() }, Reason::LinkLossy),
         (Estimate { rtt_ms: Some(range(20_000.0)), ..good_link() }, Reason::LinkSlow),
         (Estimate { down_kbps: Some(range(4.0)), ..good_link() }, Reason::LinkSlow),
-        (Estimate { rtt_ms: None, ..good_link() }, Reason::LinkUnknown),
     ];
     for (link, reason) in links {
         assert_eq!(decided(&hard(), &World { link, ..connected() }), (Tier::OnVehicle, reason));

@@ -150,6 +150,14 @@ impl fmt::Display for Report {
                 one.hand_overs,
             )?;
         }
+        if self.policies.iter().any(|one| one.breaches != one.breaches_as_told) {
+            let told = self.policies.iter().map(|one| format!("{} {}", one.name, one.breaches_as_told));
+            let told = told.collect::<Vec<_>>().join(", ");
+            writeln!(
+                f,
+                "breaches: what left and was private in truth; of those, said to be private by the request itself: {told}"
+            )?;
+        }
         for one in self.policies.iter().filter(|one| !one.reasons.is_empty()) {
             let reasons: Vec<_> = one.reasons.iter().map(|(name, times)| format!("{name} {times}")).collect();
             writeln!(f, "{}: {}", one.name, reasons.join(", "))?;

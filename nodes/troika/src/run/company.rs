@@ -43,6 +43,7 @@ pub(super) struct Company {
     pub(super) notices: Vec<String>,
     /// Nodes of which nothing has been heard yet.
     awaited: BTreeSet<String>,
+    count: usize,
     /// Whether there was a link to the cloud when that was told last.
     linked: Option<bool>,
     /// The nodes that it cannot do without.
@@ -83,6 +84,7 @@ impl Company {
             folder,
             notices: Vec::new(),
             awaited: system.full_names().into_iter().collect(),
+            count: system.nodes.len(),
             linked: None,
             essential: system.essential_nodes(),
             beats: BTreeMap::new(),
@@ -178,7 +180,7 @@ impl Company {
         if !self.awaited.is_empty() {
             self.awaited.retain(|node| !dashboard.nodes.contains_key(node));
             if self.awaited.is_empty() {
-                let (count, after) = (dashboard.nodes.len(), self.since.elapsed().as_secs_f64());
+                let (count, after) = (self.count, self.since.elapsed().as_secs_f64());
                 news.push(format!(
                     "ready: all {count} nodes give signs of life, {after:.0} s after the start"
                 ));

@@ -50,7 +50,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         }
     }
     // Held until the end: a router that we started ends with it.
-    let (transport, _router, transport_shown) = reach(arguments, system)?;
+    let (transport, mut router, transport_shown) = reach(arguments, system)?;
     let dashboard = Arc::new(Mutex::new(Dashboard::default()));
     let edge = Edge::new(
         &*transport,
@@ -86,6 +86,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         {
             stop.wait_for(Duration::from_millis(100));
             company.listen(&transport, &mut router_there, &dashboard);
+            bring_another(&mut router, router_there, arguments, system, &mut company);
         }
         Ok(())
     } else {
@@ -97,6 +98,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         };
         view::show(&heading, &dashboard, || {
             company.listen(&transport, &mut router_there, &dashboard);
+            bring_another(&mut router, router_there, arguments, system, &mut company);
             stop.is_stopped() || !company.all_run()
         })
     };
@@ -136,6 +138,32 @@ fn reach(arguments: &RunArguments, system: &System) -> anyhow::Result<(Reach, Op
     let router = RouterGuard::ensure_for(&options)?;
     let shown = format!("zenoh, {} {}", router.describe(), options.router);
     Ok((Reach::Zenoh(ZenohTransport::open(options)?), Some(router), shown))
+}
+
+/// A router that was another's and went (a run before this one that was still ending) is begun anew: its place is free, and all that runs
+/// here looks for one there.
+fn bring_another(
+    router: &mut Option<RouterGuard>,
+    there: bool,
+    arguments: &RunArguments,
+    system: &System,
+    company: &mut Company,
+) {
+    let another = router.as_ref().is_some_and(|router| !router.is_started());
+    if there || !another {
+        return;
+    }
+    let Ok(options) = arguments.zenoh_options(system) else { return };
+    // Somebody else's may be back as well; why there is none is told by whoever misses it.
+    if let Ok(guard) = RouterGuard::ensure_for(&options) {
+        if guard.is_started() {
+            company.note(format!(
+                "the zenoh router at {} was another's and is gone: started one there",
+                options.router
+            ));
+        }
+        *router = Some(guard);
+    }
 }
 
 fn cannot_write(file: &Path) -> String {

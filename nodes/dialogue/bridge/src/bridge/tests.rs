@@ -7,7 +7,10 @@ use troika_dialogue::{
 use troika_router::Redactor;
 
 use super::*;
-use crate::{guard::Guarded, local::Offline};
+use crate::{
+    guard::Guarded,
+    local::{Known, Offline},
+};
 
 fn at(ms: u64) -> Time {
     Time::from_nanos(1_000_000_000_000) + Duration::from_millis(ms)
@@ -46,8 +49,8 @@ struct Car {
 struct Never;
 
 impl Offline for Never {
-    fn answer(&self, _: &[Message], _: &str, _: bool) -> Option<String> {
-        None
+    fn answer(&self, _: &[Message], _: &str, _: bool) -> Known {
+        Known::Nothing
     }
 }
 
