@@ -257,6 +257,6 @@ mod tests {
         for round in 0..6 {
             ahead.0.hear(at(900 * round), &beat(&mut ahead.1, Heartbeat::OK, 900 * round + 2_501));
         }
-        assert_eq!(ahead.0.look(at(4_500)), Health::Bad);
+        assert_eq!(ahead.0.look(at(4_500)), Health::Unheard, "nothing was heard that counts");
     }
 }

@@ -5,6 +5,7 @@ use troika_host::{NodeOptions, simulate::Collected};
 use troika_kit::{Duration, Time};
 use troika_msgs::{
     protect::Seal,
+    std_msgs::Header,
     troika::{DriverAlert, Heartbeat, SafetyState},
 };
 use troika_supervisor::{Config, SupervisorNode};
@@ -62,7 +63,8 @@ impl Watch {
     }
 
     fn message(&mut self, node: usize, status: u8) -> anyhow::Result<Heartbeat> {
-        let mut beat = Heartbeat { node: NODES[node].into(), status, ..Heartbeat::default() };
+        let header = Header::at(self.rig.now());
+        let mut beat = Heartbeat { header, node: NODES[node].into(), status, ..Heartbeat::default() };
         self.seals[node].seal(&mut beat)?;
         Ok(beat)
     }
@@ -186,12 +188,19 @@ fn gone(comes: Comes, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Ve
                     continue;
                 }
                 Comes::Foreign => {
-                    let mut beat = Heartbeat { node: NODES[victim].into(), ..Heartbeat::default() };
+                    let header = Header::at(now);
+                    let mut beat = Heartbeat { header, node: NODES[victim].into(), ..Heartbeat::default() };
                     Seal::new("/elsewhere").seal(&mut beat)?;
                     cdr(&beat)
                 }
                 Comes::Bare => {
-                    cdr(&Heartbeat { node: NODES[victim].into(), sequence: turn, ..Heartbeat::default() })
+                    let header = Header::at(now);
+                    cdr(&Heartbeat {
+                        header,
+                        node: NODES[victim].into(),
+                        sequence: turn,
+                        ..Heartbeat::default()
+                    })
                 }
             };
             watch.tampered(victim, &bytes)?;

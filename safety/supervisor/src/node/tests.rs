@@ -55,7 +55,8 @@ impl Cabin {
             if self.ms.is_multiple_of(900) {
                 for ((node, seal), status) in NODES.iter().zip(&mut self.seals).zip(self.status) {
                     let Some(status) = status else { continue };
-                    let mut beat = Heartbeat { node: (*node).into(), status, ..Heartbeat::default() };
+                    let header = Header::at(now);
+                    let mut beat = Heartbeat { header, node: (*node).into(), status, ..Heartbeat::default() };
                     seal.seal(&mut beat).expect("it fits");
                     beats.push(beat);
                 }
