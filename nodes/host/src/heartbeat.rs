@@ -39,6 +39,11 @@ impl Beater {
         Ok(Beater { publisher, record, clock, seal, buffer: Vec::new() })
     }
 
+    /// Its process is another one from here on, which numbers its own.
+    pub(crate) fn begin_anew(&mut self) {
+        self.seal = Seal::new(&self.record.node);
+    }
+
     /// Publishes the next one. What the transport refuses is counted with the node's own puts.
     pub(crate) fn beat(&mut self) {
         let now = self.clock.now();

@@ -45,11 +45,19 @@ pub struct Simulation {
     edge: Edge,
     actors: Vec<Box<dyn Actor>>,
     records: Vec<Arc<Record>>,
-    beaters: Vec<Beater>,
+    beaters: Vec<Beating>,
     next_beat: Time,
     taps: Vec<TypedSubscription>,
     /// Nodes and their subscriptions, which last as long as the simulation.
     living: Vec<Presence>,
+}
+
+/// A node's heartbeats, and when its process is gone and sends none: from and to.
+struct Beating {
+    node: String,
+    beater: Beater,
+    gone: Vec<(Time, Time)>,
+    was_gone: bool,
 }
 
 type Presence = (Vec<Box<dyn Subscription>>, Box<dyn NodeHandle>);
@@ -159,7 +167,8 @@ impl Simulation {
         let clock = Clock::Virtual(self.clock.clone());
         let bound =
             bind::<S>(&*handle, &options, wake_port, &wake, &clock, &record.cells, None).map_err(refused)?;
-        self.beaters.push(Beater::declare(&*handle, record.clone(), clock).map_err(refused)?);
+        let beater = Beater::declare(&*handle, record.clone(), clock).map_err(refused)?;
+        self.beaters.push(Beating { node: name.clone(), beater, gone: Vec::new(), was_gone: false });
         let publishers = bound.publishers.into_iter().map(|(publisher, _)| publisher).collect();
         let mut runner = Runner::new(step, bound.inputs, bound.outputs, contract, recorder);
         let (steps, departures) = bound.tape.unzip();
@@ -196,6 +205,15 @@ impl Simulation {
         self.records.push(record);
         self.living.push((bound.subscriptions, handle));
         Ok(())
+    }
+
+    /// Says that a node's process is gone at these times since the start, from and to: it sends no heartbeats then, and numbers them anew
+    /// when it is back. What its steps do meanwhile is theirs. A node that is not there has no process.
+    pub fn gone(&mut self, node: &str, spans: impl IntoIterator<Item = (Duration, Duration)>) {
+        let start = self.start;
+        if let Some(one) = self.beaters.iter_mut().find(|one| one.node == node) {
+            one.gone.extend(spans.into_iter().map(|(from, to)| (start + from, start + to)));
+        }
     }
 
     /// Publishes each message at its time since the start; the times must not go back.
@@ -348,7 +366,16 @@ impl Simulation {
     fn beat(&mut self, at: Time) {
         self.clock.set(at);
         self.next_beat = at + BEAT;
-        self.beaters.iter_mut().for_each(|beater| beater.beat());
+        for one in &mut self.beaters {
+            let is_gone = one.gone.iter().any(|(from, to)| (*from..*to).contains(&at));
+            if !is_gone {
+                if std::mem::take(&mut one.was_gone) {
+                    one.beater.begin_anew();
+                }
+                one.beater.beat();
+            }
+            one.was_gone |= is_gone;
+        }
     }
 }
 

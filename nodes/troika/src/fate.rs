@@ -123,3 +123,57 @@ impl<S: Step> Step for Mortal<S> {
         self.lives.give_way(tick, outputs);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use troika_host::NodeOptions;
+    use troika_msgs::troika::{Heartbeat, SafetyState};
+    use troika_supervisor::{Config, SupervisorNode};
+
+    use super::*;
+    use crate::{
+        kind::{Making, Runtime},
+        kinds,
+    };
+
+    #[test]
+    fn a_node_whose_process_is_gone_is_silent_to_the_supervisor_until_it_is_back() {
+        troika_safety::verifies![SR_SUP_005];
+        let text = "[system]\nname = \"t\"\n[nodes.driver_monitor]\nkind = \"driver_monitor\"\n\
+                    [nodes.supervisor]\nkind = \"supervisor\"\n\
+                    [nodes.supervisor.params]\nstart_within_s = 2\n\
+                    capabilities = { driver_monitoring = { nodes = [\"/driver_monitor\"], critical = true } }\n";
+        let mut simulation = Simulation::new().expect("it is there");
+        let seconds = Duration::from_secs;
+        let fate = Fate { gone: vec![(seconds(10), seconds(20))], ..Fate::default() };
+        let making = Making { text, node: "driver_monitor", base: ".".into() };
+        let monitor = kinds::find("driver_monitor").expect("it is a kind");
+        let options = NodeOptions::new("driver_monitor");
+        monitor.start(&making, options, Runtime::Simulation(&mut simulation, &fate)).expect("it starts");
+        let config: Config = crate::system::read_params(text, "supervisor").expect("they are sound");
+        let supervisor = SupervisorNode::new(config, ()).expect("they are sound");
+        simulation.spawn(supervisor, NodeOptions::new("supervisor")).expect("spawned");
+        let beats = simulation.collect::<Heartbeat>("/troika/heartbeat").expect("a topic");
+        let states = simulation.collect::<SafetyState>("/safety/state").expect("a topic");
+        simulation.run_for(seconds(40));
+
+        let beats = beats.take();
+        let of_monitor: Vec<_> = beats.iter().filter(|beat| beat.value.node == "/driver_monitor").collect();
+        let begin = simulation.now() - seconds(40);
+        let at = |received: Time| received.since(begin);
+        let is_gone = |at: Duration| (seconds(10)..seconds(20)).contains(&at);
+        assert!(of_monitor.len() > 25 && of_monitor.iter().all(|beat| !is_gone(at(beat.received))));
+        let back = of_monitor.iter().find(|beat| at(beat.received) >= seconds(20)).expect("it is back");
+        assert_eq!(back.value.sequence, 0, "another process numbers its own");
+
+        let states = states.take();
+        let state = |second: u64| {
+            let until = states.iter().take_while(|state| at(state.received) <= seconds(second));
+            until.last().expect("ten a second").value.state
+        };
+        assert_eq!(state(9), SafetyState::NOMINAL);
+        // The last heartbeat may be 0.9 s old when the process dies, and is missed 2.5 s after it.
+        assert_eq!((state(13), state(19)), (SafetyState::SAFE, SafetyState::SAFE));
+        assert_eq!(state(39), SafetyState::NOMINAL);
+    }
+}

@@ -57,6 +57,9 @@ impl Runtime<'_> {
                 let mortal = Mortal::new(fate, simulation.now(), make, stand_in()?)?;
                 simulation.spawn_timed(mortal, options, timing)?;
             }
+                // Whoever watches by heartbeats hears none of a process that is gone, whoever speaks in its node's place.
+                let passed = simulation.elapsed();
+                simulation.gone(&node, fate.gone.iter().map(|(from, to)| (passed + *from, passed + *to)));
         }
         Ok(())
     }

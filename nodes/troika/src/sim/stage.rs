@@ -280,6 +280,8 @@ fn driver(stage: &mut Stage<'_>, swaps: &Swaps<'_>) -> anyhow::Result<Vec<(f64, 
                 perception.blinded().iter().map(|(from, to)| (f64::from(*from), f64::from(*to))).collect();
             let absence = perception.absence();
             stage.spawn(perception, "driver_state")?;
+            let gone = fate(case, "driver_state").gone;
+            stage.simulation.gone("/driver_state", gone);
             stage.cast.iter_mut().filter(|actor| actor.kind == "driver_state").for_each(|actor| {
                 actor.absence = absence.clone();
             });
