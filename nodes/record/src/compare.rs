@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use troika_msgs::dynamic;
+use troika_kit::Time;
+use troika_msgs::{dynamic, names};
 
 /// How far floats may be apart on another instruction-set path: of the larger one, or absolutely below 1.
 pub const TOLERANCE: f64 = 1e-3;
@@ -15,7 +16,7 @@ const SHOWN_ALONE: usize = 32;
 /// A field that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FieldDifference {
-    /// Where: `header.stamp.sec`, `samples[3].index`.
+    /// Where: `header.stamp`, `samples[3].index`. Of a time both of its fields are one.
     pub field: String,
     /// As it was recorded; none where no message was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,6 +24,51 @@ pub struct FieldDifference {
     /// As it is now; none where there is no message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<Value>,
+    /// The same in words: what a number is called, and of a time how far it is from the recording's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_is: Option<String>,
+    /// As [`FieldDifference::recorded_is`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now_is: Option<String>,
+}
+
+impl FieldDifference {
+    fn new(field: String, recorded: Option<Value>, now: Option<Value>) -> FieldDifference {
+        FieldDifference { field, recorded, now, recorded_is: None, now_is: None }
+    }
+
+    /// Adds the words, for a message of this type in a recording that starts then.
+    pub(crate) fn in_words(&mut self, type_name: &str, start: Time) {
+        let words = |value: &Option<Value>| {
+            let value = value.as_ref()?;
+            match value.as_u64() {
+                Some(number) => names::in_words(type_name, &self.field, number).map(str::to_owned),
+                None => since(time_of(value)?, start),
+            }
+        };
+        (self.recorded_is, self.now_is) = (words(&self.recorded), words(&self.now));
+    }
+}
+
+/// A stamp that is on the recording's time line, as seconds from its start. A device's own line, or none at all, is left as it is.
+fn since(at: Time, start: Time) -> Option<String> {
+    const A_DAY_S: f64 = 86_400.0;
+    let seconds = at.since(start).as_secs_f64() - start.since(at).as_secs_f64();
+    (seconds.abs() < A_DAY_S).then(|| format!("{seconds:.6} s of the recording"))
+}
+
+/// `{"sec": …, "nanosec": …}` as one value, to the nanosecond: `"1735689600.033333333"`.
+fn joined(value: &Value) -> Option<Value> {
+    let Value::Object(fields) = value else { return None };
+    let (sec, nanosec) = (fields.get("sec")?.as_i64()?, fields.get("nanosec")?.as_u64()?);
+    (fields.len() == 2).then(|| format!("{sec}.{nanosec:09}").into())
+}
+
+/// A value of [`joined`].
+fn time_of(value: &Value) -> Option<Time> {
+    let (sec, nanosec) = value.as_str()?.split_once('.')?;
+    let is_stamp = nanosec.len() == 9;
+    is_stamp.then(|| Some(Time::from_stamp(sec.parse().ok()?, nanosec.parse().ok()?)))?
 }
 
 /// Which of two messages is there.
@@ -44,7 +90,7 @@ pub fn alone(type_name: &str, cdr: &[u8], only: Only) -> Option<Vec<FieldDiffere
             Only::Recorded => (Some(value), None),
             Only::Now => (None, Some(value)),
         };
-        found.push(FieldDifference { field, recorded, now });
+        found.push(FieldDifference::new(field, recorded, now));
     });
     found.truncate(SHOWN_ALONE);
     Some(found)
@@ -52,6 +98,9 @@ pub fn alone(type_name: &str, cdr: &[u8], only: Only) -> Option<Vec<FieldDiffere
 
 /// Each field that is no message itself; of an array how many elements it has.
 fn leaves(at: &str, value: &Value, each: &mut impl FnMut(String, Value)) {
+    if let Some(time) = joined(value) {
+        return each(at.to_owned(), time);
+    }
     match value {
         Value::Object(fields) => {
             let dot = if at.is_empty() { "" } else { "." };
@@ -86,6 +135,12 @@ fn walk(at: &str, recorded: &Value, now: &Value, within: Option<f64>, into: &mut
     if into.len() > SHOWN {
         return;
     }
+    if let (Some(recorded), Some(now)) = (joined(recorded), joined(now)) {
+        if recorded != now {
+            into.push(FieldDifference::new(at.to_owned(), Some(recorded), Some(now)));
+        }
+        return;
+    }
     match (recorded, now) {
         (Value::Object(a), Value::Object(b)) => {
             let dot = if at.is_empty() { "" } else { "." };
@@ -100,17 +155,12 @@ fn walk(at: &str, recorded: &Value, now: &Value, within: Option<f64>, into: &mut
                 }
             }
         }
-        (Value::Array(a), Value::Array(b)) => into.push(FieldDifference {
-            field: format!("{at} (elements)"),
-            recorded: Some(a.len().into()),
-            now: Some(b.len().into()),
-        }),
+        (Value::Array(a), Value::Array(b)) => {
+            let [a, b] = [a, b].map(|all| Some(all.len().into()));
+            into.push(FieldDifference::new(format!("{at} (elements)"), a, b));
+        }
         (a, b) if !same_text(a, b) && !near(a, b, within) => {
-            into.push(FieldDifference {
-                field: at.to_owned(),
-                recorded: Some(a.clone()),
-                now: Some(b.clone()),
-            });
+            into.push(FieldDifference::new(at.to_owned(), Some(a.clone()), Some(b.clone())));
         }
         _ => {}
     }
@@ -135,7 +185,7 @@ fn near(a: &Value, b: &Value, within: Option<f64>) -> bool {
 #[cfg(test)]
 mod tests {
     use troika_kit::Message as _;
-    use troika_msgs::troika::DriverState;
+    use troika_msgs::troika::{DriverAlert, DriverState};
 
     use super::*;
 
@@ -160,6 +210,37 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_named_and_times_are_told_from_the_recordings_start() {
+        let cdr = |alert: &DriverAlert| {
+            let mut cdr = Vec::new();
+            alert.encode(&mut cdr).expect("it has a CDR form");
+            cdr
+        };
+        let stamped = |sec, nanosec, kind| {
+            let mut alert = DriverAlert { kind, ..DriverAlert::default() };
+            (alert.header.stamp.sec, alert.header.stamp.nanosec) = (sec, nanosec);
+            cdr(&alert)
+        };
+        let name = DriverAlert::TYPE.name;
+        let (then, now) = (stamped(1_735_689_612, 500_000_000, 4), stamped(1_735_689_612, 533_333_333, 5));
+        let mut found = fields(name, &then, &now).expect("the type is known");
+        found.iter_mut().for_each(|one| one.in_words(name, Time::from_stamp(1_735_689_600, 0)));
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (&*one.field, one.recorded_is.as_deref(), one.now_is.as_deref()))
+            .collect();
+        let [stamp, kind] = told[..] else { panic!("{told:?}") };
+        let time = [Some("12.500000 s of the recording"), Some("12.533333 s of the recording")];
+        assert_eq!(stamp, ("header.stamp", time[0], time[1]));
+        assert_eq!(kind, ("kind", Some("microsleep"), Some("sleep")));
+        assert_eq!(found[0].now, Some("1735689612.533333333".into()), "to the nanosecond");
+        // A camera that counts from its own start is not on the recording's line.
+        let mut found = fields(name, &stamped(5, 0, 4), &stamped(6, 0, 4)).expect("the type is known");
+        found.iter_mut().for_each(|one| one.in_words(name, Time::from_stamp(1_735_689_600, 0)));
+        assert_eq!((found[0].recorded_is.as_ref(), found.len()), (None, 1));
+    }
+
+    #[test]
     fn of_a_message_that_only_one_side_has_every_field_is_shown_on_that_side() {
         let state = DriverState { state: 2, model: "m".into(), ..DriverState::default() };
         let name = DriverState::TYPE.name;
@@ -168,7 +249,7 @@ mod tests {
         assert_eq!((of("state").recorded, of("state").now), (None, Some(2.into())));
         assert_eq!(of("model").now, Some("m".into()));
         assert_eq!(of("landmarks (elements)").now, Some(0.into()));
-        assert!(of("header.stamp.sec").now.is_some());
+        assert_eq!(of("header.stamp").now, Some("0.000000000".into()));
         let then = alone(name, &cdr(&state), Only::Recorded).expect("the type is known");
         assert!(then.len() == now.len() && then.iter().all(|one| one.now.is_none()), "{then:?}");
         assert_eq!(alone("p/msg/Unknown", &[], Only::Now), None);

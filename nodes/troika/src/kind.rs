@@ -55,11 +55,12 @@ impl Runtime<'_> {
             Runtime::Simulation(simulation, fate) => {
                 let timing = fate.timing(simulation);
                 let mortal = Mortal::new(fate, simulation.now(), make, stand_in()?)?;
+                let node = options.full_name();
                 simulation.spawn_timed(mortal, options, timing)?;
-            }
                 // Whoever watches by heartbeats hears none of a process that is gone, whoever speaks in its node's place.
                 let passed = simulation.elapsed();
                 simulation.gone(&node, fate.gone.iter().map(|(from, to)| (passed + *from, passed + *to)));
+            }
         }
         Ok(())
     }
@@ -173,6 +174,7 @@ pub(crate) struct StepKind<C, S> {
     arena_mib: usize,
     /// Its steps look at something beside their inputs.
     has_device: bool,
+    without_device: Option<fn(C, &Making<'_>) -> anyhow::Result<S>>,
     stand_in: Option<fn(C, &Making<'_>) -> anyhow::Result<S>>,
     types: PhantomData<fn() -> (C, S)>,
 }
@@ -188,6 +190,7 @@ impl<C, S> StepKind<C, S> {
             example: "",
             arena_mib: 0,
             has_device: false,
+            without_device: None,
             stand_in: None,
             types: PhantomData,
         }
@@ -212,6 +215,11 @@ impl<C, S> StepKind<C, S> {
     /// The same, of a node whose steps look at a device or a thread of their own: they cannot be done again.
     pub(crate) const fn with_device(self) -> Self {
         StepKind { has_device: true, ..self }
+    }
+
+    /// The same, of a node whose device takes part in nothing that it says: how to make one without, whose steps can be done again.
+    pub(crate) const fn replayed_by(self, make: fn(C, &Making<'_>) -> anyhow::Result<S>) -> Self {
+        StepKind { without_device: Some(make), ..self }
     }
 
     /// The same, with parameters for its documentation, as TOML, where some must be given.
@@ -261,7 +269,8 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
         if self.has_device {
             return Ok(None);
         }
-        let step = (self.make)(system::read_params::<C>(making.text, making.node)?, making)?;
+        let make = self.without_device.unwrap_or(self.make);
+        let step = make(system::read_params::<C>(making.text, making.node)?, making)?;
         Ok(Some(Box::new(Replayer::new(step))))
     }
     fn stand_in(

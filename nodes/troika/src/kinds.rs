@@ -102,7 +102,8 @@ pub(crate) const KINDS: &[&dyn Kind] = &[
         "heartbeats to the state of the whole: nominal, degraded, safe",
         supervisor,
     )
-    .with_device()
+    // A replay must not feed the watchdogs of the machine that it runs on.
+    .replayed_by(|config, _| Ok(SupervisorNode::new(config, Watchdogs::default())?))
     .files(|config| config.check().map_err(|error| error.to_string())),
     &StepKind::<troika_speech::Config, SpeechNode>::new(
         "what the assistant says is spoken, until somebody speaks",

@@ -21,6 +21,7 @@ mod route;
 mod run;
 mod safety;
 mod sim;
+mod status_line;
 mod system;
 mod topic;
 mod transport;

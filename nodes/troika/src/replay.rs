@@ -1,8 +1,7 @@
 //! `troika replay`: does the steps of a recording again and compares what they send, byte by byte.
 
 use std::{
-    collections::BTreeMap,
-    io::{self, IsTerminal as _, Write as _},
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,11 +12,14 @@ use serde_json::Value;
 use troika_kit::counted;
 use troika_models::Store;
 use troika_record::{
-    BagReader, machine,
+    BagReader,
+    bag::channels,
+    machine,
     replay::{
         self, Difference, Made, MakesNodes, NodeReport, Report, Verdict,
         about::{AboutNode, AboutRecording},
     },
+    step,
 };
 
 use crate::{
@@ -25,7 +27,8 @@ use crate::{
     kind::Making,
     kinds,
     run::recording,
-    system::{self, Source, System},
+    status_line::StatusLine,
+    system::{self, Source, System, problem::nearest},
 };
 
 /// `troika replay`.
@@ -63,16 +66,27 @@ struct OfFile {
 pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let other = arguments.system.as_deref().map(crate::load_checked).transpose()?;
     let mut all = Vec::new();
+    let mut recorded = BTreeSet::new();
     for file in bag::files(&arguments.files)? {
-        let mut reader = BagReader::open(&file)?;
-        let mut makes = Makes::new(other.clone());
-        if io::stderr().is_terminal() {
-            makes.progress = Some(Progress::new(&file));
+        if let Some(wanted) = &arguments.node {
+            let nodes = nodes_of(&file)?;
+            let has = nodes.iter().any(|node| is_called(node, wanted));
+            recorded.extend(nodes);
+            // Nobody waits for pictures that nobody looks at.
+            if !has {
+                if !arguments.json {
+                    println!("{}\n  no step of a node '{wanted}' is in it", file.display());
+                }
+                continue;
+            }
         }
+        let mut reader = BagReader::open(&file)?;
+        let mut makes = Makes::new(other.clone(), arguments.node.clone());
+        makes.progress = Some(Progress::new(&file));
         let report = replay::replay(&mut reader, arguments.node.as_deref(), &mut makes);
         makes.progress = None;
         if !arguments.json {
-            show(&file, &report);
+            show(&file, &report, &makes.changed);
         }
         all.push(OfFile { file: file.display().to_string(), report });
     }
@@ -83,7 +97,9 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     if let Some(wanted) = &arguments.node
         && nodes().next().is_none()
     {
-        bail!("no node '{wanted}' is in the recording; without --node all of its nodes are replayed");
+        let near = nearest(wanted, recorded.iter().map(|node| last_part(node)));
+        let near = near.map_or(String::new(), |near| format!(" (did you mean {near}?)"));
+        bail!("no node '{wanted}' is in the recording{near}; without --node all of its nodes are replayed");
     }
     let of = |is: fn(&Verdict) -> bool| nodes().filter(|node| is(&node.verdict)).count();
     let different = of(|verdict| *verdict == Verdict::Different);
@@ -108,45 +124,81 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The nodes of which a recording has steps.
+fn nodes_of(file: &Path) -> anyhow::Result<Vec<String>> {
+    let all = channels(file)?;
+    Ok(all.iter().filter_map(|channel| step::node_of(&channel.topic)).map(str::to_owned).collect())
+}
+
+fn last_part(node: &str) -> &str {
+    node.rsplit('/').next().unwrap_or(node)
+}
+
+/// By its full name, or by the last part of it.
+fn is_called(node: &str, wanted: &str) -> bool {
+    node == wanted || last_part(node) == wanted
+}
+
+/// The parameters in which two system files differ for a node: `name: 1 then, 2 now`.
+fn changed_parameters(node: &str, then: &str, now: &str) -> Vec<String> {
+    let of = |text: &str| {
+        let mut found = BTreeMap::new();
+        let table: toml::Table = toml::from_str(text).unwrap_or_default();
+        let params = table.get("nodes").and_then(|nodes| nodes.get(node)).and_then(|node| node.get("params"));
+        if let Some(params) = params {
+            leaves("", params, &mut found);
+        }
+        found
+    };
+    let (then, now) = (of(then), of(now));
+    let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    let side = |all: &BTreeMap<String, String>, name: &String| {
+        all.get(name).cloned().unwrap_or_else(|| "not given".to_owned())
+    };
+    names
+        .into_iter()
+        .filter(|name| then.get(*name) != now.get(*name))
+        .map(|name| format!("{name}: {} then, {} now", side(&then, name), side(&now, name)))
+        .collect()
+}
+
+fn leaves(at: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(all) => {
+            let dot = if at.is_empty() { "" } else { "." };
+            all.iter().for_each(|(name, value)| leaves(&format!("{at}{dot}{name}"), value, into));
+        }
+        value => drop(into.insert(at.to_owned(), value.to_string())),
+    }
+}
+
 /// Makes nodes by the system file of the recording, or by another one.
 struct Makes {
     other: Option<(Source, System)>,
+    /// This node alone.
+    only: Option<String>,
+    /// Of each node that is made by another file: the parameters that are not as they were.
+    changed: BTreeMap<String, Vec<String>>,
     recorded: Option<(Source, System)>,
     floats_may_differ: bool,
     progress: Option<Progress>,
 }
 
-/// How far a replay is, on a terminal: one line, which is gone at the end.
+/// How far a replay is.
 struct Progress {
     file: String,
     start: Instant,
-    told: Option<Instant>,
+    line: StatusLine,
 }
 
 impl Progress {
-    /// Between two lines.
-    const PAUSE: Duration = Duration::from_millis(250);
-
     fn new(file: &Path) -> Progress {
-        Progress { file: file.display().to_string(), start: Instant::now(), told: None }
+        Progress { file: file.display().to_string(), start: Instant::now(), line: StatusLine::new() }
     }
 
     fn tell(&mut self, read: u64, of: u64) {
-        if self.told.unwrap_or(self.start).elapsed() < Progress::PAUSE {
-            return;
-        }
-        self.told = Some(Instant::now());
-        let line = progress(&self.file, read, of, self.start.elapsed());
-        // Who has closed the terminal still gets the result.
-        let _ = write!(io::stderr(), "\r\x1b[K{line}");
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.told.is_some() {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
+        let (file, start) = (&self.file, self.start);
+        self.line.tell(|| progress(file, read, of, start.elapsed()));
     }
 }
 
@@ -161,8 +213,28 @@ fn progress(file: &str, read: u64, of: u64, elapsed: Duration) -> String {
 }
 
 impl Makes {
-    fn new(other: Option<(Source, System)>) -> Makes {
-        Makes { other, recorded: None, floats_may_differ: false, progress: None }
+    fn new(other: Option<(Source, System)>, only: Option<String>) -> Makes {
+        Makes {
+            other,
+            only,
+            changed: BTreeMap::new(),
+            recorded: None,
+            floats_may_differ: false,
+            progress: None,
+        }
+    }
+
+    /// Parameters of the other file that differ from the recorded ones, and have no part in this replay.
+    fn without_effect(&self, then: &str, system: &System) -> Vec<String> {
+        let Some((source, _)) = &self.other else { return Vec::new() };
+        let others = system.nodes.keys().filter(|name| {
+            self.only.as_deref().is_some_and(|only| last_part(only) != name.as_str())
+                && !changed_parameters(name, then, &source.text).is_empty()
+        });
+        let told = |name: &String| {
+            format!("{} has other parameters for {name} too, which --node leaves out", source.path)
+        };
+        others.map(told).collect()
     }
 }
 
@@ -191,6 +263,7 @@ impl MakesNodes for Makes {
         }
         match system::parse(&text) {
             Ok(system) => {
+                told.extend(self.without_effect(&text, &system));
                 self.recorded = Some((Source { path: "the recorded system".to_owned(), text }, system));
             }
             Err(problem) => told.push(format!("its system file cannot be read: {problem}")),
@@ -217,6 +290,9 @@ impl MakesNodes for Makes {
         let kind = kinds::find(kind).ok_or_else(|| format!("there is no node kind `{kind}`"))?;
         if kind.name() != node.kind {
             return Err(format!("it was a {}, and is a {} in {}", node.kind, kind.name(), source.path));
+        }
+        if let (Some((other, _)), Some((then, _))) = (other, &self.recorded) {
+            self.changed.insert(node.name.clone(), changed_parameters(name, &then.text, &other.text));
         }
         let base = std::env::current_dir().map_err(|why| why.to_string())?;
         let made = kind.replay(&Making { text: &source.text, node: name, base });
@@ -253,17 +329,32 @@ fn changed(store: &Store, name: &str, sha256: &str) -> Option<String> {
     }
 }
 
-fn show(file: &Path, report: &Report) {
+fn show(file: &Path, report: &Report, changed: &BTreeMap<String, Vec<String>>) {
     println!("{}", file.display());
     for notice in &report.notices {
         println!("  notice: {notice}");
     }
     for node in &report.nodes {
         println!("  {:<28}{}", node.node, line(node));
+        if let Some(changed) = changed.get(&node.node) {
+            println!("    {}", parameters(changed, &node.verdict));
+        }
         if let Some(first) = &node.first {
             show_difference(first);
         }
     }
+}
+
+/// What another system file did to a node.
+fn parameters(changed: &[String], verdict: &Verdict) -> String {
+    let came = match verdict {
+        _ if changed.is_empty() => {
+            return "its parameters are those that it had: --system changes nothing of it".to_owned();
+        }
+        Verdict::Identical => "changed nothing that it sends",
+        _ => "as asked for",
+    };
+    format!("its parameters, {came}: {}", changed.join("; "))
 }
 
 fn line(node: &NodeReport) -> String {
@@ -298,12 +389,19 @@ fn unsent(node: &NodeReport) -> String {
 }
 
 fn show_difference(first: &Difference) {
-    let seconds = first.time_ns as f64 / 1e9;
+    let (since, seconds) = (first.since_start_s, first.time_ns as f64 / 1e9);
     let on = if first.topic.is_empty() { String::new() } else { format!(" on {}", first.topic) };
-    println!("    first at {seconds:.6} s, step {}{on}: {}", first.step, first.what);
+    println!(
+        "    first at {since:.6} s of the recording ({seconds:.6}), step {}{on}: {}",
+        first.step, first.what
+    );
     for field in &first.fields {
-        let side = |name: &str, value: &Option<Value>| value.as_ref().map(|value| format!("{name} {value}"));
-        let sides = [side("recorded", &field.recorded), side("now", &field.now)];
+        let side = |name: &str, value: &Option<Value>, words: &Option<String>| {
+            let words = words.as_ref().map_or(String::new(), |words| format!(" ({words})"));
+            value.as_ref().map(|value| format!("{name} {value}{words}"))
+        };
+        let sides =
+            [side("recorded", &field.recorded, &field.recorded_is), side("now", &field.now, &field.now_is)];
         println!("      {:<26} {}", field.field, sides.into_iter().flatten().collect::<Vec<_>>().join("  "));
     }
 }
@@ -318,6 +416,25 @@ mod tests {
         assert_eq!(told(500), "run.mcap: 50 %, 10 s, about 10 s left");
         assert_eq!(told(10), "run.mcap: 1 %, 10 s");
         assert_eq!(progress("run.mcap", 0, 0, Duration::ZERO), "run.mcap: 0 %, 0 s");
+    }
+
+    #[test]
+    fn what_another_system_file_changes_is_told_also_where_it_changes_nothing() {
+        let then = "[nodes.a]\nkind = 'a'\nparams = { limit = 1, deep = { x = 'y' } }\n";
+        assert_eq!(changed_parameters("a", then, then), Vec::<String>::new());
+        let now = "[nodes.a]\nkind = 'a'\nparams = { deep = { x = 'z' }, more = true }\n";
+        let changed = changed_parameters("a", then, now);
+        assert_eq!(
+            changed,
+            [
+                "deep.x: \"y\" then, \"z\" now",
+                "limit: 1 then, not given now",
+                "more: not given then, true now"
+            ]
+        );
+        assert!(parameters(&[], &Verdict::Identical).contains("changes nothing"));
+        assert!(parameters(&changed, &Verdict::Identical).contains("changed nothing that it sends: deep.x"));
+        assert!(parameters(&changed, &Verdict::Different).contains("as asked for: deep.x"));
     }
 
     #[test]

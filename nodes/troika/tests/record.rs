@@ -68,7 +68,11 @@ fn a_scenario_done_again_twice_is_the_same_to_the_byte_and_another_threshold_sho
     shown.says(&[
         "DIFFER",
         "first at",
+        "s of the recording",
         "on /cabin/driver_state",
+        "forward_half_deg",
+        "as asked for",
+        "looking away",
         "recorded",
         "1 of 1 node came out otherwise",
     ]);
@@ -84,6 +88,9 @@ fn a_scenario_done_again_twice_is_the_same_to_the_byte_and_another_threshold_sho
     let shown = troika(&["replay", file, "--node", "nobody"]);
     assert_eq!(shown.code, Some(1), "{shown}");
     shown.says(&["no node 'nobody'"]);
+    let shown = troika(&["replay", file, "--node", "driver_stat"]);
+    assert_eq!(shown.code, Some(1), "{shown}");
+    shown.says(&["no step of a node 'driver_stat' is in it", "did you mean driver_state?"]);
 }
 
 #[test]

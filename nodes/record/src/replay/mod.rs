@@ -5,7 +5,7 @@ pub mod about;
 mod bodies;
 mod one;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use troika_host::replay::Replays;
@@ -61,7 +61,7 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// What is to be known of the recording: models that changed, holes, a cut.
     pub notices: Vec<String>,
-    /// The recording has its end, and all before it could be read.
+    /// The recording has its end (a black box's file needs no account there), and all before it could be read.
     pub whole: bool,
 }
 
@@ -114,12 +114,26 @@ pub struct Difference {
     pub step: u64,
     /// When that ran, nanoseconds of the host's time line.
     pub time_ns: u64,
+    /// The same in seconds from the recording's first message.
+    pub since_start_s: f64,
     /// The topic; empty where the step's outcome differs.
     pub topic: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
     /// What differs, in words.
     pub what: String,
     /// The fields in which they differ; all of them where one message alone is there.
     pub fields: Vec<FieldDifference>,
+}
+
+impl Difference {
+    /// Once the recording's start is known.
+    fn starting(&mut self, start: Time) {
+        let at = time(self.time_ns);
+        self.since_start_s = at.since(start).as_secs_f64() - start.since(at).as_secs_f64();
+        self.fields.iter_mut().for_each(|field| field.in_words(&self.type_name, start));
+    }
 }
 
 impl Report {
@@ -137,11 +151,14 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
         only,
         nodes: BTreeMap::new(),
         order: Vec::new(),
+        spare: Vec::new(),
+        wanted: BTreeSet::new(),
         bodies: Bodies::default(),
         notices: Vec::new(),
     };
     let mut about = AboutRecording::default();
     let (mut begun, mut ended) = (false, false);
+    let mut start = None;
     while let Some(record) = bag.next() {
         let (read, of) = bag.progress();
         replay.makes.progress(read, of);
@@ -161,7 +178,8 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
             }
             Record::Metadata { name, .. } if name == END => ended = true,
             Record::Metadata { name, fields } => replay.metadata(&name, &fields, &about),
-            Record::Message { channel, sequence, cdr, .. } => {
+            Record::Message { channel, sequence, log_time, cdr, .. } => {
+                start.get_or_insert(log_time);
                 if channel.type_name == step::TYPE.name {
                     if let Some(node) = step::node_of(&channel.topic) {
                         replay.step(node, &cdr);
@@ -172,7 +190,8 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
             }
         }
     }
-    let Replay { nodes, order, mut notices, .. } = replay;
+    replay.go_on(0);
+    let Replay { mut nodes, order, mut notices, .. } = replay;
     if !begun {
         notices.push(format!(
             "it has no {}: it was made by a recorder of topics, and holds no steps",
@@ -183,17 +202,23 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
         notices.push(format!("it ends before its end ({cut}): what was written until then is compared"));
     }
     let cut = bag.cut().is_some();
+    // A black box's file ends where it was written: nothing is missing behind that.
+    let ended = ended || about.in_the_middle;
     if begun && !cut && !ended {
-        let told = "it has no account at its end: its process was killed, or its disk was full; more steps were done than are in it";
+        let told = "it has no account at its end: its process ended before it could write one (killed, or out of disk); steps may have \
+                    been done after the last that is in it";
         notices.push(told.to_owned());
     }
-    let mut nodes = nodes;
-    Report {
-        whole: ended && !cut,
-        nodes: order.iter().filter_map(|name| nodes.remove(name)).map(OneNode::report).collect(),
-        notices,
+    let mut nodes: Vec<NodeReport> =
+        order.iter().filter_map(|name| nodes.remove(name)).map(OneNode::report).collect();
+    for first in nodes.iter_mut().filter_map(|node| node.first.as_mut()) {
+        first.starting(start.unwrap_or_default());
     }
+    Report { whole: ended && !cut, nodes, notices }
 }
+
+/// Steps of a node that wait for what another one makes again, at most: of pictures at 30 Hz half a minute.
+const WAITING: usize = 1000;
 
 struct Replay<'a> {
     makes: &'a mut dyn MakesNodes,
@@ -201,6 +226,10 @@ struct Replay<'a> {
     nodes: BTreeMap<String, OneNode>,
     /// Their names, as they came.
     order: Vec<String>,
+    /// Nodes that nobody asked for and that would make again what was left out: none is made before somebody wants that.
+    spare: Vec<AboutNode>,
+    /// Topics of what was left out and is wanted.
+    wanted: BTreeSet<String>,
     bodies: Bodies,
     notices: Vec<String>,
 }
@@ -212,7 +241,10 @@ impl Replay<'_> {
             about::NODE => match AboutNode::read(fields) {
                 Some(node) if self.is_wanted(&node.name) => self.made(node, about.in_the_middle, true),
                 Some(node) if !about.raw && node.outputs.iter().any(|port| is_raw(&port.type_name)) => {
-                    self.made(node, about.in_the_middle, false);
+                    match self.nodes.contains_key(&node.name) || self.is_of_use(&node) {
+                        true => self.made(node, about.in_the_middle, false),
+                        false => self.spare.push(node),
+                    }
                 }
                 Some(_) => {}
                 None => self.notices.push("a node of it is described in another version's way".to_owned()),
@@ -239,7 +271,18 @@ impl Replay<'_> {
         self.only.is_none_or(|only| node == only || node.rsplit('/').next() == Some(only))
     }
 
+    /// It makes again what was left out and is wanted.
+    fn is_of_use(&self, node: &AboutNode) -> bool {
+        node.outputs.iter().any(|port| self.wanted.contains(&port.topic))
+    }
+
     fn made(&mut self, node: AboutNode, in_the_middle: bool, asked_for: bool) {
+        // What the life before it left is done first.
+        if self.nodes.contains_key(&node.name) {
+            self.go_on(0);
+        }
+        let raw = node.inputs.iter().filter(|port| is_raw(&port.type_name));
+        self.wanted.extend(raw.map(|port| port.topic.clone()));
         let made = match in_the_middle {
             true => Ok(Made::Not("the recording begins in the middle".to_owned())),
             false => self.makes.make(&node, asked_for),
@@ -257,17 +300,45 @@ impl Replay<'_> {
                 self.nodes.insert(name, OneNode::new(node, made));
             }
         }
+        // Of one that is behind it in the file already; its steps are not, since all nodes are made before the first step.
+        let spare = std::mem::take(&mut self.spare);
+        let (useful, spare): (Vec<_>, Vec<_>) = spare.into_iter().partition(|node| self.is_of_use(node));
+        self.spare.extend(spare);
+        useful.into_iter().for_each(|node| self.made(node, in_the_middle, false));
     }
 
     fn step(&mut self, node: &str, cdr: &[u8]) {
         let Some(one) = self.nodes.get_mut(node) else { return };
         match RecordedStep::decode(cdr) {
-            Ok(step) => {
-                one.step(&step, &mut self.bodies, self.makes.floats_may_differ());
-                self.bodies.used(&one.about, &step);
-            }
-            Err(why) => one.fail(format!("a step of it cannot be read: {why}")),
+            Ok(step) if one.is_over() => return self.bodies.used(&one.about, &step),
+            Ok(step) => one.wait(step),
+            Err(why) => return one.fail(format!("a step of it cannot be read: {why}")),
         }
+        self.go_on(WAITING);
+    }
+
+    /// Does the steps that can be. The recorder takes each node's entries from a ring of its own, so that a step may stand in the file before
+    /// the one that made its picture: it waits for that, unless more than so many of its node do.
+    fn go_on(&mut self, patience: usize) {
+        let names: Vec<String> = self.nodes.keys().cloned().collect();
+        loop {
+            let mut any = false;
+            for name in &names {
+                while self.is_ready(name, patience) {
+                    let Some(one) = self.nodes.get_mut(name) else { break };
+                    any |= one.go_on(&mut self.bodies, self.makes.floats_may_differ());
+                }
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
+    fn is_ready(&self, name: &str, patience: usize) -> bool {
+        let Some(one) = self.nodes.get(name).filter(|one| one.waiting() > 0) else { return false };
+        let makes = |topic: &String| self.nodes.values().any(|other| other.makes(topic));
+        one.waiting() > patience || !one.lacks(&self.bodies).iter().any(makes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One node that is done again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use troika_host::{
     replay::{Frozen, Given, Played, Replays},
@@ -23,6 +23,8 @@ pub(super) struct OneNode {
     node: Option<Box<dyn Replays>>,
     /// Why it goes no further.
     stopped: Option<Verdict>,
+    /// Steps whose pictures are not made again yet: what a file has after them may make them.
+    waiting: VecDeque<RecordedStep>,
     report: NodeReport,
 }
 
@@ -40,7 +42,7 @@ impl OneNode {
             unsent_on: BTreeMap::new(),
             first: None,
         };
-        let mut one = OneNode { about, node: None, stopped: None, report };
+        let mut one = OneNode { about, node: None, stopped: None, waiting: VecDeque::new(), report };
         one.take(made);
         one
     }
@@ -68,6 +70,7 @@ impl OneNode {
 
     fn stop(&mut self, why: Verdict) {
         self.node = None;
+        self.waiting.clear();
         self.stopped = self.stopped.take().or(Some(why));
     }
 
@@ -83,8 +86,52 @@ impl OneNode {
         report
     }
 
+    /// A step of it, to be done once what it had is there.
+    pub(super) fn wait(&mut self, recorded: RecordedStep) {
+        self.waiting.push_back(recorded);
+    }
+
+    /// It goes no further.
+    pub(super) fn is_over(&self) -> bool {
+        self.node.is_none()
+    }
+
+    /// So many steps wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether it is done again, and sends on this topic.
+    pub(super) fn makes(&self, topic: &str) -> bool {
+        self.node.is_some() && self.about.outputs.iter().any(|port| port.topic == topic)
+    }
+
+    /// The topics of what its oldest waiting step had, was left out, and is not made again.
+    pub(super) fn lacks(&self, bodies: &Bodies) -> Vec<String> {
+        let Some(recorded) = self.waiting.front() else { return Vec::new() };
+        let mut lacks = Vec::new();
+        for input in &recorded.inputs {
+            let Some(port) = self.about.inputs.get(usize::from(input.port)) else { continue };
+            let left_out = input.samples.iter().filter(|sample| sample.index == RecordedSample::NOT_KEPT);
+            if privacy::is_raw(&port.type_name)
+                && left_out.into_iter().any(|one| bodies.get(port, one).is_none())
+            {
+                lacks.push(port.topic.clone());
+            }
+        }
+        lacks
+    }
+
+    /// Does its oldest waiting step again; false when there is none.
+    pub(super) fn go_on(&mut self, bodies: &mut Bodies, floats_may_differ: bool) -> bool {
+        let Some(recorded) = self.waiting.pop_front() else { return false };
+        self.step(&recorded, bodies, floats_may_differ);
+        bodies.used(&self.about, &recorded);
+        true
+    }
+
     /// Does a step again and compares.
-    pub(super) fn step(&mut self, recorded: &RecordedStep, bodies: &mut Bodies, floats_may_differ: bool) {
+    fn step(&mut self, recorded: &RecordedStep, bodies: &mut Bodies, floats_may_differ: bool) {
         let Some(node) = &mut self.node else { return };
         if recorded.lost > 0 {
             let lost = counted(recorded.lost, "step");
@@ -230,9 +277,13 @@ impl OneNode {
         fields: Vec<compare::FieldDifference>,
     ) {
         self.report.differing += 1;
+        let type_name = self.about.outputs.iter().find(|port| port.topic == topic);
         self.report.first.get_or_insert(Difference {
             step: recorded.seq,
             time_ns: recorded.now_ns,
+            // Once it is known where the recording starts.
+            since_start_s: 0.0,
+            type_name: type_name.map(|port| port.type_name.clone()).unwrap_or_default(),
             topic,
             what,
             fields,

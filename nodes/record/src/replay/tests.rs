@@ -192,6 +192,34 @@ fn again(file: &Path, only: Option<&str>, threshold: u8) -> Report {
     replay(&mut reader, only, &mut Both { threshold, begun: false, blind: false })
 }
 
+/// A recording of these records.
+fn written_anew(folder: &TempDir, records: Vec<Record>) -> PathBuf {
+    let file = folder.path().join("anew.mcap");
+    let mut bag = Bag::create(&file).expect("made");
+    for record in records {
+        let entry = match record {
+            Record::Metadata { name, fields } => Entry::Metadata { name, fields },
+            Record::Attachment { name, bytes } => {
+                Entry::Attachment { name, media_type: String::new(), time: Time::ZERO, bytes }
+            }
+            Record::Message { channel, sequence, log_time, publish_time, cdr } => {
+                let ty = troika_msgs::dynamic::lookup(&channel.type_name).expect("it is known").info();
+                let topic = crate::Topic { name: channel.topic.clone(), ty, qos: troika_kit::Qos::DEFAULT };
+                Entry::Message(crate::Message {
+                    topic: topic.into(),
+                    index: sequence,
+                    log_time,
+                    publish_time,
+                    cdr: cdr.into(),
+                })
+            }
+        };
+        bag.put(entry).expect("put");
+    }
+    bag.finish().expect("finished");
+    file
+}
+
 fn of<'a>(report: &'a Report, node: &str) -> &'a NodeReport {
     report.nodes.iter().find(|one| one.node == node).expect("it was recorded")
 }
@@ -266,6 +294,38 @@ fn pictures_that_were_left_out_are_made_again_by_their_node_and_without_it_are_t
 }
 
 #[test]
+fn a_step_that_stands_before_the_one_that_made_its_picture_waits_for_it() {
+    let folder = TempDir::new().expect("a folder");
+    let file = recorded(&folder, Privacy::LeaveOut);
+    // The recorder may take what one node did some time after what another made of it.
+    let (mut records, mut held) = (Vec::new(), Vec::new());
+    for record in BagReader::open(&file).expect("a recording") {
+        let topic = match &record {
+            Record::Message { channel, .. } => channel.topic.clone(),
+            _ => String::new(),
+        };
+        match topic.as_str() {
+            "/_recorded/painter" => held.push((5, record)),
+            "/_recorded/speaker" => {
+                records.push(record);
+                held.iter_mut().for_each(|(behind, _)| *behind -= 1);
+                records.extend(held.extract_if(.., |(behind, _)| *behind == 0).map(|(_, record)| record));
+            }
+            _ => records.push(record),
+        }
+    }
+    records.extend(held.into_iter().map(|(_, record)| record));
+    let late = written_anew(&folder, records);
+    for only in [None, Some("speaker")] {
+        let report = again(&late, only, THRESHOLD);
+        assert!(report.is_good(), "{report:#?}");
+        let (late, usual) = (of(&report, "/speaker"), again(&file, None, THRESHOLD));
+        let usual = of(&usual, "/speaker");
+        assert_eq!((late.steps, late.messages), (usual.steps, usual.messages));
+    }
+}
+
+#[test]
 fn a_recording_that_was_cut_is_compared_up_to_there() {
     let folder = TempDir::new().expect("a folder");
     let file = recorded(&folder, Privacy::KeepRaw);
@@ -282,36 +342,15 @@ fn a_recording_that_was_cut_is_compared_up_to_there() {
 fn a_message_with_another_byte_than_was_sent_is_found() {
     let folder = TempDir::new().expect("a folder");
     let file = recorded(&folder, Privacy::KeepRaw);
-    // The same recording, written anew, with one byte of one message changed.
-    let forged = folder.path().join("forged.mcap");
-    let mut bag = Bag::create(&forged).expect("made");
-    let mut said = 0;
-    for record in BagReader::open(&file).expect("a recording") {
-        let entry = match record {
-            Record::Metadata { name, fields } => Entry::Metadata { name, fields },
-            Record::Attachment { name, bytes } => {
-                Entry::Attachment { name, media_type: String::new(), time: Time::ZERO, bytes }
-            }
-            Record::Message { channel, sequence, log_time, publish_time, mut cdr } => {
-                said += usize::from(channel.topic == "/said");
-                if channel.topic == "/said" && said == 100 {
-                    let last = cdr.len() - 2;
-                    cdr[last] ^= 1;
-                }
-                let ty = troika_msgs::dynamic::lookup(&channel.type_name).expect("it is known").info();
-                let topic = crate::Topic { name: channel.topic.clone(), ty, qos: troika_kit::Qos::DEFAULT };
-                Entry::Message(crate::Message {
-                    topic: topic.into(),
-                    index: sequence,
-                    log_time,
-                    publish_time,
-                    cdr: cdr.into(),
-                })
-            }
-        };
-        bag.put(entry).expect("put");
-    }
-    bag.finish().expect("finished");
+    let mut records: Vec<Record> = BagReader::open(&file).expect("a recording").collect();
+    let mut said = records.iter_mut().filter_map(|record| match record {
+        Record::Message { channel, cdr, .. } if channel.topic == "/said" => Some(cdr),
+        _ => None,
+    });
+    let hundredth = said.nth(99).expect("it said much");
+    let last = hundredth.len() - 2;
+    hundredth[last] ^= 1;
+    let forged = written_anew(&folder, records);
     let speaker = of(&again(&forged, None, THRESHOLD), "/speaker").clone();
     assert_eq!((speaker.verdict, speaker.differing), (Verdict::Different, 1));
     assert_eq!(speaker.first.map(|first| first.topic), Some("/said".to_owned()));
