@@ -1,5 +1,9 @@
 //! The black box: the last minute of a process in memory, bounded in time and in bytes, written out as a recording when an alert is
 //! raised or a node gives a fault. At most so many files: the oldest goes.
+//!
+//! What goes on and on must not push out the file of how it began. A fault that does not rest is written once. An alert that is raised again
+//! soon after it was written goes into a file of its own that begins where the first one ends, and comes when a whole one is full. Each file
+//! names all that happened in it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,13 +12,20 @@ use std::{
 };
 
 use troika_kit::{Message as _, Time};
-use troika_msgs::troika::{DriverAlert, RecordedStep};
+use troika_msgs::{
+    names::alert_in_words,
+    troika::{DriverAlert, RecordedStep},
+};
 
 use crate::{
     Bag, BagError, Entry, Message, Store,
     replay::about::{self, AboutRecording},
     step,
 };
+
+/// So long after a node's first step its fall-backs are those of a start: what it reads is on its way, and a thread has its first pages to
+/// fetch. One that goes on longer is told then.
+const STARTING: Duration = Duration::from_secs(5);
 
 /// How a black box is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +52,34 @@ pub struct BlackBox {
     held: VecDeque<Message>,
     bytes: usize,
     now: Time,
-    /// Why and when a file is to be written.
-    due: Option<(String, Time)>,
+    /// The file that is to be written.
+    due: Option<Due>,
     /// When each thing happened last: what goes on and on is written once.
     seen: BTreeMap<String, Time>,
+    /// When the newest file was written.
+    written: Option<Time>,
+    /// Each node's first step in this life.
+    began: BTreeMap<String, Time>,
     tell: Box<dyn FnMut(String) + Send>,
+}
+
+/// A file that is to be written.
+struct Due {
+    /// What happened, the first of it first.
+    whys: Vec<String>,
+    /// What is older is not in it.
+    from: Time,
+    at: Time,
+    /// It may wait until then, for what else happens.
+    latest: Time,
+}
+
+/// Something that is worth a file.
+enum Happened {
+    /// Each one is news: it was cleared in between.
+    Alert(String),
+    /// News only after a pause, since a node that is broken falls back at every step.
+    Fault(String),
 }
 
 impl BlackBox {
@@ -60,6 +94,8 @@ impl BlackBox {
             now: Time::ZERO,
             due: None,
             seen: BTreeMap::new(),
+            written: None,
+            began: BTreeMap::new(),
             tell: Box::new(tell),
         }
     }
@@ -67,26 +103,84 @@ impl BlackBox {
     fn hold(&mut self, message: Message) {
         self.now = self.now.max(message.log_time);
         self.bytes += message.cdr.len();
-        if let Some(why) = happened(&message) {
-            let before = self.seen.insert(why.clone(), self.now);
-            let is_news = before.is_none_or(|before| self.now.since(before) > self.limits.before);
-            if is_news && self.due.is_none() {
-                self.due = Some((why, self.now + self.limits.after));
-            }
+        if let Some(happened) = self.happened(&message) {
+            self.note(happened);
         }
         self.held.push_back(message);
-        let oldest = self.now - self.limits.before - self.limits.after;
+        let oldest = self.now - self.limits.before - self.longest();
         while self.held.front().is_some_and(|first| first.log_time < oldest || self.bytes > self.limits.bytes)
         {
             self.bytes -= self.held.pop_front().map_or(0, |first| first.cdr.len());
         }
     }
 
+    /// From what happened first to the end of its file, at most: twice the usual, for what happens shortly after.
+    fn longest(&self) -> Duration {
+        self.limits.after * 2
+    }
+
+    /// What a message tells that is worth a file.
+    fn happened(&mut self, message: &Message) -> Option<Happened> {
+        let ty = message.topic.ty.name;
+        if ty == DriverAlert::TYPE.name {
+            let alert = DriverAlert::decode(&message.cdr).ok()?;
+            let kind = alert_in_words(alert.kind).map_or_else(|| alert.kind.to_string(), str::to_owned);
+            return (alert.phase == DriverAlert::RAISED).then(|| {
+                Happened::Alert(format!("alert {kind} ({}) on {}", alert.profile, message.topic.name))
+            });
+        }
+        if ty == step::TYPE.name {
+            let step = RecordedStep::decode(&message.cdr).ok()?;
+            let node = step::node_of(&message.topic.name)?;
+            let began = *self.began.entry(node.to_owned()).or_insert(self.now);
+            let is_start = self.now.since(began) < STARTING;
+            return (step.fault != RecordedStep::NO_FAULT && !is_start)
+                .then(|| Happened::Fault(format!("{node} fell back")));
+        }
+        None
+    }
+
+    /// Has a file written of it, or named in the one that is to be written.
+    fn note(&mut self, happened: Happened) {
+        let (why, is_alert) = match happened {
+            Happened::Alert(why) => (why, true),
+            Happened::Fault(why) => (why, false),
+        };
+        let before = self.seen.insert(why.clone(), self.now);
+        let is_new = before.is_none_or(|before| self.now.since(before) > self.limits.before);
+        if !is_new && !is_alert {
+            return;
+        }
+        let mut at = self.now + self.limits.after;
+        // The same alert soon after it was written: its file waits until there is a whole one to write.
+        if let Some(written) = self.written.filter(|_| !is_new) {
+            at = at.max(written + self.limits.before);
+        }
+        let longest = self.longest();
+        match &mut self.due {
+            Some(due) => {
+                // What waits is written with what does not; what does not waits for what comes shortly after.
+                due.at = if at < due.at { at } else { at.min(due.latest).max(due.at) };
+                due.latest = due.latest.min(self.now + longest).max(due.at);
+                if !due.whys.contains(&why) {
+                    due.whys.push(why);
+                }
+            }
+            None => {
+                let (from, latest) = (self.now - self.limits.before, at.max(self.now + longest));
+                self.due = Some(Due { whys: vec![why], from, at, latest });
+            }
+        }
+    }
+
     /// Writes what is held, and begins anew: the next file begins where this one ends.
-    fn write(&mut self, why: &str) {
-        let held = std::mem::take(&mut self.held);
+    fn write(&mut self, due: &Due) {
+        let why = due.whys.join("; ");
+        let mut held = std::mem::take(&mut self.held);
+        held.retain(|message| message.log_time >= due.from);
+        self.written = Some(self.now);
         self.bytes = 0;
-        let told = match self.file(why, held) {
+        let told = match self.file(&why, held) {
             Ok(file) => format!("black box: {why}: {}", file.display()),
             Err(error) => format!("black box: {why}: not written: {error}"),
         };
@@ -137,6 +231,7 @@ impl Store for BlackBox {
                 if name == about::NODE {
                     let node = fields.get("name").cloned();
                     self.heads.retain(|head| !is_of_node(head, node.as_deref()));
+                    self.began.remove(node.as_deref().unwrap_or_default());
                 }
                 let fields = match name == about::RECORDING {
                     // Its files begin when they do.
@@ -149,8 +244,8 @@ impl Store for BlackBox {
             }
             attachment @ Entry::Attachment { .. } => self.heads.push(attachment),
         }
-        if let Some((why, _)) = self.due.take_if(|(_, at)| *at <= self.now) {
-            self.write(&why);
+        if let Some(due) = self.due.take_if(|due| due.at <= self.now) {
+            self.write(&due);
         }
         Ok(())
     }
@@ -160,8 +255,8 @@ impl Store for BlackBox {
     }
 
     fn finish(&mut self) -> Result<(), BagError> {
-        if let Some((why, _)) = self.due.take() {
-            self.write(&why);
+        if let Some(due) = self.due.take() {
+            self.write(&due);
         }
         Ok(())
     }
@@ -170,22 +265,6 @@ impl Store for BlackBox {
 fn is_of_node(head: &Entry, node: Option<&str>) -> bool {
     let Entry::Metadata { name, fields } = head else { return false };
     name == about::NODE && fields.get("name").map(String::as_str) == node
-}
-
-/// What a message tells that is worth a file: an alert that is raised, a node that gave a fault.
-fn happened(message: &Message) -> Option<String> {
-    let ty = message.topic.ty.name;
-    if ty == DriverAlert::TYPE.name {
-        let alert = DriverAlert::decode(&message.cdr).ok()?;
-        return (alert.phase == DriverAlert::RAISED)
-            .then(|| format!("alert {} by {} on {}", alert.kind, alert.profile, message.topic.name));
-    }
-    if ty == step::TYPE.name {
-        let step = RecordedStep::decode(&message.cdr).ok()?;
-        let node = step::node_of(&message.topic.name)?;
-        return (step.fault != RecordedStep::NO_FAULT).then(|| format!("{node} fell back"));
-    }
-    None
 }
 
 /// `cabin-1735689600.123.mcap`: names sort by time.

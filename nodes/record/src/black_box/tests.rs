@@ -20,8 +20,12 @@ fn text(seconds: f64, length: usize) -> Entry {
 }
 
 fn alert(seconds: f64, phase: u8) -> Entry {
+    alert_of(seconds, phase, DriverAlert::SLEEP)
+}
+
+fn alert_of(seconds: f64, phase: u8, kind: u8) -> Entry {
     let mut cdr = Vec::new();
-    let alert = DriverAlert { phase, kind: DriverAlert::SLEEP, ..DriverAlert::default() };
+    let alert = DriverAlert { phase, kind, ..DriverAlert::default() };
     alert.encode(&mut cdr).expect("it has a CDR form");
     message(seconds, "/cabin/driver_alert", DriverAlert::TYPE, cdr)
 }
@@ -91,7 +95,60 @@ fn the_minute_before_an_alert_and_the_seconds_after_it_are_written() {
     put(&mut black_box, (211..=230).map(|second| text(f64::from(second), 1)));
     let files = kept.files();
     assert_eq!((files.len(), files[0].first(), files[0].last()), (1, Some(&151), Some(&216)));
-    assert!(kept.told.lock().expect("one thread")[0].contains("alert 5"));
+    assert!(kept.told.lock().expect("one thread")[0].contains("alert sleep"));
+}
+
+#[test]
+fn a_second_alert_soon_after_the_first_is_named_in_its_file_or_has_one_of_its_own() {
+    troika_safety::verifies![SR_OBS_004];
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(10, 1 << 20);
+    let told = |nth: usize| kept.told.lock().expect("one thread")[nth].clone();
+    let chatter = |black_box: &mut BlackBox, from: u32, to: u32| {
+        put(black_box, (from..=to).map(|second| text(f64::from(second), 1)));
+    };
+    chatter(&mut black_box, 0, 100);
+    // Two kinds, the second while the first one's file is still open: one file with both, and with what came after the second.
+    put(&mut black_box, [alert(100.5, DriverAlert::RAISED)]);
+    chatter(&mut black_box, 101, 104);
+    put(&mut black_box, [alert_of(104.5, DriverAlert::RAISED, DriverAlert::PHONE_USE)]);
+    chatter(&mut black_box, 105, 115);
+    assert_eq!(
+        (kept.files().len(), kept.files()[0].first(), kept.files()[0].last()),
+        (1, Some(&41), Some(&110))
+    );
+    assert!(told(0).contains("alert sleep") && told(0).contains("alert phone use"), "{}", told(0));
+    // The first again, soon after its file was written and it was cleared: with its own data, when a minute is full.
+    put(&mut black_box, [alert(115.5, DriverAlert::CLEARED), alert(120.5, DriverAlert::RAISED)]);
+    chatter(&mut black_box, 121, 169);
+    assert_eq!(kept.files().len(), 1);
+    chatter(&mut black_box, 170, 171);
+    assert_eq!(
+        (kept.files().len(), kept.files()[1].first(), kept.files()[1].last()),
+        (2, Some(&111), Some(&170))
+    );
+    // What waits is written at once with what does not.
+    put(&mut black_box, [alert(172.5, DriverAlert::RAISED)]);
+    put(&mut black_box, [alert_of(173.5, DriverAlert::RAISED, DriverAlert::DROWSINESS)]);
+    chatter(&mut black_box, 174, 180);
+    assert_eq!((kept.files().len(), kept.files()[2].last()), (3, Some(&179)));
+    assert!(told(2).contains("alert sleep") && told(2).contains("alert drowsiness"), "{}", told(2));
+}
+
+#[test]
+fn what_a_node_falls_back_from_while_it_starts_is_no_reason_unless_it_goes_on() {
+    troika_safety::verifies![SR_OBS_004];
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(10, 1 << 20);
+    put(&mut black_box, [fell_back(10.0), fell_back(10.5), text(30.0, 1)]);
+    assert_eq!(kept.files(), Vec::<Vec<u64>>::new());
+    // A life of its own: it starts again.
+    let fields = BTreeMap::from([("name".to_owned(), "/driver_state".to_owned())]);
+    put(&mut black_box, [Entry::Metadata { name: about::NODE.to_owned(), fields }]);
+    put(&mut black_box, [fell_back(40.0), fell_back(44.0), text(60.0, 1)]);
+    assert_eq!(kept.files().len(), 0);
+    put(&mut black_box, [fell_back(61.0), text(70.0, 1)]);
+    assert_eq!(kept.files().len(), 1);
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         if arguments.raw {
             pictures::announce(folder, source, system, arguments.seconds)?;
         }
+    if let Some(black_box) = &system.system.black_box {
+        black_box.get_ref().make_folder()?;
+    }
     }
     // Held until the end: a router that we started ends with it.
     let (transport, mut router, transport_shown) = reach(arguments, system)?;

@@ -1,7 +1,11 @@
 //! The key `black_box` of a system file: how the last minute of each process is kept, and where it is written to when something happens.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use anyhow::Context as _;
 use serde::Deserialize;
 use troika_record::black_box::Limits;
 
@@ -59,6 +63,30 @@ impl BlackBoxSettings {
         }
     }
 
+    /// Why no file can come into its folder, if that shows without making one.
+    pub(crate) fn unwritable(&self) -> Option<String> {
+        let shown = self.folder.display();
+        // It is made when it is needed: until then the nearest folder above it has to let it be made.
+        let there = self.folder.ancestors().map(of_here).find(|folder| folder.exists())?;
+        if !there.is_dir() {
+            return Some(format!("{} is no folder, and files would go into {shown}", there.display()));
+        }
+        // A file without a name, which is gone at once: what may be written says little where the kernel or the disk refuses.
+        let why = tempfile::tempfile_in(there).err()?;
+        Some(format!("nothing can be written into {}: {why}", there.display()))
+    }
+
+    /// Makes its folder, when a run begins: not when something has happened.
+    ///
+    /// # Errors
+    /// It cannot be made or written into.
+    pub(crate) fn make_folder(&self) -> anyhow::Result<()> {
+        let made = std::fs::create_dir_all(&self.folder).and_then(|()| tempfile::tempfile_in(&self.folder));
+        made.map(drop).with_context(|| {
+            format!("the black box's folder {} cannot be written into", self.folder.display())
+        })
+    }
+
     /// As the black box takes it.
     pub(crate) fn limits(&self) -> Limits {
         let time = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
@@ -70,4 +98,9 @@ impl BlackBoxSettings {
             files: self.files,
         }
     }
+}
+
+/// The last ancestor of a relative path is the folder that it starts from.
+fn of_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }

@@ -110,6 +110,13 @@ fn head(text: &str, system: &System) -> Vec<Problem> {
             "black_box = { folder = \"FOLDER\", seconds = 60, after_s = 5, mib = 64, files = 10, raw = false }; all but the folder may be left out",
         ));
     }
+    if let Some(black_box) = &head.black_box
+        && let Some(why) = black_box.get_ref().unwritable()
+    {
+        let problem = Problem::error(format!("the black box has no place: {why}"));
+        problems
+            .push(problem.at(black_box.span()).help("name a folder that can be written into, or be made"));
+    }
     if let (Some(key), Err(error)) = (&head.model_key, head.trusted()) {
         problems.push(Problem::error(format!("{error:#}")).at(key.span()).help(
             "`troika models keygen FILE` makes a secret key and FILE.pub, which is the one to name here",

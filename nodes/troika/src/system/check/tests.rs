@@ -32,6 +32,25 @@ fn the_detectors_behind_a_simulated_driver_are_fine() {
 }
 
 #[test]
+fn a_black_box_whose_folder_cannot_be_made_is_found_before_anything_runs() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let of = |folder: &std::path::Path| {
+        let head =
+            format!("{HEAD}black_box = {{ folder = {:?} }}\n{DETECTORS}", folder.display().to_string());
+        let system = parse(&head).unwrap_or_else(|problem| panic!("{problem}"));
+        let all = check(&head, &system, KINDS, 2);
+        all.into_iter().find(|one| one.severity == Severity::Error).map(|one| one.message)
+    };
+    assert_eq!(of(&folder.path().join("new/one")), None);
+    assert_eq!(of(std::path::Path::new("black-box-of-a-test")), None);
+    let told = of(&file.join("below")).expect("it is under a file");
+    assert!(told.contains("is no folder"), "{told}");
+    assert!(of(std::path::Path::new("/proc/black")).is_some_and(|told| told.contains("/proc")));
+}
+
+#[test]
 fn an_unknown_kind_is_named_with_the_nearest_one() {
     let all = problems("[nodes.a]\nkind = \"driver_stat\"\n");
     assert_eq!(all[0].help.as_deref(), Some("did you mean `driver_state`?"));
