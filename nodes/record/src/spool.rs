@@ -21,6 +21,7 @@ const FLUSH: Duration = Duration::from_millis(1000);
 /// A recording under way. Dropping it ends it.
 pub struct Spool {
     stop: StopToken,
+    done: StopToken,
     notes: Sender<Entry>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,6 +38,21 @@ impl Notes {
     }
 }
 
+/// Ends a recording from another thread than its owner's.
+#[derive(Debug, Clone)]
+pub struct Ender {
+    stop: StopToken,
+    done: StopToken,
+}
+
+impl Ender {
+    /// Has what is left written, with the account at its end, and waits so long at most; false if that was too short.
+    pub fn end_within(&self, limit: Duration) -> bool {
+        self.stop.stop();
+        self.done.wait_for(limit)
+    }
+}
+
 impl Spool {
     /// Writes what is on the tape into these stores, each with what it may keep, after `first`. `tell` is told once when one of them
     /// cannot be written any more; the tape is read on all the same.
@@ -49,16 +65,22 @@ impl Spool {
         stores: Vec<(Privacy, Box<dyn Store>)>,
         tell: impl FnMut(String) + Send + 'static,
     ) -> std::io::Result<Spool> {
-        let stop = StopToken::new();
+        let (stop, done) = (StopToken::new(), StopToken::new());
         let (notes, noted) = channel();
         let any_raw = stores.iter().any(|(privacy, _)| *privacy == Privacy::KeepRaw);
         let joiner = Joiner::new(Privacy::raw(any_raw));
         let writer = Writer { stores, tell: Box::new(tell) };
-        let stopped = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("troika-record".into())
-            .spawn(move || run(tape, joiner, first, writer, &noted, &stopped))?;
-        Ok(Spool { stop, notes, thread: Some(thread) })
+        let (stopped, over) = (stop.clone(), done.clone());
+        let thread = std::thread::Builder::new().name("troika-record".into()).spawn(move || {
+            run(tape, joiner, first, writer, &noted, &stopped);
+            over.stop();
+        })?;
+        Ok(Spool { stop, done, notes, thread: Some(thread) })
+    }
+
+    /// For who may have to end it while its owner cannot.
+    pub fn ender(&self) -> Ender {
+        Ender { stop: self.stop.clone(), done: self.done.clone() }
     }
 
     /// For who else has something to say.

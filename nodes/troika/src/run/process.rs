@@ -8,6 +8,7 @@ use troika_host::{
     signal::stop_on_signals,
     sync::{StopToken, Vital, VitalsPage},
 };
+use troika_record::spool::Ender;
 use troika_transport::Transport;
 
 use super::{
@@ -109,7 +110,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         move |floor: Option<Found>| write_figures(&settled, &system, floor.as_ref(), &figures)
     };
     let closed = StopToken::new();
-    close_in_time(&stop, &closed, write.clone()).context("cannot start a thread")?;
+    let ender = recording.as_ref().map(Recording::ender);
+    close_in_time(&stop, &closed, ender, write.clone()).context("cannot start a thread")?;
     let clock = host.clock();
     let report = host.run_until(&stop);
     drop(keeper);
@@ -149,11 +151,12 @@ fn write_figures(
         .with_context(|| format!("cannot write {}", figures.display()))
 }
 
-/// When the nodes cannot be taken off the transport in time (a peer hangs, the router is gone), the figures are written all the
-/// same and the process ends.
+/// When the nodes cannot be taken off the transport in time (a peer hangs, the router is gone), the recording is ended and the figures are
+/// written all the same, and the process ends.
 fn close_in_time(
     stop: &StopToken,
     closed: &StopToken,
+    recording: Option<Ender>,
     write: impl FnOnce(Option<Found>) -> anyhow::Result<()> + Send + 'static,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let (stop, closed) = (stop.clone(), closed.clone());
@@ -163,7 +166,11 @@ fn close_in_time(
             return;
         }
         eprintln!("notice: the transport does not close (a peer hangs?): ended without it");
+        // The figures first: a disk that stands still must not cost them.
         let code = i32::from(write(None).is_err());
+        if recording.is_some_and(|recording| !recording.end_within(super::CLOSING)) {
+            eprintln!("notice: the recording could not be ended in time: it has no account at its end");
+        }
         std::process::exit(code);
     })
 }

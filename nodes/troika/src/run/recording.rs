@@ -21,7 +21,7 @@ use troika_record::{
     machine,
     privacy::Privacy,
     replay::about::{self, AboutRecording},
-    spool::{Notes, Spool},
+    spool::{Ender, Notes, Spool},
 };
 
 use super::RunArguments;
@@ -99,6 +99,11 @@ impl Recording {
     /// For who else has something to say.
     pub(super) fn notes(&self) -> Notes {
         self.spool.notes()
+    }
+
+    /// For who may have to end it while its owner cannot.
+    pub(super) fn ender(&self) -> Ender {
+        self.spool.ender()
     }
 
     /// Notes the models that were handed out by now.
