@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
+use crate::system::problem::nearest;
+
 /// The MCAP files of what was named: files, and folders of them (a bag of rosbag2 is one).
 ///
 /// # Errors
@@ -34,4 +36,15 @@ pub(crate) fn files(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         all.append(&mut inside);
     }
     Ok(all)
+}
+
+/// The topic that may have been meant by one that is not there.
+fn nearest_topic<'a>(topic: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The last part tells topics of one namespace apart.
+    let last = |topic: &'a str| topic.rsplit('/').next().unwrap_or(topic);
+    let known: Vec<&str> = known.into_iter().collect();
+    let wanted = topic.rsplit('/').next().unwrap_or(topic);
+    let by_last = nearest(wanted, known.iter().map(|topic| last(topic)));
+    let of_that = known.iter().copied().filter(|one| by_last.is_some_and(|near| last(one) == near));
+    nearest(topic, of_that).or_else(|| nearest(topic, known.iter().copied()))
 }

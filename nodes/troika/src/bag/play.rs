@@ -1,6 +1,10 @@
 //! `troika play`: puts the messages of an MCAP file onto the transport, at the pace at which they were recorded.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::bail;
 use troika_host::{HostClock, clock::monotonic_nanos, signal::stop_on_signals, sync::StopToken};
@@ -12,10 +16,11 @@ use troika_record::{
     bag::{ChannelInfo, channels, qos_of_text},
     step,
 };
-use troika_transport::{NodeHandle, Publisher};
+use troika_transport::{Endpoint, NodeHandle, Publisher};
 
 use crate::{
-    bag,
+    bag::{self, nearest_topic},
+    status_line::StatusLine,
     topic::{self, Where},
 };
 
@@ -48,13 +53,27 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
     let files = bag::files(std::slice::from_ref(&arguments.file))?;
     let transport = topic::open(&arguments.place)?;
     let topics: Vec<String> = arguments.topics.iter().map(|topic| topic::absolute(topic)).collect();
-    let mut player = Player { node: transport.node("/", NAME)?, publishers: HashMap::new() };
+    let mut wanted = Vec::new();
+    let mut known = BTreeSet::new();
     for file in &files {
         for channel in channels(file)? {
+            known.insert(channel.topic.clone());
             if is_wanted(&channel, &topics) {
-                player.declare(&channel)?;
+                wanted.push(channel);
             }
         }
+    }
+    let missing: Vec<String> =
+        topics.iter().filter(|topic| !known.contains(*topic)).map(|topic| not_in_it(topic, &known)).collect();
+    if !missing.is_empty() {
+        bail!("{}: {}", arguments.file.display(), missing.join("; "));
+    }
+    // Before ours are among them.
+    let there = topic::settled_graph(&*transport)?.endpoints;
+    let mut player = Player { node: transport.node("/", NAME)?, publishers: HashMap::new() };
+    wanted.iter().try_for_each(|channel| player.declare(channel))?;
+    for told in others(&there, wanted.iter().map(|channel| channel.topic.as_str())) {
+        eprintln!("notice: {told}");
     }
     if player.publishers.values().all(Option::is_none) {
         let what = if arguments.topics.is_empty() { "ROS 2 messages" } else { "messages of these topics" };
@@ -65,13 +84,22 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
     let clock = HostClock::start();
     let mut pace = Pace { rate: arguments.rate, begin: None };
     let mut played = 0_u64;
+    let topics = player.publishers.values().flatten().count();
+    println!("playing {} of {}; Ctrl-C ends it", counted(topics, "topic"), arguments.file.display());
     for file in &files {
         let mut reader = BagReader::open(file)?;
-        for record in reader.by_ref() {
+        let mut line = StatusLine::new();
+        while let Some(record) = reader.next() {
+            let (read, of) = reader.progress();
+            line.tell(|| {
+                let share = read as f64 / of.max(1) as f64 * 100.0;
+                format!("{}: {share:.0} %, {}", file.display(), counted(played, "message"))
+            });
             let Record::Message { channel, log_time, cdr, .. } = record else { continue };
             let key = (channel.topic.clone(), channel.type_name.clone());
             let Some(Some(publisher)) = player.publishers.get_mut(&key) else { continue };
             if pace.wait(log_time, &stop) {
+                drop(line);
                 println!("{} played, stopped", counted(played, "message"));
                 return Ok(());
             }
@@ -84,6 +112,36 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
     }
     println!("{} played", counted(played, "message"));
     Ok(())
+}
+
+/// A topic that the file does not have, and the one that may have been meant.
+fn not_in_it(topic: &str, known: &BTreeSet<String>) -> String {
+    let visible = || known.iter().map(String::as_str).filter(|one| step::node_of(one).is_none());
+    match nearest_topic(topic, visible()) {
+        Some(near) => format!("it has no {topic}: did you mean {near}?"),
+        None => format!("it has no {topic}; it has {}", visible().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Who publishes these topics already.
+fn others<'a>(there: &[Endpoint], topics: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let topics: BTreeSet<&str> = topics.collect();
+    let mut told = Vec::new();
+    for topic in topics {
+        let publishers: BTreeSet<&str> = there
+            .iter()
+            .filter(|end| end.publishes && end.topic == topic)
+            .map(|end| end.node.as_str())
+            .collect();
+        if !publishers.is_empty() {
+            let publishers: Vec<&str> = publishers.into_iter().collect();
+            told.push(format!(
+                "{} publishes {topic} too: its readers hear both, mixed",
+                publishers.join(", ")
+            ));
+        }
+    }
+    told
 }
 
 fn is_wanted(channel: &ChannelInfo, topics: &[String]) -> bool {
@@ -159,6 +217,29 @@ fn type_of(channel: &ChannelInfo) -> Result<TypeInfo, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_that_is_not_in_the_file_is_answered_with_the_one_that_was_meant() {
+        let known = ["/cabin/driver_state", "/vehicle/signals", "/_recorded/driver_state"];
+        let known = known.map(str::to_owned).into();
+        assert!(not_in_it("/driver_state", &known).ends_with("did you mean /cabin/driver_state?"));
+        let told = not_in_it("/zzz", &known);
+        assert!(told.ends_with("it has /cabin/driver_state, /vehicle/signals"), "{told}");
+    }
+
+    #[test]
+    fn who_publishes_a_played_topic_already_is_told() {
+        let end = |node: &str, topic: &str, publishes| Endpoint {
+            node: node.into(),
+            topic: topic.into(),
+            type_name: String::new(),
+            type_hash: String::new(),
+            publishes,
+        };
+        let there = [end("/camera", "/a", true), end("/eye", "/a", false), end("/eye", "/b", true)];
+        let told = others(&there, ["/a", "/a", "/c"].into_iter());
+        assert_eq!(told, ["/camera publishes /a too: its readers hear both, mixed"]);
+    }
 
     fn channel(type_name: &str, definition: &str, hash: Option<&str>) -> ChannelInfo {
         ChannelInfo {

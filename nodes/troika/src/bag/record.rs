@@ -19,7 +19,7 @@ use troika_record::{
 use troika_transport::{Meta, NodeHandle, Subscription, Transport};
 
 use crate::{
-    system::problem::nearest,
+    bag::nearest_topic,
     topic::{self, Where},
 };
 
@@ -134,13 +134,7 @@ pub(crate) fn record(arguments: &RecordArguments) -> anyhow::Result<()> {
 
 /// A topic that nobody publishes, and the one that may have been meant.
 fn nobody_publishes<'a>(topic: &str, published: impl IntoIterator<Item = &'a str>) -> String {
-    // The last part tells topics of one namespace apart.
-    let last = |topic: &'a str| topic.rsplit('/').next().unwrap_or(topic);
-    let published: Vec<&str> = published.into_iter().collect();
-    let wanted = topic.rsplit('/').next().unwrap_or(topic);
-    let by_last = nearest(wanted, published.iter().map(|topic| last(topic)));
-    let of_that = published.iter().copied().filter(|one| by_last.is_some_and(|near| last(one) == near));
-    match nearest(topic, of_that).or_else(|| nearest(topic, published.iter().copied())) {
+    match nearest_topic(topic, published) {
         Some(near) => format!("nobody publishes {topic}: did you mean {near}?"),
         None => format!("nobody publishes {topic}: `troika topic list` shows what there is"),
     }

@@ -12,7 +12,7 @@ use super::{
     gesture_score::{self, Outcome, Scores, Told},
     recording::Recording,
     report::NodeFigures,
-    virtual_time::{CAMERA, RecordTo, figures, looked, note_models, start},
+    virtual_time::{CAMERA, RecordTo, figures, looked, note_models, pass, start},
 };
 use crate::{
     fate::NOTHING,
@@ -101,7 +101,7 @@ pub(super) fn score(
     let truths = simulation.collect::<GestureTruth>("/sim/gesture_truth")?;
     let said = simulation.collect::<Said>("/cabin/gesture")?;
     let length = seconds.map_or(length, |seconds| length.min(Duration::from_secs_f64(seconds)));
-    simulation.run_for(length);
+    pass(&mut simulation, scenario, length);
     recording.into_iter().for_each(Recording::finish);
     let nodes = figures(&simulation, system, "sim_hand");
     looked(&nodes, "gesture")?;

@@ -28,6 +28,7 @@ use crate::{
     fate::{Fate, NOTHING},
     kind::{Making, Runtime},
     kinds,
+    status_line::StatusLine,
     system::{self, Source, System},
 };
 
@@ -205,7 +206,7 @@ fn run(
     let states = simulation.collect::<DriverState>("/cabin/driver_state")?;
     let alerts = simulation.collect::<DriverAlert>("/cabin/driver_alert")?;
     let length = seconds.map_or(length, |seconds| length.min(Duration::from_secs_f64(seconds)));
-    simulation.run_for(length);
+    pass(&mut simulation, scenario, length);
     recording.into_iter().for_each(Recording::finish);
 
     let mut record = Record::default();
@@ -217,6 +218,19 @@ fn run(
 
 /// What the simulated camera is called, whatever the system calls its own.
 pub(super) const CAMERA: &str = "camera";
+/// Lets so much virtual time pass, and says how far it is.
+pub(super) fn pass(simulation: &mut Simulation, scenario: &Path, length: Duration) {
+    const SLICE: Duration = Duration::from_secs(1);
+    eprintln!("scoring {}: {:.0} s", scenario.display(), length.as_secs_f64());
+    let (mut line, mut passed) = (StatusLine::new(), Duration::ZERO);
+    while passed < length {
+        let slice = SLICE.min(length - passed);
+        simulation.run_for(slice);
+        passed += slice;
+        line.tell(|| format!("{:.0} of {:.0} s", passed.as_secs_f64(), length.as_secs_f64()));
+    }
+}
+
 
 /// Starts the system's nodes of these kinds; there is one of each. `fate`: what befalls a kind.
 pub(crate) fn start<'f>(
