@@ -77,6 +77,14 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
             system.system.name,
             company.describe()
         );
+    if let Some(folder) = &arguments.record {
+        let _ = writeln!(
+            std::io::stdout(),
+            "recording into {}, a file for each process{}",
+            folder.display(),
+            if arguments.raw { "" } else { "; without raw images and audio (--raw)" }
+        );
+    }
     }
     let mut router_there = true;
     company.wait_until_all_here(&*transport, system, &stop)?;
