@@ -116,6 +116,34 @@ fn what_cannot_be_written_is_told_before_anything_runs_and_folders_are_made() {
 }
 
 #[test]
+fn one_file_for_two_reports_is_refused_and_hours_are_driven_by_the_half() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("verdicts");
+    let given = file.to_str().expect("a path");
+    let output = sim(&["run", "--report", given, "--junit", given]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("both name"), "{}", text(&output.stderr));
+    assert!(!file.exists() && output.stdout.is_empty(), "nothing ran");
+    let output = sim(&["hours", "--attentive", "0.3"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("0, 0.5, 1"), "{}", text(&output.stderr));
+    let output = sim(&["hours", "--attentive", "0.5", "--mixed", "0"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "attentive: 1 drive\n", "no terminal: nothing is written over");
+    assert!(text(&output.stdout).contains("attentive: 0.5 h in 1 drive"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn check_tells_all_that_is_wrong_with_a_file() {
+    let (_folder, file) = changed("ncap-sleep.toml", "alert = \"sleep\"", "alert = \"slep\"");
+    let more = "\n[[expect]]\nno_command = \"window_opn\"\nafter = \"closd\"\n";
+    fs::write(&file, fs::read_to_string(&file).expect("it is there") + more).expect("written");
+    let output = sim(&["check", &file]);
+    let told = text(&output.stderr);
+    assert!(told.contains("did you mean sleep?") && told.contains("did you mean closed?"), "{told}");
+}
+
+#[test]
 fn in_another_folder_the_way_out_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases = [

@@ -45,7 +45,10 @@ use toml::Spanned;
 use troika_sim::{Camera, Scenario, ScenarioError, SegmentText, hand::HandScenario};
 use troika_world::perception::Sensing;
 
-use crate::expect::{ExpectText, Expectation};
+use crate::{
+    expect::{ExpectText, Expectation},
+    names,
+};
 
 mod shown;
 
@@ -61,6 +64,30 @@ pub struct CaseError {
     pub line: Option<usize>,
     /// Why, and the way out.
     pub reason: String,
+}
+
+/// All that is wrong with a file: one thing at the least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseErrors {
+    first: CaseError,
+    more: Vec<CaseError>,
+}
+
+impl CaseErrors {
+    fn of(mut all: Vec<CaseError>) -> Option<CaseErrors> {
+        (!all.is_empty()).then(|| CaseErrors { first: all.remove(0), more: all })
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &CaseError> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+}
+
+impl From<CaseError> for CaseErrors {
+    fn from(first: CaseError) -> CaseErrors {
+        CaseErrors { first, more: Vec::new() }
+    }
 }
 
 /// How much of the perception is real.
@@ -257,13 +284,21 @@ impl Case {
     /// # Errors
     /// The file, the line, and why.
     pub fn read(path: &Path) -> Result<Case, CaseError> {
+        Case::examine(path).map_err(|errors| errors.first)
+    }
+
+    /// The same, and all that is wrong with it.
+    ///
+    /// # Errors
+    /// Each fault with its line. What no TOML reader understands, and a drive that cannot be, hide what is behind them.
+    pub fn examine(path: &Path) -> Result<Case, CaseErrors> {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| CaseError {
             file: file.clone(),
             line: None,
             reason: error.to_string(),
         })?;
-        Case::parse(&file, &text)
+        Case::parse_all(&file, &text)
     }
 
     /// Reads one. `file` is what an error calls it.
@@ -271,57 +306,74 @@ impl Case {
     /// # Errors
     /// The line, and why.
     pub fn parse(file: &str, text: &str) -> Result<Case, CaseError> {
+        Case::parse_all(file, text).map_err(|errors| errors.first)
+    }
+
+    fn parse_all(file: &str, text: &str) -> Result<Case, CaseErrors> {
         let lines = Lines { file, text };
-        let read: FileText = toml::from_str(text)
-            .map_err(|error| lines.fault(error.span().map_or(0, |span| span.start), error.message()))?;
+        let read: FileText = toml::from_str(text).map_err(|error| {
+            let meant = names::meant_by_reader(error.message());
+            lines.fault(error.span().map_or(0, |span| span.start), format!("{}{meant}", error.message()))
+        })?;
         let drive = Scenario::of(text, read.name.clone(), read.seed, read.camera, &read.segment);
         let drive = drive.map_err(|error| match error {
             ScenarioError::Line { line, reason } => CaseError { file: file.into(), line: Some(line), reason },
             other @ ScenarioError::Read { .. } => lines.fault(0, other.to_string()),
         })?;
+        let mut faults = Vec::new();
         let seconds = f64::from(drive.seconds());
         let of_act =
             |mark: &troika_sim::Mark| (mark.name.clone(), f64::from(mark.from_s), f64::from(mark.to_s));
         let mut marks: Marks = drive.marks.iter().map(of_act).collect();
-        let says = checked(&lines, read.say, |say| check_said(say, seconds))?;
+        let says = checked(&lines, &mut faults, read.say, |say| check_said(say, seconds));
         marks.extend(says.iter().filter_map(|say| Some((say.mark.clone()?, say.at_s, say.at_s))));
         let (level, begun) = (read.level, read.gesture.first().map_or(0, |shown| shown.span().start));
-        let gestures = checked(&lines, read.gesture, |shown| {
+        let before = faults.len();
+        let gestures = checked(&lines, &mut faults, read.gesture, |shown| {
             if level == Level::Pixels {
                 return Err(
                     "with pictures of the driver there are none of a hand: one camera, one scene".into()
                 );
             }
             shown.check(seconds)
-        })?;
+        });
         marks.extend(gestures.iter().filter_map(|shown| {
             let (from, to) = shown.span();
             Some((shown.mark.clone()?, from, to))
         }));
-        let hand = shown::played(&drive, gestures)
-            .map_err(|(at_s, why)| lines.fault(begun, format!("the [[gesture]] at {at_s} s: {why}")))?;
-        let troubles = checked(&lines, read.trouble, |trouble| check_trouble(trouble, seconds))?;
+        // Gestures that cannot be shown cannot be put in their order either.
+        let hand = match faults.len() == before {
+            true => shown::played(&drive, gestures).unwrap_or_else(|(at_s, why)| {
+                faults.push(lines.fault(begun, format!("the [[gesture]] at {at_s} s: {why}")));
+                None
+            }),
+            false => None,
+        };
+        let troubles = checked(&lines, &mut faults, read.trouble, |trouble| check_trouble(trouble, seconds));
         marks.extend(troubles.iter().filter_map(|trouble| {
             let (from, to) = trouble.span();
             Some((trouble.mark.clone()?, from, to.min(seconds)))
         }));
         let twice = |n: usize| marks[..n].iter().any(|other| other.0 == marks[n].0);
-        if let Some(n) = (0..marks.len()).find(|n| twice(*n)) {
-            return Err(lines.fault(0, format!("two marks are called '{}'", marks[n].0)));
-        }
-        let link = checked(&lines, read.link, check_link)?.pop();
+        let doubled = (0..marks.len()).filter(|n| twice(*n));
+        faults.extend(doubled.map(|n| lines.fault(0, format!("two marks are called '{}'", marks[n].0))));
+        let link = checked(&lines, &mut faults, read.link, check_link).pop();
         let mut expectations = Vec::new();
         for expect in &read.expect {
             let at = expect.span().start;
-            let expectation = Expectation::read(expect.get_ref(), &marks, seconds, lines.of(at))
-                .map_err(|reason| lines.fault(at, reason))?;
-            if expectation.expected.is_of_dialogue() && link.is_none() {
-                return Err(lines.fault(at, "without a [link] there is no dialogue to expect this of"));
+            match Expectation::read(expect.get_ref(), &marks, seconds, lines.of(at)) {
+                Ok(one) if one.expected.is_of_dialogue() && link.is_none() => {
+                    faults.push(lines.fault(at, "without a [link] there is no dialogue to expect this of"));
+                }
+                Ok(one) => expectations.push(one),
+                Err(reason) => faults.push(lines.fault(at, reason)),
             }
-            expectations.push(expectation);
         }
-        if expectations.is_empty() {
-            return Err(lines.fault(0, "nothing is expected: a scenario without [[expect]] cannot fail"));
+        if read.expect.is_empty() {
+            faults.push(lines.fault(0, "nothing is expected: a scenario without [[expect]] cannot fail"));
+        }
+        if let Some(faults) = CaseErrors::of(faults) {
+            return Err(faults);
         }
         Ok(Case {
             file: file.into(),
@@ -355,15 +407,18 @@ impl Case {
     }
 }
 
-/// Each of them, when none is at fault.
+/// Each of them, at fault or not: a mark of one that is may be named further below.
 fn checked<T>(
     lines: &Lines<'_>,
+    faults: &mut Vec<CaseError>,
     all: impl IntoIterator<Item = Spanned<T>>,
     check: impl Fn(&T) -> Result<(), String>,
-) -> Result<Vec<T>, CaseError> {
+) -> Vec<T> {
     let each = |one: Spanned<T>| {
-        check(one.get_ref()).map_err(|reason| lines.fault(one.span().start, reason))?;
-        Ok(one.into_inner())
+        if let Err(reason) = check(one.get_ref()) {
+            faults.push(lines.fault(one.span().start, reason));
+        }
+        one.into_inner()
     };
     all.into_iter().map(each).collect()
 }

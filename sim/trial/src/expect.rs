@@ -236,7 +236,8 @@ fn time_of(marks: &Marks, name: &str) -> Result<f64, String> {
         None => {
             let known: Vec<&str> = marks.iter().map(|(name, ..)| name.as_str()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err(format!("nothing has the mark '{bare}'; marks are: {known}"))
+            let meant = names::meant(bare, marks.iter().map(|(name, ..)| name.as_str()));
+            Err(format!("nothing has the mark '{bare}'; marks are: {known}{meant}"))
         }
     }
 }
@@ -274,37 +275,49 @@ impl ExpectText {
         }
     }
 
-    /// The keys beside it.
+    /// The keys beside it that are given.
     fn given(&self) -> Vec<&'static str> {
-        let given = [
-            ("profile", self.profile.is_some()),
-            ("tolerance_s", self.tolerance_s.is_some()),
-            ("except", self.except.is_some()),
-            ("share", self.share.is_some()),
-            ("slots", self.slots.is_some()),
-            ("result", self.result.is_some()),
-            ("reason", self.reason.is_some()),
-            ("outcome", self.outcome.is_some()),
-            ("tiers", self.tiers.is_some()),
-            ("complete", self.complete.is_some()),
-            ("contains", self.contains.is_some()),
-            ("silence_below_s", self.silence_below_s.is_some()),
-            ("first_words_below_s", self.first_words_below_s.is_some()),
-            ("repeats", self.repeats.is_some()),
-            ("missed_at_most", self.missed_at_most.is_some()),
-            ("fall_backs_at_least", self.fall_backs_at_least.is_some()),
-            ("fall_backs_at_most", self.fall_backs_at_most.is_some()),
-            ("lateness_below_ms", self.lateness_below_ms.is_some()),
-            ("reaches_level", self.reaches_level.is_some()),
-            ("ends_at_level", self.ends_at_level.is_some()),
+        self.beside().into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// The same with their values: no verdict leaves out what it is about.
+    fn beside(&self) -> Vec<(&'static str, String)> {
+        fn shown(value: Option<&impl ToString>) -> Option<String> {
+            value.map(ToString::to_string)
+        }
+        let list = |all: &Option<Vec<String>>| all.as_ref().map(|all| format!("[{}]", all.join(", ")));
+        let slots = self.slots.as_ref().map(|slots| {
+            let all: Vec<_> = slots.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("{{{}}}", all.join(" "))
+        });
+        let all = [
+            ("profile", self.profile.clone()),
+            ("tolerance_s", shown(self.tolerance_s.as_ref())),
+            ("except", list(&self.except)),
+            ("share", shown(self.share.as_ref())),
+            ("slots", slots),
+            ("result", self.result.clone()),
+            ("reason", self.reason.clone()),
+            ("outcome", self.outcome.clone()),
+            ("tiers", list(&self.tiers)),
+            ("complete", shown(self.complete.as_ref())),
+            ("contains", self.contains.clone()),
+            ("silence_below_s", shown(self.silence_below_s.as_ref())),
+            ("first_words_below_s", shown(self.first_words_below_s.as_ref())),
+            ("repeats", shown(self.repeats.as_ref())),
+            ("missed_at_most", shown(self.missed_at_most.as_ref())),
+            ("fall_backs_at_least", shown(self.fall_backs_at_least.as_ref())),
+            ("fall_backs_at_most", shown(self.fall_backs_at_most.as_ref())),
+            ("lateness_below_ms", shown(self.lateness_below_ms.as_ref())),
+            ("reaches_level", shown(self.reaches_level.as_ref())),
+            ("ends_at_level", shown(self.ends_at_level.as_ref())),
         ];
-        given.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
     fn told(&self, key: &str, value: &str) -> String {
         let mut told = format!("{key} {value}");
-        let more = [("profile", &self.profile), ("result", &self.result), ("reason", &self.reason)];
-        for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        for (name, value) in self.beside() {
             let _ = write!(told, ", {name} {value}");
         }
         if let Some(after) = &self.after {

@@ -46,12 +46,31 @@ pub const TIERS: Names = &[
 /// The value of a name.
 ///
 /// # Errors
-/// What names there are.
+/// What names there are, and which may have been meant.
 pub fn value(names: Names, name: &str) -> Result<u8, String> {
     names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<_> = names.iter().map(|(name, _)| *name).collect();
-        format!("'{name}' is none of {}", known.join(", "))
+        format!("'{name}' is none of {}{}", known.join(", "), meant(name, known.iter().copied()))
     })
+}
+
+/// `; did you mean …?`, when one of the names there are is like the one that was given.
+pub fn meant<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    /// Less alike are two words, and not one mistyped.
+    const ALIKE: f64 = 0.75;
+    let likeness = |name: &str| strsim::jaro_winkler(given, name);
+    let near = known.into_iter().map(|name| (likeness(name), name)).filter(|(likeness, _)| *likeness > ALIKE);
+    let nearest = near.max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest.map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
+}
+
+/// The same for what the TOML reader says of a name that it does not know: both are in its message, in quotes.
+pub(crate) fn meant_by_reader(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next().filter(|_| message.starts_with("unknown ")) {
+        Some(given) => meant(given, quoted),
+        None => String::new(),
+    }
 }
 
 /// The name of a value.

@@ -82,7 +82,8 @@ impl Report {
         }
     }
 
-    /// JUnit XML: a suite for each scenario, a case for each expectation.
+    /// JUnit XML: a suite for each scenario, a case for each expectation, an error where none could be judged. A scenario is played once for
+    /// all of its expectations: each has an equal part of that time.
     ///
     /// # Errors
     /// What the writer says.
@@ -93,22 +94,29 @@ impl Report {
             let mut suite = TestSuite::new(scenario.file.clone());
             suite.set_time(Duration::from_secs_f64(scenario.wall_seconds));
             suite.add_property(("virtual_seconds", format!("{:.3}", scenario.virtual_seconds).as_str()));
-            let failed = |message: String| {
-                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let status = |kind, message: String| {
+                let mut status = TestCaseStatus::non_success(kind);
                 status.set_message(message);
                 status
             };
+            let cases = scenario.verdicts.len() + usize::from(scenario.fault.is_some());
+            let mut add = |name: String, status| {
+                let mut case = TestCase::new(name, status);
+                case.set_classname(scenario.file.clone());
+                case.set_time(Duration::from_secs_f64(scenario.wall_seconds / cases as f64));
+                suite.add_test_case(case);
+            };
             if let Some(fault) = &scenario.fault {
-                suite.add_test_case(TestCase::new("can be judged", failed(fault.clone())));
+                add("can be judged".to_owned(), status(NonSuccessKind::Error, fault.clone()));
             }
             for verdict in &scenario.verdicts {
-                let status = if verdict.holds {
-                    TestCaseStatus::success()
-                } else {
-                    failed(format!("{}: {}", verdict.topic, verdict.reason))
+                let status = match verdict.holds {
+                    true => TestCaseStatus::success(),
+                    false => {
+                        status(NonSuccessKind::Failure, format!("{}: {}", verdict.topic, verdict.reason))
+                    }
                 };
-                let name = format!("line {}: {}", verdict.line, verdict.expected);
-                suite.add_test_case(TestCase::new(name, status));
+                add(format!("line {}: {}", verdict.line, verdict.expected), status);
             }
             report.add_test_suite(suite);
         }
@@ -151,7 +159,11 @@ mod tests {
         assert_eq!((report.passed, report.failed, report.expectations), (1, 2, 2));
         assert_eq!((report.speed_landmarks, report.speed_pixels), (Some(60.0), None));
         let xml = report.to_junit().expect("it is written");
-        assert!(xml.contains(r#"tests="3""#) && xml.contains(r#"failures="2""#), "{xml}");
+        let head = xml.lines().find(|line| line.contains("<testsuites")).expect("the head");
+        for count in [r#"tests="3""#, r#"errors="1""#, r#"failures="1""#] {
+            assert!(head.contains(count), "{head}");
+        }
+        assert!(xml.contains(r#"classname="a.toml" time="0.500""#), "{xml}");
         assert!(
             xml.contains("line 9: alert &lt;sleep&gt;") && xml.contains("/cabin/driver_alert: never raised")
         );

@@ -1,6 +1,10 @@
 //! `troika sim hours`: many hours of driving, attentive and mixed, and how many alerts were missed or false.
 
-use std::{io::Write as _, path::PathBuf, time::Instant};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+    time::Instant,
+};
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
@@ -17,11 +21,11 @@ use super::{How, in_parallel, stage, stage::Systems, writable};
 #[derive(clap::Args)]
 pub(crate) struct HoursArguments {
     /// Hours in which the driver attends: mirrors, talk, now and then a yawn.
-    #[arg(long, default_value_t = 10, value_name = "H")]
-    attentive: u64,
+    #[arg(long, default_value = "10", value_name = "H", value_parser = drives)]
+    attentive: Drives,
     /// Hours with everything in them: long glances, sleep, phones, faces that are lost.
-    #[arg(long, default_value_t = 10, value_name = "H")]
-    mixed: u64,
+    #[arg(long, default_value = "10", value_name = "H", value_parser = drives)]
+    mixed: Drives,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -34,6 +38,22 @@ pub(crate) struct HoursArguments {
 
 /// Half an hour: so long does one driver drive.
 const DRIVE_S: u32 = 1800;
+/// How many drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Drives(u64);
+
+/// The drives of so many hours.
+fn drives(hours: &str) -> Result<Drives, String> {
+    const MOST_H: f64 = 1e6;
+    let way_out = "hours are driven by the half: 0, 0.5, 1, 1.5, …";
+    let halves =
+        hours.parse::<f64>().map_err(|_| format!("no number; {way_out}"))? * 3600.0 / f64::from(DRIVE_S);
+    match (0.0..=MOST_H * 2.0).contains(&halves) && halves.fract() == 0.0 {
+        true => Ok(Drives(halves as u64)),
+        false => Err(way_out.to_owned()),
+    }
+}
+
 /// An alert that comes further from its time was missed, s.
 const MET_S: f64 = 1.0;
 
@@ -59,6 +79,11 @@ fn drive(draft: &Draft, systems: &Systems) -> anyhow::Result<Drive> {
 
 fn tally(name: &str, drafts: Vec<Draft>, jobs: usize, systems: &Systems) -> anyhow::Result<Tally> {
     let (mut done, count) = (0, drafts.len());
+    // A line that is written over is for a terminal alone.
+    let on_terminal = std::io::stderr().is_terminal();
+    if !on_terminal && count > 0 {
+        eprintln!("{name}: {}", counted(count, "drive"));
+    }
     let mut shown = Ok(());
     let drives = in_parallel(
         drafts,
@@ -67,12 +92,14 @@ fn tally(name: &str, drafts: Vec<Draft>, jobs: usize, systems: &Systems) -> anyh
         |_| {
             done += 1;
             // Whoever has closed the terminal still gets the report.
-            if shown.is_ok() {
+            if on_terminal && shown.is_ok() {
                 shown = write!(std::io::stderr(), "\r{name}: {done} of {}", counted(count, "drive"));
             }
         },
     );
-    eprintln!();
+    if on_terminal && count > 0 {
+        eprintln!();
+    }
     let mut tally = Tally::default();
     for one in drives {
         let (seconds, glares, meetings) = one?;
@@ -103,15 +130,14 @@ fn table(name: &str, tally: &Tally) {
 }
 
 pub(super) fn run(arguments: &HoursArguments) -> anyhow::Result<()> {
-    if arguments.attentive + arguments.mixed == 0 {
+    if arguments.attentive.0 + arguments.mixed.0 == 0 {
         bail!("no hour to drive: --attentive H, --mixed H");
     }
     let file = arguments.report.as_deref().map(writable).transpose()?;
     let systems = Systems::load(&arguments.how.system)?;
     let wall = Instant::now();
-    let drafts = |hours: u64, make: fn(u64, u32) -> Draft| -> Vec<Draft> {
-        let drives = hours * 3600 / u64::from(DRIVE_S);
-        (0..drives).map(|n| make(arguments.seed.wrapping_add(n), DRIVE_S)).collect()
+    let drafts = |drives: Drives, make: fn(u64, u32) -> Draft| -> Vec<Draft> {
+        (0..drives.0).map(|n| make(arguments.seed.wrapping_add(n), DRIVE_S)).collect()
     };
     let jobs = arguments.how.jobs();
     let attentive = tally("attentive", drafts(arguments.attentive, Draft::attentive), jobs, &systems)?;
@@ -134,4 +160,21 @@ pub(super) fn run(arguments: &HoursArguments) -> anyhow::Result<()> {
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_driven_by_the_half() {
+        assert_eq!(
+            (drives("0.5"), drives("100"), drives("0")),
+            (Ok(Drives(1)), Ok(Drives(200)), Ok(Drives(0)))
+        );
+        for wrong in ["0.3", "-1", "NaN", "inf", "a", "1e99"] {
+            let told = drives(wrong).expect_err(wrong);
+            assert!(told.contains("0, 0.5, 1"), "{wrong}: {told}");
+        }
+    }
 }

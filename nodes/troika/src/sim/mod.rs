@@ -157,17 +157,12 @@ fn check(given: &[PathBuf], system: &[PathBuf]) -> anyhow::Result<()> {
     let systems = Systems::load(system)?;
     let mut failed = 0;
     for file in &files {
-        let read = Case::read(file).map_err(anyhow::Error::from).and_then(|case| {
-            sensible::check(&case, &systems)?;
-            Swaps::of(&case).with_context(|| case.file.clone())?;
-            Ok(case)
-        });
-        match read {
+        match check_one(file, &systems) {
             Ok(case) => {
                 println!("{}: fine, {}", case.file, counted(case.expectations.len(), "expectation"));
             }
-            Err(error) => {
-                eprintln!("error: {error:#}");
+            Err(faults) => {
+                faults.iter().for_each(|fault| eprintln!("error: {fault}"));
                 failed += 1;
             }
         }
@@ -178,9 +173,25 @@ fn check(given: &[PathBuf], system: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The scenario, or all that is wrong with it.
+fn check_one(file: &Path, systems: &Systems) -> Result<Case, Vec<String>> {
+    let case = Case::examine(file)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<String>>())?;
+    let mut faults = sensible::faults(&case, systems).unwrap_or_else(|error| vec![format!("{error:#}")]);
+    if let Err(error) = Swaps::of(&case) {
+        faults.push(format!("{}: {error:#}", case.file));
+    }
+    if faults.is_empty() { Ok(case) } else { Err(faults) }
+}
+
 fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
     let files = files(&arguments.files)?;
     let systems = Systems::load(&arguments.how.system)?;
+    if let (Some(report), Some(junit)) = (&arguments.report, &arguments.junit)
+        && std::path::absolute(report)? == std::path::absolute(junit)?
+    {
+        bail!("--report and --junit both name {}: one would take the other's place", report.display());
+    }
     let outputs = [&arguments.report, &arguments.junit].map(|path| path.as_deref().map(writable).transpose());
     let [report_file, junit_file] = outputs;
     let (report_file, junit_file) = (report_file?, junit_file?);
@@ -244,6 +255,14 @@ fn would_be_writable(path: &Path) -> anyhow::Result<()> {
 }
 
 impl How {
+    /// The system files as a command line has them; nothing where they are the usual ones.
+    fn systems_told(&self) -> String {
+        if self.system.iter().map(PathBuf::as_path).eq(SYSTEMS.map(Path::new)) {
+            return String::new();
+        }
+        self.system.iter().map(|file| format!(" --system {}", file.display())).collect()
+    }
+
     fn jobs(&self) -> usize {
         self.jobs.map_or_else(crate::cores, usize::from)
     }
@@ -401,10 +420,26 @@ fn random(arguments: &RandomArguments) -> anyhow::Result<()> {
     let path = &arguments.save;
     fs::write(path, smallest.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
     bail!(
-        "seed {} fails; the smallest that still does has {:.1} s of its {:.1} s: `troika sim run {}`",
+        "seed {} fails; the smallest that still does has {:.1} s of its {:.1} s: `troika sim run {}{}`",
         smallest.seed,
         f64::from(smallest.tenths()) / 10.0,
         f64::from(before) / 10.0,
-        path.display()
+        path.display(),
+        arguments.how.systems_told()
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_to_repeat_names_other_system_files() {
+        let told = |files: &[&str]| {
+            let system = files.iter().map(PathBuf::from).collect();
+            How { system, jobs: None }.systems_told()
+        };
+        assert_eq!(told(&SYSTEMS), "");
+        assert_eq!(told(&["a.toml", "b.toml"]), " --system a.toml --system b.toml");
+    }
 }

@@ -84,6 +84,37 @@ fn what_is_wrong_is_told_with_its_line_and_the_way_out() {
 }
 
 #[test]
+fn all_that_is_wrong_is_told_at_once_with_what_may_have_been_meant() {
+    let text = SOUND.replace("at_s = 1.0", "at_s = 11.0")
+        + "[[expect]]\nalert = \"sleeep\"\n[[expect]]\nafter = \"glanse\"\nno_alert = \"any\"\n";
+    let errors = Case::parse_all("a.toml", &text).expect_err("three things are wrong");
+    let told: Vec<_> = errors.iter().map(|error| (error.line, error.reason.as_str())).collect();
+    let [trouble, kind, mark] = told[..] else { panic!("{told:?}") };
+    assert!(trouble.0 == Some(15) && trouble.1.contains("the length of the scenario"), "{trouble:?}");
+    assert!(kind.0 == Some(28) && kind.1.ends_with("; did you mean sleep?"), "{kind:?}");
+    assert!(mark.0 == Some(30) && mark.1.ends_with("; did you mean glance?"), "{mark:?}");
+    let of_reader = Case::parse("a.toml", &SOUND.replace("no_alert", "no_alrt")).expect_err("no such key");
+    assert!(of_reader.reason.ends_with("; did you mean no_alert?"), "{of_reader}");
+}
+
+#[test]
+fn a_verdict_says_all_that_it_is_about() {
+    let told = |expect: &str| {
+        let case = Case::parse("a.toml", &format!("{SOUND}{expect}")).expect("it is sound");
+        case.expectations.last().expect("one").told.clone()
+    };
+    assert_eq!(told("[[expect]]\nstate = \"unknown\"\nshare = 0.9\n"), "state unknown, share 0.9");
+    assert_eq!(
+        told("[[expect]]\nnode = \"router\"\nmissed_at_most = 2\nlateness_below_ms = 1.5\n"),
+        "node router, missed_at_most 2, lateness_below_ms 1.5"
+    );
+    assert_eq!(
+        told("[[expect]]\ncommand = \"window\"\nslots = { place = \"left\" }\nresult = \"done\"\n"),
+        "command window, slots {place=left}, result done"
+    );
+}
+
+#[test]
 fn gestures_are_one_hand_in_time_order_and_what_cannot_be_shown_is_told() {
     let with = |gestures: &str| SOUND.replace("[link]", &format!("{gestures}[link]"));
     let shown = |show: &str, at_s: f64, for_s: f64| {
