@@ -20,8 +20,7 @@ use super::{
     company::Company,
     dashboard::{Dashboard, lock},
     pictures, recording,
-    report::{DriverStateFigures, Machine, ProcessFigures, Report},
-    score::Raised,
+    report::{DriverStateFigures, Heard, Machine, ProcessFigures, Report},
     view::{self, Heading},
     virtual_time, voice,
 };
@@ -48,9 +47,9 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         if arguments.raw {
             pictures::announce(folder, source, system, arguments.seconds)?;
         }
+    }
     if let Some(black_box) = &system.system.black_box {
         black_box.get_ref().make_folder()?;
-    }
     }
     // Held until the end: a router that we started ends with it.
     let (transport, mut router, transport_shown) = reach(arguments, system)?;
@@ -77,6 +76,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
             system.system.name,
             company.describe()
         );
+    }
     if let Some(folder) = &arguments.record {
         let _ = writeln!(
             std::io::stdout(),
@@ -84,7 +84,6 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
             folder.display(),
             if arguments.raw { "" } else { "; without raw images and audio (--raw)" }
         );
-    }
     }
     let mut router_there = true;
     company.wait_until_all_here(&*transport, system, &stop)?;
@@ -278,9 +277,10 @@ fn report(
     let driver = of_kind(&["driver_state"]);
     let scores = match dashboard.record.last_truth() {
         Some(_) => {
-            let expected: Vec<Raised> =
-                virtual_time::expected_alerts(source, system, dashboard.record.truths())?;
-            Some(dashboard.record.score(&expected))
+            let due = virtual_time::due(source, system, &dashboard.record)?;
+            // A simulator's truth is one a step that worked, unless its process ended and took its count along.
+            let sent = of_kind(&["sim_driver"]).map(|node| node.worked);
+            Some((dashboard.record.score(&due), Heard::of(&dashboard.record, sent)))
         }
         None => None,
     };
@@ -295,7 +295,9 @@ fn report(
         },
         frames_in: of_kind(&["sim_driver", "sim_hand", "camera"]).map_or(0, |node| node.worked),
         frames_done: driver.map_or(0, |node| node.worked),
-        driver_state: driver.is_some().then(|| DriverStateFigures::new(scores.as_ref(), driver)),
+        driver_state: driver.is_some().then(|| {
+            DriverStateFigures::new(scores.as_ref().map(|(scores, heard)| (scores, *heard)), driver)
+        }),
         voice: voice::figures(source, system, dashboard)?,
         machine: Machine {
             floor_us: figures.iter().find_map(|process| process.floor_us),

@@ -104,7 +104,7 @@ impl Dashboard {
 
     /// An alert.
     pub(super) fn alert(&mut self, alert: DriverAlert) {
-        self.record.alerts.push(alert.clone());
+        self.record.alert(alert.clone());
         self.alerts.push_front(alert);
         self.alerts.truncate(LINES);
     }

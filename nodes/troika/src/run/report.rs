@@ -3,8 +3,9 @@
 use std::{fmt::Write as _, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use troika_kit::counted;
 
-use super::score::Scores;
+use super::score::{Record, Scores};
 
 /// Percentiles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -177,16 +178,24 @@ pub(super) struct DriverStateFigures {
     pub constant_accuracy: Option<f64>,
     /// Recall and share of the scored frames of each state.
     pub states: Vec<StateFigures>,
-    /// Alerts that the truth calls for.
+    /// Alerts that the truth calls for, as far as it was heard.
     pub expected_alerts: usize,
-    /// Raised alerts that the truth does not call for.
+    /// Raised alerts that the truth does not call for, but for those that monitoring was unavailable.
     pub false_alerts: usize,
     /// Alerts that the truth calls for and that were not raised.
     pub missed_alerts: usize,
     /// Those of them that are sleep alerts.
     pub missed_sleep_alerts: usize,
-    /// Alerts that monitoring was unavailable.
+    /// Raised alerts that monitoring was unavailable.
     pub unavailable_alerts: usize,
+    /// Raised alerts that may have been due in a gap of the truth: in none of the counts above.
+    pub unjudged_raised_alerts: usize,
+    /// Alerts that may have been due in a gap of the truth, and were not raised: in none of the counts above.
+    pub unjudged_silent_alerts: usize,
+    /// Scored frames that nobody answered: each counts as wrong.
+    pub unanswered_frames: u64,
+    /// What came here of what all this is held against.
+    pub heard: Option<Heard>,
     /// Frame's arrival to state's leaving, milliseconds.
     pub latency_ms: Percentiles,
     /// Started late.
@@ -195,6 +204,36 @@ pub(super) struct DriverStateFigures {
     pub too_late: u64,
     /// Output left after the deadline.
     pub missed: u64,
+}
+
+/// What came of the truth and of the alerts to who scores them: what was lost on the way there is in no score.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(super) struct Heard {
+    /// Frames whose truth came.
+    pub truths: u64,
+    /// Frames whose truth was sent, where the simulator's count of them is known.
+    pub truths_sent: Option<u64>,
+    /// Times over 0.3 s of which no truth came.
+    pub gaps: u64,
+    /// How long these are together.
+    pub gap_seconds: f64,
+    /// Alerts that were sent and did not come, by their senders' numbers; those after the last that came are not among them.
+    pub alerts_lost: u64,
+}
+
+impl Heard {
+    /// `sent`: frames whose truth was sent, if that is known.
+    pub(super) fn of(record: &Record, sent: Option<u64>) -> Heard {
+        let gaps = record.gaps();
+        Heard {
+            truths: record.truths_heard(),
+            // What was heard of an earlier life of the simulator is not in its count.
+            truths_sent: sent.filter(|sent| *sent >= record.truths_heard()),
+            gaps: gaps.count,
+            gap_seconds: gaps.length.as_secs_f64(),
+            alerts_lost: record.alerts_lost(),
+        }
+    }
 }
 
 /// One state.
@@ -239,9 +278,13 @@ pub(super) fn times(count: u64) -> String {
 
 impl DriverStateFigures {
     /// From the scores and the node's figures.
-    pub(super) fn new(scores: Option<&Scores>, node: Option<&NodeFigures>) -> DriverStateFigures {
+    pub(super) fn new(scores: Option<(&Scores, Heard)>, node: Option<&NodeFigures>) -> DriverStateFigures {
         let mut figures = DriverStateFigures::default();
-        if let Some(scores) = scores {
+        if let Some((scores, heard)) = scores {
+            figures.heard = Some(heard);
+            figures.unanswered_frames = scores.unanswered();
+            figures.unjudged_raised_alerts = scores.unjudged.raised;
+            figures.unjudged_silent_alerts = scores.unjudged.silent;
             figures.accuracy = scores.accuracy();
             figures.constant_accuracy = scores.constant_accuracy();
             figures.states = scores
@@ -262,6 +305,39 @@ impl DriverStateFigures {
             figures.missed = node.missed;
         }
         figures
+    }
+
+    /// What the scores leave out, and why.
+    fn write_unknown(&self, out: &mut String) -> std::fmt::Result {
+        if self.unanswered_frames > 0 {
+            writeln!(
+                out,
+                "                 frames without an answer, all wrong: {}",
+                self.unanswered_frames
+            )?;
+        }
+        let Some(heard) = &self.heard else { return Ok(()) };
+        let lost = heard.truths_sent.map_or(0, |sent| sent - heard.truths);
+        if heard.gaps > 0 {
+            writeln!(
+                out,
+                "                 not judged: {:.1} s without the driver's truth, in {}; up to {} may have been due then and not raised, \
+                 and {} raised then may have been right or false",
+                heard.gap_seconds,
+                counted(heard.gaps, "gap"),
+                counted(self.unjudged_silent_alerts, "alert"),
+                self.unjudged_raised_alerts
+            )?;
+        }
+        if lost > 0 || heard.alerts_lost > 0 {
+            writeln!(
+                out,
+                "                 lost on the way here, and in no score: the truth of {}, {}",
+                counted(lost, "frame"),
+                counted(heard.alerts_lost, "alert")
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -312,6 +388,7 @@ impl Report {
                     count => format!("; monitoring unavailable: {count}"),
                 }
             )?;
+            driver.write_unknown(out)?;
         }
         if self.voice.as_ref().is_some_and(|voice| voice.utterances == 0) {
             writeln!(out, "  voice          heard nothing")?;

@@ -20,8 +20,8 @@ use troika_msgs::{
 use super::{
     process::node_figures,
     recording::Recording,
-    report::{DriverStateFigures, NodeFigures},
-    score::{Raised, Record, STATES, Scores},
+    report::{DriverStateFigures, Heard, NodeFigures},
+    score::{Due, Raised, Record, STATES, Scores},
     virtual_hands::{self, ScoredHands},
 };
 use crate::{
@@ -159,8 +159,7 @@ fn score_driver(
 ) -> anyhow::Result<Scored> {
     let wall = Instant::now();
     let (record, nodes, virtual_time) = run(scenario, source, system, seconds, record_to)?;
-    let expected = expected_alerts(source, system, record.truths())?;
-    let scores = record.score(&expected);
+    let scores = record.score(&due(source, system, &record)?);
     let wall_seconds = wall.elapsed().as_secs_f64();
     let shown = scenario.display().to_string();
     print(&shown, &scores, &record, virtual_time, wall_seconds);
@@ -169,7 +168,10 @@ fn score_driver(
         virtual_seconds: virtual_time.as_secs_f64(),
         wall_seconds,
         // Latencies on a virtual clock are zero and say nothing; only the counts stand.
-        driver_state: DriverStateFigures::new(Some(&scores), looked(&nodes, "driver_state")?),
+        driver_state: DriverStateFigures::new(
+            Some((&scores, Heard::of(&record, None))),
+            looked(&nodes, "driver_state")?,
+        ),
         confusion: scores.confusion,
         nodes,
     })
@@ -212,12 +214,10 @@ fn run(
     let mut record = Record::default();
     truth.take().iter().for_each(|sample| record.truth(&sample.value));
     states.take().iter().for_each(|sample| record.answer(&sample.value));
-    record.alerts = alerts.take().into_iter().map(|sample| sample.value).collect();
+    alerts.take().into_iter().for_each(|sample| record.alert(sample.value));
     Ok((record, figures(&simulation, system, "sim_driver"), length))
 }
 
-/// What the simulated camera is called, whatever the system calls its own.
-pub(super) const CAMERA: &str = "camera";
 /// Lets so much virtual time pass, and says how far it is.
 pub(super) fn pass(simulation: &mut Simulation, scenario: &Path, length: Duration) {
     const SLICE: Duration = Duration::from_secs(1);
@@ -231,6 +231,8 @@ pub(super) fn pass(simulation: &mut Simulation, scenario: &Path, length: Duratio
     }
 }
 
+/// What the simulated camera is called, whatever the system calls its own.
+pub(super) const CAMERA: &str = "camera";
 
 /// Starts the system's nodes of these kinds; there is one of each. `fate`: what befalls a kind.
 pub(crate) fn start<'f>(
@@ -284,7 +286,21 @@ pub(crate) fn expected_alerts<'t>(
         Some((name, _)) => system::read_params(&source.text, name)?,
         None => troika_monitor::Config::default(),
     };
-    let mut monitor = Monitor::new(config.profiles(|path| std::fs::read_to_string(path))?);
+    let monitor = Monitor::new(config.profiles(|path| std::fs::read_to_string(path))?);
+    Ok(raised_on(monitor, truths))
+}
+
+/// What the rules call for by what was heard of the truth, with what may have been due where it has gaps.
+pub(super) fn due(source: &Source, system: &System, record: &Record) -> anyhow::Result<Due> {
+    let heard = expected_alerts(source, system, record.truths())?;
+    Ok(Due::new(heard, expected_alerts(source, system, record.filled().iter())?))
+}
+
+/// What a monitor raises when it sees the truth.
+pub(super) fn raised_on<'t>(
+    mut monitor: Monitor,
+    truths: impl Iterator<Item = &'t DriverTruth>,
+) -> Vec<Raised> {
     let seen: Vec<Observation> = truths
         .map(|truth| Observation {
             stamp: Time::from_stamp(truth.header.stamp.sec, truth.header.stamp.nanosec),
@@ -299,12 +315,12 @@ pub(crate) fn expected_alerts<'t>(
             },
         })
         .collect();
-    Ok(monitor
+    monitor
         .run(&seen)
         .into_iter()
         .filter(|alert| alert.phase == Phase::Raised)
         .map(|alert| Raised { at: alert.at, profile: alert.profile.to_string(), kind: alert.kind as u8 })
-        .collect())
+        .collect()
 }
 
 fn print(shown: &str, scores: &Scores, record: &Record, virtual_time: Duration, wall_seconds: f64) {
