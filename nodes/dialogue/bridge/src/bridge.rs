@@ -42,6 +42,8 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const WAITING: usize = 4;
 /// Decisions that came before their questions.
 const DECISIONS: usize = 8;
+/// Of fewer words no sentence is an answer: "Good idea!"
+const LEAST_ANSWER: usize = 5;
 /// A stream that says nothing for so long is told to be stalled, and again every so long.
 const STALLED: Duration = Duration::from_secs(1);
 
@@ -524,7 +526,8 @@ impl Bridge {
                 // An answer that was left out in part or ended at its length is one all the same; so is one after whose last sentence the
                 // vehicle's model has no more to say.
                 let ends = end.said.trim_end().ends_with(['.', '!', '?']);
-                let enough = matches!(cut, Reason::Unsure) && ends && end.tier == Tier::Local;
+                let tells = end.said.split_whitespace().count() >= LEAST_ANSWER;
+                let enough = matches!(cut, Reason::Unsure) && ends && tells && end.tier == Tier::Local;
                 let whole = current.began()
                     && (enough || matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded));
                 if !whole {

@@ -223,6 +223,34 @@ fn a_cut_stream_is_gone_on_with_by_the_vehicles_model_and_told_as_a_failed_excha
 }
 
 #[test]
+fn an_interrupted_stream_is_no_fault_of_the_link_and_a_word_of_courtesy_no_answer() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    car.says(400, 1, "The Old Mill Cafe is near. It is ");
+    car.bridge.speaking(at(500));
+    // Its socket is closed by us, and says that it broke off.
+    let out = car.bridge.cloud(at(501), 1, FromCloud::Failed(Fault::Truncated));
+    assert!(out.is_empty(), "{out:?}");
+    car.ask(600, "u2", "Where is a hotel?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let mut out = car.says(900, 2, "Good idea! ");
+    out.extend(car.bridge.cloud(at(950), 2, FromCloud::Failed(Fault::Truncated)));
+    let asked = out.iter().find_map(|one| match one {
+        Out::Language(request) if request.task == LanguageRequest::CONTINUE => {
+            Some(request.request_id.clone())
+        }
+        _ => None,
+    });
+    let unsure = LanguageReply {
+        request_id: asked.expect("the model is asked to go on"),
+        status: LanguageReply::UNSURE,
+        ..LanguageReply::default()
+    };
+    out.extend(car.bridge.language(at(999), &unsure));
+    let last = *replies(&out).last().unwrap();
+    assert_eq!((last.outcome, last.text.as_str()), (DialogueReply::FAILED, &*Sentences::default().broken));
+}
+
+#[test]
 fn what_is_private_stays_whatever_was_decided_and_is_not_told_with_the_next_question() {
     troika_safety::verifies![SR_RTE_001, SR_RTE_002, SR_RTE_008];
     let mut car = car(true);
