@@ -58,8 +58,8 @@ pub struct BlackBox {
     seen: BTreeMap<String, Time>,
     /// When the newest file was written.
     written: Option<Time>,
-    /// Each node's first step in this life.
-    began: BTreeMap<String, Time>,
+    /// Each node's first step in this life, and what it has lacked since then.
+    began: BTreeMap<String, (Time, Option<String>)>,
     tell: Box<dyn FnMut(String) + Send>,
 }
 
@@ -132,10 +132,22 @@ impl BlackBox {
         if ty == step::TYPE.name {
             let step = RecordedStep::decode(&message.cdr).ok()?;
             let node = step::node_of(&message.topic.name)?;
-            let began = *self.began.entry(node.to_owned()).or_insert(self.now);
-            let is_start = self.now.since(began) < STARTING;
-            return (step.fault != RecordedStep::NO_FAULT && !is_start)
-                .then(|| Happened::Fault(format!("{node} fell back")));
+            let (began, lacks) = self.began.entry(node.to_owned()).or_insert((self.now, None));
+            if step.fault == RecordedStep::NO_FAULT {
+                return None;
+            }
+            let is_lack = step.fault == RecordedStep::UNAVAILABLE;
+            if self.now.since(*began) < STARTING {
+                if is_lack {
+                    *lacks = Some(step.fault_text);
+                }
+                return None;
+            }
+            // No sound card, no model: it was told when the run began, and nothing has happened.
+            if is_lack && lacks.as_ref() == Some(&step.fault_text) {
+                return None;
+            }
+            return Some(Happened::Fault(format!("{node} fell back")));
         }
         None
     }

@@ -31,10 +31,13 @@ fn alert_of(seconds: f64, phase: u8, kind: u8) -> Entry {
 }
 
 fn fell_back(seconds: f64) -> Entry {
+    step(seconds, RecordedStep { fault: RecordedStep::TOO_LATE, ..RecordedStep::default() })
+}
+
+fn step(seconds: f64, step: RecordedStep) -> Entry {
     let mut cdr = Vec::new();
-    let step = RecordedStep { fault: RecordedStep::TOO_LATE, ..RecordedStep::default() };
     step.encode(&mut cdr).expect("it has a CDR form");
-    message(seconds, &step::topic("/driver_state"), step::TYPE, cdr)
+    message(seconds, &crate::step::topic("/driver_state"), crate::step::TYPE, cdr)
 }
 
 struct Kept {
@@ -148,6 +151,24 @@ fn what_a_node_falls_back_from_while_it_starts_is_no_reason_unless_it_goes_on() 
     put(&mut black_box, [fell_back(40.0), fell_back(44.0), text(60.0, 1)]);
     assert_eq!(kept.files().len(), 0);
     put(&mut black_box, [fell_back(61.0), text(70.0, 1)]);
+    assert_eq!(kept.files().len(), 1);
+}
+
+#[test]
+fn what_a_node_lacks_from_its_start_on_is_no_reason_and_what_it_comes_to_lack_is_one() {
+    troika_safety::verifies![SR_OBS_004];
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(10, 1 << 20);
+    let lacks = |seconds: f64, what: &str| {
+        let fault_text = what.to_owned();
+        step(
+            seconds,
+            RecordedStep { fault: RecordedStep::UNAVAILABLE, fault_text, ..RecordedStep::default() },
+        )
+    };
+    put(&mut black_box, (0..100).map(|second| lacks(f64::from(second), "no sound card")));
+    assert_eq!(kept.files().len(), 0);
+    put(&mut black_box, [lacks(101.0, "no voice"), text(110.0, 1)]);
     assert_eq!(kept.files().len(), 1);
 }
 

@@ -135,10 +135,8 @@ fn others<'a>(there: &[Endpoint], topics: impl Iterator<Item = &'a str>) -> Vec<
             .collect();
         if !publishers.is_empty() {
             let publishers: Vec<&str> = publishers.into_iter().collect();
-            told.push(format!(
-                "{} publishes {topic} too: its readers hear both, mixed",
-                publishers.join(", ")
-            ));
+            let verb = if publishers.len() == 1 { "publishes" } else { "publish" };
+            told.push(format!("{} {verb} {topic} too: its readers hear all, mixed", publishers.join(", ")));
         }
     }
     told
@@ -238,7 +236,7 @@ mod tests {
         };
         let there = [end("/camera", "/a", true), end("/eye", "/a", false), end("/eye", "/b", true)];
         let told = others(&there, ["/a", "/a", "/c"].into_iter());
-        assert_eq!(told, ["/camera publishes /a too: its readers hear both, mixed"]);
+        assert_eq!(told, ["/camera publishes /a too: its readers hear all, mixed"]);
     }
 
     fn channel(type_name: &str, definition: &str, hash: Option<&str>) -> ChannelInfo {

@@ -319,15 +319,20 @@ impl DriverStateFigures {
         let Some(heard) = &self.heard else { return Ok(()) };
         let lost = heard.truths_sent.map_or(0, |sent| sent - heard.truths);
         if heard.gaps > 0 {
-            writeln!(
+            write!(
                 out,
-                "                 not judged: {:.1} s without the driver's truth, in {}; up to {} may have been due then and not raised, \
-                 and {} raised then may have been right or false",
+                "                 not judged: {:.1} s without the driver's truth, in {}",
                 heard.gap_seconds,
-                counted(heard.gaps, "gap"),
-                counted(self.unjudged_silent_alerts, "alert"),
-                self.unjudged_raised_alerts
+                counted(heard.gaps, "gap")
             )?;
+            match (self.unjudged_silent_alerts, self.unjudged_raised_alerts) {
+                (0, 0) => writeln!(out, "; no alert would have been due then")?,
+                (silent, raised) => writeln!(
+                    out,
+                    "; {} may have been due then and not raised, {raised} raised then right or false",
+                    counted(silent, "alert")
+                )?,
+            }
         }
         if lost > 0 || heard.alerts_lost > 0 {
             writeln!(
@@ -481,5 +486,36 @@ impl Report {
             writeln!(out, "  notice         {notice}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_and_what_cannot_be_judged_is_in_the_table() {
+        let heard = Heard { truths: 92, truths_sent: Some(100), gaps: 70, gap_seconds: 58.1, alerts_lost: 1 };
+        let driver = DriverStateFigures {
+            accuracy: Some(0.5),
+            constant_accuracy: Some(0.25),
+            unjudged_silent_alerts: 3,
+            unanswered_frames: 9,
+            heard: Some(heard),
+            ..DriverStateFigures::default()
+        };
+        let report = Report { driver_state: Some(driver), ..Report::default() };
+        let table = report.table();
+        for part in [
+            "0 expected, 0 missed",
+            "without an answer, all wrong: 9",
+            "not judged: 58.1 s without the driver's truth, in 70 gaps; 3 alerts may have been due",
+            "in no score: the truth of 8 frames, 1 alert",
+        ] {
+            assert!(table.contains(part), "{part}: {table}");
+        }
+        let json = serde_json::to_value(&report).expect("it is JSON");
+        assert_eq!(json["driver_state"]["heard"]["gaps"], 70);
+        assert!(!Report::default().table().contains("not judged"));
     }
 }
