@@ -32,6 +32,9 @@ use crate::{
 /// How long a process may take to stop before it is killed: longer than a watchdog gives the one that it watches.
 const GRACE: Duration = Duration::from_secs(12);
 
+/// A link that is lost for less (a tunnel's mouth, a service that drops a connection) is not told to a person.
+const GONE_FOR: Duration = Duration::from_secs(4);
+
 /// Heartbeats come once a second.
 const SILENT: Duration = Duration::from_secs(3);
 
@@ -46,6 +49,8 @@ pub(super) struct Company {
     count: usize,
     /// Whether there was a link to the cloud when that was told last.
     linked: Option<bool>,
+    /// What the link turned to last, and when.
+    turned: Option<(bool, Instant)>,
     /// The nodes that it cannot do without.
     essential: Vec<String>,
     /// Each node's last heartbeat, and when it came.
@@ -86,6 +91,7 @@ impl Company {
             awaited: system.full_names().into_iter().collect(),
             count: system.nodes.len(),
             linked: None,
+            turned: None,
             essential: system.essential_nodes(),
             beats: BTreeMap::new(),
             quiet,
@@ -186,26 +192,22 @@ impl Company {
                 ));
             }
         }
-        if let Some(link) = &dashboard.link {
+        // Of a link that has not been measured nothing is known yet.
+        let measured = dashboard.link.as_ref().filter(|link| link.state != LinkState::UNKNOWN);
+        if let Some(link) = measured {
             let up = link.state == LinkState::UP;
-            match (self.linked, up) {
-                (None | Some(false), true) => {
-                    let rtt = link.rtt_ms;
-                    let measured =
-                        if rtt.is_finite() { format!(" (round trip {rtt:.1} ms)") } else { String::new() };
-                    news.push(format!("link: the cloud is reached{measured}"));
-                    self.linked = Some(true);
-                }
-                (Some(true), false) => {
-                    news.push("link: the cloud is not reached any more".to_owned());
-                    self.linked = Some(false);
-                }
-                // Of a link that has not been measured nothing is known yet.
-                (None, false) if link.state == LinkState::DOWN => {
-                    news.push("link: the cloud is not reached".to_owned());
-                    self.linked = Some(false);
-                }
-                _ => {}
+            let since = match self.turned {
+                Some((is, since)) if is == up => since,
+                _ => self.turned.insert((up, Instant::now())).1,
+            };
+            if self.linked != Some(up) && (up || since.elapsed() >= GONE_FOR) {
+                self.linked = Some(up);
+                let rtt = link.rtt_ms;
+                let far = if rtt.is_finite() { format!(" (round trip {rtt:.1} ms)") } else { String::new() };
+                news.push(match up {
+                    true => format!("link: the cloud is reached{far}"),
+                    false => format!("link: the cloud has not been reached for {} s", GONE_FOR.as_secs()),
+                });
             }
         }
         news
