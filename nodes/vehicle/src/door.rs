@@ -45,6 +45,8 @@ pub(crate) struct Command {
     pub(crate) received: Time,
     /// It came while the whole was in its safe state.
     pub(crate) limited: bool,
+    /// It has no end-to-end protection, and has to.
+    pub(crate) bare: bool,
     /// It was longer under way than its sender waits for an answer.
     pub(crate) late: bool,
     /// Its end-to-end protection says that it is not what was sent.
@@ -141,6 +143,9 @@ impl Door {
         body: &mut B,
     ) -> Result<UnderWay, String> {
         let call = catalogue.validate(&command.call).map_err(|error| error.to_string())?;
+        if command.bare {
+            return Err("the command has no end-to-end protection: this vehicle takes those of voice and gesture alone (`protected_only`)".to_owned());
+        }
         if command.damaged {
             return Err("the command is not what its sender sent (end-to-end check)".to_owned());
         }

@@ -37,6 +37,9 @@ pub struct Config {
     pub speed: Vec<Waypoint>,
     /// When the simulated driver acts on a control, in order; seconds since the first step.
     pub driver_acts_s: Vec<f64>,
+    /// Commands without end-to-end protection are refused: for a vehicle that voice and gesture alone order about. Without it one that has none
+    /// is taken for another node's (a test bench, a remote control), and its gates hold all the same.
+    pub protected_only: bool,
 }
 
 /// Who publishes `/vehicle/signals`.
@@ -120,6 +123,7 @@ ports! {
 pub struct VehicleNode<B = SimulatedBody> {
     body: B,
     signals: SignalsFrom,
+    protected_only: bool,
     door: Door,
     reports: Vec<Report>,
     safety: SafetyReader,
@@ -134,7 +138,8 @@ impl VehicleNode<SimulatedBody> {
     /// # Errors
     /// See [`Config::drive`].
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        Ok(VehicleNode::with_body(SimulatedBody::new(config.drive()?), config.signals))
+        let node = VehicleNode::with_body(SimulatedBody::new(config.drive()?), config.signals);
+        Ok(VehicleNode { protected_only: config.protected_only, ..node })
     }
 }
 
@@ -144,12 +149,19 @@ impl<B: Body> VehicleNode<B> {
         VehicleNode {
             body,
             signals,
+            protected_only: false,
             door: Door::default(),
             reports: Vec::with_capacity(64),
             safety: SafetyReader::default(),
             seal: Seal::new(sender::SIGNALS),
             speed: SpeedReader::default(),
         }
+    }
+
+    /// The same that refuses commands without protection ([`Config::protected_only`]).
+    #[must_use]
+    pub fn protected_only(self) -> Self {
+        VehicleNode { protected_only: true, ..self }
     }
 
     /// The body.
@@ -200,6 +212,7 @@ impl<B: Body> Step for VehicleNode<B> {
             sr::SR_SUP_006,
             sr::SR_SUP_009,
             sr::SR_DAT_009,
+            sr::SR_DAT_010,
         ],
     });
 
@@ -210,7 +223,8 @@ impl<B: Body> Step for VehicleNode<B> {
         self.reports.clear();
         self.door.follow(tick.now, speed, catalogue, &mut self.body, &mut self.reports);
         for sample in inputs.command.iter() {
-            let command = Command { limited, ..command(sample) };
+            let bare = self.protected_only && sample.value.e2e.is_empty();
+            let command = Command { limited, bare, ..command(sample) };
             self.door.knock(tick.now, speed, &command, catalogue, &mut self.body, &mut self.reports);
         }
         for report in self.reports.drain(..) {
@@ -235,6 +249,7 @@ fn command(sample: &Sample<VehicleCommand>) -> Command {
         confirmed: value.confirmed,
         received: sample.received,
         limited: false,
+        bare: false,
         // A stamp that was never set tells no age.
         late: stamp != Time::ZERO && sample.received.since(stamp) > ANSWER_WITHIN,
         // One without any protection is another's, who has none: a ROS 2 node, a test bench.

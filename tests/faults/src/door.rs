@@ -84,7 +84,8 @@ impl Vehicle {
         let mut rig = Rig::new()?;
         let begun = Begun::default();
         let body = Noting { body: SimulatedBody::new(Drive::default()), begun: begun.clone() };
-        rig.spawn(VehicleNode::with_body(body, SignalsFrom::External), NodeOptions::new("vehicle"))?;
+        let node = VehicleNode::with_body(body, SignalsFrom::External).protected_only();
+        rig.spawn(node, NodeOptions::new("vehicle"))?;
         let results = rig.simulation.collect("/vehicle/command_result")?;
         let mut vehicle = Vehicle {
             rig,
@@ -231,17 +232,15 @@ impl Vehicle {
     /// What the transport says.
     pub fn order(&mut self, command: &VehicleCommand) -> anyhow::Result<()> {
         let mut command = command.clone();
-        if self.without(Off::EndToEnd) {
-            command.e2e.clear();
-        }
         if self.without(Off::CommandAge) {
             command.header = Header::default();
-            command.e2e.clear();
         }
         if self.without(Off::Memory) {
             self.number += 1;
             command.id = format!("fault/{}", self.number);
-            command.e2e.clear();
+        }
+        if [Off::EndToEnd, Off::CommandAge, Off::Memory].into_iter().any(|off| self.without(off)) {
+            self.seal.seal(&mut command)?;
         }
         self.rig.send(COMMAND, &command)
     }

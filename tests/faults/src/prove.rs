@@ -49,6 +49,7 @@ pub const REACTIONS: &[(Off, &str, &[&str])] = &[
             "safety_state.field",
             "safety_state.repeated",
             "safety_state.bare",
+            "command.bare",
             "driver_state.sealed.field",
             "signals.sealed.bits",
             "driver_state.foreign",
@@ -70,7 +71,7 @@ pub const REACTIONS: &[(Off, &str, &[&str])] = &[
     (
         Off::Gates,
         "the gates believe that the vehicle stands",
-        &["command.moving", "command.bare_gated", "signals.no_number", "signals.bits", "voice.gated"],
+        &["command.moving", "signals.no_number", "signals.bits", "voice.gated"],
     ),
     (
         Off::SignalAge,

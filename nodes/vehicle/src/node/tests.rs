@@ -389,6 +389,21 @@ fn a_command_that_is_not_what_its_sender_sent_is_refused() {
 }
 
 #[test]
+fn a_vehicle_that_takes_protected_commands_alone_refuses_one_without_and_another_takes_it() {
+    troika_safety::verifies![SR_DAT_010];
+    let open = |id: &str| order(id, "climate.set_temperature", &[("celsius", "22.5"), ("zone", "driver")]);
+    let mut bench = simulated(0.0);
+    bench.says(open("1"));
+    assert_eq!(bench.statuses("1"), [ACCEPTED, DONE]);
+    let config = Config { protected_only: true, ..Config::default() };
+    let mut drive = with(VehicleNode::new(&config).expect("a vehicle"));
+    let mut sealed = open("3");
+    protect::Seal::new(sender::GESTURE).seal(&mut sealed).expect("it fits");
+    drive.says(open("2")).says(sealed);
+    assert_eq!((drive.statuses("2"), drive.statuses("3")), (vec![REFUSED], vec![ACCEPTED, DONE]));
+}
+
+#[test]
 fn a_command_that_was_longer_under_way_than_its_sender_waits_is_refused() {
     troika_safety::verifies![SR_VOI_020];
     let mut drive = simulated(0.0);
