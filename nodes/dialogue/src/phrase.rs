@@ -146,7 +146,7 @@ impl Voice<'_> {
 
     /// The first of what was found, without the others.
     fn first(&self, found: &Found, told: &[Told]) -> String {
-        let first = Found { places: found.places.iter().take(1).cloned().collect(), ..found.clone() };
+        let first = Found { places: found.places.iter().take(1).cloned().collect() };
         self.found(&first, told, Say::Nearest)
     }
 

@@ -252,8 +252,17 @@ fn command(sample: &Sample<VehicleCommand>) -> Command {
         bare: false,
         // A stamp that was never set tells no age.
         late: stamp != Time::ZERO && sample.received.since(stamp) > ANSWER_WITHIN,
-        // One without any protection is another's, who has none: a ROS 2 node, a test bench.
-        damaged: protect::intact(value, &[sender::VOICE, sender::GESTURE]) == Some(false),
+        // One without any protection is another's, who has none: a ROS 2 node, a test bench. One that has it says whose it is, too.
+        damaged: protect::intact(value, owner(value.source)) == Some(false),
+    }
+}
+
+/// Who protects commands of this source. Nobody protects those of a control or an API.
+fn owner(source: u8) -> &'static [&'static str] {
+    match source {
+        VehicleCommand::VOICE => &[sender::VOICE],
+        VehicleCommand::GESTURE => &[sender::GESTURE],
+        _ => &[],
     }
 }
 

@@ -81,11 +81,22 @@ impl Vehicle {
     /// # Errors
     /// What the simulation says.
     pub fn new(ground: &Ground<'_>) -> anyhow::Result<Vehicle> {
+        Vehicle::with(ground, |node| node)
+    }
+
+    /// The same that takes protected commands alone.
+    fn guarded(ground: &Ground<'_>) -> anyhow::Result<Vehicle> {
+        Vehicle::with(ground, VehicleNode::protected_only)
+    }
+
+    fn with(
+        ground: &Ground<'_>,
+        made: fn(VehicleNode<Noting>) -> VehicleNode<Noting>,
+    ) -> anyhow::Result<Vehicle> {
         let mut rig = Rig::new()?;
         let begun = Begun::default();
         let body = Noting { body: SimulatedBody::new(Drive::default()), begun: begun.clone() };
-        let node = VehicleNode::with_body(body, SignalsFrom::External).protected_only();
-        rig.spawn(node, NodeOptions::new("vehicle"))?;
+        rig.spawn(made(VehicleNode::with_body(body, SignalsFrom::External)), NodeOptions::new("vehicle"))?;
         let results = rig.simulation.collect("/vehicle/command_result")?;
         let mut vehicle = Vehicle {
             rig,
@@ -240,6 +251,7 @@ impl Vehicle {
             command.id = format!("fault/{}", self.number);
         }
         if [Off::EndToEnd, Off::CommandAge, Off::Memory].into_iter().any(|off| self.without(off)) {
+            command.source = VehicleCommand::VOICE;
             self.seal.seal(&mut command)?;
         }
         self.rig.send(COMMAND, &command)
@@ -388,7 +400,10 @@ enum Fault {
 const TIMES: usize = 30;
 
 fn commands(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Vec<Verdict>> {
-    let mut vehicle = Vehicle::new(ground)?;
+    let mut vehicle = match fault {
+        Fault::Bare | Fault::ForgedApi => Vehicle::guarded(ground)?,
+        _ => Vehicle::new(ground)?,
+    };
     let moves = matches!(fault, Fault::BareGated | Fault::ForgedApi | Fault::Moving);
     if moves {
         vehicle.speed = Some(dice.between(0.5, 150.0));
@@ -472,7 +487,13 @@ fn commands(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resul
                 let standstill = GATED.iter().take(STANDSTILL).any(|(name, _)| *name == gated.function);
                 // Confirming opens no gate but the one that asks for it.
                 let confirmed = dice.coin() && (standstill || gated.function == "cruise.set");
-                let breach = vehicle.sealed(VehicleCommand { source, confirmed, ..gated })?;
+                let mut breach = VehicleCommand { source, confirmed, ..gated };
+                if source == VehicleCommand::VOICE {
+                    breach = vehicle.sealed(breach)?;
+                } else {
+                    // The voice's protection says that it is the voice's.
+                    breach.e2e.clear();
+                }
                 vehicle.refused(&breach)?
             }
         };

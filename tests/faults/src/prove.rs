@@ -71,7 +71,7 @@ pub const REACTIONS: &[(Off, &str, &[&str])] = &[
     (
         Off::Gates,
         "the gates believe that the vehicle stands",
-        &["command.moving", "signals.no_number", "signals.bits", "voice.gated"],
+        &["command.moving", "command.bare_gated", "signals.no_number", "signals.bits", "voice.gated"],
     ),
     (
         Off::SignalAge,

@@ -428,7 +428,7 @@ impl Ending<'_> {
                 // "The drive to the airport" has nothing said of it yet.
                 let of_the_way = self.scan.words[begin..at.start].iter().map(|word| word.plain.as_str());
                 let of_the_way = of_the_way.collect::<Vec<_>>().join(" ");
-                if go_on.ways_to.iter().any(|way| of_the_way == *way) && self.unsaid(subject).minutes {
+                if go_on.ways_to.contains(&of_the_way) && self.unsaid(subject).minutes {
                     self.scan.told[subject].minutes = true;
                     let minutes = self.voice.minutes(self.results.subjects[subject].minutes);
                     return Some(self.voice.fill(&go_on.takes, &[(Slot::Minutes, &minutes)]));

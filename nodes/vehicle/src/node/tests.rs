@@ -397,10 +397,14 @@ fn a_vehicle_that_takes_protected_commands_alone_refuses_one_without_and_another
     assert_eq!(bench.statuses("1"), [ACCEPTED, DONE]);
     let config = Config { protected_only: true, ..Config::default() };
     let mut drive = with(VehicleNode::new(&config).expect("a vehicle"));
-    let mut sealed = open("3");
+    let mut sealed = VehicleCommand { source: VehicleCommand::GESTURE, ..open("3") };
     protect::Seal::new(sender::GESTURE).seal(&mut sealed).expect("it fits");
-    drive.says(open("2")).says(sealed);
+    // The voice's protection is of what the voice says: not of a control.
+    let mut forged = VehicleCommand { source: VehicleCommand::API, ..open("4") };
+    protect::Seal::new(sender::VOICE).seal(&mut forged).expect("it fits");
+    drive.says(open("2")).says(sealed).says(forged);
     assert_eq!((drive.statuses("2"), drive.statuses("3")), (vec![REFUSED], vec![ACCEPTED, DONE]));
+    assert_eq!(drive.statuses("4"), [REFUSED]);
 }
 
 #[test]

@@ -142,7 +142,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class {
         name: "command.bare_gated",
         fault: "a command without protection, for what a gate keeps shut, while the vehicle moves",
-        reaction: "refused",
+        reaction: "refused by the gate",
         harm: "the body is asked to do something else than was ordered, or what a gate forbids",
         requirement: sr::SR_VOI_010,
         limit: door::ANSWERED_WITHIN,
@@ -240,7 +240,7 @@ pub(super) const CLASSES: &[Class] = &[
     },
     Class {
         name: "command.forged_api",
-        fault: "cruise control at 180 km/h in a control's name",
+        fault: "cruise control at 180 km/h in a control's name, with the voice's protection",
         reaction: "refused",
         harm: "the body is asked to do something else than was ordered, or what a gate forbids",
         requirement: sr::SR_DAT_010,
