@@ -55,11 +55,14 @@ impl Kind {
     ];
 }
 
+/// From the map's middle, m, east and north: more than any town has.
+const FURTHEST: f64 = 1e6;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TownFile {
     name: String,
-    junctions: BTreeMap<String, (f64, f64)>,
+    junctions: BTreeMap<String, Spanned<(f64, f64)>>,
     roads: Vec<RoadFile>,
     places: Vec<PlaceFile>,
 }
@@ -196,8 +199,20 @@ impl Town {
             what,
         };
         let mut graph = UnGraph::default();
-        let nodes: BTreeMap<&str, NodeIndex> =
-            file.junctions.iter().map(|(id, at)| (id.as_str(), graph.add_node(*at))).collect();
+        let mut nodes: BTreeMap<&str, NodeIndex> = BTreeMap::new();
+        for (id, at) in &file.junctions {
+            let (east, north) = *at.get_ref();
+            // No number is nearer than another to what is none, and A* over such ways panics.
+            if !(east.abs() <= FURTHEST && north.abs() <= FURTHEST) {
+                return Err(wrong(
+                    at.span(),
+                    format!(
+                        "the junction {id:?} is at {east}, {north}; both are -{FURTHEST} to {FURTHEST} m"
+                    ),
+                ));
+            }
+            nodes.insert(id.as_str(), graph.add_node((east, north)));
+        }
         let find = |id: &Spanned<String>| {
             let missing =
                 || wrong(id.span(), format!("there is no junction {:?} in [junctions]", id.get_ref()));

@@ -4,7 +4,11 @@ mod resample;
 mod stream;
 mod watch;
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
 
 pub use resample::Resampler;
 pub use stream::{Piece, Stream, StreamError, message};
@@ -41,13 +45,24 @@ pub enum AudioError {
 /// # Errors
 /// When it cannot be opened, is neither, is damaged, or is longer than ten minutes.
 pub fn read(path: &Path) -> Result<Vec<f32>, AudioError> {
-    let name = || path.display().to_string();
-    let file = File::open(path).map_err(|why| AudioError::File { path: name(), why })?;
-    let flac = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("flac"));
-    let raw = if flac { flac_file(BufReader::new(file)) } else { wav_file(BufReader::new(file)) };
-    let (samples, rate, channels) = raw.map_err(|why| AudioError::Format { path: name(), why })?;
-    let mut resampler =
-        Resampler::new(rate).ok_or_else(|| AudioError::Format { path: name(), why: format!("{rate} Hz") })?;
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => decode(&name, BufReader::new(file)),
+        Err(why) => Err(AudioError::File { path: name, why }),
+    }
+}
+
+/// Reads the contents of such a file: `name` says by its ending which it is, and is named in errors.
+///
+/// # Errors
+/// When it is neither, is damaged, or is longer than ten minutes.
+pub fn decode(name: &str, from: impl Read) -> Result<Vec<f32>, AudioError> {
+    let wrong = |why: String| AudioError::Format { path: name.to_owned(), why };
+    let ending = Path::new(name).extension();
+    let flac = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("flac"));
+    let raw = if flac { flac_file(from) } else { wav_file(from) };
+    let (samples, rate, channels) = raw.map_err(wrong)?;
+    let mut resampler = Resampler::new(rate).ok_or_else(|| wrong(format!("{rate} Hz")))?;
     let mut out = resampler.push(&mono(&samples, channels));
     out.extend(resampler.finish());
     Ok(out)
@@ -62,7 +77,7 @@ fn limits(rate: u32, channels: u64, samples: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn wav_file(file: BufReader<File>) -> Raw {
+fn wav_file(file: impl Read) -> Raw {
     let reader = hound::WavReader::new(file).map_err(|error| error.to_string())?;
     let spec = reader.spec();
     limits(spec.sample_rate, spec.channels.into(), reader.len().into())?;
@@ -76,7 +91,7 @@ fn wav_file(file: BufReader<File>) -> Raw {
     Ok((samples.map_err(|error| error.to_string())?, spec.sample_rate, spec.channels.into()))
 }
 
-fn flac_file(file: BufReader<File>) -> Raw {
+fn flac_file(file: impl Read) -> Raw {
     let mut reader = claxon::FlacReader::new(file).map_err(|error| error.to_string())?;
     let info = reader.streaminfo();
     limits(info.sample_rate, info.channels.into(), info.samples.unwrap_or(0) * u64::from(info.channels))?;

@@ -144,6 +144,7 @@ const TOP: &[&str] = &[
     "troika-browser",
     "troika-conformance",
     "troika-faults",
+    "troika-fuzz",
     "troika-interop",
     "troika-realtime",
     "troika-reactions",

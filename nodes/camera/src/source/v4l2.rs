@@ -130,13 +130,26 @@ fn layout(size: (u32, u32), bytes_per_line: u32, fourcc: [u8; 4]) -> Result<Layo
     Ok(Layout { width, height, step: bytes_per_line.max(width * pixels.bytes), pixels })
 }
 
+/// A compressed picture of a camera that was set to that size.
+///
+/// # Errors
+/// [`SourceError::BadFrame`]: it is torn, or says that it is larger.
+pub fn motion_jpeg(size: (u32, u32), bytes: &[u8]) -> Result<Frame, SourceError> {
+    let mut reader = image::ImageReader::with_format(io::Cursor::new(bytes), image::ImageFormat::Jpeg);
+    // Whole blocks: some cameras say 1088 rows for 1080. A header of a few bytes may say 65535 x 65535.
+    let most = [size.0, size.1].map(|pixels| pixels.next_multiple_of(16));
+    let mut limits = image::Limits::no_limits();
+    (limits.max_image_width, limits.max_image_height) = (Some(most[0]), Some(most[1]));
+    reader.limits(limits);
+    let picture = reader.decode().map_err(|error| SourceError::BadFrame(error.to_string()))?;
+    Ok(folder::frame(picture, false))
+}
+
 /// A buffer of the camera as a frame.
 fn frame(layout: &Layout, bytes: &[u8]) -> Result<Frame, SourceError> {
     let Layout { width, height, step, pixels } = *layout;
     let Some(encoding) = pixels.encoding else {
-        return image::load_from_memory_with_format(bytes, image::ImageFormat::Jpeg)
-            .map(|picture| folder::frame(picture, false))
-            .map_err(|error| SourceError::BadFrame(error.to_string()));
+        return motion_jpeg((width, height), bytes);
     };
     let rows = if encoding == "nv12" { height + height.div_ceil(2) } else { height };
     let size = step as usize * rows as usize;

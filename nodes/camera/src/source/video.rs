@@ -15,6 +15,9 @@ use crate::config::Video;
 /// Pictures larger than this are refused before anything is allocated: four times 8192 x 8192 in colour.
 const MOST_BYTES: u64 = 4 * 8192 * 8192 * 3;
 
+/// Room that is made for a picture before it is there, bytes: more than 1080 rows of colour have.
+const AT_ONCE: u64 = 8 << 20;
+
 /// A video file.
 pub(crate) struct File {
     pub(crate) settings: Video,
@@ -134,7 +137,10 @@ impl Drop for Open {
 }
 
 /// One binary PGM or PPM picture; none at the end.
-fn picture(from: &mut impl BufRead) -> io::Result<Option<Frame>> {
+///
+/// # Errors
+/// What is neither, of another depth, too large or cut; and the reader's.
+pub fn picture(from: &mut impl BufRead) -> io::Result<Option<Frame>> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     if from.fill_buf()?.is_empty() {
         return Ok(None);
@@ -151,8 +157,11 @@ fn picture(from: &mut impl BufRead) -> io::Result<Option<Frame>> {
     if most != 255 || bytes == 0 || bytes > MOST_BYTES {
         return Err(bad("a picture of another depth, or too large"));
     }
-    let mut data = vec![0; bytes as usize];
-    from.read_exact(&mut data)?;
+    // Room for what comes, not for what is claimed.
+    let mut data = Vec::with_capacity(bytes.min(AT_ONCE) as usize);
+    if from.take(bytes).read_to_end(&mut data)? as u64 != bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(Some(Frame { width, height, encoding, step: width * channels as u32, data }))
 }
 

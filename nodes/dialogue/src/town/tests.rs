@@ -52,6 +52,10 @@ fn a_map_with_a_fault_says_where() {
         (18, "there is no junction \"x\" in [junctions]".into())
     );
     assert_eq!(line("kmh = 30", "kmh = 3"), (9, "kmh is 3; it is 5 to 130".into()));
+    for nowhere in ["[nan, 1000]", "[0, inf]", "[-2e6, 0]"] {
+        let (at, what) = line("[0, 1000]", nowhere);
+        assert!(at == 4 && what.contains("the junction \"b\""), "{at}: {what}");
+    }
     assert_eq!(line("street = \"Slow\"", "street = \"None\"").0, 23);
     assert_eq!(
         line("[\"b\", \"c\", \"d\"]", "[\"a\", \"d\"]").1,

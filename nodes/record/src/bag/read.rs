@@ -35,6 +35,10 @@ pub struct ChannelInfo {
     pub qos: String,
 }
 
+/// Bytes of a chunk once it is unpacked, at most: 10 kB of zstd may claim gigabytes. Ours have 4 MiB and a message, other recorders' about as much;
+/// the largest picture that a camera gives here has 200 MB.
+const MOST_CHUNK: u64 = 256 << 20;
+
 /// What is in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
@@ -272,6 +276,9 @@ pub(super) fn unpack(chunk: &[u8]) -> Result<Vec<u8>, String> {
     let (_first, _last, size, crc) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u32()?);
     let compression = fields.text()?;
     let packed = fields.long()?;
+    if size > MOST_CHUNK {
+        return Err(format!("a chunk of {size} bytes; up to {MOST_CHUNK} are read"));
+    }
     let mut records = Vec::new();
     // One more than it should be, and no more: a broken chunk does not fill the memory.
     let most = size.saturating_add(1);

@@ -4,6 +4,8 @@
 
 pub(crate) mod black_box;
 pub(crate) mod check;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod place;
 pub(crate) mod problem;
 pub(crate) mod qos;
