@@ -5,6 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::threats::Threats;
+
 /// All of it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Analysis {
@@ -16,6 +18,8 @@ pub struct Analysis {
     pub unsafe_actions: Vec<Unsafe>,
     /// `failures.toml`.
     pub failures: Vec<Failure>,
+    /// `threats.toml`.
+    pub tara: Threats,
 }
 
 /// What harms somebody (HARA).
@@ -111,7 +115,14 @@ impl Analysis {
         let Hazards { hazard } = file(&folder.join("hazards.toml"))?;
         let Control { controller, r#unsafe } = file(&folder.join("control.toml"))?;
         let Failures { failure } = file(&folder.join("failures.toml"))?;
-        Ok(Analysis { hazards: hazard, controllers: controller, unsafe_actions: r#unsafe, failures: failure })
+        let tara = Threats::read(&folder.join("threats.toml"))?;
+        Ok(Analysis {
+            hazards: hazard,
+            controllers: controller,
+            unsafe_actions: r#unsafe,
+            failures: failure,
+            tara,
+        })
     }
 
     /// What leads to a requirement.
@@ -119,18 +130,25 @@ impl Analysis {
         let names = |all: &[String]| all.iter().any(|one| one == requirement);
         let actions = self.unsafe_actions.iter().filter(|one| names(&one.requirements)).map(|one| &one.id);
         let failures = self.failures.iter().filter(|one| names(&one.requirements)).map(|one| &one.id);
-        actions.chain(failures).cloned().collect()
+        let threats = self.tara.threats.iter().filter(|one| names(&one.requirements)).map(|one| &one.id);
+        actions.chain(failures).chain(threats).cloned().collect()
     }
 
     /// What nothing answers, or not wholly.
     pub fn gaps(&self) -> impl Iterator<Item = (&str, &str)> {
         let failures = self.failures.iter().map(|failure| (&failure.id, &failure.gap));
         let all = failures.chain(self.unsafe_actions.iter().map(|action| (&action.id, &action.gap)));
+        let all = all.chain(self.tara.threats.iter().map(|threat| (&threat.id, &threat.gap)));
         all.filter_map(|(id, gap)| Some((id.as_str(), gap.as_deref()?)))
     }
 
-    /// What does not fit together.
-    pub fn problems(&self, goals: &[&str], requirements: &[&str]) -> Vec<String> {
+    /// What does not fit together. `exists`: whether a file is there, from the repository's top.
+    pub fn problems(
+        &self,
+        goals: &[&str],
+        requirements: &[&str],
+        exists: &dyn Fn(&str) -> bool,
+    ) -> Vec<String> {
         let mut problems = Vec::new();
         let mut ids = BTreeSet::new();
         let all = self.hazards.iter().map(|one| &one.id).chain(self.controllers.iter().map(|one| &one.id));
@@ -179,11 +197,13 @@ impl Analysis {
                 problems.push(format!("{of}: there is no requirement {id}"));
             }
         }
+        let hazards: Vec<&str> = self.hazards.iter().map(|hazard| hazard.id.as_str()).collect();
+        problems.extend(self.tara.problems(&hazards, requirements, exists));
         problems
     }
 }
 
-fn file<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+pub(crate) fn file<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     toml::from_str(&text).with_context(|| path.display().to_string())
 }
@@ -210,7 +230,7 @@ mod tests {
     #[test]
     fn what_names_something_that_is_not_there_is_told() {
         let with = |failures: Vec<Failure>| {
-            Analysis { failures, ..Analysis::default() }.problems(&[], &["SR-DMS-007"])
+            Analysis { failures, ..Analysis::default() }.problems(&[], &["SR-DMS-007"], &|_| true)
         };
         assert_eq!(with(vec![failure(&["SR-DMS-007"], None),]), Vec::<String>::new());
         assert_eq!(
@@ -222,15 +242,16 @@ mod tests {
             ["FM-CAM-01: neither requirements, nor `accepted`, nor `gap`"]
         );
         assert_eq!(with(vec![failure(&[], Some("x")); 2]), ["FM-CAM-01: used twice"]);
-        assert_eq!(Analysis::default().problems(&["SG-1"], &[]), ["SG-1: no hazard leads to it"]);
+        assert_eq!(Analysis::default().problems(&["SG-1"], &[], &|_| true), ["SG-1: no hazard leads to it"]);
     }
 
     #[test]
     fn the_analysis_of_this_repository_fits_together() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../analysis");
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folder = top.join("safety/analysis");
         let analysis = Analysis::read(&folder).expect("it can be read");
         let ids: Vec<&str> = troika_safety::ALL.iter().map(troika_safety::Requirement::id).collect();
         let goals: Vec<&str> = troika_safety::GOALS.iter().map(|goal| goal.id).collect();
-        assert_eq!(analysis.problems(&goals, &ids), Vec::<String>::new());
+        assert_eq!(analysis.problems(&goals, &ids, &|file| top.join(file).is_file()), Vec::<String>::new());
     }
 }

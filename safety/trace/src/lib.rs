@@ -9,3 +9,4 @@ pub mod declared;
 pub mod matrix;
 pub mod page;
 pub mod ran;
+pub mod threats;

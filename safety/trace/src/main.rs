@@ -75,12 +75,13 @@ fn trace(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     println!(
         "{shown} of {} requirements are shown to hold, by {passed} links to tests that passed ({} tests ran); {} hazards, {} unsafe \
-         actions, {} failures analysed, {} gaps told",
+         actions, {} failures, {} threats analysed, {} gaps told",
         matrix.requirements.len(),
         ran.len(),
         analysis.hazards.len(),
         analysis.unsafe_actions.len(),
         analysis.failures.len(),
+        analysis.tara.threats.len(),
         analysis.gaps().count(),
     );
     Ok(matrix.problems.is_empty())

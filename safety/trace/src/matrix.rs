@@ -97,7 +97,7 @@ pub struct Matrix {
     pub commit: String,
     /// In file order.
     pub requirements: Vec<Row>,
-    /// Hazards, unsafe actions and failures, with their goals and requirements.
+    /// Hazards, unsafe actions, failures and threats, with their goals and requirements.
     pub analysis: Analysis,
     /// What is wrong; nothing: all requirements are shown to hold.
     pub problems: Vec<String>,
@@ -159,7 +159,7 @@ impl Matrix {
         let requirements = requirements.collect();
         let ids: Vec<&str> = inputs.requirements.iter().map(Requirement::id).collect();
         let goals: Vec<&str> = inputs.goals.iter().map(|goal| goal.id).collect();
-        problems.extend(inputs.analysis.problems(&goals, &ids));
+        problems.extend(inputs.analysis.problems(&goals, &ids, inputs.exists));
         Matrix { commit: commit.to_owned(), requirements, analysis: inputs.analysis.clone(), problems }
     }
 }

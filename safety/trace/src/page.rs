@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use troika_safety::Goal;
 
-use crate::matrix::{Matrix, Outcome, Row};
+use crate::{
+    matrix::{Matrix, Outcome, Row},
+    threats::Threats,
+};
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#1b1f24;background:#fff}\
     table{border-collapse:collapse;width:100%;margin:.5rem 0 2rem}td,th{border-top:1px solid #d0d7de;padding:.4rem .6rem;text-align:left;vertical-align:top}\
@@ -100,8 +103,48 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
             ),
         );
     }
+    threats(&mut page, &matrix.analysis.tara);
     page.push_str("</table></html>\n");
     page
+}
+
+/// Damage, and the threats that lead to it.
+fn threats(page: &mut String, tara: &Threats) {
+    page.push_str("</table><h2>Threats</h2><p class=\"quiet\">Risk from 1 to 5, with the controls that there are.<table><tr><th>threat<th>attack paths<th>damage<th>risk<th>treatment");
+    for one in &tara.threats {
+        let why = one.why.as_deref();
+        let mut answer = answer(&one.requirements, one.gap.as_deref(), why);
+        for file in &one.evidence {
+            put(&mut answer, format_args!("<br><code>{}</code>", escaped(file)));
+        }
+        put(
+            page,
+            format_args!(
+                "<tr><td>{}: {} ({:?} of {})<td>",
+                escaped(&one.id),
+                escaped(&one.text),
+                one.stride,
+                escaped(&one.asset),
+            ),
+        );
+        for path in &one.paths {
+            let steps = escaped(&path.steps.join("; "));
+            put(page, format_args!("{steps} <b>{:?}</b>: {}<br>", path.feasibility, escaped(&path.because)));
+        }
+        page.push_str("<td>");
+        for damage in tara.damages.iter().filter(|damage| one.damage.contains(&damage.id)) {
+            put(
+                page,
+                format_args!(
+                    "{}: {} <b>{:?}</b><br>",
+                    escaped(&damage.id),
+                    escaped(&damage.text),
+                    damage.impact()
+                ),
+            );
+        }
+        put(page, format_args!("<td>{}<td>{:?} {answer}", tara.risk(one), one.treatment));
+    }
 }
 
 /// What answers it, and what does not.
