@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Faults) -> anyhow::Result<()> {
 }
 
 /// The commit of the checkout, `+` where it was changed since; none where there is no git.
-fn commit() -> Option<String> {
+pub(crate) fn commit() -> Option<String> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).current_dir(root()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

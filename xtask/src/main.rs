@@ -2,6 +2,7 @@
 //! fresh Debian 12 machine with Rust: system packages, models, build. This crate has few dependencies on purpose: it is
 //! what a stranger compiles first.
 
+mod advisories;
 mod bench;
 mod deadlines;
 mod environments;
@@ -10,6 +11,7 @@ mod install;
 mod mediapipe;
 mod packages;
 mod running;
+mod soak;
 mod steps;
 mod suites;
 mod told;
@@ -53,11 +55,17 @@ enum Command {
     },
     /// Install, build, then exchange many messages each way on each transport: of every type between participants of ours, and with a
     /// peer in a process of its own. None lost, in order.
+    #[command(args_conflicts_with_subcommands = true)]
     Soak {
+        /// Something else for long.
+        #[command(subcommand)]
+        what: Option<soak::Soak>,
         /// Of every type and with every peer, each way.
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
         messages: u32,
     },
+    /// Known flaws of the dependencies, from the database that the network has; where that cannot be had, an error and never a pass.
+    Advisories,
     /// Measure, beside other products where there are some.
     Bench {
         #[command(subcommand)]
@@ -99,7 +107,9 @@ fn main() -> ExitCode {
             steps::demo(&system, seconds, headless, report.as_deref())
         }
         Command::Test { suite } => suites::run(suite),
-        Command::Soak { messages } => suites::soak(messages),
+        Command::Soak { what: Some(what), .. } => soak::run(&what),
+        Command::Soak { what: None, messages } => suites::soak(messages),
+        Command::Advisories => advisories::run(),
         Command::Bench { what } => bench::run(&what),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Install(to) => install::run(&to),

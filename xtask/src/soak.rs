@@ -1,0 +1,254 @@
+//! `cargo xtask soak …`: what looks further than a CI run has time for. Each names the commit that it was of.
+
+use std::{
+    fs,
+    path::{Path, PathBuf, absolute},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+
+use crate::{
+    faults::commit,
+    packages::succeed,
+    steps::{built, cargo, root, say, target},
+    suites::built_tool,
+};
+
+/// cargo-fuzz's and cargo-mutants' versions.
+const CARGO_FUZZ: &str = "0.13.2";
+const CARGO_MUTANTS: &str = "27.1.0";
+/// Of the fuzz targets: the workspace that links them with libFuzzer, and its one program.
+const COVERAGE: &str = "tests/fuzz/coverage";
+const PROGRAM: &str = "any";
+/// The target whose reader is no library: mutations alone, without coverage.
+const SYSTEM: &str = "system_file";
+/// Whose tests are held against mutants where none is named: small crates whose tests end within seconds.
+const CRATES: [&str; 5] =
+    ["troika-e2e", "troika-supervisor", "troika-kit", "troika-router", "troika-monitor"];
+
+/// What for long.
+#[derive(Subcommand)]
+pub(crate) enum Soak {
+    /// Fuzz targets guided by coverage (libFuzzer): all of them in turn, or one. What is found stays in `target/fuzz/artifacts`.
+    Fuzz {
+        /// Its name; `--list` tells them.
+        target: Option<String>,
+        /// For each target, after the build.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+        /// The names, and no more.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Small changes to the code, one at a time: whether a test notices each. The report is in `target/mutants/CRATE`.
+    Mutants {
+        /// The crate; all that are held to it otherwise.
+        #[arg(value_name = "CRATE")]
+        of: Option<String>,
+        /// The share of them, percent, that have to be noticed.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=100))]
+        least: u64,
+    },
+}
+
+/// Does it.
+pub(crate) fn run(what: &Soak) -> anyhow::Result<()> {
+    match what {
+        Soak::Fuzz { list: true, .. } => targets()?.iter().try_for_each(|name| {
+            println!("{name}");
+            Ok(())
+        }),
+        Soak::Fuzz { target, seconds, .. } => fuzz(target.as_deref(), *seconds),
+        Soak::Mutants { of, least } => {
+            let all = of.as_deref().map_or(CRATES.to_vec(), |one| vec![one]);
+            all.into_iter().try_for_each(|of| mutants(of, *least))
+        }
+    }
+}
+
+/// A program of the registry in a folder of its own.
+fn tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let place = target().join("tools").join(format!("{name}-{version}"));
+    let program = absolute(place.join("bin").join(name))?;
+    if !program.is_file() {
+        say(&format!("{name} {version} is built"));
+        built_tool(name, version, &place)?;
+    }
+    Ok(program)
+}
+
+/// The program that knows the targets, built with the features that the tests choose: with others all would be compiled again.
+fn lister() -> anyhow::Result<Command> {
+    let build =
+        ["build", "--quiet", "--locked", "--workspace", "--bin", "troika-fuzz-targets", "--test", "parsers"];
+    succeed(&mut cargo(&build))?;
+    Ok(Command::new(absolute(built("troika-fuzz-targets"))?))
+}
+
+/// The names of the targets.
+fn targets() -> anyhow::Result<Vec<String>> {
+    let output = lister()?.output().context("cannot run troika-fuzz-targets")?;
+    if !output.status.success() {
+        bail!("troika-fuzz-targets: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let mut names: Vec<String> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
+    names.push(SYSTEM.to_owned());
+    Ok(names)
+}
+
+fn fuzz(only: Option<&str>, seconds: u64) -> anyhow::Result<()> {
+    let all = targets()?;
+    let wanted: Vec<&String> = all.iter().filter(|name| only.is_none_or(|only| only == **name)).collect();
+    if wanted.is_empty() {
+        bail!("there is no fuzz target '{}'; there are {}", only.unwrap_or_default(), all.join(", "));
+    }
+    let commit = commit().unwrap_or_else(|| "no commit".to_owned());
+    let place = absolute(target())?.join("fuzz");
+    for name in wanted {
+        say(&format!("fuzz: {name} for {seconds} s, at {commit}"));
+        if name == SYSTEM {
+            // Some thousand a second; it counts cases, since a test has no clock.
+            let cases = (seconds * 1_000).to_string();
+            let mut test = cargo(&[
+                "test",
+                "--locked",
+                "--workspace",
+                "--bin",
+                "troika",
+                "system::fuzz",
+                "--",
+                "--nocapture",
+            ]);
+            succeed(test.env("TROIKA_FUZZ_CASES", cases).env("TROIKA_FUZZ_SEED", seconds.to_string()))?;
+            continue;
+        }
+        guided(name, seconds, &place)?;
+    }
+    Ok(())
+}
+
+/// One target under libFuzzer: what it adds to the corpus stays below the target folder, the committed seeds are read only.
+fn guided(name: &str, seconds: u64, place: &Path) -> anyhow::Result<()> {
+    let (corpus, artifacts) = (place.join("corpus").join(name), place.join("artifacts").join(name));
+    fs::create_dir_all(&corpus)?;
+    fs::create_dir_all(&artifacts)?;
+    let seeds = seeds(name, place)?;
+    let mut command = Command::new(tool("cargo-fuzz", CARGO_FUZZ)?);
+    command.args(["run", "--fuzz-dir", ".", "--target-dir"]).arg(place.join("build")).arg(PROGRAM);
+    command.arg(&corpus).arg(&seeds).current_dir(root().join(COVERAGE));
+    command.arg("--").arg(format!("-max_total_time={seconds}"));
+    command.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    command.args(["-max_len=32768", "-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1"]);
+    // The stable toolchain takes the sanitiser's flag so; leaks are no fault of a reader's.
+    command.env("RUSTC_BOOTSTRAP", "1").env("TROIKA_FUZZ_TARGET", name).env("ASAN_OPTIONS", "detect_leaks=0");
+    succeed(&mut command).with_context(|| {
+        format!(
+            "the input is in {}; once mended it belongs to tests/fuzz/corpus/{name}/",
+            artifacts.display()
+        )
+    })
+}
+
+/// A target's committed seeds and those that it takes of the repository, in one folder.
+fn seeds(name: &str, place: &Path) -> anyhow::Result<PathBuf> {
+    let folder = place.join("seeds").join(name);
+    succeed(lister()?.arg(name).arg(&folder))?;
+    Ok(folder)
+}
+
+/// Runs cargo-mutants on one crate, and tells the share that was noticed.
+fn mutants(of: &str, least: u64) -> anyhow::Result<()> {
+    let program = tool("cargo-mutants", CARGO_MUTANTS)?;
+    let commit = commit().unwrap_or_else(|| "no commit".to_owned());
+    say(&format!("mutants: {of} at {commit}"));
+    let place = absolute(target())?.join("mutants").join(of);
+    fs::create_dir_all(&place)?;
+    // A copy of the tree, built in a folder of its own: ours is not touched.
+    let mut command = Command::new(program);
+    command.args(["mutants", "--package", of, "--no-shuffle", "--colors", "never", "--output"]).arg(&place);
+    let status = command
+        .env_remove("CARGO_TARGET_DIR")
+        .current_dir(root())
+        .status()
+        .context("cannot run cargo-mutants")?;
+    let file = place.join("mutants.out/outcomes.json");
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("{}: cargo-mutants ended with {status}", file.display()))?;
+    let score = Score::of(&text).with_context(|| file.display().to_string())?;
+    println!("{of} at {commit}: {score}");
+    if score.percent() < least {
+        bail!(
+            "{of}: {} % of its mutants are noticed, {least} % are wanted; see {}",
+            score.percent(),
+            place.join("mutants.out/missed.txt").display()
+        );
+    }
+    Ok(())
+}
+
+/// What became of the mutants.
+#[derive(Debug, PartialEq, Eq)]
+struct Score {
+    /// A test failed.
+    caught: u64,
+    /// No test failed.
+    missed: u64,
+    /// The tests did not end.
+    timeout: u64,
+    /// They do not build: no mutants.
+    unviable: u64,
+}
+
+impl Score {
+    /// From `outcomes.json`.
+    fn of(text: &str) -> anyhow::Result<Score> {
+        let outcomes: serde_json::Value = serde_json::from_str(text)?;
+        let count = |key: &str| outcomes[key].as_u64().with_context(|| format!("no number `{key}`"));
+        let score = Score {
+            caught: count("caught")?,
+            missed: count("missed")?,
+            timeout: count("timeout")?,
+            unviable: count("unviable")?,
+        };
+        // Where the tests fail without a mutant, nothing was tried.
+        if score.caught + score.missed + score.timeout == 0 {
+            bail!("no mutant was tried: the tests fail, or do not build, without one");
+        }
+        Ok(score)
+    }
+
+    /// The share that was noticed, percent, rounded down. A test that does not end is noticed.
+    fn percent(&self) -> u64 {
+        let noticed = self.caught + self.timeout;
+        noticed * 100 / (noticed + self.missed)
+    }
+}
+
+impl std::fmt::Display for Score {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Score { caught, missed, timeout, unviable } = self;
+        write!(
+            f,
+            "{} %: {caught} caught, {timeout} timed out, {missed} missed ({unviable} do not build)",
+            self.percent()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_score_counts_what_was_tried_and_is_none_where_nothing_was() {
+        let text = r#"{"outcomes":[],"total_mutants":11,"caught":7,"missed":1,"timeout":2,"unviable":1,"success":0}"#;
+        let score = Score::of(text).expect("counts");
+        assert_eq!(score.percent(), 90);
+        assert_eq!(score.to_string(), "90 %: 7 caught, 2 timed out, 1 missed (1 do not build)");
+        let nothing = r#"{"caught":0,"missed":0,"timeout":0,"unviable":3}"#;
+        assert!(Score::of(nothing).is_err());
+        assert!(Score::of("{}").is_err());
+    }
+}
