@@ -64,3 +64,43 @@ fn systemd_finds_nothing_wrong_with_the_units() {
         verified("gone.service", &gateway.replace(env!("CARGO_BIN_EXE_troika-gateway"), "/usr/bin/no-such"));
     assert!(!fine && told.contains("no-such"), "{told}");
 }
+
+/// What each unit may do, as `systemd-analyze security` weighs it: tenths of 0 (nothing) to 10 (anything), with one tenth of room.
+const EXPOSURE: [(&str, u32); 4] = [
+    ("troika-gateway.service", 14),
+    ("troika-router.service", 14),
+    ("troika-uplink.service", 16),
+    ("troika.service", 16),
+];
+
+#[test]
+fn each_unit_may_do_little_more_than_it_needs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let within = |unit: &str, text: &str, most: u32| {
+        let file = dir.path().join(unit);
+        fs::write(&file, text).expect("written");
+        let mut security = Command::new("systemd-analyze");
+        security.args(["security", "--offline=true", "--no-pager"]).arg(format!("--threshold={most}"));
+        let told = security.arg(&file).output().expect("systemd-analyze: apt-get install systemd");
+        let words = String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr);
+        assert!(words.contains("Overall exposure level"), "{words}");
+        (told.status.success(), words)
+    };
+    let read = |unit: &str| fs::read_to_string(Path::new(DEPLOY).join("systemd").join(unit)).expect("there");
+    for (unit, most) in EXPOSURE {
+        let (fine, words) = within(unit, &read(unit), most);
+        assert!(fine, "{unit} is over {most}: {words}");
+    }
+    // It notices what is let go: a filter, a capability, a file system that can be written.
+    let vehicle = read("troika.service");
+    for (line, loose) in [
+        ("SystemCallFilter=@system-service\n", ""),
+        ("CapabilityBoundingSet=\n", "CapabilityBoundingSet=CAP_SYS_ADMIN\n"),
+        ("ProtectSystem=strict\n", ""),
+        ("IPAddressDeny=any\n", ""),
+    ] {
+        assert!(vehicle.contains(line), "{line}");
+        let (fine, words) = within("loose.service", &vehicle.replace(line, loose), 16);
+        assert!(!fine, "without {line}: {words}");
+    }
+}
