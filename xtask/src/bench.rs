@@ -5,7 +5,7 @@ use std::{path::absolute, process::Command};
 use clap::Subcommand;
 
 use crate::{
-    deadlines, environments, mediapipe,
+    deadlines, environments, inference, mediapipe,
     packages::{self, succeed},
     steps::{built, cargo, pull, root, say, set_up, target},
 };
@@ -17,6 +17,8 @@ pub(crate) enum Bench {
     Deadlines(deadlines::Deadlines),
     /// The same frames through MediaPipe's own Python graphs and through our detectors, in turns.
     Mediapipe(mediapipe::Mediapipe),
+    /// Every network, one thread: tract as it is, tract with our operators, LiteRT and ONNX Runtime, in turns.
+    Inference(inference::Inference),
     /// How long a message takes on this machine: our slots and transports beside iceoryx2, CycloneDDS and a plain socket.
     Transport {
         /// Write the figures as JSON.
@@ -96,6 +98,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Deadlines(arguments) => deadlines::run(arguments),
         Bench::Mediapipe(arguments) => mediapipe::run(arguments),
+        Bench::Inference(arguments) => inference::run(arguments),
         Bench::Transport { json, rounds, seconds, only } => {
             transport(json.as_deref(), *rounds, *seconds, only.as_deref())
         }

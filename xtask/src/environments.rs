@@ -23,6 +23,16 @@ pub(crate) fn peers() -> anyhow::Result<PathBuf> {
     environment("interop-peers", "tests/interop/requirements.txt")
 }
 
+/// The Python of the environment with LiteRT and ONNX Runtime.
+pub(crate) fn inference() -> anyhow::Result<PathBuf> {
+    environment("inference-peers", "bench/inference-requirements.txt")
+}
+
+/// The Python of the environment with tf2onnx.
+pub(crate) fn conversion() -> anyhow::Result<PathBuf> {
+    environment("tflite-to-onnx", "bench/conversion-requirements.txt")
+}
+
 /// The Python of the environment with stock ROS 2 and the package `troika_msgs`.
 pub(crate) fn ros() -> anyhow::Result<PathBuf> {
     let python = environment("ros-wheels", "tests/interop/ros-requirements.txt")?;
@@ -198,7 +208,7 @@ fn sources(package: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Of names and contents.
-fn hash(files: &[PathBuf]) -> anyhow::Result<String> {
+pub(crate) fn hash(files: &[PathBuf]) -> anyhow::Result<String> {
     let mut sum = Sha256::new();
     for file in files {
         let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;

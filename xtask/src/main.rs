@@ -7,6 +7,7 @@ mod bench;
 mod deadlines;
 mod environments;
 mod faults;
+mod inference;
 mod install;
 mod mediapipe;
 mod packages;
