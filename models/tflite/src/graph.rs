@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::error::ReadError;
 use crate::file::{File, OperatorInfo, Type};
 use crate::flat::{Table, check_limit};
-use crate::ops::{Activation, Conv, Depthwise, Floats, Kernel, Pad, Pool, PoolKind, Resize, Window};
+use crate::ops::{
+    Activation, Conv, Depthwise, Floats, Isa, Kernel, Pad, Pool, PoolKind, Resize, Separable, Window,
+};
 
 /// Bytes of constants after folding, for each byte of the file: fp16 doubles, and kernels are filled up to whole vectors. Many
 /// tensors may name one buffer, so the file's length alone bounds nothing.
@@ -39,6 +41,7 @@ pub(crate) struct Node {
 pub(crate) struct Graph<'f, 'a> {
     pub(crate) file: &'f File<'a>,
     pub(crate) nodes: Vec<Node>,
+    isa: Isa,
     /// Constants that a DEQUANTIZE made, by tensor.
     folded: Vec<Option<Floats>>,
     budget: usize,
@@ -103,10 +106,14 @@ impl<'a> Reading<'_, 'a> {
 }
 
 /// Interprets every operator and fuses what can be.
-pub(crate) fn interpret<'f, 'a>(file: &'f File<'a>, file_len: usize) -> Result<Graph<'f, 'a>, ReadError> {
+pub(crate) fn interpret<'f, 'a>(
+    file: &'f File<'a>,
+    file_len: usize,
+    isa: Isa,
+) -> Result<Graph<'f, 'a>, ReadError> {
     let folded = vec![None; file.tensors.len()];
     let budget = file_len.saturating_mul(MAX_GROWTH);
-    let mut graph = Graph { file, nodes: Vec::new(), folded, budget, work: MAX_WORK };
+    let mut graph = Graph { file, nodes: Vec::new(), isa, folded, budget, work: MAX_WORK };
     for (index, op) in file.operators.iter().enumerate() {
         let reading = Reading { index, op };
         if let Some((work, inputs)) = graph.operator(&reading)? {
@@ -278,7 +285,7 @@ impl Graph<'_, '_> {
         let (weights, bias) = (self.weights(r, 1)?, self.bias(r, 2, co)?);
         // The packed copy fills up to 16 output channels.
         self.spend(r, (co.next_multiple_of(16) * kh * kw).saturating_mul(ci * 4))?;
-        Ok(Kernel::Conv(Conv::new(window, ci, &weights.0, &bias.0, r.activation(10)?)))
+        Ok(Kernel::Conv(Conv::new(self.isa, window, ci, &weights.0, &bias.0, r.activation(10)?)))
     }
 
     fn depthwise(&mut self, r: &Reading, x: usize, y: usize) -> Result<Kernel, ReadError> {
@@ -291,7 +298,7 @@ impl Graph<'_, '_> {
         self.expect_shape(r, y, &[image[0], window.output[0], window.output[1], co])?;
         self.work(r, y, kh * kw)?;
         let (weights, bias) = (self.weights(r, 1)?, self.bias(r, 2, co)?);
-        Ok(Kernel::Depthwise(Depthwise::new(window, co, weights, bias, r.activation(12)?)))
+        Ok(Kernel::Depthwise(Depthwise::new(self.isa, window, co, weights, bias, r.activation(12)?)))
     }
 
     fn fully_connected(&mut self, r: &Reading, x: usize, y: usize) -> Result<Kernel, ReadError> {
@@ -317,7 +324,7 @@ impl Graph<'_, '_> {
             dilation: [1; 2],
             before: [0; 2],
         };
-        Ok(Kernel::Conv(Conv::new(window, inputs, &weights.0, &bias.0, r.activation(4)?)))
+        Ok(Kernel::Conv(Conv::new(self.isa, window, inputs, &weights.0, &bias.0, r.activation(4)?)))
     }
 
     fn pool(&mut self, r: &Reading, x: usize, y: usize, kind: PoolKind) -> Result<Kernel, ReadError> {
@@ -466,6 +473,26 @@ impl Graph<'_, '_> {
         }
         kept.retain(|n| !n.inputs.is_empty());
         self.nodes = kept;
+        self.fuse_separable(&readers);
+    }
+
+    /// Makes one kernel of a depthwise convolution and the pointwise one that alone reads it.
+    fn fuse_separable(&mut self, readers: &[usize]) {
+        let mut made: Vec<Option<usize>> = vec![None; self.file.tensors.len()];
+        for at in 0..self.nodes.len() {
+            made[self.nodes[at].output] = Some(at);
+            let Work::Kernel(Kernel::Conv(pointwise)) = &self.nodes[at].work else { continue };
+            let between = self.nodes[at].inputs[0];
+            let Some(before) = made[between].filter(|_| readers[between] == 1) else { continue };
+            let Work::Kernel(Kernel::Depthwise(depthwise)) = &self.nodes[before].work else { continue };
+            // An addition between the two would be a third input.
+            let &[image] = self.nodes[before].inputs.as_slice() else { continue };
+            let Some(both) = Separable::new(depthwise, pointwise) else { continue };
+            self.nodes[at].work = Work::Kernel(Kernel::Separable(both));
+            self.nodes[at].inputs[0] = image;
+            self.nodes[before].inputs.clear();
+        }
+        self.nodes.retain(|n| !n.inputs.is_empty());
     }
 }
 

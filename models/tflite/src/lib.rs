@@ -22,7 +22,7 @@ use graph::{Graph, Work};
 /// Reads the network in `bytes`. Inputs and outputs keep the order of the file.
 pub fn read(bytes: &[u8]) -> Result<TypedModel, ReadError> {
     let file = file::open(bytes)?;
-    let graph = graph::interpret(&file, bytes.len())?;
+    let graph = graph::interpret(&file, bytes.len(), ops::Isa::detect())?;
     build(&graph)
 }
 

@@ -1,25 +1,24 @@
 //! Convolution over all channels, fully connected layers too (an image of one pixel).
 //!
-//! NHWC makes the inputs of one kernel row contiguous, so a tile of `PIXELS` outputs x `LANES` output channels is one run of
-//! multiply-adds whose accumulators stay in registers (6 x 2 vectors of 8 on AVX2). Weights are repacked once, when the file
-//! is read, to the order in which this loop meets them.
+//! NHWC makes the inputs of one kernel row contiguous, so a tile of pixels x channels is one run of multiply-adds whose sums stay in
+//! registers (see `gemm`). Weights are repacked once, when the file is read, to the order in which this loop meets them.
 
 use std::sync::Arc;
 
-use super::lanes::{self, Lanes, each};
+use super::gemm::{PIXELS, Registers, Tile};
+use super::vector::Isa;
 use super::{Activation, Floats, Window};
 
-/// Output channels in one block: two AVX2 vectors.
-const LANES: usize = 2 * lanes::LANES;
-/// Output pixels in one tile: 6 x 2 accumulators, 2 weights and 1 input fill the 16 vector registers of AVX2.
-const PIXELS: usize = 6;
+/// Inputs of one group of pixels: as many as stay in the first cache (32 KiB, half of it) while all blocks of channels pass over them.
+const GROUP: usize = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Conv {
     window: Window,
     channels_in: usize,
     channels_out: usize,
-    /// `[block of output channels][kernel element][input channel][lane]`, zero where the last block has no channel.
+    blocks: Vec<Registers>,
+    /// `[block of output channels][kernel element][input channel][channel of the block]`, zero where the last block has no channel.
     weights: Floats,
     /// One an output channel, zero-filled to whole blocks.
     bias: Floats,
@@ -29,6 +28,7 @@ pub(crate) struct Conv {
 impl Conv {
     /// `weights` are OHWI, as in the file.
     pub(crate) fn new(
+        isa: Isa,
         window: Window,
         channels_in: usize,
         weights: &[f32],
@@ -37,18 +37,23 @@ impl Conv {
     ) -> Self {
         let depth = window.kernel[0] * window.kernel[1] * channels_in;
         let channels_out = bias.len();
-        let blocks = channels_out.div_ceil(LANES);
-        let mut packed = vec![0.0; blocks * depth * LANES];
-        for (o, filter) in weights.chunks_exact(depth).enumerate() {
-            let block = &mut packed[(o / LANES) * depth * LANES..][..depth * LANES];
-            for (k, &w) in filter.iter().enumerate() {
-                block[k * LANES + o % LANES] = w;
+        let blocks = Registers::blocks(isa, channels_out);
+        let held: usize = blocks.iter().map(|block| block.channels()).sum();
+        let mut packed = vec![0.0; held * depth];
+        let (mut channel, mut rest) = (0, packed.as_mut_slice());
+        for block in &blocks {
+            let lanes = block.channels();
+            let (these, others) = rest.split_at_mut(lanes * depth);
+            let filters = weights.chunks_exact(depth).skip(channel).take(lanes);
+            for (lane, filter) in filters.enumerate() {
+                these[lane..].iter_mut().step_by(lanes).zip(filter).for_each(|(to, from)| *to = *from);
             }
+            (channel, rest) = (channel + lanes, others);
         }
         let mut padded_bias = bias.to_vec();
-        padded_bias.resize(blocks * LANES, 0.0);
+        padded_bias.resize(held, 0.0);
         let (weights, bias) = (Floats(Arc::from(packed)), Floats(Arc::from(padded_bias)));
-        Conv { window, channels_in, channels_out, weights, bias, activation }
+        Conv { window, channels_in, channels_out, blocks, weights, bias, activation }
     }
 
     /// `y = activation(conv(x) + bias + residual)`.
@@ -65,79 +70,105 @@ impl Conv {
             padded = self.padded(x, height, width);
             (padded.as_slice(), height, width)
         };
-        // A kernel row is one contiguous run of inputs unless it is dilated.
+        // A kernel row is one contiguous run of inputs unless it is dilated; rows that are as wide as the image are one run together.
         let (runs_x, run) = if w.dilation[1] == 1 { (1, w.kernel[1] * ci) } else { (w.kernel[1], ci) };
+        let runs: Vec<usize> = (0..w.kernel[0] * runs_x)
+            .map(|r| (r / runs_x * w.dilation[0] * width + r % runs_x * w.dilation[1]) * ci)
+            .collect();
         let [out_h, out_w] = w.output;
         let pixels = out_h * out_w;
-        let runs = w.kernel[0] * runs_x;
+        let group = (GROUP / (w.stride[1] * ci * w.kernel[0])).max(1).next_multiple_of(2 * PIXELS);
         for n in 0..w.batch {
             let image = &image[n * height * width * ci..][..height * width * ci];
-            let offset = |pixel: usize, r: usize| {
+            let start = |pixel: usize| {
                 let (oy, ox) = (pixel / out_w, pixel % out_w);
-                let row = oy * w.stride[0] + (r / runs_x) * w.dilation[0];
-                let column = ox * w.stride[1] + (r % runs_x) * w.dilation[1];
-                (row * width + column) * ci
+                (oy * w.stride[0] * width + ox * w.stride[1]) * ci
             };
-            let mut first = 0;
-            while first < pixels {
-                let at = (n * pixels + first) * self.channels_out;
-                let left = pixels - first;
-                if left >= PIXELS {
-                    self.tile::<PIXELS>(image, |p, r| offset(first + p, r), runs, run, residual, y, at);
-                    first += PIXELS;
-                } else if left >= 2 {
-                    self.tile::<2>(image, |p, r| offset(first + p, r), runs, run, residual, y, at);
-                    first += 2;
-                } else {
-                    self.tile::<1>(image, |p, r| offset(first + p, r), runs, run, residual, y, at);
-                    first += 1;
-                }
+            for first in (0..pixels).step_by(group) {
+                let end = (first + group).min(pixels);
+                self.group(image, &runs, run, residual, y, n * pixels, first..end, start);
             }
         }
     }
 
-    /// Computes `P` consecutive output pixels, the first of which is stored at `at`.
+    /// Whether each output is made of one pixel, the same one.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        let w = &self.window;
+        w.kernel == [1; 2] && w.stride == [1; 2] && w.before == [0; 2] && w.output == w.input
+    }
+
+    pub(crate) fn channels_in(&self) -> usize {
+        self.channels_in
+    }
+
+    pub(crate) fn channels_out(&self) -> usize {
+        self.channels_out
+    }
+
+    /// Numbers that it holds.
+    pub(crate) fn weights(&self) -> usize {
+        self.weights.0.len() + self.bias.0.len()
+    }
+
+    /// Multiplications of one run.
+    pub(crate) fn work(&self) -> usize {
+        let w = &self.window;
+        w.outputs() * w.kernel[0] * w.kernel[1] * self.channels_in * self.channels_out
+    }
+
+    /// Of a pointwise convolution, some pixels: those in `x`.
+    pub(crate) fn pixels(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
+        let ci = self.channels_in;
+        self.group(x, &[0], ci, residual, y, 0, 0..x.len() / ci, |pixel| pixel * ci);
+    }
+
+    /// Computes the output pixels `group` of the picture whose first pixel is `before` in `y`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "the tile's loop bounds, kept in registers")]
-    fn tile<const P: usize>(
+    #[expect(clippy::too_many_arguments, reason = "the bounds of the loops")]
+    fn group(
         &self,
         image: &[f32],
-        offset: impl Fn(usize, usize) -> usize,
-        runs: usize,
+        runs: &[usize],
         run: usize,
         residual: Option<&[f32]>,
         y: &mut [f32],
-        at: usize,
+        before: usize,
+        group: std::ops::Range<usize>,
+        start: impl Fn(usize) -> usize,
     ) {
-        let co = self.channels_out;
-        let block_len = runs * run * LANES;
-        for (b, block) in self.weights.0.chunks_exact(block_len).enumerate() {
-            let channel = b * LANES;
-            let bias = pair(&self.bias.0.as_chunks::<LANES>().0[b]);
-            let mut acc = [bias; P];
-            for (r, taps) in block.chunks_exact(run * LANES).enumerate() {
-                let inputs: [&[f32]; P] = std::array::from_fn(|p| &image[offset(p, r)..][..run]);
-                multiply(&mut acc, &inputs, taps);
-            }
-            let mut sums = [[0.0f32; LANES]; P];
-            for (sum, acc) in sums.iter_mut().zip(acc) {
-                for (to, lanes) in sum.as_chunks_mut().0.iter_mut().zip(acc) {
-                    lanes.store(to);
+        let channels = self.channels_out;
+        let (mut channel, mut weights, mut bias) = (0, &*self.weights.0, &*self.bias.0);
+        for &registers in &self.blocks {
+            let lanes = registers.channels();
+            let width = lanes.min(channels - channel);
+            // Tiles of about one size: a small last one would leave the multipliers waiting.
+            let tiles = group.len().div_ceil(registers.pixels());
+            for t in 0..tiles {
+                let at = |t: usize| group.start + group.len() * t / tiles;
+                let (first, pixels) = (at(t), at(t + 1) - at(t));
+                let mut starts = [0; PIXELS];
+                starts.iter_mut().take(pixels).enumerate().for_each(|(p, to)| *to = start(first + p));
+                let from = (before + first) * channels;
+                let residual = residual.map(|r| &r[from..]);
+                let activation = &self.activation;
+                Tile {
+                    starts,
+                    image,
+                    runs,
+                    run,
+                    weights,
+                    bias,
+                    residual,
+                    activation,
+                    channel,
+                    width,
+                    channels,
                 }
+                .run(registers, pixels, &mut y[from..]);
             }
-            let width = LANES.min(co - channel);
-            for (p, sum) in sums.iter_mut().enumerate() {
-                let from = at + p * co + channel;
-                if let Some(residual) = residual {
-                    sum.iter_mut().zip(&residual[from..from + width]).for_each(|(s, r)| *s += r);
-                }
-                self.activation.apply(&mut sum[..width], channel);
-                match y[from..from + width].as_chunks_mut::<LANES>().0 {
-                    // A copy of fixed length is two stores; one of any length is a call.
-                    [whole] => *whole = *sum,
-                    _ => y[from..from + width].copy_from_slice(&sum[..width]),
-                }
-            }
+            channel += width;
+            weights = &weights[lanes * runs.len() * run..];
+            bias = &bias[lanes..];
         }
     }
 
@@ -155,27 +186,4 @@ impl Conv {
         }
         image
     }
-}
-
-/// Two vectors of neighbouring output channels.
-#[inline(always)]
-fn pair(from: &[f32; LANES]) -> [Lanes; 2] {
-    let [a, b, c, d, e, f, g, h, high @ ..] = from;
-    [Lanes::load(&[*a, *b, *c, *d, *e, *f, *g, *h]), Lanes::load(high)]
-}
-
-/// `acc[p] += inputs[p][k] * taps[k]` over all `k`. A function of its own: inlined, the compiler runs out of registers.
-#[inline(never)]
-fn multiply<const P: usize>(acc: &mut [[Lanes; 2]; P], inputs: &[&[f32]; P], taps: &[f32]) {
-    let taps = taps.as_chunks::<LANES>().0;
-    let inputs: [&[f32]; P] = std::array::from_fn(|p| &inputs[p][..taps.len()]);
-    let mut sums = *acc;
-    for (k, tap) in taps.iter().enumerate() {
-        let [low, high] = pair(tap);
-        each!(p below P => {
-            let value = Lanes::splat(inputs[p][k]);
-            sums[p] = [sums[p][0].plus(value, low), sums[p][1].plus(value, high)];
-        });
-    }
-    *acc = sums;
 }

@@ -1,136 +1,325 @@
 //! Convolution of each channel by itself.
 //!
-//! Channels lie side by side in NHWC, so a block of them is one vector and no shuffling is needed; `TILE` neighbouring outputs
-//! share each weight that is loaded. Taps outside the image are left out, not multiplied by zero: no padded copy is made.
+//! Channels lie side by side in NHWC, so a block of them is one vector and no shuffling is needed. Neighbouring outputs of a row share
+//! what they load: inputs and weights of a kernel row are each read once for up to eight outputs. Taps outside the image are left out,
+//! not multiplied by zero: no padded copy is made.
 
-use super::lanes::{LANES, Lanes, each};
-use super::{Activation, Floats, Window, fma};
-
-/// Neighbouring outputs computed together, where no tap leaves the image.
-const TILE: usize = 4;
+use super::vector::{Base, Isa, Vector, each};
+#[cfg(target_arch = "x86_64")]
+use super::vector::{Half, Wide};
+use super::{Activation, Floats, Window};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Depthwise {
-    window: Window,
-    channels: usize,
+    isa: Isa,
+    pub(crate) window: Window,
+    pub(crate) channels: usize,
     /// `[row][column][channel]`, as in the file.
     weights: Floats,
     bias: Floats,
     pub(crate) activation: Activation,
 }
 
+/// What one row of outputs reads and writes.
+struct Row<'a> {
+    of: &'a Depthwise,
+    image: &'a [f32],
+    residual: Option<&'a [f32]>,
+    /// Rows of the kernel inside the image, and the image's row under the first of them.
+    rows: std::ops::Range<usize>,
+    first: usize,
+    y: &'a mut [f32],
+}
+
 impl Depthwise {
     pub(crate) fn new(
+        isa: Isa,
         window: Window,
         channels: usize,
         weights: Floats,
         bias: Floats,
         activation: Activation,
     ) -> Self {
-        Depthwise { window, channels, weights, bias, activation }
+        // What the pointers below rely on.
+        assert!(
+            weights.0.len() == window.kernel[0] * window.kernel[1] * channels && bias.0.len() == channels
+        );
+        Depthwise { isa, window, channels, weights, bias, activation }
     }
 
     /// `y = activation(conv(x) + bias + residual)`.
     pub(crate) fn run(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
+        let row = self.window.output[1] * self.channels;
+        for (at, y) in y.chunks_exact_mut(row).enumerate() {
+            self.row(x, residual.map(|r| &r[at * row..][..row]), at, y);
+        }
+    }
+
+    /// Numbers that it holds.
+    pub(crate) fn weights(&self) -> usize {
+        self.weights.0.len() + self.bias.0.len()
+    }
+
+    /// Multiplications of one run.
+    pub(crate) fn work(&self) -> usize {
         let w = &self.window;
-        let c = self.channels;
-        let [out_h, out_w] = w.output;
+        w.outputs() * w.kernel[0] * w.kernel[1] * self.channels
+    }
+
+    /// The row `at` of the outputs, counted over all pictures.
+    pub(crate) fn row(&self, x: &[f32], residual: Option<&[f32]>, at: usize, y: &mut [f32]) {
+        let (w, c) = (&self.window, self.channels);
+        let (n, oy) = (at / w.output[0], at % w.output[0]);
+        let picture = w.input[0] * w.input[1] * c;
+        let image = &x[n * picture..][..picture];
+        let rows = w.taps(0, oy);
+        let first = if rows.is_empty() { 0 } else { w.under(0, oy, rows.start) };
+        // What the pointers below rely on.
+        assert!(y.len() == w.output[1] * c && residual.is_none_or(|r| r.len() == y.len()));
+        assert!(rows.is_empty() || first + (rows.len() - 1) * w.dilation[0] < w.input[0]);
+        if let Activation::PRelu(slopes) = &self.activation {
+            assert!(slopes.0.len() >= c);
+        }
+        let mut row = Row { of: self, image, residual, rows, first, y };
         let interior = w.interior();
-        let mut taps = Vec::with_capacity(w.kernel[0] * w.kernel[1]);
-        for n in 0..w.batch {
-            let image = &x[n * w.input[0] * w.input[1] * c..][..w.input[0] * w.input[1] * c];
-            for oy in 0..out_h {
-                let start = (n * out_h + oy) * out_w * c;
-                let out = &mut y[start..start + out_w * c];
-                let mut ox = 0;
-                while ox < out_w {
-                    let tile = if interior.contains(&ox) && ox + TILE <= interior.end { TILE } else { 1 };
-                    taps.clear();
-                    for ky in w.taps(0, oy) {
-                        for kx in w.taps(1, ox) {
-                            let input = (w.under(0, oy, ky) * w.input[1] + w.under(1, ox, kx)) * c;
-                            taps.push(Tap { weights: (ky * w.kernel[1] + kx) * c, input });
-                        }
-                    }
-                    let out = &mut out[ox * c..(ox + tile) * c];
-                    if tile == TILE {
-                        self.pixels::<TILE>(image, &taps, out)
-                    } else {
-                        self.pixels::<1>(image, &taps, out)
-                    }
-                    ox += tile;
+        let square = w.dilation == [1, 1];
+        let mut ox = 0;
+        while ox < w.output[1] {
+            let inside = if interior.contains(&ox) { interior.end - ox } else { 0 };
+            // SAFETY: the assertions above bound every access, `inside` outputs from `ox` on have all their columns in the image, and
+            // `Isa::detect` alone leads to AVX-512.
+            ox += unsafe {
+                match (w.kernel[1], w.stride[1]) {
+                    (3, 1) if square && inside >= 1 => row.shared::<3, 1>(ox, inside),
+                    (3, 2) if square && inside >= 1 => row.shared::<3, 2>(ox, inside),
+                    (5, 1) if square && inside >= 1 => row.shared::<5, 1>(ox, inside),
+                    (5, 2) if square && inside >= 1 => row.shared::<5, 2>(ox, inside),
+                    _ => row.single(ox),
                 }
-                if let Some(residual) = residual {
-                    out.iter_mut().zip(&residual[start..start + out_w * c]).for_each(|(v, r)| *v += r);
-                }
-                out.chunks_exact_mut(c).for_each(|pixel| self.activation.apply(pixel, 0));
-            }
+            };
         }
     }
+}
 
-    /// `P` neighbouring outputs.
-    fn pixels<const P: usize>(&self, image: &[f32], taps: &[Tap], out: &mut [f32]) {
-        let mut channel = 0;
-        while self.channels - channel >= 2 * LANES {
-            self.vectors::<P, 2>(image, taps, channel, out);
-            channel += 2 * LANES;
+impl Row<'_> {
+    /// Some outputs from `ox` on, of the `inside` that have all their columns in the image; how many.
+    ///
+    /// # Safety
+    /// As [`Depthwise::row`] asserts.
+    unsafe fn shared<const K: usize, const S: usize>(&mut self, ox: usize, inside: usize) -> usize {
+        #[inline(never)]
+        unsafe fn base<const K: usize, const S: usize, const P: usize>(row: &mut Row, ox: usize) {
+            // SAFETY: as the caller has it.
+            unsafe { row.columns::<Base, Base, K, S, P>(ox) }
         }
-        while self.channels - channel >= LANES {
-            self.vectors::<P, 1>(image, taps, channel, out);
-            channel += LANES;
+        #[cfg(target_arch = "x86_64")]
+        #[inline(never)]
+        #[target_feature(enable = "avx512f,avx512vl")]
+        unsafe fn avx512<const K: usize, const S: usize, const P: usize>(row: &mut Row, ox: usize) {
+            // SAFETY: as the caller has it.
+            unsafe { row.columns::<Wide, Half, K, S, P>(ox) }
         }
-        // The last few channels, where they are no multiple of a vector.
-        for channel in channel..self.channels {
-            for p in 0..P {
-                let shift = p * self.window.stride[1] * self.channels + channel;
-                let sum = |sum, tap: &Tap| {
-                    fma(image[tap.input + shift], self.weights.0[tap.weights + channel], sum)
-                };
-                out[p * self.channels + channel] = taps.iter().fold(self.bias.0[channel], sum);
+        // Eight outputs at stride 2 would need more inputs than `each` counts.
+        let outputs = match inside {
+            8.. if S == 1 => 8,
+            4.. => 4,
+            2.. => 2,
+            _ => 1,
+        };
+        // SAFETY: as the caller has it.
+        unsafe {
+            match (self.of.isa, outputs) {
+                (Isa::Base, 8) => base::<K, S, 8>(self, ox),
+                (Isa::Base, 4) => base::<K, S, 4>(self, ox),
+                (Isa::Base, 2) => base::<K, S, 2>(self, ox),
+                (Isa::Base, _) => base::<K, S, 1>(self, ox),
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx512, 8) => avx512::<K, S, 8>(self, ox),
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx512, 4) => avx512::<K, S, 4>(self, ox),
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx512, 2) => avx512::<K, S, 2>(self, ox),
+                #[cfg(target_arch = "x86_64")]
+                (Isa::Avx512, _) => avx512::<K, S, 1>(self, ox),
             }
         }
+        outputs
     }
 
-    /// `V` vectors of channels. A function of its own: inlined, the compiler runs out of registers.
-    #[inline(never)]
-    fn vectors<const P: usize, const V: usize>(
-        &self,
-        image: &[f32],
-        taps: &[Tap],
-        channel: usize,
-        out: &mut [f32],
+    /// The output `ox`, whatever its window.
+    ///
+    /// # Safety
+    /// As [`Depthwise::row`] asserts.
+    unsafe fn single(&mut self, ox: usize) -> usize {
+        #[inline(never)]
+        unsafe fn base(row: &mut Row, ox: usize) {
+            // SAFETY: as the caller has it.
+            unsafe { row.taps::<Base, Base>(ox) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[inline(never)]
+        #[target_feature(enable = "avx512f,avx512vl")]
+        unsafe fn avx512(row: &mut Row, ox: usize) {
+            // SAFETY: as the caller has it.
+            unsafe { row.taps::<Wide, Half>(ox) }
+        }
+        // SAFETY: as the caller has it.
+        unsafe {
+            match self.of.isa {
+                Isa::Base => base(self, ox),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512(self, ox),
+            }
+        }
+        1
+    }
+
+    /// `P` neighbouring outputs from `ox` on, all channels: in vectors `T`, the last few in one `H` where they fit.
+    #[inline(always)]
+    unsafe fn columns<T: Vector, H: Vector, const K: usize, const S: usize, const P: usize>(
+        &mut self,
+        ox: usize,
     ) {
-        let step = self.window.stride[1] * self.channels;
-        let starts: [usize; P] = std::array::from_fn(|p| p * step);
-        let (image, weights) = (&image[channel..], &self.weights.0[channel..]);
-        let mut sums = [load::<V>(&self.bias.0[channel..]); P];
-        for tap in taps {
-            let weights = load::<V>(&weights[tap.weights..]);
-            let inputs = &image[tap.input..];
-            each!(p below P => {
-                let input = load::<V>(&inputs[starts[p]..]);
-                each!(v below V => {
-                    sums[p][v] = sums[p][v].plus(input[v], weights[v]);
+        let c = self.of.channels;
+        let mut channel = 0;
+        // SAFETY: as the caller has it; `channel` and the lanes read from it on stay below `c`.
+        unsafe {
+            while c - channel >= T::LANES {
+                self.block::<T, K, S, P, false>(ox, channel, T::LANES);
+                channel += T::LANES;
+            }
+            match c - channel {
+                0 => {}
+                rest if rest == H::LANES => self.block::<H, K, S, P, false>(ox, channel, rest),
+                rest if rest < H::LANES => self.block::<H, K, S, P, true>(ox, channel, rest),
+                rest => self.block::<T, K, S, P, true>(ox, channel, rest),
+            }
+        }
+    }
+
+    /// One vector of channels, of which `lanes` are used when `SOME`.
+    #[inline(always)]
+    unsafe fn block<T: Vector, const K: usize, const S: usize, const P: usize, const SOME: bool>(
+        &mut self,
+        ox: usize,
+        channel: usize,
+        lanes: usize,
+    ) {
+        let (of, c) = (self.of, self.of.channels);
+        let (w, image, weights) = (&of.window, self.image.as_ptr(), of.weights.0.as_ptr());
+        // SAFETY: as the caller has it.
+        unsafe {
+            let mut sums = [load::<T, SOME>(of.bias.0.as_ptr().add(channel), lanes); P];
+            let left = w.under(1, ox, 0);
+            let mut line = image.add((self.first * w.input[1] + left) * c + channel);
+            let mut taps = weights.add(self.rows.start * K * c + channel);
+            for _ in self.rows.clone() {
+                let mut row = [T::splat(0.0); K];
+                each!(k below K => { row[k] = load::<T, SOME>(taps.add(k * c), lanes); });
+                each!(i below (P - 1) * S + K => {
+                    let value = load::<T, SOME>(line.add(i * c), lanes);
+                    each!(p below P => {
+                        if i >= p * S && i - p * S < K {
+                            sums[p] = sums[p].plus(value, row[i - p * S]);
+                        }
+                    });
                 });
+                // Beyond the last row the pointers are not followed.
+                line = line.wrapping_add(w.input[1] * c);
+                taps = taps.wrapping_add(K * c);
+            }
+            self.finish::<T, P, SOME>(sums, ox, channel, lanes);
+        }
+    }
+
+    /// Any kernel, stride and dilation, and windows that leave the image: one output.
+    #[inline(always)]
+    unsafe fn taps<T: Vector, H: Vector>(&mut self, ox: usize) {
+        let c = self.of.channels;
+        let mut channel = 0;
+        // SAFETY: as the caller has it; `channel` and the lanes read from it on stay below `c`.
+        unsafe {
+            while c - channel >= T::LANES {
+                self.tap_block::<T, false>(ox, channel, T::LANES);
+                channel += T::LANES;
+            }
+            match c - channel {
+                0 => {}
+                rest if rest <= H::LANES => self.tap_block::<H, true>(ox, channel, rest),
+                rest => self.tap_block::<T, true>(ox, channel, rest),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tap_block<T: Vector, const SOME: bool>(&mut self, ox: usize, channel: usize, lanes: usize) {
+        let (of, c) = (self.of, self.of.channels);
+        let w = &of.window;
+        let columns = w.taps(1, ox);
+        // SAFETY: as the caller has it; taps that `Window::taps` gives lie in the image.
+        unsafe {
+            let mut sums = [load::<T, SOME>(of.bias.0.as_ptr().add(channel), lanes)];
+            if !columns.is_empty() {
+                let left = w.under(1, ox, columns.start);
+                for (i, ky) in self.rows.clone().enumerate() {
+                    let row = self.first + i * w.dilation[0];
+                    let mut from = self.image.as_ptr().add((row * w.input[1] + left) * c + channel);
+                    let mut taps =
+                        of.weights.0.as_ptr().add((ky * w.kernel[1] + columns.start) * c + channel);
+                    for _ in columns.clone() {
+                        let value = load::<T, SOME>(from, lanes);
+                        sums[0] = sums[0].plus(value, load::<T, SOME>(taps, lanes));
+                        // Beyond the last tap the pointer is not followed, and may leave the image.
+                        from = from.wrapping_add(w.dilation[1] * c);
+                        taps = taps.wrapping_add(c);
+                    }
+                }
+            }
+            self.finish::<T, 1, SOME>(sums, ox, channel, lanes);
+        }
+    }
+
+    /// Residual, activation, and the way out.
+    #[inline(always)]
+    unsafe fn finish<T: Vector, const P: usize, const SOME: bool>(
+        &mut self,
+        mut sums: [T; P],
+        ox: usize,
+        channel: usize,
+        lanes: usize,
+    ) {
+        let c = self.of.channels;
+        let at = |p: usize| (ox + p) * c + channel;
+        // SAFETY: as the caller has it; `P` outputs from `ox` on are in the row.
+        unsafe {
+            if let Some(residual) = self.residual {
+                each!(p below P => { sums[p] = sums[p].add(load::<T, SOME>(residual.as_ptr().add(at(p)), lanes)); });
+            }
+            match &self.of.activation {
+                Activation::None => {}
+                Activation::PRelu(slopes) => {
+                    let (zero, slope) =
+                        (T::splat(0.0), load::<T, SOME>(slopes.0.as_ptr().add(channel), lanes));
+                    each!(p below P => { sums[p] = sums[p].max(zero).plus(sums[p].min(zero), slope); });
+                }
+                other => {
+                    let (low, high) = other.bounds();
+                    let (low, high) = (T::splat(low), T::splat(high));
+                    each!(p below P => { sums[p] = sums[p].max(low).min(high); });
+                }
+            }
+            each!(p below P => {
+                let to = self.y.as_mut_ptr().add(at(p));
+                if SOME { sums[p].store_some(to, lanes) } else { sums[p].store(to) }
             });
         }
-        for (sum, out) in sums.iter().zip(out.chunks_exact_mut(self.channels)) {
-            let to = out[channel..channel + V * LANES].as_chunks_mut().0;
-            for (to, lanes) in to.iter_mut().zip(sum) {
-                lanes.store(to);
-            }
-        }
     }
 }
 
-/// Where one tap finds its weights and its inputs (of the first channel, for the first output of the tile).
-struct Tap {
-    weights: usize,
-    input: usize,
-}
-
+/// # Safety
+/// As [`Vector::load`] and [`Vector::load_some`].
 #[inline(always)]
-fn load<const V: usize>(from: &[f32]) -> [Lanes; V] {
-    let from = from[..V * LANES].as_chunks::<LANES>().0;
-    std::array::from_fn(|v| Lanes::load(&from[v]))
+unsafe fn load<T: Vector, const SOME: bool>(from: *const f32, lanes: usize) -> T {
+    // SAFETY: as the caller has it.
+    unsafe { if SOME { T::load_some(from, lanes) } else { T::load(from) } }
 }

@@ -6,8 +6,12 @@
 
 mod conv;
 mod depthwise;
-mod lanes;
+mod gemm;
+mod separable;
 mod simple;
+#[cfg(test)]
+mod tests;
+mod vector;
 
 use std::sync::Arc;
 
@@ -15,7 +19,9 @@ use tract_core::internal::*;
 
 pub(crate) use conv::Conv;
 pub(crate) use depthwise::Depthwise;
+pub(crate) use separable::Separable;
 pub(crate) use simple::{Pad, Pool, PoolKind, Resize};
+pub(crate) use vector::Isa;
 
 /// Weights, shared between copies of an operator, and equal when they are the same bits.
 #[derive(Clone, Debug)]
@@ -41,6 +47,16 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
+    /// What the value is held between, where the activation does no more than that.
+    pub(crate) fn bounds(&self) -> (f32, f32) {
+        match self {
+            Activation::None | Activation::PRelu(_) => (f32::NEG_INFINITY, f32::INFINITY),
+            Activation::Relu => (0.0, f32::INFINITY),
+            Activation::Relu6 => (0.0, 6.0),
+            Activation::ReluN1To1 => (-1.0, 1.0),
+        }
+    }
+
     /// Applies it to `values`, which start at channel `channel`.
     #[inline(always)]
     pub(crate) fn apply(&self, values: &mut [f32], channel: usize) {
@@ -100,6 +116,10 @@ impl Window {
     fn span(&self, axis: usize) -> usize {
         (self.output[axis] - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis] + 1
     }
+    /// Pixels of the output.
+    fn outputs(&self) -> usize {
+        self.batch * self.output[0] * self.output[1]
+    }
     /// Pixels of the input with its border.
     pub(crate) fn padded(&self) -> usize {
         self.batch.saturating_mul(self.span(0)).saturating_mul(self.span(1))
@@ -129,6 +149,7 @@ impl Window {
     }
 }
 
+#[cfg(not(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma")))]
 /// `a * b + c`, in one instruction where the target has one (else in two: never a library call).
 #[inline(always)]
 fn fma(a: f32, b: f32, c: f32) -> f32 {
@@ -140,6 +161,7 @@ fn fma(a: f32, b: f32, c: f32) -> f32 {
 pub(crate) enum Kernel {
     Conv(Conv),
     Depthwise(Depthwise),
+    Separable(Separable),
     Pool(Pool),
     Pad(Pad),
     Resize(Resize),
@@ -159,6 +181,7 @@ impl Op for Nhwc {
         match self.kernel {
             Kernel::Conv(_) => "NhwcConv".into(),
             Kernel::Depthwise(_) => "NhwcDepthwise".into(),
+            Kernel::Separable(_) => "NhwcSeparable".into(),
             Kernel::Pool(_) => "NhwcPool".into(),
             Kernel::Pad(_) => "NhwcPad".into(),
             Kernel::Resize(_) => "NhwcResize".into(),
@@ -183,6 +206,7 @@ impl EvalOp for Nhwc {
             match &self.kernel {
                 Kernel::Conv(k) => k.run(x, slices.get(1).copied(), y),
                 Kernel::Depthwise(k) => k.run(x, slices.get(1).copied(), y),
+                Kernel::Separable(k) => k.run(x, slices.get(1).copied(), y),
                 Kernel::Pool(k) => k.run(x, y),
                 Kernel::Pad(k) => k.run(x, y),
                 Kernel::Resize(k) => k.run(x, y),
@@ -199,6 +223,19 @@ impl EvalOp for Nhwc {
 impl TypedOp for Nhwc {
     fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(f32::fact(&self.output)))
+    }
+
+    fn cost(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<(Cost, TDim)>> {
+        let (multiplications, weights) = match &self.kernel {
+            Kernel::Conv(k) => (k.work(), k.weights()),
+            Kernel::Depthwise(k) => (k.work(), k.weights()),
+            Kernel::Separable(k) => (k.work(), k.weights()),
+            Kernel::Pool(_) | Kernel::Pad(_) | Kernel::Resize(_) | Kernel::Activate(..) => {
+                return Ok(tvec!());
+            }
+        };
+        let (multiplied, held) = (Cost::FMA(f32::datum_type()), Cost::Params(f32::datum_type()));
+        Ok(tvec!((multiplied, multiplications.to_dim()), (held, weights.to_dim())))
     }
     as_op!();
 }

@@ -1,16 +1,56 @@
-//! Eight numbers that are computed together: one AVX2 register, or eight scalars where the target has none.
+//! Numbers that are computed together: one register of AVX-512 (16, or 8 for what is left over), of AVX2 (8), or 8 scalars where the
+//! target has none.
 //!
 //! Loops over arrays would say the same, but the compiler then keeps the accumulators of a tile in memory, which costs a factor
-//! of ten; so the vectors are named.
+//! of ten; so the vectors are named. The kernels are written once over [`Vector`] and compiled once for each kind.
 
-/// How many.
-pub(crate) const LANES: usize = 8;
+/// Which instructions the kernels use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Isa {
+    /// Those that the whole build is compiled for: AVX2 by default on x86-64, else whatever the compiler makes of 8 scalars.
+    Base,
+    /// AVX-512 (F and VL), which only [`Isa::detect`] hands out.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
 
-/// `body` for `p` = 0, 1, … below `count` (a constant, 6 at most), written out: a loop would index the accumulators by a variable,
+impl Isa {
+    /// The widest that this processor has.
+    pub(crate) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+            return Isa::Avx512;
+        }
+        Isa::Base
+    }
+}
+
+/// A register of `f32`.
+///
+/// # Safety
+/// Every function wants a processor that has the type's instructions; pointers are to be readable, or writable, for `LANES` numbers,
+/// in the functions of `some` for `n` of them (at most `LANES`).
+pub(crate) trait Vector: Copy {
+    const LANES: usize;
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    /// The lanes from `n` on are 0.
+    unsafe fn load_some(from: *const f32, n: usize) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn store_some(self, to: *mut f32, n: usize);
+    /// `self + a * b`.
+    unsafe fn plus(self, a: Self, b: Self) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    unsafe fn max(self, other: Self) -> Self;
+    unsafe fn min(self, other: Self) -> Self;
+}
+
+/// `body` for `p` = 0, 1, … below `count` (a constant, 12 at most), written out: a loop would index the accumulators by a variable,
 /// and they would live in memory.
 macro_rules! each {
     ($p:ident below $count:expr => $body:block) => {
-        each!(@ $p, $count, $body, 0 1 2 3 4 5)
+        each!(@ $p, $count, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
     };
     (@ $p:ident, $count:expr, $body:block, $($at:literal)*) => {
         $(if $at < $count {
@@ -21,68 +61,175 @@ macro_rules! each {
 }
 pub(crate) use each;
 
+/// Implements [`Vector`] for a register type of x86-64 by the names of its instructions.
+#[cfg(target_arch = "x86_64")]
+macro_rules! x86 {
+    ($name:ident($register:ty), $lanes:literal, $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident $mul:ident $max:ident
+     $min:ident, |$from:ident, $n:ident| $load_some:expr, |$v:ident, $to:ident, $m:ident| $store_some:expr) => {
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name($register);
+
+        impl Vector for $name {
+            const LANES: usize = $lanes;
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self {
+                // SAFETY: as the trait demands, the processor has the instruction.
+                $name(unsafe { $set1(value) })
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: as the trait demands, of the processor and of the pointer.
+                $name(unsafe { $loadu(from) })
+            }
+            #[inline(always)]
+            unsafe fn load_some($from: *const f32, $n: usize) -> Self {
+                // SAFETY: as the trait demands; no lane from `n` on is touched.
+                $name(unsafe { $load_some })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                // SAFETY: as the trait demands, of the processor and of the pointer.
+                unsafe { $storeu(to, self.0) }
+            }
+            #[inline(always)]
+            unsafe fn store_some(self, $to: *mut f32, $m: usize) {
+                let $v = self.0;
+                // SAFETY: as the trait demands; no lane from `n` on is touched.
+                unsafe { $store_some }
+            }
+            #[inline(always)]
+            unsafe fn plus(self, a: Self, b: Self) -> Self {
+                // SAFETY: as the trait demands, the processor has the instruction.
+                $name(unsafe { $fmadd(a.0, b.0, self.0) })
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: as the trait demands, the processor has the instruction.
+                $name(unsafe { $add(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: as the trait demands, the processor has the instruction.
+                $name(unsafe { $mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: as the trait demands, the processor has the instruction.
+                $name(unsafe { $max(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn min(self, other: Self) -> Self {
+                // SAFETY: as the trait demands, the processor has the instruction.
+                $name(unsafe { $min(self.0, other.0) })
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use core::arch::x86_64::*;
+
+    use super::Vector;
+
+    x86!(Wide(__m512), 16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_mul_ps _mm512_max_ps
+         _mm512_min_ps,
+        |from, n| _mm512_maskz_loadu_ps(((1u32 << n) - 1) as u16, from),
+        |v, to, n| _mm512_mask_storeu_ps(to, ((1u32 << n) - 1) as u16, v));
+    // Half a register, of which AVX-512 has 32 too: for channels that would leave half of a whole one empty.
+    x86!(Half(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_mul_ps _mm256_max_ps
+         _mm256_min_ps,
+        |from, n| _mm256_maskz_loadu_ps(((1u32 << n) - 1) as u8, from),
+        |v, to, n| _mm256_mask_storeu_ps(to, ((1u32 << n) - 1) as u8, v));
+}
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::{Half, Wide};
+
 #[cfg(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma"))]
-mod imp {
-    use core::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps};
+mod base {
+    use core::arch::x86_64::*;
 
-    use super::LANES;
+    use super::Vector;
 
-    /// The numbers.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Lanes(__m256);
+    /// Masks of `n` lanes are eight numbers from `8 - n` on.
+    static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
-    impl Lanes {
-        #[inline(always)]
-        pub(crate) fn load(from: &[f32; LANES]) -> Self {
-            // SAFETY: AVX is enabled for the whole build (the cfg above) and `from` is eight readable numbers.
-            Lanes(unsafe { _mm256_loadu_ps(from.as_ptr()) })
-        }
-        #[inline(always)]
-        pub(crate) fn splat(value: f32) -> Self {
-            // SAFETY: AVX is enabled for the whole build (the cfg above).
-            Lanes(unsafe { _mm256_set1_ps(value) })
-        }
-        /// `self + a * b`.
-        #[inline(always)]
-        pub(crate) fn plus(self, a: Self, b: Self) -> Self {
-            // SAFETY: FMA is enabled for the whole build (the cfg above).
-            Lanes(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
-        }
-        #[inline(always)]
-        pub(crate) fn store(self, to: &mut [f32; LANES]) {
-            // SAFETY: AVX is enabled for the whole build (the cfg above) and `to` is eight writable numbers.
-            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
-        }
+    #[inline(always)]
+    fn mask(n: usize) -> __m256i {
+        let from: &[i32] = &MASKS[8 - n..][..8];
+        // SAFETY: AVX is enabled for the whole build (the cfg above) and `from` is eight readable numbers.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
     }
+
+    x86!(Base(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_mul_ps _mm256_max_ps
+         _mm256_min_ps,
+        |from, n| _mm256_maskload_ps(from, mask(n)),
+        |v, to, n| _mm256_maskstore_ps(to, mask(n), v));
 }
 
 #[cfg(not(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma")))]
-mod imp {
-    use super::LANES;
+mod base {
+    use super::Vector;
 
     /// The numbers.
     #[derive(Clone, Copy)]
-    pub(crate) struct Lanes([f32; LANES]);
+    pub(crate) struct Base([f32; 8]);
 
-    impl Lanes {
+    impl Base {
         #[inline(always)]
-        pub(crate) fn load(from: &[f32; LANES]) -> Self {
-            Lanes(*from)
+        fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+            Base(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+        }
+    }
+
+    impl Vector for Base {
+        const LANES: usize = 8;
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            Base([value; 8])
         }
         #[inline(always)]
-        pub(crate) fn splat(value: f32) -> Self {
-            Lanes([value; LANES])
-        }
-        /// `self + a * b`.
-        #[inline(always)]
-        pub(crate) fn plus(self, a: Self, b: Self) -> Self {
-            Lanes(std::array::from_fn(|i| super::super::fma(a.0[i], b.0[i], self.0[i])))
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: as the trait demands, eight numbers are readable.
+            Base(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
         }
         #[inline(always)]
-        pub(crate) fn store(self, to: &mut [f32; LANES]) {
-            *to = self.0;
+        unsafe fn load_some(from: *const f32, n: usize) -> Self {
+            let mut lanes = [0.0; 8];
+            // SAFETY: as the trait demands, `n` numbers are readable, and `n` is at most eight.
+            unsafe { core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), n) };
+            Base(lanes)
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: as the trait demands, eight numbers are writable.
+            unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn store_some(self, to: *mut f32, n: usize) {
+            // SAFETY: as the trait demands, `n` numbers are writable, and `n` is at most eight.
+            unsafe { core::ptr::copy_nonoverlapping(self.0.as_ptr(), to, n) }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, a: Self, b: Self) -> Self {
+            Base(std::array::from_fn(|i| super::super::fma(a.0[i], b.0[i], self.0[i])))
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            self.zip(other, |a, b| a + b)
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            self.zip(other, |a, b| a * b)
+        }
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            self.zip(other, f32::max)
+        }
+        #[inline(always)]
+        unsafe fn min(self, other: Self) -> Self {
+            self.zip(other, f32::min)
         }
     }
 }
-
-pub(crate) use imp::Lanes;
+pub(crate) use base::Base;

@@ -1,0 +1,266 @@
+//! The multiplications of a convolution: a tile of neighbouring output pixels by up to three vectors of output channels, whose sums stay
+//! in registers from the bias to the activation.
+
+use super::Activation;
+use super::vector::{Base, Isa, Vector, each};
+#[cfg(target_arch = "x86_64")]
+use super::vector::{Half, Wide};
+
+/// Most output pixels in a tile.
+pub(crate) const PIXELS: usize = 12;
+
+/// The registers of one block of output channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Registers {
+    /// `Base` vectors, of eight.
+    Base(usize),
+    /// Vectors of sixteen.
+    #[cfg(target_arch = "x86_64")]
+    Wide(usize),
+    /// Vectors of eight, of which AVX-512 has twice as many as AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Half(usize),
+}
+
+impl Registers {
+    /// Channels that they hold.
+    pub(crate) fn channels(self) -> usize {
+        match self {
+            Registers::Base(vectors) => vectors * 8,
+            #[cfg(target_arch = "x86_64")]
+            Registers::Wide(vectors) => vectors * 16,
+            #[cfg(target_arch = "x86_64")]
+            Registers::Half(vectors) => vectors * 8,
+        }
+    }
+    /// Most pixels of a tile: with the weights, the sums fill 16 registers, or 32.
+    pub(crate) fn pixels(self) -> usize {
+        match self {
+            Registers::Base(1) => 8,
+            Registers::Base(_) => 6,
+            #[cfg(target_arch = "x86_64")]
+            Registers::Wide(3) | Registers::Half(3) => 8,
+            #[cfg(target_arch = "x86_64")]
+            Registers::Wide(_) | Registers::Half(_) => PIXELS,
+        }
+    }
+    /// Blocks for `channels` output channels, with few lanes left empty.
+    pub(crate) fn blocks(isa: Isa, channels: usize) -> Vec<Registers> {
+        let mut blocks = Vec::new();
+        match isa {
+            Isa::Base => {
+                let vectors = channels.div_ceil(8);
+                blocks.resize(vectors / 2, Registers::Base(2));
+                blocks.extend((vectors % 2 == 1).then_some(Registers::Base(1)));
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                if (17..=24).contains(&channels) {
+                    return vec![Registers::Half(3)];
+                }
+                let rest = channels % 16;
+                let half = (1..=8).contains(&rest);
+                let mut wide = channels / 16 + usize::from(rest > 8);
+                while wide > 0 {
+                    let vectors = if wide == 1 || wide % 2 == 0 { wide.min(2) } else { 3 };
+                    blocks.push(Registers::Wide(vectors));
+                    wide -= vectors;
+                }
+                blocks.extend(half.then_some(Registers::Half(1)));
+            }
+        }
+        blocks
+    }
+}
+
+/// What one tile reads and writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a> {
+    /// Where each pixel's window begins in `image`.
+    pub(crate) starts: [usize; PIXELS],
+    pub(crate) image: &'a [f32],
+    /// Runs of neighbouring inputs, each from its distance to the window's beginning.
+    pub(crate) runs: &'a [usize],
+    /// Numbers of a run.
+    pub(crate) run: usize,
+    /// `[run][number][channel of the block]`.
+    pub(crate) weights: &'a [f32],
+    /// Of the block's channels, and nothing beyond them read.
+    pub(crate) bias: &'a [f32],
+    /// Added before the activation: laid out like the output.
+    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) activation: &'a Activation,
+    /// First output channel of the block, and of the pixel.
+    pub(crate) channel: usize,
+    /// Output channels of the block, and in all.
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+}
+
+impl Tile<'_> {
+    /// Computes `pixels` outputs, which lie one after the other from the beginning of `y`.
+    #[inline]
+    pub(crate) fn run(&self, registers: Registers, pixels: usize, y: &mut [f32]) {
+        // What the pointers below rely on.
+        let reach = self.runs.iter().max().map_or(0, |far| far + self.run);
+        assert!(self.starts[..pixels].iter().all(|start| start + reach <= self.image.len()));
+        let held = registers.channels();
+        assert!(self.weights.len() >= self.runs.len() * self.run * held && self.bias.len() >= held);
+        assert!(self.width <= held && self.channel + self.width <= self.channels);
+        assert!(pixels * self.channels <= y.len());
+        assert!(self.residual.is_none_or(|r| r.len() >= pixels * self.channels));
+        if let Activation::PRelu(slopes) = self.activation {
+            assert!(slopes.0.len() >= self.channel + self.width);
+        }
+        // SAFETY: the assertions above bound every access; `Isa::detect` alone leads to the registers of AVX-512.
+        unsafe {
+            match registers {
+                Registers::Base(1) => base::<1>(self, pixels, y),
+                Registers::Base(_) => base::<2>(self, pixels, y),
+                #[cfg(target_arch = "x86_64")]
+                Registers::Wide(1) => wide::<1>(self, pixels, y),
+                #[cfg(target_arch = "x86_64")]
+                Registers::Wide(2) => wide::<2>(self, pixels, y),
+                #[cfg(target_arch = "x86_64")]
+                Registers::Wide(_) => wide::<3>(self, pixels, y),
+                #[cfg(target_arch = "x86_64")]
+                Registers::Half(1) => half::<1>(self, pixels, y),
+                #[cfg(target_arch = "x86_64")]
+                Registers::Half(_) => half::<3>(self, pixels, y),
+            }
+        }
+    }
+}
+
+/// Calls `$tile` with the number of pixels as a constant.
+macro_rules! by_pixels {
+    ($tile:ident, $v:ident, $t:ident, $pixels:ident, $y:ident, $($p:literal)*, $most:literal) => {
+        // SAFETY: as this function's caller has it.
+        unsafe {
+            match $pixels {
+                $($p => $tile::<$p, $v>($t, $y),)*
+                _ => {
+                    debug_assert_eq!($pixels, $most);
+                    $tile::<$most, $v>($t, $y)
+                }
+            }
+        }
+    };
+}
+
+/// # Safety
+/// As [`tile`].
+unsafe fn base<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+    /// A function of its own: inlined, the compiler runs out of registers.
+    #[inline(never)]
+    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+        // SAFETY: as this function's caller has it.
+        unsafe { tile::<Base, P, V>(t, y) }
+    }
+    if V == 1 {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+    } else {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5, 6)
+    }
+}
+
+/// # Safety
+/// As [`tile`].
+#[cfg(target_arch = "x86_64")]
+unsafe fn wide<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512vl")]
+    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+        // SAFETY: as this function's caller has it.
+        unsafe { tile::<Wide, P, V>(t, y) }
+    }
+    if V == 3 {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+    } else {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7 8 9 10 11, 12)
+    }
+}
+
+/// # Safety
+/// As [`tile`].
+#[cfg(target_arch = "x86_64")]
+unsafe fn half<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512vl")]
+    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+        // SAFETY: as this function's caller has it.
+        unsafe { tile::<Half, P, V>(t, y) }
+    }
+    if V == 3 {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+    } else {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7 8 9 10 11, 12)
+    }
+}
+
+/// `y = activation(conv + bias + residual)` for `P` pixels and `V` vectors of channels.
+///
+/// # Safety
+/// The processor has `T`'s instructions, and [`Tile::run`] found all lengths right for `P` pixels and `V` vectors.
+#[inline(always)]
+unsafe fn tile<T: Vector, const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+    // SAFETY: offsets stay within the bounds that the caller checked.
+    unsafe {
+        let bases: [*const f32; P] = std::array::from_fn(|p| t.image.as_ptr().add(t.starts[p]));
+        let mut sums = [[T::splat(0.0); V]; P];
+        each!(v below V => {
+            let bias = T::load(t.bias.as_ptr().add(v * T::LANES));
+            each!(p below P => { sums[p][v] = bias; });
+        });
+        let mut weights = t.weights.as_ptr();
+        for &from in t.runs {
+            for k in from..from + t.run {
+                let mut row = [T::splat(0.0); V];
+                each!(v below V => { row[v] = T::load(weights.add(v * T::LANES)); });
+                weights = weights.add(V * T::LANES);
+                each!(p below P => {
+                    let value = T::splat(*bases[p].add(k));
+                    each!(v below V => { sums[p][v] = sums[p][v].plus(value, row[v]); });
+                });
+            }
+        }
+        let last = t.width - (V - 1) * T::LANES;
+        let load = |from: *const f32, v: usize| {
+            let from = from.add(v * T::LANES);
+            if v + 1 == V && last != T::LANES { T::load_some(from, last) } else { T::load(from) }
+        };
+        if let Some(residual) = t.residual {
+            each!(p below P => {
+                let from = residual.as_ptr().add(p * t.channels + t.channel);
+                each!(v below V => { sums[p][v] = sums[p][v].add(load(from, v)); });
+            });
+        }
+        match t.activation {
+            Activation::None => {}
+            Activation::PRelu(slopes) => {
+                let zero = T::splat(0.0);
+                each!(v below V => {
+                    let slope = load(slopes.0.as_ptr().add(t.channel), v);
+                    each!(p below P => {
+                        let s = sums[p][v];
+                        sums[p][v] = s.max(zero).plus(s.min(zero), slope);
+                    });
+                });
+            }
+            other => {
+                let (low, high) = other.bounds();
+                let (low, high) = (T::splat(low), T::splat(high));
+                each!(p below P => {
+                    each!(v below V => { sums[p][v] = sums[p][v].max(low).min(high); });
+                });
+            }
+        }
+        each!(p below P => {
+            let to = y.as_mut_ptr().add(p * t.channels + t.channel);
+            each!(v below V => {
+                let to = to.add(v * T::LANES);
+                if v + 1 == V && last != T::LANES { sums[p][v].store_some(to, last) } else { sums[p][v].store(to) }
+            });
+        });
+    }
+}

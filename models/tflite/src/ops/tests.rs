@@ -1,0 +1,149 @@
+//! Every kernel against sums written out as their definitions say, in `f64`, on shapes that fit nothing: odd sizes, strides, dilations,
+//! paddings, and channel counts that are no multiple of a vector.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use proptest::prelude::*;
+
+use super::{Activation, Conv, Depthwise, Floats, Isa, Window};
+
+/// Allowed between the kernels and the definition.
+const TOLERANCE: f64 = 1e-4;
+
+/// Numbers from -1 to 1.
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Every kind of vector that this machine has.
+fn isas() -> Vec<Isa> {
+    let mut isas = vec![Isa::Base, Isa::detect()];
+    isas.dedup();
+    isas
+}
+
+fn activation(which: u8, channels: usize) -> Activation {
+    match which {
+        0 => Activation::None,
+        1 => Activation::Relu,
+        2 => Activation::Relu6,
+        3 => Activation::ReluN1To1,
+        _ => Activation::PRelu(Floats(numbers(channels, 77).into())),
+    }
+}
+
+fn activated(activation: &Activation, value: f64, channel: usize) -> f64 {
+    match activation {
+        Activation::None => value,
+        Activation::Relu => value.max(0.0),
+        Activation::Relu6 => value.clamp(0.0, 6.0),
+        Activation::ReluN1To1 => value.clamp(-1.0, 1.0),
+        Activation::PRelu(slopes) if value < 0.0 => value * f64::from(slopes.0[channel]),
+        Activation::PRelu(_) => value,
+    }
+}
+
+/// The outputs of a convolution; `weight(o, ky, kx, i)` is 0 where output channel `o` does not see input channel `i`.
+#[expect(clippy::too_many_arguments, reason = "a definition")]
+fn defined(
+    w: &Window,
+    ci: usize,
+    co: usize,
+    x: &[f32],
+    weight: impl Fn(usize, usize, usize, usize) -> f32,
+    bias: &[f32],
+    residual: Option<&[f32]>,
+    act: &Activation,
+) -> Vec<f64> {
+    let mut y = Vec::new();
+    for n in 0..w.batch {
+        for oy in 0..w.output[0] {
+            for ox in 0..w.output[1] {
+                for o in 0..co {
+                    let mut sum = f64::from(bias[o]);
+                    for ky in 0..w.kernel[0] {
+                        for kx in 0..w.kernel[1] {
+                            let row = (oy * w.stride[0] + ky * w.dilation[0]).checked_sub(w.before[0]);
+                            let column = (ox * w.stride[1] + kx * w.dilation[1]).checked_sub(w.before[1]);
+                            let (Some(row), Some(column)) = (row, column) else { continue };
+                            if row >= w.input[0] || column >= w.input[1] {
+                                continue;
+                            }
+                            for i in 0..ci {
+                                let value = x[((n * w.input[0] + row) * w.input[1] + column) * ci + i];
+                                sum += f64::from(value) * f64::from(weight(o, ky, kx, i));
+                            }
+                        }
+                    }
+                    sum += residual.map_or(0.0, |r| f64::from(r[y.len()]));
+                    y.push(activated(act, sum, o));
+                }
+            }
+        }
+    }
+    y
+}
+
+fn assert_close(found: &[f32], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (at, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((f64::from(*a) - b).abs() < TOLERANCE, "number {at}: {a} is not {b}");
+    }
+}
+
+fn windows() -> impl Strategy<Value = Window> {
+    let pair = |most: usize| [1..=most, 1..=most];
+    (1..3usize, pair(19), pair(5), pair(3), pair(2), any::<bool>(), any::<bool>()).prop_filter_map(
+        "a window larger than the picture",
+        |(batch, input, kernel, stride, dilation, square, same)| {
+            // The kernels of known networks are square, and have code of their own.
+            let (kernel, stride) =
+                if square { ([[3; 2], [5; 2]][kernel[0] % 2], [stride[0]; 2]) } else { (kernel, stride) };
+            let dilation = if square { [1; 2] } else { dilation };
+            Window::new(batch, input, kernel, stride, dilation, same)
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_convolution_is_what_its_definition_says(
+        w in windows(), ci in 1..20usize, co in 1..70usize, act in 0..5u8, add in any::<bool>(), seed in any::<u32>(),
+    ) {
+        let (x, weights) = (numbers(w.batch * w.input[0] * w.input[1] * ci, seed), numbers(co * w.kernel[0] * w.kernel[1] * ci, !seed));
+        let (bias, act) = (numbers(co, seed ^ 5), activation(act, co));
+        let outputs = w.batch * w.output[0] * w.output[1] * co;
+        let residual = add.then(|| numbers(outputs, seed ^ 9));
+        let weight = |o, ky, kx, i| weights[((o * w.kernel[0] + ky) * w.kernel[1] + kx) * ci + i];
+        let expected = defined(&w, ci, co, &x, weight, &bias, residual.as_deref(), &act);
+        for isa in isas() {
+            let conv = Conv::new(isa, w.clone(), ci, &weights, &bias, act.clone());
+            let mut y = vec![f32::NAN; outputs];
+            conv.run(&x, residual.as_deref(), &mut y);
+            assert_close(&y, &expected);
+        }
+    }
+
+    #[test]
+    fn a_depthwise_convolution_is_what_its_definition_says(
+        w in windows(), c in 1..70usize, act in 0..5u8, add in any::<bool>(), seed in any::<u32>(),
+    ) {
+        let (x, weights) = (numbers(w.batch * w.input[0] * w.input[1] * c, seed), numbers(w.kernel[0] * w.kernel[1] * c, !seed));
+        let (bias, act) = (numbers(c, seed ^ 5), activation(act, c));
+        let outputs = w.batch * w.output[0] * w.output[1] * c;
+        let residual = add.then(|| numbers(outputs, seed ^ 9));
+        let weight = |o, ky, kx, i| if o == i { weights[(ky * w.kernel[1] + kx) * c + i] } else { 0.0 };
+        let expected = defined(&w, c, c, &x, weight, &bias, residual.as_deref(), &act);
+        for isa in isas() {
+            let (weights, bias) = (Floats(weights.clone().into()), Floats(bias.clone().into()));
+            let depthwise = Depthwise::new(isa, w.clone(), c, weights, bias, act.clone());
+            let mut y = vec![f32::NAN; outputs];
+            depthwise.run(&x, residual.as_deref(), &mut y);
+            assert_close(&y, &expected);
+        }
+    }
+}
