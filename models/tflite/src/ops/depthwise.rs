@@ -18,6 +18,8 @@ pub(crate) struct Depthwise {
     weights: Floats,
     bias: Floats,
     pub(crate) activation: Activation,
+    /// Output columns whose taps all fall inside the image.
+    interior: std::ops::Range<usize>,
 }
 
 /// What one row of outputs reads and writes.
@@ -44,7 +46,8 @@ impl Depthwise {
         assert!(
             weights.0.len() == window.kernel[0] * window.kernel[1] * channels && bias.0.len() == channels
         );
-        Depthwise { isa, window, channels, weights, bias, activation }
+        let interior = window.interior();
+        Depthwise { isa, window, channels, weights, bias, activation, interior }
     }
 
     /// `y = activation(conv(x) + bias + residual)`.
@@ -81,7 +84,7 @@ impl Depthwise {
             assert!(slopes.0.len() >= c);
         }
         let mut row = Row { of: self, image, residual, rows, first, y };
-        let interior = w.interior();
+        let interior = &self.interior;
         let square = w.dilation == [1, 1];
         let mut ox = 0;
         while ox < w.output[1] {
@@ -236,26 +239,32 @@ impl Row<'_> {
     #[inline(always)]
     unsafe fn taps<T: Vector, H: Vector>(&mut self, ox: usize) {
         let c = self.of.channels;
+        let columns = self.of.window.taps(1, ox);
         let mut channel = 0;
         // SAFETY: as the caller has it; `channel` and the lanes read from it on stay below `c`.
         unsafe {
             while c - channel >= T::LANES {
-                self.tap_block::<T, false>(ox, channel, T::LANES);
+                self.tap_block::<T, false>(ox, &columns, channel, T::LANES);
                 channel += T::LANES;
             }
             match c - channel {
                 0 => {}
-                rest if rest <= H::LANES => self.tap_block::<H, true>(ox, channel, rest),
-                rest => self.tap_block::<T, true>(ox, channel, rest),
+                rest if rest <= H::LANES => self.tap_block::<H, true>(ox, &columns, channel, rest),
+                rest => self.tap_block::<T, true>(ox, &columns, channel, rest),
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn tap_block<T: Vector, const SOME: bool>(&mut self, ox: usize, channel: usize, lanes: usize) {
+    unsafe fn tap_block<T: Vector, const SOME: bool>(
+        &mut self,
+        ox: usize,
+        columns: &std::ops::Range<usize>,
+        channel: usize,
+        lanes: usize,
+    ) {
         let (of, c) = (self.of, self.of.channels);
         let w = &of.window;
-        let columns = w.taps(1, ox);
         // SAFETY: as the caller has it; taps that `Window::taps` gives lie in the image.
         unsafe {
             let mut sums = [load::<T, SOME>(of.bias.0.as_ptr().add(channel), lanes)];

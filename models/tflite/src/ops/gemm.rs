@@ -103,7 +103,8 @@ impl Tile<'_> {
     pub(crate) fn run(&self, registers: Registers, pixels: usize, y: &mut [f32]) {
         // What the pointers below rely on.
         let reach = self.runs.iter().max().map_or(0, |far| far + self.run);
-        assert!(self.starts[..pixels].iter().all(|start| start + reach <= self.image.len()));
+        let far = self.starts[..pixels].iter().fold(0, |far: usize, start| far.max(*start));
+        assert!(far + reach <= self.image.len());
         let held = registers.channels();
         assert!(self.weights.len() >= self.runs.len() * self.run * held && self.bias.len() >= held);
         assert!(self.width <= held && self.channel + self.width <= self.channels);
