@@ -18,6 +18,9 @@ const MAX_WORK: usize = 1 << 33;
 /// Numbers in a picture with its border of zeros, which is made at each run.
 const MAX_PADDED: usize = 1 << 24;
 
+/// Numbers of a tensor from which on making it costs more than its multiplications: 1 MiB, a second cache.
+const LARGE: usize = 1 << 18;
+
 /// One step of the network.
 #[derive(Debug)]
 pub(crate) enum Work {
@@ -488,9 +491,24 @@ impl Graph<'_, '_> {
             // An addition between the two would be a third input.
             let &[image] = self.nodes[before].inputs.as_slice() else { continue };
             let Some(both) = Separable::new(depthwise, pointwise) else { continue };
+            self.nodes[before].inputs.clear();
+            let expand = made[image].filter(|_| readers[image] == 1 && both.width() >= LARGE);
+            let (both, image) = match expand.map(|expand| (&self.nodes[expand], expand)) {
+                Some((Node { work: Work::Kernel(Kernel::Conv(conv)), inputs, .. }, expand))
+                    if inputs.len() == 1 =>
+                {
+                    match (both.after(conv), inputs[0]) {
+                        (Some(all), image) => {
+                            self.nodes[expand].inputs.clear();
+                            (all, image)
+                        }
+                        (None, _) => (both, image),
+                    }
+                }
+                _ => (both, image),
+            };
             self.nodes[at].work = Work::Kernel(Kernel::Separable(both));
             self.nodes[at].inputs[0] = image;
-            self.nodes[before].inputs.clear();
         }
         self.nodes.retain(|n| !n.inputs.is_empty());
     }

@@ -23,6 +23,7 @@ pub(crate) struct Conv {
     /// One an output channel, zero-filled to whole blocks.
     bias: Floats,
     pub(crate) activation: Activation,
+    plan: Plan,
 }
 
 impl Conv {
@@ -53,40 +54,34 @@ impl Conv {
         let mut padded_bias = bias.to_vec();
         padded_bias.resize(held, 0.0);
         let (weights, bias) = (Floats(Arc::from(packed)), Floats(Arc::from(padded_bias)));
-        Conv { window, channels_in, channels_out, blocks, weights, bias, activation }
+        let plan = Plan::new(&window, channels_in);
+        Conv { window, channels_in, channels_out, blocks, weights, bias, activation, plan }
     }
 
     /// `y = activation(conv(x) + bias + residual)`.
     pub(crate) fn run(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
-        let w = &self.window;
+        let (w, Plan { inside, width, run, runs, rows, starts }) = (&self.window, &self.plan);
         let ci = self.channels_in;
-        let padded;
-        // Rows and columns of the image that the loop walks: the input itself where no tap leaves it, else a padded copy.
-        let inside = (0..2).all(|a| w.before[a] == 0 && w.span(a) <= w.input[a]);
-        let (image, height, width) = if inside {
-            (x, w.input[0], w.input[1])
-        } else {
-            let (height, width) = (w.span(0), w.span(1));
-            padded = self.padded(x, height, width);
-            (padded.as_slice(), height, width)
-        };
-        // A kernel row is one contiguous run of inputs unless it is dilated; rows that are as wide as the image are one run together.
-        let (runs_x, run) = if w.dilation[1] == 1 { (1, w.kernel[1] * ci) } else { (w.kernel[1], ci) };
-        let runs: Vec<usize> = (0..w.kernel[0] * runs_x)
-            .map(|r| (r / runs_x * w.dilation[0] * width + r % runs_x * w.dilation[1]) * ci)
-            .collect();
+        let picture = w.input[0] * w.input[1] * ci;
+        // Input rows under a group of output rows.
+        let tall = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1;
+        let mut bordered = if *inside { Vec::new() } else { vec![0.0; tall * width * ci] };
         let [out_h, out_w] = w.output;
-        let pixels = out_h * out_w;
-        let group = (GROUP / (w.stride[1] * ci * w.kernel[0])).max(1).next_multiple_of(2 * PIXELS);
         for n in 0..w.batch {
-            let image = &image[n * height * width * ci..][..height * width * ci];
-            let start = |pixel: usize| {
-                let (oy, ox) = (pixel / out_w, pixel % out_w);
-                (oy * w.stride[0] * width + ox * w.stride[1]) * ci
-            };
-            for first in (0..pixels).step_by(group) {
-                let end = (first + group).min(pixels);
-                self.group(image, &runs, run, residual, y, n * pixels, first..end, start);
+            let image = &x[n * picture..][..picture];
+            for first in (0..out_h).step_by(*rows) {
+                let rows = (*rows).min(out_h - first);
+                let image = if *inside {
+                    &image[first * w.stride[0] * width * ci..]
+                } else {
+                    let tall = (rows - 1) * w.stride[0] + (w.kernel[0] - 1) * w.dilation[0] + 1;
+                    self.border(image, first * w.stride[0], &mut bordered[..tall * width * ci]);
+                    &bordered
+                };
+                let at = (n * out_h + first) * out_w * self.channels_out;
+                let len = rows * out_w * self.channels_out;
+                let residual = residual.map(|r| &r[at..][..len]);
+                self.group(image, runs, *run, residual, &mut y[at..][..len], |pixel| starts[pixel]);
             }
         }
     }
@@ -105,6 +100,11 @@ impl Conv {
         self.channels_out
     }
 
+    /// Pixels of the output.
+    pub(crate) fn pixels_out(&self) -> usize {
+        self.window.outputs()
+    }
+
     /// Numbers that it holds.
     pub(crate) fn weights(&self) -> usize {
         self.weights.0.len() + self.bias.0.len()
@@ -119,12 +119,11 @@ impl Conv {
     /// Of a pointwise convolution, some pixels: those in `x`.
     pub(crate) fn pixels(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
         let ci = self.channels_in;
-        self.group(x, &[0], ci, residual, y, 0, 0..x.len() / ci, |pixel| pixel * ci);
+        self.group(x, &[0], ci, residual, y, |pixel| pixel * ci);
     }
 
-    /// Computes the output pixels `group` of the picture whose first pixel is `before` in `y`.
+    /// Computes the pixels of `y`, whose windows begin at `start(pixel)` in `image`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "the bounds of the loops")]
     fn group(
         &self,
         image: &[f32],
@@ -132,23 +131,22 @@ impl Conv {
         run: usize,
         residual: Option<&[f32]>,
         y: &mut [f32],
-        before: usize,
-        group: std::ops::Range<usize>,
         start: impl Fn(usize) -> usize,
     ) {
         let channels = self.channels_out;
+        let all = y.len() / channels;
         let (mut channel, mut weights, mut bias) = (0, &*self.weights.0, &*self.bias.0);
         for &registers in &self.blocks {
             let lanes = registers.channels();
             let width = lanes.min(channels - channel);
             // Tiles of about one size: a small last one would leave the multipliers waiting.
-            let tiles = group.len().div_ceil(registers.pixels());
-            for t in 0..tiles {
-                let at = |t: usize| group.start + group.len() * t / tiles;
-                let (first, pixels) = (at(t), at(t + 1) - at(t));
+            let mut tiles = all.div_ceil(registers.pixels());
+            let mut first = 0;
+            while tiles > 0 {
+                let pixels = (all - first).div_ceil(tiles);
                 let mut starts = [0; PIXELS];
                 starts.iter_mut().take(pixels).enumerate().for_each(|(p, to)| *to = start(first + p));
-                let from = (before + first) * channels;
+                let from = first * channels;
                 let residual = residual.map(|r| &r[from..]);
                 let activation = &self.activation;
                 Tile {
@@ -165,6 +163,8 @@ impl Conv {
                     channels,
                 }
                 .run(registers, pixels, &mut y[from..]);
+                first += pixels;
+                tiles -= 1;
             }
             channel += width;
             weights = &weights[lanes * runs.len() * run..];
@@ -172,18 +172,51 @@ impl Conv {
         }
     }
 
-    /// The input with a border of zeros, cut to `height` x `width`.
-    fn padded(&self, x: &[f32], height: usize, width: usize) -> Vec<f32> {
-        let (w, ci) = (&self.window, self.channels_in);
-        let mut image = vec![0.0; w.batch * height * width * ci];
+    /// Some rows of the input with its border of zeros, from row `first` of the bordered picture on. What `to` has left and right of the
+    /// input is zero already.
+    fn border(&self, image: &[f32], first: usize, to: &mut [f32]) {
+        let (w, ci, width) = (&self.window, self.channels_in, self.plan.width);
         let columns = w.input[1].min(width - w.before[1]);
-        for n in 0..w.batch {
-            for row in 0..w.input[0].min(height - w.before[0]) {
-                let from = &x[(n * w.input[0] + row) * w.input[1] * ci..][..columns * ci];
-                let to = ((n * height + row + w.before[0]) * width + w.before[1]) * ci;
-                image[to..to + columns * ci].copy_from_slice(from);
+        for (i, to) in to.chunks_exact_mut(width * ci).enumerate() {
+            let to = &mut to[w.before[1] * ci..][..columns * ci];
+            match (first + i).checked_sub(w.before[0]).filter(|row| *row < w.input[0]) {
+                Some(row) => to.copy_from_slice(&image[row * w.input[1] * ci..][..columns * ci]),
+                None => to.fill(0.0),
             }
         }
-        image
+    }
+}
+
+/// How the loop walks the image: worked out once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Plan {
+    /// No tap leaves the input; else its rows are copied, a few at a time, between borders of zeros.
+    inside: bool,
+    /// Columns of the image, with the border if there is one.
+    width: usize,
+    /// Runs of neighbouring inputs under one output, from the window's beginning, and numbers of a run.
+    runs: Vec<usize>,
+    run: usize,
+    /// Output rows that are computed together.
+    rows: usize,
+    /// Where the window of each of their pixels begins.
+    starts: Vec<usize>,
+}
+
+impl Plan {
+    fn new(w: &Window, ci: usize) -> Self {
+        let inside = (0..2).all(|a| w.before[a] == 0 && w.span(a) <= w.input[a]);
+        let width = if inside { w.input[1] } else { w.span(1) };
+        // A kernel row is one contiguous run of inputs unless it is dilated.
+        let (runs_x, run) = if w.dilation[1] == 1 { (1, w.kernel[1] * ci) } else { (w.kernel[1], ci) };
+        let runs = (0..w.kernel[0] * runs_x)
+            .map(|r| (r / runs_x * w.dilation[0] * width + r % runs_x * w.dilation[1]) * ci)
+            .collect();
+        let [out_h, out_w] = w.output;
+        let row = w.stride[0] * width * ci;
+        // Two whole tiles at least, also where a row has few pixels.
+        let rows = (GROUP / row).max((2 * PIXELS).div_ceil(out_w)).min(out_h);
+        let start = |pixel: usize| pixel / out_w * row + pixel % out_w * w.stride[1] * ci;
+        Plan { inside, width, runs, run, rows, starts: (0..rows * out_w).map(start).collect() }
     }
 }

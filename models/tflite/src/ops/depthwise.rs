@@ -54,8 +54,21 @@ impl Depthwise {
     pub(crate) fn run(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
         let row = self.window.output[1] * self.channels;
         for (at, y) in y.chunks_exact_mut(row).enumerate() {
-            self.row(x, residual.map(|r| &r[at * row..][..row]), at, y);
+            let (n, oy) = (at / self.window.output[0], at % self.window.output[0]);
+            let picture = self.window.input[0] * self.window.input[1] * self.channels;
+            self.row(&x[n * picture..][..picture], 0, residual.map(|r| &r[at * row..][..row]), oy, y);
         }
+    }
+
+    /// Pixels of the input.
+    pub(crate) fn pixels_in(&self) -> usize {
+        self.window.batch * self.window.input[0] * self.window.input[1]
+    }
+
+    /// Whether the rows under one output row reach those under the next.
+    pub(crate) fn overlaps(&self) -> bool {
+        let w = &self.window;
+        w.stride[0] <= (w.kernel[0] - 1) * w.dilation[0] + 1
     }
 
     /// Numbers that it holds.
@@ -69,17 +82,15 @@ impl Depthwise {
         w.outputs() * w.kernel[0] * w.kernel[1] * self.channels
     }
 
-    /// The row `at` of the outputs, counted over all pictures.
-    pub(crate) fn row(&self, x: &[f32], residual: Option<&[f32]>, at: usize, y: &mut [f32]) {
+    /// The row `oy` of a picture's outputs; `image` holds the rows of the picture from `base` on, as far as they are needed.
+    pub(crate) fn row(&self, image: &[f32], base: usize, residual: Option<&[f32]>, oy: usize, y: &mut [f32]) {
         let (w, c) = (&self.window, self.channels);
-        let (n, oy) = (at / w.output[0], at % w.output[0]);
-        let picture = w.input[0] * w.input[1] * c;
-        let image = &x[n * picture..][..picture];
         let rows = w.taps(0, oy);
-        let first = if rows.is_empty() { 0 } else { w.under(0, oy, rows.start) };
+        let first = if rows.is_empty() { 0 } else { w.under(0, oy, rows.start) - base };
+        let held = image.len() / (w.input[1] * c);
         // What the pointers below rely on.
         assert!(y.len() == w.output[1] * c && residual.is_none_or(|r| r.len() == y.len()));
-        assert!(rows.is_empty() || first + (rows.len() - 1) * w.dilation[0] < w.input[0]);
+        assert!(rows.is_empty() || first + (rows.len() - 1) * w.dilation[0] < held);
         if let Activation::PRelu(slopes) = &self.activation {
             assert!(slopes.0.len() >= c);
         }

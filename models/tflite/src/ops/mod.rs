@@ -142,6 +142,12 @@ impl Window {
             None => 0..0,
         }
     }
+    /// Rows of the input under some output rows.
+    fn rows_under(&self, outputs: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        let last = (outputs.end - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1;
+        let first = (outputs.start * self.stride[0]).saturating_sub(self.before[0]).min(self.input[0]);
+        first..last.saturating_sub(self.before[0]).clamp(first, self.input[0])
+    }
     /// Input position under tap `tap` of output position `at`; the tap must be one of [`Self::taps`].
     #[inline(always)]
     fn under(&self, axis: usize, at: usize, tap: usize) -> usize {

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{Activation, Conv, Depthwise, Floats, Isa, Window};
+use super::{Activation, Conv, Depthwise, Floats, Isa, Separable, Window};
 
 /// Allowed between the kernels and the definition.
 const TOLERANCE: f64 = 1e-4;
@@ -144,6 +144,42 @@ proptest! {
             let mut y = vec![f32::NAN; outputs];
             depthwise.run(&x, residual.as_deref(), &mut y);
             assert_close(&y, &expected);
+        }
+    }
+
+    #[test]
+    fn fused_convolutions_are_what_they_are_one_after_the_other(
+        w in windows(), channels in (1..9usize, 1..40usize, 1..40usize), act in 0..5u8, add in any::<bool>(), expand in any::<bool>(),
+        seed in any::<u32>(),
+    ) {
+        let (ci, c, co) = channels;
+        let point = |input: [usize; 2]| Window::new(w.batch, input, [1; 2], [1; 2], [1; 2], false).unwrap();
+        let pixels = |size: [usize; 2]| w.batch * size[0] * size[1];
+        let (outputs, residual) = (pixels(w.output) * co, numbers(pixels(w.output) * co, seed ^ 9));
+        let residual = add.then_some(residual.as_slice());
+        for isa in isas() {
+            let conv = |from: usize, to: usize, size, s: u32| {
+                Conv::new(isa, point(size), from, &numbers(from * to, seed ^ s), &numbers(to, s), activation(act, to))
+            };
+            let weights = Floats(numbers(w.kernel[0] * w.kernel[1] * c, !seed).into());
+            let depthwise = Depthwise::new(isa, w.clone(), c, weights, Floats(numbers(c, 3).into()), activation(act, c));
+            let (first, last) = (conv(ci, c, w.input, 1), conv(c, co, w.output, 2));
+            let mut fused = Separable::new(&depthwise, &last).unwrap();
+            let (x, mut wide) = (numbers(pixels(w.input) * ci, seed), numbers(pixels(w.input) * c, seed));
+            let mut found = vec![f32::NAN; outputs];
+            match fused.after(&first).filter(|_| expand) {
+                Some(all) => {
+                    fused = all;
+                    first.run(&x, None, &mut wide);
+                    fused.run(&x, residual, &mut found);
+                }
+                None => fused.run(&wide, residual, &mut found),
+            }
+            let (mut between, mut expected) = (vec![f32::NAN; pixels(w.output) * c], vec![f32::NAN; outputs]);
+            depthwise.run(&wide, None, &mut between);
+            last.run(&between, residual, &mut expected);
+            // The same sums in the same order: only where tiles are cut is another.
+            prop_assert_eq!(&found, &expected);
         }
     }
 }

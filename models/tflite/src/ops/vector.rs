@@ -41,7 +41,6 @@ pub(crate) trait Vector: Copy {
     /// `self + a * b`.
     unsafe fn plus(self, a: Self, b: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
-    unsafe fn mul(self, other: Self) -> Self;
     unsafe fn max(self, other: Self) -> Self;
     unsafe fn min(self, other: Self) -> Self;
 }
@@ -64,7 +63,7 @@ pub(crate) use each;
 /// Implements [`Vector`] for a register type of x86-64 by the names of its instructions.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86 {
-    ($name:ident($register:ty), $lanes:literal, $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident $mul:ident $max:ident
+    ($name:ident($register:ty), $lanes:literal, $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident $max:ident
      $min:ident, |$from:ident, $n:ident| $load_some:expr, |$v:ident, $to:ident, $m:ident| $store_some:expr) => {
         #[derive(Clone, Copy)]
         pub(crate) struct $name($register);
@@ -108,11 +107,6 @@ macro_rules! x86 {
                 $name(unsafe { $add(self.0, other.0) })
             }
             #[inline(always)]
-            unsafe fn mul(self, other: Self) -> Self {
-                // SAFETY: as the trait demands, the processor has the instruction.
-                $name(unsafe { $mul(self.0, other.0) })
-            }
-            #[inline(always)]
             unsafe fn max(self, other: Self) -> Self {
                 // SAFETY: as the trait demands, the processor has the instruction.
                 $name(unsafe { $max(self.0, other.0) })
@@ -132,12 +126,12 @@ mod avx512 {
 
     use super::Vector;
 
-    x86!(Wide(__m512), 16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_mul_ps _mm512_max_ps
+    x86!(Wide(__m512), 16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_max_ps
          _mm512_min_ps,
         |from, n| _mm512_maskz_loadu_ps(((1u32 << n) - 1) as u16, from),
         |v, to, n| _mm512_mask_storeu_ps(to, ((1u32 << n) - 1) as u16, v));
     // Half a register, of which AVX-512 has 32 too: for channels that would leave half of a whole one empty.
-    x86!(Half(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_mul_ps _mm256_max_ps
+    x86!(Half(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
          _mm256_min_ps,
         |from, n| _mm256_maskz_loadu_ps(((1u32 << n) - 1) as u8, from),
         |v, to, n| _mm256_mask_storeu_ps(to, ((1u32 << n) - 1) as u8, v));
@@ -161,7 +155,7 @@ mod base {
         unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
     }
 
-    x86!(Base(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_mul_ps _mm256_max_ps
+    x86!(Base(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
          _mm256_min_ps,
         |from, n| _mm256_maskload_ps(from, mask(n)),
         |v, to, n| _mm256_maskstore_ps(to, mask(n), v));
@@ -217,10 +211,6 @@ mod base {
         #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
             self.zip(other, |a, b| a + b)
-        }
-        #[inline(always)]
-        unsafe fn mul(self, other: Self) -> Self {
-            self.zip(other, |a, b| a * b)
         }
         #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {
