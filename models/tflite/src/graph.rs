@@ -465,7 +465,19 @@ impl Graph<'_, '_> {
             fused.output = node.output;
             match node.work {
                 Work::Add => {
-                    let other = if node.inputs[0] == tensor { node.inputs[1] } else { node.inputs[0] };
+                    let mut other = if node.inputs[0] == tensor { node.inputs[1] } else { node.inputs[0] };
+                    // Channels of zeros need not be made to be added.
+                    let alone = |n: &&mut Node| n.output == other && readers[other] == 1;
+                    if let (Work::Kernel(Kernel::Conv(conv)), Some(padding)) =
+                        (&mut fused.work, kept.iter_mut().find(alone))
+                        && let Work::Kernel(Kernel::Pad(pad)) = &padding.work
+                        && let Some(channels) = pad.channels_alone()
+                        && let &[narrow] = padding.inputs.as_slice()
+                    {
+                        conv.residual_channels = channels;
+                        other = narrow;
+                        padding.inputs.clear();
+                    }
                     fused.inputs.push(other);
                     open[fused.output] = Some(kept.len());
                 }

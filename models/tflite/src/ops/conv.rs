@@ -23,6 +23,8 @@ pub(crate) struct Conv {
     /// One an output channel, zero-filled to whole blocks.
     bias: Floats,
     pub(crate) activation: Activation,
+    /// Channels of what is added before the activation: the first ones of the output's.
+    pub(crate) residual_channels: usize,
     plan: Plan,
 }
 
@@ -55,7 +57,8 @@ impl Conv {
         padded_bias.resize(held, 0.0);
         let (weights, bias) = (Floats(Arc::from(packed)), Floats(Arc::from(padded_bias)));
         let plan = Plan::new(&window, channels_in);
-        Conv { window, channels_in, channels_out, blocks, weights, bias, activation, plan }
+        let residual_channels = channels_out;
+        Conv { window, channels_in, channels_out, blocks, weights, bias, activation, residual_channels, plan }
     }
 
     /// `y = activation(conv(x) + bias + residual)`.
@@ -78,10 +81,10 @@ impl Conv {
                     self.border(image, first * w.stride[0], &mut bordered[..tall * width * ci]);
                     &bordered
                 };
-                let at = (n * out_h + first) * out_w * self.channels_out;
-                let len = rows * out_w * self.channels_out;
-                let residual = residual.map(|r| &r[at..][..len]);
-                self.group(image, runs, *run, residual, &mut y[at..][..len], |pixel| starts[pixel]);
+                let (at, pixels) = ((n * out_h + first) * out_w, rows * out_w);
+                let y = &mut y[at * self.channels_out..][..pixels * self.channels_out];
+                let residual = residual.map(|r| &r[at * self.residual_channels..]);
+                self.group(image, runs, *run, residual, y, |pixel| starts[pixel]);
             }
         }
     }
@@ -147,7 +150,8 @@ impl Conv {
                 let mut starts = [0; PIXELS];
                 starts.iter_mut().take(pixels).enumerate().for_each(|(p, to)| *to = start(first + p));
                 let from = first * channels;
-                let residual = residual.map(|r| &r[from..]);
+                let residual =
+                    residual.map(|r| (&r[first * self.residual_channels..], self.residual_channels));
                 let activation = &self.activation;
                 Tile {
                     starts,

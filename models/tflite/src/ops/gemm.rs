@@ -87,8 +87,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) weights: &'a [f32],
     /// Of the block's channels, and nothing beyond them read.
     pub(crate) bias: &'a [f32],
-    /// Added before the activation: laid out like the output.
-    pub(crate) residual: Option<&'a [f32]>,
+    /// Added before the activation: pixels of so many channels; further channels get nothing.
+    pub(crate) residual: Option<(&'a [f32], usize)>,
     pub(crate) activation: &'a Activation,
     /// First output channel of the block, and of the pixel.
     pub(crate) channel: usize,
@@ -109,7 +109,7 @@ impl Tile<'_> {
         assert!(self.weights.len() >= self.runs.len() * self.run * held && self.bias.len() >= held);
         assert!(self.width <= held && self.channel + self.width <= self.channels);
         assert!(pixels * self.channels <= y.len());
-        assert!(self.residual.is_none_or(|r| r.len() >= pixels * self.channels));
+        assert!(self.residual.is_none_or(|(r, held)| held <= self.channels && r.len() >= pixels * held));
         if let Activation::PRelu(slopes) = self.activation {
             assert!(slopes.0.len() >= self.channel + self.width);
         }
@@ -230,10 +230,16 @@ unsafe fn tile<T: Vector, const P: usize, const V: usize>(t: &Tile, y: &mut [f32
             let from = from.add(v * T::LANES);
             if v + 1 == V && last != T::LANES { T::load_some(from, last) } else { T::load(from) }
         };
-        if let Some(residual) = t.residual {
-            each!(p below P => {
-                let from = residual.as_ptr().add(p * t.channels + t.channel);
-                each!(v below V => { sums[p][v] = sums[p][v].add(load(from, v)); });
+        if let Some((residual, held)) = t.residual {
+            each!(v below V => {
+                let from = residual.as_ptr().wrapping_add(t.channel + v * T::LANES);
+                let lanes = if v + 1 == V { last } else { T::LANES };
+                let lanes = held.saturating_sub(t.channel + v * T::LANES).min(lanes);
+                if lanes == T::LANES {
+                    each!(p below P => { sums[p][v] = sums[p][v].add(T::load(from.add(p * held))); });
+                } else if lanes > 0 {
+                    each!(p below P => { sums[p][v] = sums[p][v].add(T::load_some(from.add(p * held), lanes)); });
+                }
             });
         }
         match t.activation {

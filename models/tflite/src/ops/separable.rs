@@ -73,9 +73,9 @@ impl Separable {
                 for (i, row) in between.chunks_exact_mut(columns * c).enumerate() {
                     self.depthwise.row(image, base, None, first + i, row);
                 }
-                let (from, pixels) = ((n * w.output[0] + first) * columns * co, rows * columns);
-                let residual = residual.map(|r| &r[from..][..pixels * co]);
-                self.pointwise.pixels(between, residual, &mut y[from..][..pixels * co]);
+                let (at, pixels) = ((n * w.output[0] + first) * columns, rows * columns);
+                let residual = residual.map(|r| &r[at * self.pointwise.residual_channels..]);
+                self.pointwise.pixels(between, residual, &mut y[at * co..][..pixels * co]);
             }
         }
     }

@@ -1,17 +1,7 @@
 //! Pooling, padding and resizing.
 
+use super::vector::{Base, Vector as _};
 use super::{Activation, Window};
-
-/// `f` of each pair, eight at a time where there are eight: of an unknown number the compiler makes a loop that small pictures' few channels
-/// never enter.
-#[inline(always)]
-fn zip(out: &mut [f32], other: &[f32], f: impl Fn(f32, f32) -> f32) {
-    let ((out, out_rest), (other, other_rest)) = (out.as_chunks_mut::<8>(), other.as_chunks::<8>());
-    for (o, v) in out.iter_mut().zip(other) {
-        *o = std::array::from_fn(|i| f(o[i], v[i]));
-    }
-    out_rest.iter_mut().zip(other_rest).for_each(|(o, v)| *o = f(*o, *v));
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PoolKind {
@@ -32,31 +22,63 @@ impl Pool {
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
         let (w, c) = (&self.window, self.channels);
         let mut outputs = y.chunks_exact_mut(c);
+        let mut taps: Vec<&[f32]> = Vec::with_capacity(w.kernel[0] * w.kernel[1]);
         for n in 0..w.batch {
             for oy in 0..w.output[0] {
                 let rows = w.taps(0, oy);
                 for ox in 0..w.output[1] {
                     let Some(out) = outputs.next() else { return };
                     let columns = w.taps(1, ox);
-                    out.fill(if self.kind == PoolKind::Max { f32::NEG_INFINITY } else { 0.0 });
+                    taps.clear();
                     for ky in rows.clone() {
                         let row = (n * w.input[0] + w.under(0, oy, ky)) * w.input[1];
-                        for kx in columns.clone() {
-                            let pixel = &x[(row + w.under(1, ox, kx)) * c..][..c];
-                            match self.kind {
-                                PoolKind::Max => zip(out, pixel, |o, v| if v > o { v } else { o }),
-                                PoolKind::Average => zip(out, pixel, |o, v| o + v),
-                            }
+                        let pixel = |kx| &x[(row + w.under(1, ox, kx)) * c..][..c];
+                        taps.extend(columns.clone().map(pixel));
+                    }
+                    match self.kind {
+                        PoolKind::Max => {
+                            // SAFETY: the whole build has `Base`'s instructions.
+                            reduce(out, &taps, f32::NEG_INFINITY, |a, b| unsafe { a.max(b) }, f32::max);
+                        }
+                        PoolKind::Average => {
+                            // SAFETY: the whole build has `Base`'s instructions.
+                            reduce(out, &taps, 0.0, |a, b| unsafe { a.add(b) }, |a, b| a + b);
+                            let taps = taps.len() as f32;
+                            out.iter_mut().for_each(|o| *o /= taps);
                         }
                     }
-                    if self.kind == PoolKind::Average {
-                        let taps = (rows.len() * columns.len()) as f32;
-                        out.iter_mut().for_each(|o| *o /= taps);
+                    if self.activation != Activation::None {
+                        self.activation.apply(out, 0);
                     }
-                    self.activation.apply(out, 0);
                 }
             }
         }
+    }
+}
+
+/// Folds the pixels `taps` into `out`, a vector of channels at a time: by `wide`, and by `one` for the last few.
+#[inline(always)]
+fn reduce(
+    out: &mut [f32],
+    taps: &[&[f32]],
+    start: f32,
+    wide: impl Fn(Base, Base) -> Base,
+    one: impl Fn(f32, f32) -> f32,
+) {
+    let (vectors, rest) = out.as_chunks_mut::<{ Base::LANES }>();
+    let whole = vectors.len() * Base::LANES;
+    for (at, to) in vectors.iter_mut().enumerate() {
+        // SAFETY: the whole build has `Base`'s instructions; each pointer is that of a slice of `LANES` numbers.
+        unsafe {
+            let mut sum = Base::splat(start);
+            for tap in taps {
+                sum = wide(sum, Base::load(tap[at * Base::LANES..][..Base::LANES].as_ptr()));
+            }
+            sum.store(to.as_mut_ptr());
+        }
+    }
+    for (i, o) in rest.iter_mut().enumerate() {
+        *o = taps.iter().fold(start, |sum, tap| one(sum, tap[whole + i]));
     }
 }
 
@@ -69,6 +91,12 @@ pub(crate) struct Pad {
 }
 
 impl Pad {
+    /// Channels of the input, where others are put after them and nothing else.
+    pub(crate) fn channels_alone(&self) -> Option<usize> {
+        let alone = self.pads[..3] == [(0, 0); 3] && self.pads[3].0 == 0;
+        alone.then_some(self.input[3])
+    }
+
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
         let out: [usize; 4] = std::array::from_fn(|a| self.input[a] + self.pads[a].0 + self.pads[a].1);
         let mut rows = x.chunks_exact(self.input[3]);

@@ -112,18 +112,26 @@ fn windows() -> impl Strategy<Value = Window> {
 proptest! {
     #[test]
     fn a_convolution_is_what_its_definition_says(
-        w in windows(), ci in 1..20usize, co in 1..70usize, act in 0..5u8, add in any::<bool>(), seed in any::<u32>(),
+        w in windows(), ci in 1..20usize, co in 1..70usize, act in 0..5u8, add in any::<bool>(), narrower in 0..40usize,
+        seed in any::<u32>(),
     ) {
         let (x, weights) = (numbers(w.batch * w.input[0] * w.input[1] * ci, seed), numbers(co * w.kernel[0] * w.kernel[1] * ci, !seed));
         let (bias, act) = (numbers(co, seed ^ 5), activation(act, co));
         let outputs = w.batch * w.output[0] * w.output[1] * co;
         let residual = add.then(|| numbers(outputs, seed ^ 9));
         let weight = |o, ky, kx, i| weights[((o * w.kernel[0] + ky) * w.kernel[1] + kx) * ci + i];
-        let expected = defined(&w, ci, co, &x, weight, &bias, residual.as_deref(), &act);
+        // What is added may have fewer channels: its first ones are kept, the others are zero.
+        let held = co.saturating_sub(narrower).max(1);
+        let narrow: Option<Vec<f32>> = residual.as_ref().map(|r| r.chunks_exact(co).flat_map(|p| &p[..held]).copied().collect());
+        let widened = narrow.as_ref().map(|n| {
+            n.chunks_exact(held).flat_map(|p| p.iter().copied().chain(std::iter::repeat_n(0.0, co - held))).collect::<Vec<_>>()
+        });
+        let expected = defined(&w, ci, co, &x, weight, &bias, widened.as_deref(), &act);
         for isa in isas() {
-            let conv = Conv::new(isa, w.clone(), ci, &weights, &bias, act.clone());
+            let mut conv = Conv::new(isa, w.clone(), ci, &weights, &bias, act.clone());
+            conv.residual_channels = held;
             let mut y = vec![f32::NAN; outputs];
-            conv.run(&x, residual.as_deref(), &mut y);
+            conv.run(&x, narrow.as_deref(), &mut y);
             assert_close(&y, &expected);
         }
     }
