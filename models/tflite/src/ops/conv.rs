@@ -84,7 +84,7 @@ impl Conv {
                 let (at, pixels) = ((n * out_h + first) * out_w, rows * out_w);
                 let y = &mut y[at * self.channels_out..][..pixels * self.channels_out];
                 let residual = residual.map(|r| &r[at * self.residual_channels..]);
-                self.group(image, runs, *run, residual, y, |pixel| starts[pixel]);
+                self.group(image, runs, *run, residual, y, starts);
             }
         }
     }
@@ -121,12 +121,16 @@ impl Conv {
 
     /// Of a pointwise convolution, some pixels: those in `x`.
     pub(crate) fn pixels(&self, x: &[f32], residual: Option<&[f32]>, y: &mut [f32]) {
-        let ci = self.channels_in;
-        self.group(x, &[0], ci, residual, y, |pixel| pixel * ci);
+        let (ci, starts) = (self.channels_in, &self.plan.starts);
+        // Here pixel `p` begins at `p * ci`, and so does each further one of a later group.
+        for (i, y) in y.chunks_mut(starts.len() * self.channels_out).enumerate() {
+            let first = i * starts.len();
+            let residual = residual.map(|r| &r[first * self.residual_channels..]);
+            self.group(&x[first * ci..], &[0], ci, residual, y, starts);
+        }
     }
 
-    /// Computes the pixels of `y`, whose windows begin at `start(pixel)` in `image`.
-    #[inline(always)]
+    /// Computes the pixels of `y`, whose windows begin at `starts` in `image`.
     fn group(
         &self,
         image: &[f32],
@@ -134,7 +138,7 @@ impl Conv {
         run: usize,
         residual: Option<&[f32]>,
         y: &mut [f32],
-        start: impl Fn(usize) -> usize,
+        starts: &[usize],
     ) {
         let channels = self.channels_out;
         let all = y.len() / channels;
@@ -147,8 +151,7 @@ impl Conv {
             let mut first = 0;
             while tiles > 0 {
                 let pixels = (all - first).div_ceil(tiles);
-                let mut starts = [0; PIXELS];
-                starts.iter_mut().take(pixels).enumerate().for_each(|(p, to)| *to = start(first + p));
+                let starts = &starts[first..first + pixels];
                 let from = first * channels;
                 let residual =
                     residual.map(|r| (&r[first * self.residual_channels..], self.residual_channels));
@@ -166,7 +169,7 @@ impl Conv {
                     width,
                     channels,
                 }
-                .run(registers, pixels, &mut y[from..]);
+                .run(registers, &mut y[from..]);
                 first += pixels;
                 tiles -= 1;
             }

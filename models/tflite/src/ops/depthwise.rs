@@ -254,20 +254,24 @@ impl Row<'_> {
         let mut channel = 0;
         // SAFETY: as the caller has it; `channel` and the lanes read from it on stay below `c`.
         unsafe {
+            while c - channel >= 4 * T::LANES {
+                self.tap_block::<T, 4, false>(ox, &columns, channel, T::LANES);
+                channel += 4 * T::LANES;
+            }
             while c - channel >= T::LANES {
-                self.tap_block::<T, false>(ox, &columns, channel, T::LANES);
+                self.tap_block::<T, 1, false>(ox, &columns, channel, T::LANES);
                 channel += T::LANES;
             }
             match c - channel {
                 0 => {}
-                rest if rest <= H::LANES => self.tap_block::<H, true>(ox, &columns, channel, rest),
-                rest => self.tap_block::<T, true>(ox, &columns, channel, rest),
+                rest if rest <= H::LANES => self.tap_block::<H, 1, true>(ox, &columns, channel, rest),
+                rest => self.tap_block::<T, 1, true>(ox, &columns, channel, rest),
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn tap_block<T: Vector, const SOME: bool>(
+    unsafe fn tap_block<T: Vector, const V: usize, const SOME: bool>(
         &mut self,
         ox: usize,
         columns: &std::ops::Range<usize>,
@@ -278,7 +282,8 @@ impl Row<'_> {
         let w = &of.window;
         // SAFETY: as the caller has it; taps that `Window::taps` gives lie in the image.
         unsafe {
-            let mut sums = [load::<T, SOME>(of.bias.0.as_ptr().add(channel), lanes)];
+            let mut sums = [T::splat(0.0); V];
+            each!(v below V => { sums[v] = load::<T, SOME>(of.bias.0.as_ptr().add(channel + v * T::LANES), lanes); });
             if !columns.is_empty() {
                 let left = w.under(1, ox, columns.start);
                 for (i, ky) in self.rows.clone().enumerate() {
@@ -287,15 +292,17 @@ impl Row<'_> {
                     let mut taps =
                         of.weights.0.as_ptr().add((ky * w.kernel[1] + columns.start) * c + channel);
                     for _ in columns.clone() {
-                        let value = load::<T, SOME>(from, lanes);
-                        sums[0] = sums[0].plus(value, load::<T, SOME>(taps, lanes));
+                        each!(v below V => {
+                            let value = load::<T, SOME>(from.add(v * T::LANES), lanes);
+                            sums[v] = sums[v].plus(value, load::<T, SOME>(taps.add(v * T::LANES), lanes));
+                        });
                         // Beyond the last tap the pointer is not followed, and may leave the image.
                         from = from.wrapping_add(w.dilation[1] * c);
                         taps = taps.wrapping_add(c);
                     }
                 }
             }
-            self.finish::<T, 1, SOME>(sums, ox, channel, lanes);
+            each!(v below V => { self.finish::<T, 1, SOME>([sums[v]], ox, channel + v * T::LANES, lanes); });
         }
     }
 

@@ -76,8 +76,8 @@ impl Registers {
 /// What one tile reads and writes.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile<'a> {
-    /// Where each pixel's window begins in `image`.
-    pub(crate) starts: [usize; PIXELS],
+    /// Where each pixel's window begins in `image`; as many as are computed.
+    pub(crate) starts: &'a [usize],
     pub(crate) image: &'a [f32],
     /// Runs of neighbouring inputs, each from its distance to the window's beginning.
     pub(crate) runs: &'a [usize],
@@ -98,12 +98,14 @@ pub(crate) struct Tile<'a> {
 }
 
 impl Tile<'_> {
-    /// Computes `pixels` outputs, which lie one after the other from the beginning of `y`.
+    /// Computes the outputs, which lie one after the other from the beginning of `y`.
     #[inline]
-    pub(crate) fn run(&self, registers: Registers, pixels: usize, y: &mut [f32]) {
+    pub(crate) fn run(&self, registers: Registers, y: &mut [f32]) {
+        let pixels = self.starts.len();
         // What the pointers below rely on.
         let reach = self.runs.iter().max().map_or(0, |far| far + self.run);
-        let far = self.starts[..pixels].iter().fold(0, |far: usize, start| far.max(*start));
+        assert!((1..=registers.pixels()).contains(&pixels));
+        let far = self.starts.iter().fold(0, |far: usize, start| far.max(*start));
         assert!(far + reach <= self.image.len());
         let held = registers.channels();
         assert!(self.weights.len() >= self.runs.len() * self.run * held && self.bias.len() >= held);
@@ -207,7 +209,8 @@ unsafe fn half<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
 unsafe fn tile<T: Vector, const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
     // SAFETY: offsets stay within the bounds that the caller checked.
     unsafe {
-        let bases: [*const f32; P] = std::array::from_fn(|p| t.image.as_ptr().add(t.starts[p]));
+        let bases: [*const f32; P] =
+            std::array::from_fn(|p| t.image.as_ptr().add(*t.starts.get_unchecked(p)));
         let mut sums = [[T::splat(0.0); V]; P];
         each!(v below V => {
             let bias = T::load(t.bias.as_ptr().add(v * T::LANES));
