@@ -157,12 +157,20 @@ impl<T: Protected> Opener<T> {
     }
 }
 
+/// Messages of a sender that began again, until it is believed; and how far behind one may be that was overtaken on its way.
+const SETTLES: u8 = 3;
+const STRAGGLES: u32 = 8;
+
 /// Whom to believe on a topic that one sender owns, and that systems without protection use as well: whoever sends, until the owner was heard
 /// once; from then on the owner alone, and each message of it once and in its order.
 #[derive(Debug, Clone)]
 pub struct Trust<T> {
     opener: Opener<T>,
     owned: bool,
+    /// Of the newest that was right.
+    sequence: Option<u32>,
+    /// So many in order are wanted until one is believed again.
+    settles: u8,
     /// Arrival of the message that was judged last, and what it was found to be.
     judged: Option<(Time, bool)>,
 }
@@ -171,17 +179,40 @@ impl<T: Protected> Trust<T> {
     /// In that sender. Between two that are looked at some 65,000 may pass unseen: what matters is that none comes twice, none older, and
     /// none of another.
     pub fn new(sender: &str) -> Trust<T> {
-        Trust { opener: Opener::tolerating(sender, u16::MAX), owned: false, judged: None }
+        Trust {
+            opener: Opener::tolerating(sender, u16::MAX),
+            owned: false,
+            sequence: None,
+            settles: 0,
+            judged: None,
+        }
     }
 
-    /// Whether to believe it. One that is out of its order is the first of a sender that began again, or an old one: the next tells.
+    /// Whether to believe it. One that is far out of its order is the first of a sender that began again, or of a recording that is played among
+    /// the sender's own: three in order after it tell, which a recording between two of the sender's never has.
     pub fn believes(&mut self, message: &T) -> bool {
         if message.e2e().is_empty() {
             return !self.owned;
         }
-        let right = matches!(self.opener.open(Some(message)), Status::Ok | Status::OkSomeLost);
-        self.owned |= right;
-        right
+        match self.opener.open(Some(message)) {
+            Status::Ok | Status::OkSomeLost => {
+                self.owned = true;
+                self.sequence = Some(message.sequence());
+                let settled = self.settles == 0;
+                self.settles = self.settles.saturating_sub(1);
+                settled
+            }
+            Status::WrongSequence => {
+                // A straggler was overtaken by a few: nobody began again.
+                let behind = self.sequence.map_or(0, |newest| newest.wrapping_sub(message.sequence()));
+                if behind > STRAGGLES {
+                    self.settles = SETTLES;
+                    self.sequence = Some(message.sequence());
+                }
+                false
+            }
+            Status::Error(_) | Status::Repeated | Status::NoNewData => false,
+        }
     }
 
     /// The same for who looks at the newest again and again: a message is judged by its arrival once.
@@ -284,10 +315,17 @@ mod tests {
         assert!(trust.believes(&sealed(&mut seal)), "some were not seen");
         assert!(!trust.believes(&first), "an old one");
         let mut again = Seal::new("/a");
-        assert!(
-            !trust.believes(&sealed(&mut again)) && trust.believes(&sealed(&mut again)),
-            "it began again"
-        );
+        let began: Vec<bool> = (0..6).map(|_| trust.believes(&sealed(&mut again))).collect();
+        assert_eq!(began, [false, false, false, false, true, true], "it began again");
+        // A recording that is played among the sender's own hides both, which is told as silence; and is believed by nobody.
+        let recorded: Vec<Heartbeat> = (0..60).map(|_| sealed(&mut again)).collect();
+        recorded.iter().for_each(|one| drop(trust.believes(one)));
+        (0..200).for_each(|_| drop(trust.believes(&sealed(&mut again))));
+        for old in &recorded {
+            assert!(!trust.believes(old) && !trust.believes(&sealed(&mut again)));
+        }
+        let after: Vec<bool> = (0..5).map(|_| trust.believes(&sealed(&mut again))).collect();
+        assert_eq!(after, [false, false, true, true, true], "and the sender again when it is over");
         let at = Time::from_nanos(9);
         let newest = sealed(&mut again);
         assert!(trust.believes_newest(at, &newest) && trust.believes_newest(at, &newest), "looked at twice");

@@ -11,14 +11,15 @@ use crate::sentences::bare;
 /// Words that may begin a sentence, or stand in it with a capital, and name nothing.
 const USUAL: &[&str] = &[
     "a", "after", "again", "all", "along", "also", "an", "and", "another", "are", "arrive", "as", "at", "be",
-    "because", "before", "both", "but", "by", "can", "continue", "cross", "do", "drive", "either", "first",
-    "follow", "for", "from", "go", "have", "he", "head", "here", "hi", "hello", "how", "however", "i", "if",
-    "in", "into", "is", "it", "its", "just", "keep", "later", "leave", "left", "let", "make", "most", "my",
-    "near", "next", "no", "not", "now", "of", "ok", "okay", "on", "once", "one", "only", "or", "our", "over",
-    "park", "pass", "please", "right", "see", "she", "should", "since", "so", "some", "soon", "sorry",
-    "stay", "still", "stop", "straight", "sure", "take", "thanks", "that", "the", "their", "then", "there",
-    "these", "they", "this", "those", "to", "turn", "until", "us", "use", "wait", "watch", "we", "well",
-    "what", "when", "where", "which", "while", "who", "why", "will", "with", "would", "yes", "you", "your",
+    "because", "before", "both", "but", "by", "can", "close", "continue", "cross", "do", "drive", "either",
+    "first", "follow", "for", "from", "go", "have", "he", "head", "here", "hi", "hello", "how", "however",
+    "i", "if", "in", "into", "is", "it", "its", "just", "keep", "later", "leave", "left", "let", "make",
+    "most", "my", "near", "next", "no", "not", "now", "of", "ok", "okay", "on", "once", "one", "only", "or",
+    "our", "over", "park", "pass", "please", "right", "see", "she", "should", "since", "so", "some", "soon",
+    "sorry", "stay", "still", "stop", "straight", "sure", "take", "thanks", "that", "the", "their", "then",
+    "there", "these", "they", "this", "those", "to", "turn", "until", "us", "use", "wait", "watch", "we",
+    "well", "what", "when", "where", "which", "while", "who", "why", "will", "with", "would", "yes", "you",
+    "your",
 ];
 
 /// Numbers in words. "one" is left to the language ("that one").

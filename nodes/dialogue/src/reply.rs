@@ -50,6 +50,8 @@ pub struct Reply {
     local: Option<Joint>,
     facts: Option<Facts>,
     left_out: LeftOut,
+    /// So many bytes at the beginning of what waits are the cloud's own words: they are not held against the tools.
+    clouds: usize,
 }
 
 /// Where the vehicle's words meet the cloud's.
@@ -200,19 +202,22 @@ impl Reply {
         text.push_str(&joint.text.rest());
         let open = format!("{}{}", self.open, self.waiting.waiting());
         let text = without_overlap(&open, text.trim_start());
+        self.clouds = self.waiting.waiting().len();
         self.waiting.push(text);
     }
 
     fn release(&mut self, text: String, out: &mut Vec<String>) {
         let whole = format!("{}{text}", self.open);
         let bare = bare_words(&whole);
+        let (clouds, vehicles) = text.split_at(self.clouds.min(text.len()));
+        self.clouds -= clouds.len();
         if self.local.is_some() && self.open.is_empty() {
             if bare.len() >= TELLING && self.sentences.contains(&bare) {
                 self.left_out.repeated += 1;
                 self.left_out.in_a_row += 1;
                 return;
             }
-            if self.facts.as_ref().is_some_and(|facts| facts.check(&whole).is_err()) {
+            if self.facts.as_ref().is_some_and(|facts| facts.check(vehicles).is_err()) {
                 self.left_out.ungrounded += 1;
                 self.left_out.in_a_row += 1;
                 return;

@@ -283,7 +283,7 @@ impl Step for DriverStateNode {
 
     fn fall_back(&mut self, tick: &Tick, _: &Fault, outputs: &mut Outputs) {
         let header = Header { stamp: tick.release.into(), frame_id: String::new() };
-        self.send(DriverState { header, ..unknown(&self.model) }, outputs);
+        self.send(DriverState { header, fall_back: true, ..unknown(&self.model) }, outputs);
     }
 }
 

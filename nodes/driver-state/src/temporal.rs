@@ -101,6 +101,8 @@ pub struct Temporal {
     closed_since: Option<Time>,
     /// Since when, within a closure, no eye has been seen.
     hidden_since: Option<Time>,
+    /// The eyes were seen open since this face is followed.
+    seen_open: bool,
     zone: Option<Zone>,
     opening: f32,
     forward: Forward,
@@ -119,6 +121,7 @@ impl Temporal {
             openness: [Median::EMPTY; 2],
             closed_since: None,
             hidden_since: None,
+            seen_open: false,
             zone: None,
             opening: 1.0,
             forward: Forward::default(),
@@ -152,6 +155,7 @@ impl Temporal {
         };
 
         let eyes_closed = closed_s.is_some();
+        self.seen_open |= mean.is_some() && !eyes_closed;
         let smooth =
             Direction { yaw: self.gaze[0].push(seen.gaze.yaw), pitch: self.gaze[1].push(seen.gaze.pitch) };
         if self.config.calibrate && !eyes_closed {
@@ -166,6 +170,8 @@ impl Temporal {
         }
         let state = match (closed_s, self.zone) {
             (Some(s), _) if s > self.config.blink_s => State::EyesClosed,
+            // Lids that were never seen open may have been closed for long: no blink is assumed.
+            (Some(_), _) if !self.seen_open => State::Unknown,
             (_, Some(Zone::Forward)) => State::Attentive,
             _ => State::LookingAway,
         };
@@ -193,6 +199,7 @@ impl Temporal {
         self.hidden_since = None;
         self.zone = None;
         self.last_face = None;
+        self.seen_open = false;
     }
 
     /// Smoothed openness against this driver's own opening.
@@ -296,6 +303,22 @@ mod tests {
         assert_eq!(anna.frames(10, looking(0.0, 0.0, 0.9)).state, State::Attentive);
         assert_eq!(anna.frames(16, looking(0.0, 0.0, 0.0)).state, State::EyesClosed);
         assert_eq!(anna.frames(3, looking(0.0, 0.0, 0.9)).state, State::Attentive);
+    }
+
+    #[test]
+    fn eyes_that_are_closed_from_the_first_frame_on_are_taken_for_no_blink() {
+        troika_safety::verifies![SR_DMS_007];
+        let mut sleeper = Driver::new();
+        assert_eq!(sleeper.frames(11, looking(0.0, 0.0, 0.0)).state, State::Unknown);
+        assert_eq!(sleeper.frames(3, looking(0.0, 0.0, 0.0)).state, State::EyesClosed);
+        let mut anna = Driver::new();
+        anna.frames(30, looking(0.0, 0.0, 0.9));
+        anna.frames(60, None);
+        assert_eq!(
+            anna.frames(5, looking(0.0, 0.0, 0.0)).state,
+            State::Unknown,
+            "nor behind a face that was lost"
+        );
     }
 
     #[test]

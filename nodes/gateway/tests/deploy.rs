@@ -82,7 +82,8 @@ fn each_unit_may_do_little_more_than_it_needs() {
         let mut security = Command::new("systemd-analyze");
         security.args(["security", "--offline=true", "--no-pager"]).arg(format!("--threshold={most}"));
         let told = security.arg(&file).output().expect("systemd-analyze: apt-get install systemd");
-        let words = String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr);
+        let words =
+            String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr);
         assert!(words.contains("Overall exposure level"), "{words}");
         (told.status.success(), words)
     };

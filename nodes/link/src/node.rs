@@ -177,7 +177,11 @@ impl<E: Edge> Step for LinkNode<E> {
     }
 
     /// Nothing is known, and says so.
-    fn fall_back(&mut self, tick: &Tick, _: &Fault, outputs: &mut Outputs) {
+    /// A step that only comes late has lost nothing: what was said before holds until it is too old for its readers.
+    fn fall_back(&mut self, tick: &Tick, fault: &Fault, outputs: &mut Outputs) {
+        if matches!(fault, Fault::TooLate { .. }) {
+            return;
+        }
         outputs.state.send(to_message(tick.now, &Estimate::default()));
     }
 }

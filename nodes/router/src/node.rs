@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use troika_dialogue::{Before, Plan, Planner, Town, Words};
+use troika_dialogue::{Before, Plan, Planner, Reason as Why, Town, Words};
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Events, Fault, Latest, Out, Step, Tick, Time, Wake, ports,
     requirements,
@@ -188,7 +188,8 @@ impl Circuit {
     fn hear(&mut self, now: Time, reply: &DialogueReply) {
         // A model that is not sure enough has answered after all.
         // Neither is one that is busy with another question gone.
-        let there = [troika_dialogue::Reason::Unsure.name(), troika_dialogue::Reason::ModelBusy.name()];
+        // Nor has anybody failed who was not to be asked.
+        let there = [Why::Unsure.name(), Why::ModelBusy.name(), Why::PRIVATE];
         let there = reply.reason.split(", ").any(|why| there.contains(&why));
         if reply.done && reply.outcome == DialogueReply::FAILED && !there {
             self.failures = self.failures.saturating_add(1);

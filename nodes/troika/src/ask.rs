@@ -74,6 +74,44 @@ enum Came {
     Decision(Box<RoutingDecision>),
     Reply(DialogueReply),
     Beat(Box<Heartbeat>),
+    /// No decision came before the answer, nor soon after its first word.
+    Undecided,
+}
+
+/// A reply may overtake the decision that it follows, on its way to us, by so long.
+const OVERTAKES: Duration = Duration::from_millis(300);
+
+/// Brings the decision before the replies to it.
+#[derive(Default)]
+struct InOrder {
+    decided: bool,
+    early: Vec<Came>,
+    since: Option<Instant>,
+}
+
+impl InOrder {
+    /// What came, if something did; and what is to be looked at now, in order.
+    fn take(&mut self, came: Option<Came>, request: &str) -> Vec<Came> {
+        let mut now = Vec::new();
+        match came {
+            Some(Came::Decision(decision)) if decision.request_id == request => {
+                self.decided = true;
+                now.push(Came::Decision(decision));
+                now.append(&mut self.early);
+            }
+            Some(Came::Reply(reply)) if reply.request_id == request && !self.decided => {
+                self.since.get_or_insert_with(Instant::now);
+                self.early.push(Came::Reply(reply));
+            }
+            other => now.extend(other),
+        }
+        if !self.decided && self.since.is_some_and(|since| since.elapsed() >= OVERTAKES) {
+            self.decided = true;
+            now.push(Came::Undecided);
+            now.append(&mut self.early);
+        }
+        now
+    }
 }
 
 /// A node that gives a sign of life each 0.9 s has gone after so long without one.
@@ -167,9 +205,12 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
     requests.send(&asked)?;
     let (mut last, mut told) = (Instant::now(), DialogueReply::NONE);
     let (mut decided, mut expected) = (false, DialogueReply::ON_VEHICLE);
-    let mut pulse = Pulse::default();
+    let (mut pulse, mut in_order) = (Pulse::default(), InOrder::default());
     while !stop.is_stopped() {
-        let Ok(came) = came.recv_timeout(Duration::from_millis(100)) else {
+        let next = came.recv_timeout(Duration::from_millis(100)).ok();
+        let waited = next.is_none();
+        let came_now = in_order.take(next, &asked.request_id);
+        if waited && came_now.is_empty() {
             if pulse.gone() {
                 bail!(
                     "{answers}, who answers, has gone: the answer is lost; `troika run` says why, and starts it again where it may"
@@ -182,47 +223,53 @@ pub(crate) fn ask(arguments: &AskArguments) -> anyhow::Result<()> {
                 bail!("no word for {} s: {}", arguments.timeout, silent(who, there));
             }
             continue;
-        };
-        match came {
-            Came::Beat(beat) if beat.node == answers && pulse.hear(beat.sequence) => {
-                bail!("{answers}, who answers, ended and was started again: the answer is lost; ask again");
-            }
-            Came::Decision(decision) if decision.request_id == asked.request_id => {
-                last = Instant::now();
-                decided = true;
-                expected = decision.tier;
-                if arguments.json {
-                    println!("{}", line("decision", decision.as_ref())?);
-                } else {
-                    println!("[{}: {}]", tier(decision.tier), routed(&decision));
+        }
+        for came in came_now {
+            match came {
+                Came::Beat(beat) if beat.node == answers && pulse.hear(beat.sequence) => {
+                    bail!(
+                        "{answers}, who answers, ended and was started again: the answer is lost; ask again"
+                    );
                 }
-            }
-            Came::Reply(reply) if reply.request_id == asked.request_id => {
-                last = Instant::now();
-                if arguments.json {
-                    println!("{}", line("reply", &reply)?);
-                } else {
-                    if !decided {
-                        decided = true;
+                Came::Decision(decision) if decision.request_id == asked.request_id => {
+                    last = Instant::now();
+                    decided = true;
+                    expected = decision.tier;
+                    if arguments.json {
+                        println!("{}", line("decision", decision.as_ref())?);
+                    } else {
+                        println!("[{}: {}]", tier(decision.tier), routed(&decision));
+                    }
+                }
+                Came::Reply(reply) if reply.request_id == asked.request_id => {
+                    last = Instant::now();
+                    if arguments.json {
+                        println!("{}", line("reply", &reply)?);
+                    } else {
+                        let by_model = matches!(reply.tier, DialogueReply::ON_VEHICLE | DialogueReply::CLOUD);
+                        if told == DialogueReply::NONE
+                            && by_model
+                            && !reply.text.is_empty()
+                            && reply.tier != expected
+                        {
+                            println!("[{} answers]", tier(reply.tier));
+                        }
+                        show(&reply, &mut told)?;
+                    }
+                    if reply.done {
+                        return finished(&reply, arguments.json);
+                    }
+                }
+                Came::Undecided => {
+                    decided = true;
+                    if !arguments.json {
                         println!(
-                            "[undecided, so on the vehicle: no router (a node of the kind `router`) said in time who answers; the machine may be busy]"
+                            "[undecided, so on the vehicle: no decision of a router (a node of the kind `router`) came; the machine may be busy]"
                         );
                     }
-                    let by_model = matches!(reply.tier, DialogueReply::ON_VEHICLE | DialogueReply::CLOUD);
-                    if told == DialogueReply::NONE
-                        && by_model
-                        && !reply.text.is_empty()
-                        && reply.tier != expected
-                    {
-                        println!("[{} answers]", tier(reply.tier));
-                    }
-                    show(&reply, &mut told)?;
                 }
-                if reply.done {
-                    return finished(&reply, arguments.json);
-                }
+                _ => {}
             }
-            _ => {}
         }
     }
     for speaking in [true, false] {
@@ -343,5 +390,31 @@ fn tier(tier: u8) -> &'static str {
         DialogueReply::CLOUD => "the cloud",
         DialogueReply::CANNED => "the vehicle, without a model",
         _ => "nobody",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_overtakes_its_decision_is_shown_behind_it() {
+        let reply =
+            |id: &str| Some(Came::Reply(DialogueReply { request_id: id.into(), ..DialogueReply::default() }));
+        let decision = |id: &str| {
+            Some(Came::Decision(Box::new(RoutingDecision {
+                request_id: id.into(),
+                ..RoutingDecision::default()
+            })))
+        };
+        let mut order = InOrder::default();
+        assert_eq!(order.take(reply("other"), "a").len(), 1, "somebody else's is nobody's matter");
+        assert!(order.take(reply("a"), "a").is_empty() && order.take(decision("b"), "a").len() == 1);
+        let now = order.take(decision("a"), "a");
+        assert!(matches!(now[..], [Came::Decision(_), Came::Reply(_)]));
+        assert!(matches!(order.take(reply("a"), "a")[..], [Came::Reply(_)]));
+        // One whose decision never comes.
+        let mut order = InOrder { since: Instant::now().checked_sub(OVERTAKES), ..InOrder::default() };
+        assert!(matches!(order.take(reply("a"), "a")[..], [Came::Undecided, Came::Reply(_)]));
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct SafetyArguments {
 const SILENT: Duration = Duration::from_secs(5);
 /// A reset has been heard, and answered by a state.
 const ANSWERED: Duration = Duration::from_millis(500);
+/// What a heartbeat says without words.
+const LATE_OR_FAULTY: &str = "faults, fall-backs or steps over its budget in the last second";
 /// Every node has given a sign of life, and said what ails it.
 const HEARD_ALL: Duration = Duration::from_millis(1_200);
 
@@ -61,7 +63,8 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
     let _pulse = edge.subscribe::<Heartbeat>(heartbeat::TOPIC, Qos::DEFAULT, move |sample| {
         let mut ails = told_to.lock().unwrap_or_else(PoisonError::into_inner);
         match sample.value {
-            beat if beat.reason.is_empty() => drop(ails.remove(&beat.node)),
+            beat if beat.status == Heartbeat::OK => drop(ails.remove(&beat.node)),
+            beat if beat.reason.is_empty() => drop(ails.insert(beat.node, LATE_OR_FAULTY.to_owned())),
             beat => drop(ails.insert(beat.node, beat.reason)),
         }
     })?;
@@ -102,7 +105,7 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
                 println!("{}", json(&state)?);
             } else {
                 println!("{}", told(&state));
-                if !state.lost.is_empty() {
+                if state.state != SafetyState::NOMINAL {
                     for (node, why) in &*ails.lock().unwrap_or_else(PoisonError::into_inner) {
                         println!("  {node}: {why}");
                     }

@@ -278,6 +278,7 @@ impl Step for Perception {
         let now: Time = tick.release;
         let mut unknown = Temporal::new(&self.config);
         let header = Header { stamp: now.into(), frame_id: String::new() };
-        self.say(of_verdict(header, MODEL, &unknown.observe(now, None)), outputs);
+        let verdict = unknown.observe(now, None);
+        self.say(DriverState { fall_back: true, ..of_verdict(header, MODEL, &verdict) }, outputs);
     }
 }

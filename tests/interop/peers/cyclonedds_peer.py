@@ -47,6 +47,7 @@ class DriverState(IdlStruct, typename="troika_msgs::msg::dds_::DriverState_"):
     header: Header
     sequence: uint32
     e2e: sequence[uint8]
+    fall_back: bool
     state: uint8
     confidence: float32
     face_detected: bool

@@ -34,6 +34,7 @@ class DriverState(IdlStruct):
     e2e: types.NDArray[Any, types.UInt8] = msgspec.field(
         default_factory=lambda: np.empty(0, dtype=np.uint8)
     )
+    fall_back: types.boolean = False
     state: types.uint8 = np.uint8(0)
     confidence: types.float32 = np.float32(0)
     face_detected: types.boolean = False

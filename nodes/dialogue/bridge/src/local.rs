@@ -91,6 +91,8 @@ struct Running {
     id: String,
     /// Bytes of the reply that were passed on.
     told: usize,
+    /// What it was told that was said before, plain.
+    before: String,
     /// What was said ends in a space, so the reply needs none before its first word.
     spaced: bool,
 }
@@ -191,7 +193,9 @@ impl OnVehicle {
         }
         let running = inner.running.as_mut().filter(|running| running.id == reply.request_id)?;
         let stream = running.stream;
-        if reply.text.trim_start().starts_with(BEFORE.trim_end()) {
+        let said: String = plain(&reply.text).chars().take(REPEATS).collect();
+        let repeats = said.chars().count() == REPEATS && running.before.contains(&said);
+        if repeats || reply.text.trim_start().starts_with(BEFORE.trim_end()) {
             // It repeats what it was told, and that is no answer.
             let cancel = LanguageRequest {
                 request_id: reply.request_id.clone(),
@@ -273,14 +277,29 @@ fn told(messages: &[Message], brief: bool) -> String {
 
 /// Whether a question can only be understood by what was said before. A small model that is told of it without need repeats it.
 fn goes_back(question: &str) -> bool {
-    const WORDS: [&str; 19] = [
-        "it", "its", "there", "they", "them", "those", "these", "this", "again", "more", "else", "instead",
-        "why", "same", "one", "ones", "he", "she", "also",
+    // "Why" alone asks of the world as often as of what was said: "why do we have seasons".
+    const WORDS: [&str; 15] = [
+        "they", "them", "those", "these", "this", "again", "else", "instead", "same", "ones", "he", "she",
+        "also", "that", "its",
     ];
+    // In a short question alone: "is it far", "and there"; "what time is it" goes back to nothing, and is rather not told.
+    const IN_SHORT: [&str; 5] = ["it", "there", "more", "one", "why"];
+    const SHORT: usize = 3;
     const BEGINNINGS: [&str; 5] = ["and ", "or ", "what about ", "how about ", "but "];
     let question = question.to_lowercase();
-    let mut words = question.split(|sign: char| !sign.is_alphanumeric());
-    BEGINNINGS.iter().any(|begin| question.starts_with(begin)) || words.any(|word| WORDS.contains(&word))
+    let words: Vec<&str> =
+        question.split(|sign: char| !sign.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
+    let begins = BEGINNINGS.iter().any(|begin| question.starts_with(begin));
+    begins || has(&WORDS) || (words.len() <= SHORT && has(&IN_SHORT))
+}
+
+/// Letters of a reply that are held against what was said before; fewer are anybody's.
+const REPEATS: usize = 24;
+
+/// As texts are held against each other.
+fn plain(text: &str) -> String {
+    text.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn begin_of(text: &str, most: usize) -> &str {
@@ -335,8 +354,10 @@ impl LocalModel for OnVehicle {
         let request = inner.ask(LanguageRequest::CONTINUE, &id, messages, so_far);
         let spaced = so_far.is_empty() || so_far.ends_with(char::is_whitespace);
         inner.requests.retain(|waiting| waiting.task != LanguageRequest::READ_ALONG);
+        let before = request.context.strip_prefix(BEFORE).map(plain).unwrap_or_default();
         inner.requests.push_back(request);
-        inner.running = Some(Running { stream, since: None, patience: TAKEN_WITHIN, id, told: 0, spaced });
+        inner.running =
+            Some(Running { stream, since: None, patience: TAKEN_WITHIN, id, told: 0, before, spaced });
     }
 
     fn stop(&mut self, stream: u64) {

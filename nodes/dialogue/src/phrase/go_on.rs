@@ -97,8 +97,10 @@ impl Ending<'_> {
     /// for that one.
     fn wanted(&self, subject: usize) -> bool {
         let all = &self.results.subjects;
-        let one_of_them = all.iter().any(|subject| subject.asked && subject.found);
-        all[subject].asked || (!one_of_them && all.iter().position(|one| one.found) == Some(subject))
+        let list = all[subject].list;
+        let asked_of = |list| all.iter().any(|one| one.asked && one.list == list);
+        let first = list.is_some() && all.iter().position(|one| one.list == list) == Some(subject);
+        all[subject].asked || (first && !asked_of(list))
     }
 
     /// What must be said of it.

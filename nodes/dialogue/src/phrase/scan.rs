@@ -21,6 +21,8 @@ pub(super) struct Subject {
     pub(super) arrival: Option<String>,
     /// It is among what was found.
     pub(super) found: bool,
+    /// In which look-up, from 0.
+    pub(super) list: Option<usize>,
     /// Its way, or its time of arrival, was asked for.
     pub(super) asked: bool,
     /// Lengths are from the place that it was looked for near to.
@@ -47,7 +49,7 @@ pub(super) struct Results {
 impl Results {
     pub(super) fn of(told: &[Told]) -> Results {
         let mut results = Results::default();
-        for told in told {
+        for (number, told) in told.iter().enumerate() {
             match told {
                 Told::Found { asked, found } => {
                     let there = asked.as_ref().is_some_and(|asked| asked.near.is_some());
@@ -59,6 +61,7 @@ impl Results {
                             minutes: place.minutes,
                             arrival: None,
                             found: true,
+                            list: Some(number),
                             asked: false,
                             there,
                         });
@@ -103,7 +106,17 @@ impl Results {
 }
 
 fn asked_for(name: &str, km: f64, minutes: u32, arrival: Option<String>) -> Subject {
-    Subject { name: name.into(), street: None, km, minutes, arrival, found: false, asked: true, there: false }
+    Subject {
+        name: name.into(),
+        street: None,
+        km,
+        minutes,
+        arrival,
+        found: false,
+        list: None,
+        asked: true,
+        there: false,
+    }
 }
 
 /// A word of a text.

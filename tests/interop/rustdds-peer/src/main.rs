@@ -39,6 +39,7 @@ struct DriverState {
     header: Header,
     sequence: u32,
     e2e: Vec<u8>,
+    fall_back: bool,
     state: u8,
     confidence: f32,
     face_detected: bool,

@@ -17,6 +17,7 @@ pub(crate) fn driver_state() -> DriverState {
         header: header("driver_camera"),
         sequence: 7,
         e2e: vec![1, 2, 3],
+        fall_back: true,
         state: DriverState::LOOKING_AWAY,
         confidence: 0.75,
         face_detected: true,
@@ -53,7 +54,7 @@ pub(crate) fn image() -> Image {
 pub(crate) fn driver_state_data() -> Value {
     json!({
         "header": { "stamp": { "sec": 1_700_000_001, "nanosec": 999_999_999 }, "frame_id": "driver_camera" },
-        "sequence": 7, "e2e": [1, 2, 3], "state": 2, "confidence": 0.75, "face_detected": true, "face_box": [0.125, 0.25, 0.375, 0.5],
+        "sequence": 7, "e2e": [1, 2, 3], "fall_back": true, "state": 2, "confidence": 0.75, "face_detected": true, "face_box": [0.125, 0.25, 0.375, 0.5],
         "head_yaw_deg": -12.5, "head_pitch_deg": 3.25, "head_roll_deg": 1.5,
         "gaze_yaw_deg": -30.1, "gaze_pitch_deg": -7.75, "gaze_zone": 3,
         "eye_openness_left": 0.9375, "eye_openness_right": 0.8125, "mouth_opening": 0.0625, "perclos": 0.03125,

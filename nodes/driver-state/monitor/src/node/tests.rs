@@ -339,3 +339,32 @@ fn a_second_sender_that_says_attentive_hides_no_sleeper_once_the_detector_was_he
     assert_eq!(kinds(&told), [DriverAlert::MICROSLEEP, DriverAlert::SLEEP], "{told:?}");
     assert!((3_000..3_400).contains(&told[1].0), "{told:?}");
 }
+
+#[test]
+fn frames_that_come_late_with_fall_backs_between_them_hide_no_sleeper() {
+    troika_safety::verifies![SR_DMS_017, SR_DMS_006];
+    // A starved machine: a frame each 0.25 s, now 20 and now 190 ms late, and a fall-back in each tick without one.
+    let mut cabin = Cabin::new(&["euro_ncap"]);
+    let mut raised = Vec::new();
+    for tick in 0..90_u64 {
+        cabin.vehicle(80.0, false);
+        let ms = cabin.ms;
+        let frame = (tick % 5 == 0).then(|| {
+            let taken = ms - if tick % 10 == 0 { 0 } else { 170.min(ms) };
+            state(DriverState::EYES_CLOSED, taken)
+        });
+        let nothing = DriverState { fall_back: true, ..state(DriverState::UNKNOWN, ms) };
+        cabin.step(Some(frame.unwrap_or(nothing)));
+        let new = cabin.alerts.drain(..).filter(|alert| alert.phase == DriverAlert::RAISED);
+        raised.extend(new.map(|alert| (ms, alert.kind)));
+    }
+    assert_eq!(kinds(&raised), [DriverAlert::MICROSLEEP, DriverAlert::SLEEP], "{raised:?}");
+    assert!((3_000..3_600).contains(&raised[1].0), "{raised:?}");
+    // And where no frame comes any more it is told that nothing is seen.
+    let silent = sleeps(9, |ms| match ms {
+        0..1_000 => Some(state(DriverState::ATTENTIVE, ms)),
+        _ => Some(DriverState { fall_back: true, ..state(DriverState::UNKNOWN, ms) }),
+    });
+    assert_eq!(kinds(&silent), [DriverAlert::MONITORING_UNAVAILABLE], "{silent:?}");
+    assert!((5_900..6_500).contains(&silent[0].0), "{silent:?}");
+}

@@ -179,7 +179,8 @@ fn links(text: &str, system: &System) -> Vec<Problem> {
         for (bridge, _) in of_kind("bridge") {
             let path = ["nodes", bridge, "params", "dialogue", "cloud", "url"];
             let Some((url, _)) = place::text_of(text, &path) else { continue };
-            let Some(host) = host_and_port(&url).filter(|host| *host != endpoint) else { continue };
+            let same = |host: &String| own_name(host) == own_name(&endpoint);
+            let Some(host) = host_and_port(&url).filter(|host| !same(host)) else { continue };
             problems.push(
                 Problem::warning(format!(
                     "`{link}` measures the way to {endpoint}, and `{bridge}` asks {url}"
@@ -190,6 +191,11 @@ fn links(text: &str, system: &System) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// This machine by one of its names.
+fn own_name(endpoint: &str) -> String {
+    endpoint.replace("127.0.0.1:", "localhost:").replace("[::1]:", "localhost:")
 }
 
 /// `gateway.example:443` of `https://gateway.example/v1`; none of what is no address.

@@ -384,5 +384,6 @@ fn a_link_that_is_measured_to_elsewhere_than_the_cloud_is_told_with_the_address(
     let help = told("127.0.0.1:8808", "https://gateway.example/v1").expect("told");
     assert!(help.iter().any(|help| help.contains("\"gateway.example:443\"")), "{help:?}");
     assert_eq!(told("gateway.example:443", "https://gateway.example/v1"), None);
+    assert_eq!(told("127.0.0.1:8443", "https://localhost:8443/v1"), None);
     assert_eq!(told("router.example:7447", "zenoh+tls://router.example:7447"), None);
 }
