@@ -12,6 +12,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use thiserror::Error;
+use troika_tflite::Kernels;
 
 use crate::{
     golden::{self, Agreement, GoldenError},
@@ -159,6 +160,7 @@ struct Shared {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     parts: usize,
+    kernels: Kernels,
     tolerance: Option<f32>,
     offer: ArcSwapOption<Offer>,
 }
@@ -190,6 +192,7 @@ impl Exchange {
             inputs: network.inputs().to_vec(),
             outputs: network.outputs().to_vec(),
             parts: network.parts(),
+            kernels: network.kernels(),
             tolerance: network.tolerance(),
             offer: ArcSwapOption::empty(),
         }))
@@ -233,7 +236,7 @@ impl Exchange {
         {
             return Err(Refusal::Looser { found: golden.max_abs_error, allowed });
         }
-        let mut network = Network::load_in_parts(passport, bytes, self.0.parts)?;
+        let mut network = Network::load_with(passport, bytes, self.0.parts, self.0.kernels)?;
         let reference = golden.as_deref().ok_or(GoldenError::None)?;
         let agreement = golden::compare(passport, &mut network, reference)?;
         Ok((network, agreement))

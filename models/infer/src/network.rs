@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tract_onnx::prelude::*;
+use troika_tflite::Kernels;
 
 use crate::exchange::Exchange;
 use crate::parts::Parts;
@@ -86,6 +87,7 @@ pub struct Network {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     parts: Parts,
+    kernels: Kernels,
     /// The greatest difference from its golden outputs that its passport allows.
     tolerance: Option<f32>,
     /// Where its successor may come from.
@@ -110,9 +112,19 @@ impl Network {
     /// The same, cut into at most `parts` parts of about equal work that [`Network::run_part`] runs one by one: for a network that
     /// takes longer than its caller has at a time.
     pub fn load_in_parts(passport: &Passport, bytes: &[u8], parts: usize) -> Result<Self, NetworkError> {
+        Network::load_with(passport, bytes, parts, Kernels::Fast)
+    }
+
+    /// The same, of the kernels that are named: those of a `.tflite` network. ONNX networks are tract's own operators anyhow.
+    pub fn load_with(
+        passport: &Passport,
+        bytes: &[u8],
+        parts: usize,
+        kernels: Kernels,
+    ) -> Result<Self, NetworkError> {
         let tract = |e: TractError| NetworkError::Tract(format!("{e:#}"));
         let model = match passport.format {
-            Format::Tflite => troika_tflite::read(bytes)?,
+            Format::Tflite => troika_tflite::read_with(bytes, kernels)?,
             Format::Onnx => onnx(passport, bytes)?,
             other => return Err(NetworkError::Format(other)),
         };
@@ -129,6 +141,7 @@ impl Network {
             inputs: passport.inputs.clone(),
             outputs: passport.outputs.clone(),
             parts,
+            kernels,
             tolerance: passport.golden.as_ref().map(|golden| golden.max_abs_error),
             exchange: None,
         })
@@ -139,6 +152,11 @@ impl Network {
         let exchange = Exchange::new(model, &self);
         self.exchange = Some(exchange.clone());
         (self, exchange)
+    }
+
+    /// What it is made of.
+    pub(crate) fn kernels(&self) -> Kernels {
+        self.kernels
     }
 
     pub(crate) fn into_parts(self) -> Parts {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs, io};
 
 use thiserror::Error;
+use troika_tflite::Kernels;
 
 use crate::exchange::Exchange;
 use crate::network::{Network, NetworkError};
@@ -84,6 +85,7 @@ pub struct Store {
     passports: Vec<Passport>,
     /// Where the networks that were handed out take their successors from. Clones of a store share it.
     live: Arc<Mutex<Vec<Exchange>>>,
+    kernels: Kernels,
 }
 
 impl Store {
@@ -118,7 +120,13 @@ impl Store {
 
     /// The cache at `root` with passports that are not in the catalogue.
     pub fn with_passports(root: impl Into<PathBuf>, passports: Vec<Passport>) -> Self {
-        Store { root: root.into(), passports, live: Arc::default() }
+        Store { root: root.into(), passports, live: Arc::default(), kernels: Kernels::Fast }
+    }
+
+    /// The same, its networks made of other kernels.
+    #[must_use]
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        Store { kernels, ..self }
     }
 
     /// The cache's folder.
@@ -188,7 +196,7 @@ impl Store {
     /// The same in parts: see [`Network::load_in_parts`].
     pub fn network_in_parts(&self, name: &str, parts: usize) -> Result<Network, StoreError> {
         let bytes = self.load_bytes(name)?;
-        let network = Network::load_in_parts(self.passport(name)?, &bytes, parts)
+        let network = Network::load_with(self.passport(name)?, &bytes, parts, self.kernels)
             .map_err(|reason| StoreError::Network { name: name.to_owned(), reason })?;
         let (network, exchange) = network.exchangeable(name);
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,9 @@
 //! Every network against the other runtime's outputs. Needs the models of the set `test`: `cargo xtask test` fetches them; alone,
 //! `troika models pull --set test`.
 
-use troika_models::{Candidate, Exchange, Network, NetworkError, Refusal, Store, StoreError, golden};
+use troika_models::{
+    Candidate, Exchange, Format, Kernels, Network, NetworkError, Refusal, Store, StoreError, golden,
+};
 
 #[test]
 fn every_network_gives_what_its_reference_gives() {
@@ -188,4 +190,37 @@ fn an_offer_that_is_withdrawn_is_not_taken() {
     let inputs = golden::inputs(network.inputs(), 1);
     network.run(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
     assert!(!offered.is_taken());
+}
+
+#[test]
+fn fast_and_plain_kernels_give_the_same() {
+    /// Relative to the greatest number of an output: points are told in pixels of pictures of some 200, logits reach 100.
+    const ALLOWED: f32 = 1e-4;
+    let fast = Store::open_default().unwrap();
+    let others = [Kernels::Baseline, Kernels::Plain].map(|kernels| fast.clone().with_kernels(kernels));
+    for passport in fast.passports().iter().filter(|p| p.format == Format::Tflite) {
+        let mut fast = fast.network(&passport.name).unwrap_or_else(|e| panic!("{e}"));
+        for other in &others {
+            let mut other = other.network(&passport.name).unwrap();
+            for case in 1..=golden::CASES {
+                let inputs = golden::inputs(&passport.inputs, case);
+                let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+                let (a, b) = (fast.run(&inputs).unwrap(), other.run(&inputs).unwrap());
+                assert_eq!((a.len(), b.len()), (passport.outputs.len(), passport.outputs.len()));
+                for (index, spec) in passport.outputs.iter().enumerate() {
+                    let most = b.get(index).iter().fold(1.0, |most: f32, v| most.max(v.abs()));
+                    assert_eq!(a.get(index).len(), spec.len());
+                    for (a, b) in a.get(index).iter().zip(b.get(index)) {
+                        let off = (a - b).abs();
+                        assert!(
+                            off <= 1e-3 && off <= ALLOWED * most,
+                            "{} {}: {a}, {b}",
+                            passport.name,
+                            spec.name
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::Kernels;
 use crate::error::ReadError;
 use crate::file::{File, OperatorInfo, Type};
 use crate::flat::{Table, check_limit};
 use crate::ops::{
     Activation, Conv, Depthwise, Floats, Isa, Kernel, Pad, Pool, PoolKind, Resize, Separable, Window,
 };
+use crate::plain::Plain;
 
 /// Bytes of constants after folding, for each byte of the file: fp16 doubles, and kernels are filled up to whole vectors. Many
 /// tensors may name one buffer, so the file's length alone bounds nothing.
@@ -26,6 +28,8 @@ const LARGE: usize = 1 << 18;
 pub(crate) enum Work {
     /// One of our kernels. The first input is the image, a second one is added before the activation.
     Kernel(Kernel),
+    /// A convolution of tract-core's own.
+    Plain(Plain),
     Add,
     Mul,
     Logistic,
@@ -45,6 +49,7 @@ pub(crate) struct Graph<'f, 'a> {
     pub(crate) file: &'f File<'a>,
     pub(crate) nodes: Vec<Node>,
     isa: Isa,
+    pub(crate) kernels: Kernels,
     /// Constants that a DEQUANTIZE made, by tensor.
     folded: Vec<Option<Floats>>,
     budget: usize,
@@ -112,18 +117,21 @@ impl<'a> Reading<'_, 'a> {
 pub(crate) fn interpret<'f, 'a>(
     file: &'f File<'a>,
     file_len: usize,
-    isa: Isa,
+    kernels: Kernels,
 ) -> Result<Graph<'f, 'a>, ReadError> {
     let folded = vec![None; file.tensors.len()];
     let budget = file_len.saturating_mul(MAX_GROWTH);
-    let mut graph = Graph { file, nodes: Vec::new(), isa, folded, budget, work: MAX_WORK };
+    let isa = if kernels == Kernels::Fast { Isa::detect() } else { Isa::Base };
+    let mut graph = Graph { file, nodes: Vec::new(), isa, kernels, folded, budget, work: MAX_WORK };
     for (index, op) in file.operators.iter().enumerate() {
         let reading = Reading { index, op };
         if let Some((work, inputs)) = graph.operator(&reading)? {
             graph.nodes.push(Node { work, inputs, output: reading.output()? });
         }
     }
-    graph.fuse();
+    if kernels != Kernels::Plain {
+        graph.fuse();
+    }
     Ok(graph)
 }
 
@@ -223,9 +231,9 @@ impl Graph<'_, '_> {
                 self.folded[y] = Some(values);
                 Ok(None)
             }
-            CONV_2D => one(self.conv(r, x, y)?),
-            DEPTHWISE_CONV_2D => one(self.depthwise(r, x, y)?),
-            FULLY_CONNECTED => one(self.fully_connected(r, x, y)?),
+            CONV_2D => Ok(Some((self.conv(r, x, y)?, vec![x]))),
+            DEPTHWISE_CONV_2D => Ok(Some((self.depthwise(r, x, y)?, vec![x]))),
+            FULLY_CONNECTED => Ok(Some((self.fully_connected(r, x, y)?, vec![x]))),
             MAX_POOL_2D => one(self.pool(r, x, y, PoolKind::Max)?),
             AVERAGE_POOL_2D => one(self.pool(r, x, y, PoolKind::Average)?),
             MEAN => one(self.mean(r, x, y)?),
@@ -275,7 +283,7 @@ impl Graph<'_, '_> {
             .ok_or_else(|| r.inconsistent("its window is larger than the image"))
     }
 
-    fn conv(&mut self, r: &Reading, x: usize, y: usize) -> Result<Kernel, ReadError> {
+    fn conv(&mut self, r: &Reading, x: usize, y: usize) -> Result<Work, ReadError> {
         let (image, [co, kh, kw, ci]) = (self.nhwc(r, x)?, self.nhwc(r, r.input(1)?)?);
         let dilation = [r.size(14, 1, "dilation")?, r.size(12, 1, "dilation")?];
         let window = self.window(r, image, [kh, kw], dilation)?;
@@ -288,10 +296,35 @@ impl Graph<'_, '_> {
         let (weights, bias) = (self.weights(r, 1)?, self.bias(r, 2, co)?);
         // The packed copy fills up to 16 output channels.
         self.spend(r, (co.next_multiple_of(16) * kh * kw).saturating_mul(ci * 4))?;
-        Ok(Kernel::Conv(Conv::new(self.isa, window, ci, &weights.0, &bias.0, r.activation(10)?)))
+        Ok(self.convolution(window, ci, weights, bias, r.activation(10)?))
     }
 
-    fn depthwise(&mut self, r: &Reading, x: usize, y: usize) -> Result<Kernel, ReadError> {
+    /// A convolution over all channels, of the kernels that were asked for.
+    fn convolution(
+        &self,
+        window: Window,
+        channels_in: usize,
+        weights: Floats,
+        bias: Floats,
+        activation: Activation,
+    ) -> Work {
+        if self.kernels == Kernels::Plain {
+            let (channels_out, depthwise) = (bias.0.len(), false);
+            return Work::Plain(Plain {
+                window,
+                channels_in,
+                channels_out,
+                depthwise,
+                weights,
+                bias,
+                activation,
+            });
+        }
+        let conv = Conv::new(self.isa, window, channels_in, &weights.0, &bias.0, activation);
+        Work::Kernel(Kernel::Conv(conv))
+    }
+
+    fn depthwise(&mut self, r: &Reading, x: usize, y: usize) -> Result<Work, ReadError> {
         let (image, [one, kh, kw, co]) = (self.nhwc(r, x)?, self.nhwc(r, r.input(1)?)?);
         let dilation = [r.size(16, 1, "dilation")?, r.size(14, 1, "dilation")?];
         let window = self.window(r, image, [kh, kw], dilation)?;
@@ -301,10 +334,23 @@ impl Graph<'_, '_> {
         self.expect_shape(r, y, &[image[0], window.output[0], window.output[1], co])?;
         self.work(r, y, kh * kw)?;
         let (weights, bias) = (self.weights(r, 1)?, self.bias(r, 2, co)?);
-        Ok(Kernel::Depthwise(Depthwise::new(self.isa, window, co, weights, bias, r.activation(12)?)))
+        let activation = r.activation(12)?;
+        if self.kernels == Kernels::Plain {
+            let (channels_in, channels_out, depthwise) = (co, co, true);
+            return Ok(Work::Plain(Plain {
+                window,
+                channels_in,
+                channels_out,
+                depthwise,
+                weights,
+                bias,
+                activation,
+            }));
+        }
+        Ok(Work::Kernel(Kernel::Depthwise(Depthwise::new(self.isa, window, co, weights, bias, activation))))
     }
 
-    fn fully_connected(&mut self, r: &Reading, x: usize, y: usize) -> Result<Kernel, ReadError> {
+    fn fully_connected(&mut self, r: &Reading, x: usize, y: usize) -> Result<Work, ReadError> {
         let &[outputs, inputs] = self.shape(r.input(1)?) else {
             return Err(r.inconsistent("weights of two axes"));
         };
@@ -327,7 +373,7 @@ impl Graph<'_, '_> {
             dilation: [1; 2],
             before: [0; 2],
         };
-        Ok(Kernel::Conv(Conv::new(self.isa, window, inputs, &weights.0, &bias.0, r.activation(4)?)))
+        Ok(self.convolution(window, inputs, weights, bias, r.activation(4)?))
     }
 
     fn pool(&mut self, r: &Reading, x: usize, y: usize, kind: PoolKind) -> Result<Kernel, ReadError> {

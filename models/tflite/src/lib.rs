@@ -13,16 +13,35 @@ mod file;
 mod flat;
 mod graph;
 mod ops;
+mod plain;
 
 use tract_core::internal::*;
 
 pub use error::ReadError;
 use graph::{Graph, Work};
+use ops::Kernel;
+
+/// What a network is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// Operators of ours, fused, in the widest vectors that this processor has.
+    #[default]
+    Fast,
+    /// Operators of ours in the vectors that the build is compiled for, whatever the processor has.
+    Baseline,
+    /// tract-core's own convolutions and activations, one by one: three to six times slower, and computed by other code.
+    Plain,
+}
 
 /// Reads the network in `bytes`. Inputs and outputs keep the order of the file.
 pub fn read(bytes: &[u8]) -> Result<TypedModel, ReadError> {
+    read_with(bytes, Kernels::Fast)
+}
+
+/// The same, of the kernels that are named. Their outputs differ by rounding.
+pub fn read_with(bytes: &[u8], kernels: Kernels) -> Result<TypedModel, ReadError> {
     let file = file::open(bytes)?;
-    let graph = graph::interpret(&file, bytes.len(), ops::Isa::detect())?;
+    let graph = graph::interpret(&file, bytes.len(), kernels)?;
     build(&graph)
 }
 
@@ -44,7 +63,17 @@ fn build(graph: &Graph) -> Result<TypedModel, ReadError> {
             inputs.push(wire(&mut model, graph, &mut wires, input)?);
         }
         let shape: TVec<usize> = file.tensors[node.output].shape.iter().copied().collect();
+        // tract wants unique names; the file does not promise them.
+        let name = format!("{index}.{}", file.tensors[node.output].name);
         let op: Box<dyn TypedOp> = match &node.work {
+            Work::Plain(plain) => {
+                wires[node.output] = Some(plain.wire(&mut model, &name, inputs[0], &shape)?);
+                continue;
+            }
+            Work::Kernel(Kernel::Activate(activation, _)) if graph.kernels == Kernels::Plain => {
+                wires[node.output] = Some(plain::activate(&mut model, &name, activation, inputs[0])?);
+                continue;
+            }
             Work::Kernel(kernel) => Box::new(ops::Nhwc { kernel: kernel.clone(), output: shape }),
             Work::Add => Box::new(tract_core::ops::math::add()),
             Work::Mul => Box::new(tract_core::ops::math::mul()),
@@ -52,8 +81,6 @@ fn build(graph: &Graph) -> Result<TypedModel, ReadError> {
             Work::Reshape => Box::new(tract_core::ops::array::FiniteReshape { shape }),
             Work::Concat(axis) => Box::new(tract_core::ops::array::TypedConcat { axis: *axis }),
         };
-        // tract wants unique names; the file does not promise them.
-        let name = format!("{index}.{}", file.tensors[node.output].name);
         let made = model.wire_node(name, op, &inputs)?;
         wires[node.output] = made.first().copied();
     }

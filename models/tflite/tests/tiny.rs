@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use tract_core::prelude::*;
-use troika_tflite::{ReadError, read};
+use troika_tflite::{Kernels, ReadError, read, read_with};
 
 const TINY: &[u8] = include_bytes!("tiny.tflite");
 const INPUT: usize = 11 * 9 * 3;
@@ -34,6 +34,21 @@ fn every_operator_gives_what_litert_gives() {
 #[test]
 fn tracts_optimiser_changes_nothing() {
     assert_like_litert(&run(read(TINY).unwrap().into_optimized().unwrap()));
+}
+
+#[test]
+fn every_choice_of_kernels_gives_what_litert_gives() {
+    for kernels in [Kernels::Fast, Kernels::Baseline, Kernels::Plain] {
+        assert_like_litert(&run(read_with(TINY, kernels).unwrap().into_optimized().unwrap()));
+    }
+}
+
+#[test]
+fn plain_kernels_are_none_of_ours() {
+    let model = read_with(TINY, Kernels::Plain).unwrap();
+    let names: Vec<_> = model.nodes.iter().map(|n| n.op.name().into_owned()).collect();
+    let ours = ["NhwcConv", "NhwcDepthwise", "NhwcSeparable", "NhwcActivate"];
+    assert!(names.iter().all(|name| !ours.contains(&name.as_str())), "{names:?}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl Window {
         Some(Window { batch, input, output, kernel, stride, dilation, before })
     }
     /// Extent of one axis that the taps of all outputs cover.
-    fn span(&self, axis: usize) -> usize {
+    pub(crate) fn span(&self, axis: usize) -> usize {
         (self.output[axis] - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis] + 1
     }
     /// Pixels of the output.
