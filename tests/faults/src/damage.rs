@@ -205,7 +205,7 @@ impl Damaged for DriverState {
     fn damage(&mut self, dice: &mut Dice) {
         match dice.below(5) {
             0 => self.state = self.state.wrapping_add(1 + dice.byte() % 254),
-            1 => self.eye_openness_left = 1.0 + self.eye_openness_left,
+            1 => self.eye_openness_left += 1.0,
             2 => self.gaze_zone ^= 1 << dice.below(8),
             3 => self.header.stamp.nanosec ^= 1 << dice.below(30),
             _ => self.sequence ^= 1 << dice.below(32),

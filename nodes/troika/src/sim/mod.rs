@@ -17,6 +17,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use troika_host::signal::stop_on_signals;
 use troika_kit::counted;
 use troika_trial::{Case, Draft, Level, Outcome, Report, judge, report::level_name};
 
@@ -195,6 +196,8 @@ fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
     let outputs = [&arguments.report, &arguments.junit].map(|path| path.as_deref().map(writable).transpose());
     let [report_file, junit_file] = outputs;
     let (report_file, junit_file) = (report_file?, junit_file?);
+    // What was judged until Ctrl-C is reported; what is being played is played to its end.
+    let stop = stop_on_signals()?;
     let wall = Instant::now();
     let cases: Vec<(PathBuf, Result<Case, String>)> = files
         .into_iter()
@@ -210,6 +213,7 @@ fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
         cases,
         jobs,
         |(file, case)| match case {
+            Ok(_) if stop.is_stopped() => unread(&file, "not played: interrupted before".to_owned()),
             Ok(case) => play(&case, &systems, arguments.real_time),
             Err(fault) => unread(&file, fault),
         },
@@ -227,6 +231,9 @@ fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
     if let Some((mut file, path)) = junit_file {
         let text = report.to_junit().context("cannot write JUnit XML")?;
         file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if stop.is_stopped() {
+        return Err(crate::Interrupted.into());
     }
     if report.failed > 0 {
         bail!("{} of {} failed", report.failed, counted(count, "scenario"));
