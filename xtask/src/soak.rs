@@ -56,10 +56,10 @@ pub(crate) enum Soak {
 /// Does it.
 pub(crate) fn run(what: &Soak) -> anyhow::Result<()> {
     match what {
-        Soak::Fuzz { list: true, .. } => targets()?.iter().try_for_each(|name| {
-            println!("{name}");
+        Soak::Fuzz { list: true, .. } => {
+            targets()?.iter().for_each(|(name, _)| println!("{name}"));
             Ok(())
-        }),
+        }
         Soak::Fuzz { target, seconds, .. } => fuzz(target.as_deref(), *seconds),
         Soak::Mutants { of, least } => {
             let all = of.as_deref().map_or(CRATES.to_vec(), |one| vec![one]);
@@ -87,26 +87,33 @@ fn lister() -> anyhow::Result<Command> {
     Ok(Command::new(absolute(built("troika-fuzz-targets"))?))
 }
 
-/// The names of the targets.
-fn targets() -> anyhow::Result<Vec<String>> {
+/// The names of the targets; whether they build within minutes.
+fn targets() -> anyhow::Result<Vec<(String, bool)>> {
     let output = lister()?.output().context("cannot run troika-fuzz-targets")?;
     if !output.status.success() {
         bail!("troika-fuzz-targets: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let mut names: Vec<String> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
-    names.push(SYSTEM.to_owned());
-    Ok(names)
+    let text = String::from_utf8(output.stdout)?;
+    let named = |line: &str| match line.split_once(' ') {
+        Some((name, _light)) => (name.to_owned(), true),
+        None => (line.to_owned(), false),
+    };
+    let mut all: Vec<_> = text.lines().map(named).collect();
+    all.push((SYSTEM.to_owned(), true));
+    Ok(all)
 }
 
 fn fuzz(only: Option<&str>, seconds: u64) -> anyhow::Result<()> {
     let all = targets()?;
-    let wanted: Vec<&String> = all.iter().filter(|name| only.is_none_or(|only| only == **name)).collect();
+    let wanted: Vec<_> = all.iter().filter(|(name, _)| only.is_none_or(|only| only == name)).collect();
     if wanted.is_empty() {
-        bail!("there is no fuzz target '{}'; there are {}", only.unwrap_or_default(), all.join(", "));
+        bail!("there is no fuzz target '{}'; `--list` tells them", only.unwrap_or_default());
     }
+    // One build for all that are wanted: with the heavy readers only where one of them is.
+    let heavy = wanted.iter().any(|(_, light)| !light);
     let commit = commit().unwrap_or_else(|| "no commit".to_owned());
     let place = absolute(target())?.join("fuzz");
-    for name in wanted {
+    for (name, _) in wanted {
         say(&format!("fuzz: {name} for {seconds} s, at {commit}"));
         if name == SYSTEM {
             // Some thousand a second; it counts cases, since a test has no clock.
@@ -124,19 +131,20 @@ fn fuzz(only: Option<&str>, seconds: u64) -> anyhow::Result<()> {
             succeed(test.env("TROIKA_FUZZ_CASES", cases).env("TROIKA_FUZZ_SEED", seconds.to_string()))?;
             continue;
         }
-        guided(name, seconds, &place)?;
+        guided(name, seconds, heavy, &place)?;
     }
     Ok(())
 }
 
 /// One target under libFuzzer: what it adds to the corpus stays below the target folder, the committed seeds are read only.
-fn guided(name: &str, seconds: u64, place: &Path) -> anyhow::Result<()> {
+fn guided(name: &str, seconds: u64, heavy: bool, place: &Path) -> anyhow::Result<()> {
     let (corpus, artifacts) = (place.join("corpus").join(name), place.join("artifacts").join(name));
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
     let seeds = seeds(name, place)?;
     let mut command = Command::new(tool("cargo-fuzz", CARGO_FUZZ)?);
-    command.args(["run", "--fuzz-dir", ".", "--target-dir"]).arg(place.join("build")).arg(PROGRAM);
+    command.args(["run", "--fuzz-dir", ".", "--target-dir"]).arg(place.join("build"));
+    command.args(heavy.then_some(["--features", "all"]).into_iter().flatten()).arg(PROGRAM);
     command.arg(&corpus).arg(&seeds).current_dir(root().join(COVERAGE));
     command.arg("--").arg(format!("-max_total_time={seconds}"));
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));

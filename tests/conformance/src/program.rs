@@ -21,7 +21,7 @@ impl Program {
     /// When it does not start.
     pub fn start(file: &str, settings: &str) -> Program {
         let mut command = Command::new(file);
-        for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM"] {
+        for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM", "TROIKA_ZENOH_SOCKETS"] {
             command.env_remove(ours);
         }
         command.args(["--config", settings]).stdin(Stdio::null()).stderr(Stdio::piped());

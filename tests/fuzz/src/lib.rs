@@ -24,19 +24,19 @@ pub struct Target {
     pub longest: usize,
     /// The memory that one input may take at its worst: so many bytes, and so many for each byte of the input.
     pub memory: (u64, u64),
-    /// Mutations in a bounded run: about a second of them, unoptimised machines apart.
+    /// Mutations in a bounded run: a second or two of them.
     pub cases: u32,
 }
 
 impl Target {
     /// A target for text of ordinary size.
     pub const fn text(name: &'static str, run: Run, shipped: &'static [&'static str]) -> Target {
-        Target { name, run, shipped, longest: 32 << 10, memory: (1 << 20, 200), cases: 2_000 }
+        Target { name, run, shipped, longest: 32 << 10, memory: (1 << 20, 200), cases: 6_000 }
     }
 
     /// A target for bytes of a message's size.
     pub const fn bytes(name: &'static str, run: Run) -> Target {
-        Target { name, run, shipped: &[], longest: 4 << 10, memory: (64 << 10, 64), cases: 20_000 }
+        Target { name, run, shipped: &[], longest: 4 << 10, memory: (64 << 10, 64), cases: 60_000 }
     }
 
     /// As many cases as that.

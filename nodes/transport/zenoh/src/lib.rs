@@ -7,12 +7,15 @@
 //! * [`RouterGuard::ensure`] joins the router at the endpoint, or starts one inside this process when there is none.
 //! * [`ZenohTransport`] is the session: a peer that connects to the router, finds others by gossip (no multicast) and
 //!   comes back when the router does.
+//! * `closed`: with `TROIKA_ZENOH_SOCKETS` a vehicle's processes speak over sockets in a folder of their own, and who comes by TCP
+//!   may look and no more.
 //!
 //! Bounds: a put may wait for a free buffer (see `session_config`) and then drops the message, as rmw_zenoh does; only
 //! reliable keep-all would block. zenoh allocates and runs threads of its own: never call it from a real-time thread.
 //! Transient-local durability is announced but late joiners do not get old messages yet.
 #![allow(clippy::doc_markdown)]
 
+mod closed;
 mod endpoints;
 mod options;
 mod router;

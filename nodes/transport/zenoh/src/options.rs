@@ -1,16 +1,14 @@
 //! What a session is opened with, from the environment or by hand, and the zenoh configurations that come of it.
 
-use std::{
-    borrow::Cow,
-    net::ToSocketAddrs as _,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, net::ToSocketAddrs as _, path::PathBuf};
 
 use rustix::{
     process::{Resource, getrlimit},
     thread::{CapabilitySet, capabilities},
 };
 use zenoh::Config;
+
+use crate::closed;
 
 /// Where rmw_zenoh's router listens and its sessions look for it.
 pub const DEFAULT_ENDPOINT: &str = "tcp/localhost:7447";
@@ -34,6 +32,9 @@ pub struct ZenohOptions {
     /// Carry large messages between processes of this machine through shared memory. Off as in rmw_zenoh: a process that
     /// is killed leaves its segments in `/dev/shm`.
     pub shared_memory: bool,
+    /// The vehicle's own folder of sockets: its processes speak over those, and who comes by TCP may look and no more. None: whoever
+    /// reaches the endpoint may do all, as in ROS 2.
+    pub sockets: Option<PathBuf>,
 }
 
 impl Default for ZenohOptions {
@@ -46,6 +47,7 @@ impl Default for ZenohOptions {
             overrides: Vec::new(),
             high_priority: Vec::new(),
             shared_memory: false,
+            sockets: None,
         }
     }
 }
@@ -62,11 +64,14 @@ pub enum OptionsError {
     /// Neither `0` nor `1`.
     #[error("TROIKA_ZENOH_SHM is '{0}': set it to 0 or 1, or unset it")]
     SharedMemory(String),
+    /// Sockets of our own, and a configuration that knows nothing of them.
+    #[error("TROIKA_ZENOH_SOCKETS closes the links that {0} would open otherwise: unset one of them")]
+    Sockets(&'static str),
 }
 
 impl ZenohOptions {
     /// From `ROS_DOMAIN_ID`, `ZENOH_SESSION_CONFIG_URI`, `ZENOH_ROUTER_CONFIG_URI` and `ZENOH_CONFIG_OVERRIDE`, as
-    /// rmw_zenoh reads them, and our own `TROIKA_ZENOH_ENDPOINT` and `TROIKA_ZENOH_SHM`.
+    /// rmw_zenoh reads them, and our own `TROIKA_ZENOH_ENDPOINT`, `TROIKA_ZENOH_SHM` and `TROIKA_ZENOH_SOCKETS`.
     pub fn from_env() -> Result<ZenohOptions, OptionsError> {
         ZenohOptions::from_lookup(|name| std::env::var(name).ok())
     }
@@ -95,18 +100,32 @@ impl ZenohOptions {
             Some("1") => true,
             Some(other) => return Err(OptionsError::SharedMemory(other.to_owned())),
         };
+        options.sockets = get("TROIKA_ZENOH_SOCKETS").map(PathBuf::from);
+        for (name, file) in [
+            ("ZENOH_SESSION_CONFIG_URI", &options.session_config),
+            ("ZENOH_ROUTER_CONFIG_URI", &options.router_config),
+        ] {
+            if options.sockets.is_some() && file.is_some() {
+                return Err(OptionsError::Sockets(name));
+            }
+        }
         Ok(options)
     }
 
     /// The session's configuration: rmw_zenoh's, less what only very large ROS launches need.
-    pub(crate) fn session_config(&self) -> zenoh::Result<Config> {
+    ///
+    /// # Errors
+    /// A configuration file, a setting or a folder of sockets that cannot be used.
+    pub fn session_config(&self) -> zenoh::Result<Config> {
         let mut config = match &self.session_config {
             Some(path) => Config::from_file(path)
                 .map_err(|error| format!("ZENOH_SESSION_CONFIG_URI is {}: {error}", path.display()))?,
             None => {
                 let mut config = Config::default();
-                let endpoint = json(&reachable(&self.router));
-                let listen = json(&reachable("tcp/localhost:0"));
+                let (endpoint, listen) = match &self.sockets {
+                    Some(folder) => (json(&closed::router(folder)?), json(&closed::session(folder)?)),
+                    None => (json(&reachable(&self.router)), json(&reachable("tcp/localhost:0"))),
+                };
                 for (path, value) in [
                     ("mode", "\"peer\""),
                     ("connect/endpoints", &format!("[{endpoint}]")),
@@ -144,6 +163,12 @@ impl ZenohOptions {
                 ] {
                     config.insert_json5(path, value)?;
                 }
+                if self.sockets.is_some() {
+                    config.insert_json5("access_control", &closed::access())?;
+                    // Who cannot come to our socket is gone to, whichever number is the greater.
+                    let strategy = r#"{ peer: { to_router: "always", to_peer: "always" } }"#;
+                    config.insert_json5("scouting/gossip/autoconnect_strategy", strategy)?;
+                }
                 if self.shared_memory && may_share_memory() {
                     config.insert_json5("transport/shared_memory/enabled", "true")?;
                     // At the start, and not with the first frame.
@@ -175,16 +200,21 @@ fn may_lock(capable: bool, limit: Option<u64>) -> bool {
     capable || limit.is_none_or(|bytes| bytes >= SHARED)
 }
 
-/// A router's configuration: listens on `listen`, routes, looks for nobody.
-pub(crate) fn router_config(listen: &str, file: Option<&Path>) -> zenoh::Result<Config> {
-    if let Some(path) = file {
+/// A router's configuration: listens on `listen`, and in the options' folder of sockets; routes, looks for nobody.
+pub(crate) fn router_config(listen: &str, options: &ZenohOptions) -> zenoh::Result<Config> {
+    if let Some(path) = &options.router_config {
         let told = |error| format!("ZENOH_ROUTER_CONFIG_URI is {}: {error}", path.display());
         return Ok(Config::from_file(path).map_err(told)?);
     }
     let mut config = Config::default();
+    let mut endpoints = vec![json(listen)];
+    if let Some(folder) = &options.sockets {
+        endpoints.push(json(&closed::router(folder)?));
+        config.insert_json5("access_control", &closed::access())?;
+    }
     for (path, value) in [
         ("mode", "\"router\""),
-        ("listen/endpoints", format!("[{}]", json(listen)).as_str()),
+        ("listen/endpoints", format!("[{}]", endpoints.join(", ")).as_str()),
         ("connect/endpoints", "[]"),
         ("scouting/multicast/enabled", "false"),
         ("scouting/gossip/enabled", "true"),
@@ -238,6 +268,8 @@ fn json(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -290,13 +322,16 @@ mod tests {
     fn a_wrong_variable_is_named() {
         assert_eq!(from(&[("ROS_DOMAIN_ID", "-1")]), Err(OptionsError::Domain("-1".into())));
         assert_eq!(from(&[("ZENOH_CONFIG_OVERRIDE", "mode")]), Err(OptionsError::Override("mode".into())));
+        let both = [("TROIKA_ZENOH_SOCKETS", "/run/troika"), ("ZENOH_ROUTER_CONFIG_URI", "/etc/router.yaml")];
+        assert_eq!(from(&both), Err(OptionsError::Sockets("ZENOH_ROUTER_CONFIG_URI")));
+        assert_eq!(from(&both[..1]).expect("alone").sockets.as_deref(), Some(Path::new("/run/troika")));
         assert_eq!(from(&[("TROIKA_ZENOH_SHM", "yes")]), Err(OptionsError::SharedMemory("yes".into())));
     }
 
     #[test]
     fn our_configurations_are_ones_that_zenoh_takes() {
         ZenohOptions::default().session_config().expect("session");
-        router_config("tcp/127.0.0.1:0", None).expect("router");
+        router_config("tcp/127.0.0.1:0", &ZenohOptions::default()).expect("router");
         probe_config("tcp/localhost:7447").expect("probe");
     }
 }

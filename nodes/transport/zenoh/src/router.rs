@@ -7,7 +7,6 @@
 use std::{
     io::ErrorKind,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
-    path::Path,
 };
 
 use zenoh::{Session, Wait};
@@ -82,12 +81,13 @@ enum Place {
 impl RouterGuard {
     /// Joins the router at `endpoint`, or starts one there.
     pub fn ensure(endpoint: &str) -> Result<RouterGuard, RouterError> {
-        ensure(endpoint, None)
+        let options = ZenohOptions { router: endpoint.to_owned(), ..ZenohOptions::default() };
+        RouterGuard::ensure_for(&options)
     }
 
     /// The same as the options say, with their configuration file for a router that is started.
     pub fn ensure_for(options: &ZenohOptions) -> Result<RouterGuard, RouterError> {
-        ensure(&options.router, options.router_config.as_deref())
+        ensure(options)
     }
 
     /// Whether the router lives in this process.
@@ -111,7 +111,8 @@ impl Drop for RouterGuard {
     }
 }
 
-fn ensure(endpoint: &str, config: Option<&Path>) -> Result<RouterGuard, RouterError> {
+fn ensure(options: &ZenohOptions) -> Result<RouterGuard, RouterError> {
+    let endpoint = options.router.as_str();
     let addresses = resolve(endpoint)?;
     let joined = |probed: Result<(), String>, error: fn(String, String) -> RouterError| match probed {
         Ok(()) => Ok(RouterGuard { started: None }),
@@ -130,7 +131,7 @@ fn ensure(endpoint: &str, config: Option<&Path>) -> Result<RouterGuard, RouterEr
                     reason,
                 });
             }
-            Place::Free(address) => match start(&format!("tcp/{address}"), config) {
+            Place::Free(address) => match start(&format!("tcp/{address}"), options) {
                 Ok(session) => return Ok(RouterGuard { started: Some(session) }),
                 Err(reason) => last = reason,
             },
@@ -139,8 +140,8 @@ fn ensure(endpoint: &str, config: Option<&Path>) -> Result<RouterGuard, RouterEr
     Err(RouterError::Start { endpoint: endpoint.to_owned(), reason: last })
 }
 
-fn start(listen: &str, config: Option<&Path>) -> Result<Session, String> {
-    let config = router_config(listen, config).map_err(|error| told::reason(&error))?;
+fn start(listen: &str, options: &ZenohOptions) -> Result<Session, String> {
+    let config = router_config(listen, options).map_err(|error| told::reason(&error))?;
     zenoh::open(config).wait().map_err(|error| told::reason(&error))
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_troika"));
     command.args(arguments).current_dir(root());
     // What the person who runs the tests has set for their own systems.
-    for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM"] {
+    for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM", "TROIKA_ZENOH_SOCKETS"] {
         command.env_remove(ours);
     }
     command

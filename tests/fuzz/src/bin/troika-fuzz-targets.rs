@@ -1,4 +1,4 @@
-//! The names of the targets, one a line; with `TARGET FOLDER`, a target's seeds as files of that folder, for libFuzzer.
+//! The names of the targets, one a line, `light` behind those that build within minutes; with `TARGET FOLDER`, a target's seeds as files of that folder, for libFuzzer.
 
 use std::{env, fs, path::PathBuf};
 
@@ -8,7 +8,12 @@ use troika_fuzz::{campaign, targets};
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match &arguments[..] {
-        [] => targets::all().for_each(|target| println!("{}", target.name)),
+        [] => {
+            let light = |name| targets::LIGHT.into_iter().flatten().any(|target| target.name == name);
+            for target in targets::all() {
+                println!("{}{}", target.name, if light(target.name) { " light" } else { "" });
+            }
+        }
         [name, folder] => {
             let target = targets::named(name).with_context(|| format!("there is no target '{name}'"))?;
             let folder = PathBuf::from(folder);
