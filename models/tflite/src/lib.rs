@@ -11,6 +11,7 @@
 mod error;
 mod file;
 mod flat;
+mod fuse;
 mod graph;
 mod ops;
 mod plain;

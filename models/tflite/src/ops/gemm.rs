@@ -62,7 +62,7 @@ impl Registers {
                 let half = (1..=8).contains(&rest);
                 let mut wide = channels / 16 + usize::from(rest > 8);
                 while wide > 0 {
-                    let vectors = if wide == 1 || wide % 2 == 0 { wide.min(2) } else { 3 };
+                    let vectors = if wide == 1 || wide.is_multiple_of(2) { wide.min(2) } else { 3 };
                     blocks.push(Registers::Wide(vectors));
                     wide -= vectors;
                 }

@@ -165,9 +165,9 @@ fn fma(a: f32, b: f32, c: f32) -> f32 {
 /// Which kernel an operator runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
-    Conv(Conv),
-    Depthwise(Depthwise),
-    Separable(Separable),
+    Conv(Box<Conv>),
+    Depthwise(Box<Depthwise>),
+    Separable(Box<Separable>),
     Pool(Pool),
     Pad(Pad),
     Resize(Resize),

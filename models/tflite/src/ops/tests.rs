@@ -52,7 +52,6 @@ fn activated(activation: &Activation, value: f64, channel: usize) -> f64 {
 fn defined(
     w: &Window,
     ci: usize,
-    co: usize,
     x: &[f32],
     weight: impl Fn(usize, usize, usize, usize) -> f32,
     bias: &[f32],
@@ -63,8 +62,8 @@ fn defined(
     for n in 0..w.batch {
         for oy in 0..w.output[0] {
             for ox in 0..w.output[1] {
-                for o in 0..co {
-                    let mut sum = f64::from(bias[o]);
+                for (o, &bias) in bias.iter().enumerate() {
+                    let mut sum = f64::from(bias);
                     for ky in 0..w.kernel[0] {
                         for kx in 0..w.kernel[1] {
                             let row = (oy * w.stride[0] + ky * w.dilation[0]).checked_sub(w.before[0]);
@@ -126,7 +125,7 @@ proptest! {
         let widened = narrow.as_ref().map(|n| {
             n.chunks_exact(held).flat_map(|p| p.iter().copied().chain(std::iter::repeat_n(0.0, co - held))).collect::<Vec<_>>()
         });
-        let expected = defined(&w, ci, co, &x, weight, &bias, widened.as_deref(), &act);
+        let expected = defined(&w, ci, &x, weight, &bias, widened.as_deref(), &act);
         for isa in isas() {
             let mut conv = Conv::new(isa, w.clone(), ci, &weights, &bias, act.clone());
             conv.residual_channels = held;
@@ -145,7 +144,7 @@ proptest! {
         let outputs = w.batch * w.output[0] * w.output[1] * c;
         let residual = add.then(|| numbers(outputs, seed ^ 9));
         let weight = |o, ky, kx, i| if o == i { weights[(ky * w.kernel[1] + kx) * c + i] } else { 0.0 };
-        let expected = defined(&w, c, c, &x, weight, &bias, residual.as_deref(), &act);
+        let expected = defined(&w, c, &x, weight, &bias, residual.as_deref(), &act);
         for isa in isas() {
             let (weights, bias) = (Floats(weights.clone().into()), Floats(bias.clone().into()));
             let depthwise = Depthwise::new(isa, w.clone(), c, weights, bias, act.clone());
