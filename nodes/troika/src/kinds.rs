@@ -14,7 +14,7 @@ use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Direction, Duration, PortSpec, Ports};
 use troika_link::{LinkNode, shell::SystemEdge};
-use troika_models::{Store, StoreError};
+use troika_models::{Kernels, Store, StoreError};
 use troika_monitor::MonitorNode;
 use troika_router::RouterNode;
 use troika_sim::{
@@ -147,8 +147,16 @@ pub(crate) fn models() -> Result<Store, StoreError> {
     if let Some(store) = STORE.get() {
         return Ok(store.clone());
     }
-    let store = Store::open_default()?;
+    let store = Store::open_default()?.with_kernels(KERNELS.get().copied().unwrap_or_default());
     Ok(STORE.get_or_init(|| store).clone())
+}
+
+/// What the networks of [`models`] are made of; a process has one system, which says so once.
+static KERNELS: OnceLock<Kernels> = OnceLock::new();
+
+/// Chooses it, before the first node is made.
+pub(crate) fn choose_kernels(fast: bool) {
+    KERNELS.get_or_init(|| if fast { Kernels::Fast } else { Kernels::Plain });
 }
 
 /// The kind of a name.

@@ -60,6 +60,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     };
     let recording = Recording::start(arguments, process, &source, &system)?;
     let mut place = 0;
+    crate::kinds::choose_kernels(system.system.fast_networks);
     super::start_nodes(&source, &system, Some(process), |kind, making, mut options| {
         options.tape = recording.as_ref().map(Recording::tape);
         options.vital = page.as_ref().map(|page| Vital::new(page.clone(), place));

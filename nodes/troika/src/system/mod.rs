@@ -90,6 +90,9 @@ pub(crate) struct Head {
     /// The public key of who may put another model in the place of one that runs; without it anybody may who reaches the topic.
     #[serde(default)]
     pub model_key: Option<Spanned<PathBuf>>,
+    /// Run the detectors' networks on our kernels; else on tract's own operators, which take several times as long.
+    #[serde(default = "yes")]
+    pub fast_networks: bool,
 }
 
 impl Head {
