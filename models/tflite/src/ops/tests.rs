@@ -48,7 +48,6 @@ fn activated(activation: &Activation, value: f64, channel: usize) -> f64 {
 }
 
 /// The outputs of a convolution; `weight(o, ky, kx, i)` is 0 where output channel `o` does not see input channel `i`.
-#[expect(clippy::too_many_arguments, reason = "a definition")]
 fn defined(
     w: &Window,
     ci: usize,
