@@ -319,8 +319,8 @@ mod tests {
         assert_eq!(began, [false, false, false, false, true, true], "it began again");
         // A recording that is played among the sender's own hides both, which is told as silence; and is believed by nobody.
         let recorded: Vec<Heartbeat> = (0..60).map(|_| sealed(&mut again)).collect();
-        recorded.iter().for_each(|one| drop(trust.believes(one)));
-        (0..200).for_each(|_| drop(trust.believes(&sealed(&mut again))));
+        recorded.iter().for_each(|one| _ = trust.believes(one));
+        (0..200).for_each(|_| _ = trust.believes(&sealed(&mut again)));
         for old in &recorded {
             assert!(!trust.believes(old) && !trust.believes(&sealed(&mut again)));
         }
