@@ -177,12 +177,11 @@ impl<E: Edge> Step for LinkNode<E> {
     }
 
     /// Nothing is known, and says so.
-    /// A step that only comes late has lost nothing: what was said before holds until it is too old for its readers.
+    /// A step that only comes late has lost nothing: what is believed by now, which is less the later it is. Otherwise nothing is known.
     fn fall_back(&mut self, tick: &Tick, fault: &Fault, outputs: &mut Outputs) {
-        if matches!(fault, Fault::TooLate { .. }) {
-            return;
-        }
-        outputs.state.send(to_message(tick.now, &Estimate::default()));
+        let late = matches!(fault, Fault::TooLate { .. });
+        let seen = if late { self.link.estimate(tick.now) } else { Estimate::default() };
+        outputs.state.send(to_message(tick.now, &seen));
     }
 }
 

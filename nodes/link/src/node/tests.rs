@@ -132,15 +132,20 @@ fn the_road_is_remembered_and_kept_once_a_minute() {
 }
 
 #[test]
-fn a_step_that_cannot_run_says_unknown_instead_of_what_it_last_knew() {
+fn a_step_that_cannot_run_says_unknown_instead_of_what_it_last_knew_and_one_that_is_late_what_it_believes() {
     troika_safety::verifies![SR_TIM_003, SR_RTE_003];
     let mut node = node(quiet());
     steps(&mut node, at(0), &saw(at(0), &[answered(80)]));
-    let mut outputs = Outputs::default();
     let tick = Tick { seq: 1, release: at(200), now: at(400), level: 0 };
-    node.fall_back(&tick, &Fault::TooLate { by: Duration::from_millis(200) }, &mut outputs);
-    let said = &outputs.state.sent()[0];
+    let mut says = |fault| {
+        let mut outputs = Outputs::default();
+        node.fall_back(&tick, &fault, &mut outputs);
+        outputs.state.sent()[0].clone()
+    };
+    let said = says(Fault::Panicked);
     assert!(said.state == LinkState::UNKNOWN && said.rtt_ms.is_nan());
+    let said = says(Fault::TooLate { by: Duration::from_millis(200) });
+    assert!(said.state == LinkState::UP && said.rtt_ms.is_finite());
 }
 
 #[test]

@@ -343,16 +343,18 @@ fn a_second_sender_that_says_attentive_hides_no_sleeper_once_the_detector_was_he
 #[test]
 fn frames_that_come_late_with_fall_backs_between_them_hide_no_sleeper() {
     troika_safety::verifies![SR_DMS_017, SR_DMS_006];
-    // A starved machine: a frame each 0.25 s, now 20 and now 190 ms late, and a fall-back in each tick without one.
+    // A starved machine: a frame is taken each 0.25 s and comes at once or 150 ms late, with a fall-back in each tick without one: at 0.4 s
+    // between two that come, each is 0.25 s from the one before.
     let mut cabin = Cabin::new(&["euro_ncap"]);
     let mut raised = Vec::new();
     for tick in 0..90_u64 {
         cabin.vehicle(80.0, false);
         let ms = cabin.ms;
-        let frame = (tick % 5 == 0).then(|| {
-            let taken = ms - if tick % 10 == 0 { 0 } else { 170.min(ms) };
-            state(DriverState::EYES_CLOSED, taken)
-        });
+        let frame = match tick % 10 {
+            0 => Some(state(DriverState::EYES_CLOSED, ms)),
+            8 => Some(state(DriverState::EYES_CLOSED, ms - 150)),
+            _ => None,
+        };
         let nothing = DriverState { fall_back: true, ..state(DriverState::UNKNOWN, ms) };
         cabin.step(Some(frame.unwrap_or(nothing)));
         let new = cabin.alerts.drain(..).filter(|alert| alert.phase == DriverAlert::RAISED);
