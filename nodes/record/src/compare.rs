@@ -114,9 +114,16 @@ fn leaves(at: &str, value: &Value, each: &mut impl FnMut(String, Value)) {
 /// The fields in which two messages differ, at most [`SHOWN`]; none where the type is not known, or one of them is no value of it.
 pub fn fields(type_name: &str, recorded: &[u8], now: &[u8]) -> Option<Vec<FieldDifference>> {
     let entry = dynamic::lookup(type_name)?;
-    let (recorded, now) = (entry.to_json(recorded).ok()?, entry.to_json(now).ok()?);
+    let (mut recorded, mut now) = (entry.to_json(recorded).ok()?, entry.to_json(now).ok()?);
+    // A protection is another one wherever anything is: by itself it is shown, beside what it protects it says nothing.
+    let protections = (protection(&mut recorded), protection(&mut now));
     let mut found = Vec::new();
     walk("", &recorded, &now, None, &mut found);
+    if let (Some(recorded), Some(now)) = protections
+        && found.is_empty()
+    {
+        walk(PROTECTION, &recorded, &now, None, &mut found);
+    }
     found.truncate(SHOWN);
     Some(found)
 }
@@ -124,10 +131,21 @@ pub fn fields(type_name: &str, recorded: &[u8], now: &[u8]) -> Option<Vec<FieldD
 /// Whether two messages are the same but for floats that are nearly equal.
 pub fn nearly_equal(type_name: &str, recorded: &[u8], now: &[u8]) -> bool {
     let Some(entry) = dynamic::lookup(type_name) else { return false };
-    let (Ok(recorded), Ok(now)) = (entry.to_json(recorded), entry.to_json(now)) else { return false };
+    let (Ok(mut recorded), Ok(mut now)) = (entry.to_json(recorded), entry.to_json(now)) else { return false };
+    // Of floats that are only nearly equal the checksums are not.
+    protection(&mut recorded);
+    protection(&mut now);
     let mut found = Vec::new();
     walk("", &recorded, &now, Some(TOLERANCE), &mut found);
     found.is_empty()
+}
+
+/// The end-to-end protection of a message that has one.
+const PROTECTION: &str = "e2e";
+
+/// Takes it out.
+fn protection(message: &mut Value) -> Option<Value> {
+    message.as_object_mut()?.remove(PROTECTION)
 }
 
 fn walk(at: &str, recorded: &Value, now: &Value, within: Option<f64>, into: &mut Vec<FieldDifference>) {
@@ -207,6 +225,17 @@ mod tests {
         assert_eq!(named, [("state", "2".to_owned()), ("head_yaw_deg", "4.5".to_owned())]);
         assert_eq!(fields(DriverState::TYPE.name, &cdr(&now), &cdr(&now)), Some(Vec::new()));
         assert_eq!(fields("p/msg/Unknown", &[], &[]), None);
+        // A protection stands for itself where it alone is another one.
+        let sealed = |byte, state: &DriverState| cdr(&DriverState { e2e: vec![byte; 20], ..state.clone() });
+        let name = DriverState::TYPE.name;
+        let named = |then: &[u8], now: &[u8]| -> Vec<String> {
+            fields(name, then, now).expect("the type is known").into_iter().map(|one| one.field).collect()
+        };
+        assert_eq!(named(&sealed(1, &recorded), &sealed(2, &now)), ["state", "head_yaw_deg"]);
+        assert!(named(&sealed(1, &now), &sealed(2, &now)).iter().all(|field| field.starts_with("e2e")));
+        let near = DriverState { head_yaw_deg: 4.5002, ..now.clone() };
+        assert!(nearly_equal(name, &sealed(1, &now), &sealed(2, &near)));
+        assert!(!nearly_equal(name, &sealed(1, &now), &sealed(1, &recorded)));
     }
 
     #[test]
