@@ -155,7 +155,7 @@ mod tests {
         assert_ne!(make(1), make(2));
         let all = make(1);
         assert!(all.iter().all(|bytes| bytes.len() <= 300));
-        assert!(all.iter().collect::<BTreeSet<_>>().len() > 1_800, "most of them differ");
+        assert!(all.iter().collect::<BTreeSet<_>>().len() > 1_000, "most of them differ");
         let some = |what: &[u8]| all.iter().any(|bytes| bytes.windows(what.len()).any(|piece| piece == what));
         assert!(some(b"rate = 18446744073709551616") && some(b"[[x]]") && some(b"aaaa"));
     }
