@@ -23,8 +23,10 @@ const SIGNAL: Duration = Duration::from_millis(20);
 
 /// SR-DMS-006: 3.0 s, and three frames of the camera that is simulated.
 pub const SLEEP_WITHIN: Duration = Duration::from_millis(3_100);
-/// The same where frames are lost or wait: 0.3 s are bridged (SR-DMS-017).
-pub const SLEEP_BRIDGED: Duration = Duration::from_millis(3_400);
+/// The same where frames are lost or wait: 0.3 s are bridged (SR-DMS-017), when the eyes close and when the limit passes.
+pub const SLEEP_BRIDGED: Duration = Duration::from_millis(3_700);
+/// Frames in a row that are bridged: 0.27 s.
+const BRIDGED: usize = 8;
 /// SR-DMS-007: 5 s, after the 0.3 s that are bridged, and three periods of silence.
 pub const BLIND_WITHIN: Duration = Duration::from_millis(5_450);
 /// The scene ends so long after the eyes closed.
@@ -248,10 +250,12 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
                 _ if !on => drive.rig.send(STATE, &state)?,
                 Fault::SignalBits | Fault::SignalForeign => drive.rig.send(STATE, &state)?,
                 Fault::Bits => {
-                    // One in three; a message of which bits are turned is one that is lost.
-                    if dice.below(3) > 0 {
+                    // One in three; a message of which bits are turned is one that is lost, and more than are bridged begin the closure anew.
+                    if gap + 1 >= BRIDGED || dice.below(3) > 0 {
+                        gap = 0;
                         drive.rig.send(STATE, &state)?;
                     } else {
+                        gap += 1;
                         let resealed = drive.blindfold.then_some(&mut drive.states);
                         drive.rig.put::<DriverState>(STATE, &flipped_under(&state, resealed, dice))?;
                     }
@@ -280,7 +284,7 @@ fn sleeper(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result
                         gap -= 1;
                     } else {
                         drive.rig.send(STATE, &state)?;
-                        gap = dice.below(8);
+                        gap = dice.below(BRIDGED);
                     }
                 }
                 Fault::Lost => {}
