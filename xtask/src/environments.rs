@@ -147,6 +147,12 @@ fn messages(python: &Path) -> anyhow::Result<()> {
     }
     say("ros-wheels: colcon build of msgs/ (again when a message changes)");
     mend(python, environment)?;
+    // r2r makes its types when it is built, of the messages that are there then, and looks no second time.
+    let made_of_them = target().join("r2r");
+    if made_of_them.exists() {
+        fs::remove_dir_all(&made_of_them)
+            .with_context(|| format!("cannot remove {}", made_of_them.display()))?;
+    }
     if place.exists() {
         // Nothing of a message that is gone stays behind.
         fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
