@@ -80,6 +80,7 @@ pub fn by_zenoh(port: u16) -> Peer {
 fn moving() -> Value {
     json!({
         "header": { "stamp": { "sec": 1, "nanosec": 2 }, "frame_id": "car" },
+        "sequence": 0, "e2e": [],
         "speed_kmh": 50.0, "steering_angle_deg": 0.0, "gear": 127, "ignition_on": true, "driver_acted": false,
     })
 }
