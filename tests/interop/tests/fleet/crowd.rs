@@ -32,7 +32,9 @@ fn two_gateways_at_two_linked_routers_share_the_load_and_either_can_be_killed() 
         }
     }
     let shares = [near.seen().len(), far.seen().len()];
-    assert_eq!(shares, [10, 10], "each question is answered by one of them, and each answers its half");
+    // A vehicle's first question may come before it knows of both.
+    assert_eq!(shares.iter().sum::<usize>(), 20, "each question is answered by one of them: {shares:?}");
+    assert!(shares.iter().all(|share| (8..=12).contains(share)), "each answers its half: {shares:?}");
     // Each vehicle asks them in turn: one of its next two is the one that is killed.
     near.does(Does::Holds);
     anna.begin("Where?");
