@@ -122,6 +122,11 @@ impl<T: Protected> Seal<T> {
         self.sequence = self.sequence.wrapping_add(1);
         Ok(())
     }
+
+    /// The message, numbered and protected. None where it cannot be: then it is not sent, which to its readers is silence.
+    pub fn sealed(&mut self, mut message: T) -> Option<T> {
+        self.seal(&mut message).ok().map(|()| message)
+    }
 }
 
 /// Checks one sender's messages.

@@ -126,7 +126,7 @@ impl Step for SimDriver {
         let header = Header { stamp: tick.release.into(), frame_id: "driver_camera_optical_frame".into() };
         outputs.truth.send(truth.message(header.clone()));
         if self.drives_vehicle {
-            let mut signals = VehicleSignals {
+            let signals = VehicleSignals {
                 header: Header { stamp: tick.release.into(), frame_id: String::new() },
                 speed_kmh: truth.speed_kmh,
                 gear: if truth.speed_kmh > 0.5 { 127 } else { 0 },
@@ -134,7 +134,7 @@ impl Step for SimDriver {
                 driver_acted: truth.driver_acted,
                 ..VehicleSignals::default()
             };
-            if self.seal.seal(&mut signals).is_ok() {
+            if let Some(signals) = self.seal.sealed(signals) {
                 outputs.signals.send(signals);
             }
         }

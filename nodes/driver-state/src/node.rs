@@ -107,9 +107,8 @@ impl DriverStateNode {
         })
     }
 
-    /// One that cannot be protected is not sent: to its readers that is silence.
-    fn send(&mut self, mut state: DriverState, outputs: &mut Outputs) {
-        if self.seal.seal(&mut state).is_ok() {
+    fn send(&mut self, state: DriverState, outputs: &mut Outputs) {
+        if let Some(state) = self.seal.sealed(state) {
             outputs.state.send(state);
         }
     }

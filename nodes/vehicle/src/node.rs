@@ -175,7 +175,7 @@ impl<B: Body> VehicleNode<B> {
             return self.speed.kmh(now, &inputs.signals, SIGNALS_STALE);
         }
         let read = self.body.readings(now);
-        let mut signals = VehicleSignals {
+        let signals = VehicleSignals {
             header: Header::at(now),
             speed_kmh: read.speed_kmh,
             steering_angle_deg: read.steering_angle_deg,
@@ -184,8 +184,7 @@ impl<B: Body> VehicleNode<B> {
             driver_acted: read.driver_acted,
             ..VehicleSignals::default()
         };
-        // What cannot be protected is not sent: to its readers that is silence.
-        if self.seal.seal(&mut signals).is_ok() {
+        if let Some(signals) = self.seal.sealed(signals) {
             outputs.signals.send(signals);
         }
         Some(read.speed_kmh).filter(|speed| speed.is_finite())

@@ -365,9 +365,9 @@ impl<K: Keepalive + 'static> Step for SupervisorNode<K> {
             let worst = capability.nodes.iter().filter_map(|at| health.get(*at)).max();
             capability.machine.round(*worst.unwrap_or(&Health::Bad), reset);
         }
-        let mut state = self.state(tick.now);
-        // What cannot be protected is not sent, and its silence is the safe state.
-        if self.state_seal.seal(&mut state).is_ok() {
+        // Where it cannot be protected its silence is the safe state.
+        let state = self.state(tick.now);
+        if let Some(state) = self.state_seal.sealed(state) {
             outputs.state.send(state);
         }
         if let Some(mut alert) = self.alert(tick.now) {

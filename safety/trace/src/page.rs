@@ -132,7 +132,7 @@ fn threats(page: &mut String, tara: &Threats) {
             put(page, format_args!("{steps} <b>{:?}</b>: {}<br>", path.feasibility, escaped(&path.because)));
         }
         page.push_str("<td>");
-        for damage in tara.damages.iter().filter(|damage| one.damage.contains(&damage.id)) {
+        for damage in tara.damages_of(one) {
             put(
                 page,
                 format_args!(

@@ -159,10 +159,14 @@ impl Threats {
         crate::analysis::file(file)
     }
 
+    /// The damage that a threat leads to.
+    pub fn damages_of<'a>(&'a self, threat: &'a Threat) -> impl Iterator<Item = &'a Damage> {
+        self.damages.iter().filter(|damage| threat.damage.contains(&damage.id))
+    }
+
     /// The risk value of a threat that remains with the controls that there are, 1 to 5.
     pub fn risk(&self, threat: &Threat) -> u8 {
-        let impacts = self.damages.iter().filter(|damage| threat.damage.contains(&damage.id));
-        match (impacts.map(Damage::impact).max(), threat.feasibility()) {
+        match (self.damages_of(threat).map(Damage::impact).max(), threat.feasibility()) {
             (Some(impact), Some(feasibility)) => RISK[impact as usize][feasibility as usize],
             _ => 5,
         }

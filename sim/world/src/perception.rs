@@ -161,8 +161,8 @@ impl Perception {
         &self.blinded
     }
 
-    fn say(&mut self, mut state: DriverState, outputs: &mut Outputs) {
-        if self.states.seal(&mut state).is_ok() {
+    fn say(&mut self, state: DriverState, outputs: &mut Outputs) {
+        if let Some(state) = self.states.sealed(state) {
             outputs.state.send(state);
         }
     }
@@ -243,7 +243,7 @@ impl Step for Perception {
         outputs.truth.send(truth.message(header.clone()));
         let attends = truth.face_visible && truth.state == DriverState::ATTENTIVE;
         let steering_angle_deg = self.road.pass(1.0 / RATE, truth.speed_kmh / 3.6, attends);
-        let mut signals = VehicleSignals {
+        let signals = VehicleSignals {
             header: Header { stamp: tick.release.into(), frame_id: String::new() },
             speed_kmh: truth.speed_kmh,
             steering_angle_deg,
@@ -252,7 +252,7 @@ impl Step for Perception {
             driver_acted: truth.driver_acted,
             ..VehicleSignals::default()
         };
-        if self.speeds.seal(&mut signals).is_ok() {
+        if let Some(signals) = self.speeds.sealed(signals) {
             outputs.signals.send(signals);
         }
         let seen = self.seen(at_s, &truth);
