@@ -54,6 +54,28 @@ pub enum ScenarioError {
         /// What is wrong, and the way out.
         reason: String,
     },
+    /// Several things are not what they should be, in the text's order.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<ScenarioError>),
+}
+
+impl ScenarioError {
+    /// One for all of them; none: nothing is wrong.
+    pub(crate) fn of(mut all: Vec<ScenarioError>) -> Option<ScenarioError> {
+        match all.len() {
+            0 | 1 => all.pop(),
+            _ => Some(ScenarioError::Several(all)),
+        }
+    }
+
+    /// Each fault by itself, as a person reads it in a file of this name.
+    pub fn told(&self, file: &str) -> Vec<String> {
+        match self {
+            ScenarioError::Read { .. } => vec![self.to_string()],
+            ScenarioError::Line { line, reason } => vec![format!("{file}, line {line}: {reason}")],
+            ScenarioError::Several(all) => all.iter().flat_map(|one| one.told(file)).collect(),
+        }
+    }
 }
 
 /// A scenario as it is written.
@@ -300,10 +322,14 @@ impl Lines<'_> {
 pub(crate) struct Length(f32);
 
 impl Length {
-    /// One more act.
+    /// One more act; the first that is too much says so, and those behind it do not.
     pub(crate) fn add(&mut self, seconds: f32) -> Result<(), String> {
+        let fitted = self.0 <= LONGEST_S;
         self.0 += seconds;
-        if self.0 > LONGEST_S { Err(format!("a scenario lasts at most {LONGEST_S} s")) } else { Ok(()) }
+        if fitted && self.0 > LONGEST_S {
+            return Err(format!("a scenario lasts at most {LONGEST_S} s"));
+        }
+        Ok(())
     }
 
     /// After the last one.
@@ -324,7 +350,7 @@ impl Scenario {
     /// Reads a scenario.
     ///
     /// # Errors
-    /// What is wrong, with its line.
+    /// All that is wrong, with its line; what no TOML reader understands hides the rest.
     pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
         let file: FileText = Lines(text).parse()?;
         Scenario::of(text, file.name, file.seed, file.camera, &file.segment)
@@ -333,7 +359,7 @@ impl Scenario {
     /// A scenario of segments that are part of a larger file, whose text is `text`.
     ///
     /// # Errors
-    /// What is wrong, with its line.
+    /// All that is wrong, with its line; what no TOML reader understands hides the rest.
     pub fn of(
         text: &str,
         name: String,
@@ -343,43 +369,51 @@ impl Scenario {
     ) -> Result<Scenario, ScenarioError> {
         let lines = Lines(text);
         let at = |byte, reason| lines.error(byte, reason);
-        camera.check().map_err(|reason| at(0, reason.into()))?;
+        let mut faults = Vec::new();
+        faults.extend(camera.check().err().map(|reason| at(0, reason.into())));
         let head = Head::built_in();
         let (mut segments, mut marks) = (Vec::new(), Vec::new());
         let mut length = Length::default();
         for segment in segment {
             let name = segment.face.get_ref();
-            let identity = head.identities().position(|known| known == name).ok_or_else(|| {
+            let identity = head.identities().position(|known| known == name).unwrap_or_else(|| {
                 let known: Vec<_> = head.identities().collect();
-                at(
-                    segment.face.span().start,
-                    format!("no face is called '{name}'; there are {}", known.join(", ")),
-                )
-            })?;
+                let reason = format!("no face is called '{name}'; there are {}", known.join(", "));
+                faults.push(at(segment.face.span().start, reason));
+                0
+            });
             let speed_kmh = match *segment.speed_kmh.get_ref() {
                 SpeedText::Steady(speed) => [speed; 2],
                 SpeedText::Ramp(ramp) => ramp,
             };
             if speed_kmh.iter().any(|speed| !(0.0..=300.0).contains(speed)) {
-                return Err(at(segment.speed_kmh.span().start, "a speed is 0 to 300 km/h".into()));
+                faults.push(at(segment.speed_kmh.span().start, "a speed is 0 to 300 km/h".into()));
             }
             let mut acts = Vec::new();
             for act in &segment.acts {
                 let from_s = length.0;
                 let read = read_act(act.get_ref()).and_then(|read| length.add(read.seconds).map(|()| read));
-                acts.push(read.map_err(|reason| at(act.span().start, reason))?);
+                match read {
+                    Ok(read) => acts.push(read),
+                    Err(reason) => faults.push(at(act.span().start, reason)),
+                }
                 let name = act.get_ref().mark.clone();
                 marks.extend(name.map(|name| Mark { name, from_s, to_s: length.0 }));
             }
             let vibration_mm = *segment.vibration_mm.get_ref();
             if !(0.0..=20.0).contains(&vibration_mm) {
-                return Err(at(segment.vibration_mm.span().start, "a vibration is 0 to 20 mm".into()));
+                faults.push(at(segment.vibration_mm.span().start, "a vibration is 0 to 20 mm".into()));
             }
             let (light, wears) = (segment.light, segment.wears);
             segments.push(Segment { identity, light, wears, speed_kmh, vibration_mm, acts });
         }
-        length.check().map_err(|reason| at(0, reason))?;
-        Ok(Scenario { name, seed, camera, segments, marks })
+        if faults.is_empty() {
+            faults.extend(length.check().err().map(|reason| at(0, reason)));
+        }
+        match ScenarioError::of(faults) {
+            Some(faults) => Err(faults),
+            None => Ok(Scenario { name, seed, camera, segments, marks }),
+        }
     }
 
     /// The segment that is on at so many seconds; after the last one, that.

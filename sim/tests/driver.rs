@@ -268,6 +268,15 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_line() {
 }
 
 #[test]
+fn all_that_is_wrong_with_a_scenario_is_told_at_once() {
+    let text = "name = 'x'\nseed = 1\n[[segment]]\nface = 'bob'\nlight = 'day'\nspeed_kmh = -3\nacts = [\n  { act = 'glance', s = 1.0 },\n  { act = 'yawn', s = 0.1 },\n]\n";
+    let error = Scenario::parse(text).expect_err("four things are wrong");
+    let told = error.told("x.toml");
+    let lines: Vec<_> = told.iter().filter_map(|one| one.split(": ").next()).collect();
+    assert_eq!(lines, ["x.toml, line 4", "x.toml, line 6", "x.toml, line 8", "x.toml, line 9"], "{told:?}");
+}
+
+#[test]
 fn the_node_sends_picture_and_truth_on_one_stamp_and_skips_frames_when_late() {
     let text = "name = 'x'\nseed = 1\n[[segment]]\nface = 'ada'\nlight = 'night_ir'\nspeed_kmh = 50\nacts = [{ act = 'attentive', s = 1.0 }]";
     let scenario = Scenario::parse(text).expect("a scenario");

@@ -14,6 +14,7 @@ mod kinds;
 mod listen;
 mod models;
 mod outbox;
+mod output;
 mod parameters;
 mod reference;
 mod replay;

@@ -11,4 +11,4 @@ pub mod machine;
 pub mod node;
 pub mod pulse;
 
-pub use node::{CapabilityConfig, Config, ConfigError, SupervisorNode};
+pub use node::{CapabilityConfig, Config, ConfigError, PROFILE, SupervisorNode};

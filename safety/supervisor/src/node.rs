@@ -32,7 +32,7 @@ const MONITORING: &str = "driver_monitoring";
 /// SR-DMS-007's, which the supervisor keeps in the monitor's place.
 const UNAVAILABLE_WITHIN: Duration = Duration::from_secs(5);
 /// The profile in the alerts that the supervisor raises.
-const PROFILE: &str = "troika_supervisor";
+pub const PROFILE: &str = "troika_supervisor";
 
 /// Parameters: a `[nodes.<name>.params]` table in a system file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

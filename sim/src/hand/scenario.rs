@@ -218,28 +218,31 @@ impl HandScenario {
     /// Reads a scenario.
     ///
     /// # Errors
-    /// What is wrong, with its line.
+    /// All that is wrong, with its line; what no TOML reader understands hides the rest.
     pub fn parse(text: &str) -> Result<HandScenario, ScenarioError> {
         let lines = Lines(text);
         let at = |byte, reason| lines.error(byte, reason);
         let file: FileText = lines.parse()?;
-        file.camera.check().map_err(|reason| at(0, reason.into()))?;
+        let mut faults = Vec::new();
+        faults.extend(file.camera.check().err().map(|reason| at(0, reason.into())));
         let mesh = HandMesh::built_in();
         let mut segments = Vec::new();
         let mut length = Length::default();
         for segment in &file.segment {
             let name = segment.person.get_ref();
-            let identity = mesh.shapes.iter().position(|known| known.name == *name).ok_or_else(|| {
+            let identity = mesh.shapes.iter().position(|known| known.name == *name).unwrap_or_else(|| {
                 let known: Vec<_> = mesh.shapes.iter().map(|shape| shape.name.as_str()).collect();
-                at(
-                    segment.person.span().start,
-                    format!("nobody is called '{name}'; there are {}", known.join(", ")),
-                )
-            })?;
+                let reason = format!("nobody is called '{name}'; there are {}", known.join(", "));
+                faults.push(at(segment.person.span().start, reason));
+                0
+            });
             let mut acts = Vec::new();
             for act in &segment.acts {
                 let read = read_act(act.get_ref()).and_then(|read| length.add(read.seconds).map(|()| read));
-                acts.push(read.map_err(|reason| at(act.span().start, reason))?);
+                match read {
+                    Ok(read) => acts.push(read),
+                    Err(reason) => faults.push(at(act.span().start, reason)),
+                }
             }
             segments.push(HandSegment {
                 identity,
@@ -249,8 +252,13 @@ impl HandScenario {
                 acts,
             });
         }
-        length.check().map_err(|reason| at(0, reason))?;
-        Ok(HandScenario { name: file.name, seed: file.seed, camera: file.camera, segments })
+        if faults.is_empty() {
+            faults.extend(length.check().err().map(|reason| at(0, reason)));
+        }
+        match ScenarioError::of(faults) {
+            Some(faults) => Err(faults),
+            None => Ok(HandScenario { name: file.name, seed: file.seed, camera: file.camera, segments }),
+        }
     }
 
     /// How long it lasts.

@@ -66,27 +66,19 @@ pub struct CaseError {
     pub reason: String,
 }
 
-/// All that is wrong with a file: one thing at the least.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseErrors {
-    first: CaseError,
-    more: Vec<CaseError>,
+/// What was read of a file.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    /// The scenario with what of it is sound, so that all names in it can be looked at; none: not even its drive is. It is played only
+    /// where nothing is wrong.
+    pub case: Option<Case>,
+    /// All that is wrong.
+    pub faults: Vec<CaseError>,
 }
 
-impl CaseErrors {
-    fn of(mut all: Vec<CaseError>) -> Option<CaseErrors> {
-        (!all.is_empty()).then(|| CaseErrors { first: all.remove(0), more: all })
-    }
-
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = &CaseError> {
-        std::iter::once(&self.first).chain(&self.more)
-    }
-}
-
-impl From<CaseError> for CaseErrors {
-    fn from(first: CaseError) -> CaseErrors {
-        CaseErrors { first, more: Vec::new() }
+impl Examined {
+    fn nothing(faults: Vec<CaseError>) -> Examined {
+        Examined { case: None, faults }
     }
 }
 
@@ -198,6 +190,9 @@ pub struct Trouble {
     pub candidate: Option<PathBuf>,
     /// A name by which expectations find its time.
     pub mark: Option<String>,
+    /// The line of its `[[trouble]]`.
+    #[serde(skip)]
+    pub line: usize,
 }
 
 impl Trouble {
@@ -275,58 +270,58 @@ impl Lines<'_> {
     }
 }
 
-/// When what has a name takes place: the name, from and to, s.
+/// When what has a name takes place: the name, from and to, s; no numbers of what is at no time of the scenario.
 pub(crate) type Marks = Vec<(String, f64, f64)>;
 
 impl Case {
-    /// Reads one from a file.
-    ///
-    /// # Errors
-    /// The file, the line, and why.
-    pub fn read(path: &Path) -> Result<Case, CaseError> {
-        Case::examine(path).map_err(|errors| errors.first)
-    }
-
-    /// The same, and all that is wrong with it.
-    ///
-    /// # Errors
-    /// Each fault with its line. What no TOML reader understands, and a drive that cannot be, hide what is behind them.
-    pub fn examine(path: &Path) -> Result<Case, CaseErrors> {
+    /// Reads one from a file, and all that is wrong with it. What no TOML reader understands, and a drive that cannot be, hide what is
+    /// behind them.
+    pub fn examine(path: &Path) -> Examined {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| CaseError {
-            file: file.clone(),
-            line: None,
-            reason: error.to_string(),
-        })?;
-        Case::parse_all(&file, &text)
+        match std::fs::read_to_string(path) {
+            Ok(text) => Case::examine_text(&file, &text),
+            Err(error) => Examined::nothing(vec![CaseError { file, line: None, reason: error.to_string() }]),
+        }
     }
 
     /// Reads one. `file` is what an error calls it.
     ///
     /// # Errors
-    /// The line, and why.
+    /// The first fault: its line, and why.
     pub fn parse(file: &str, text: &str) -> Result<Case, CaseError> {
-        Case::parse_all(file, text).map_err(|errors| errors.first)
+        let Examined { case, faults } = Case::examine_text(file, text);
+        match (faults.into_iter().next(), case) {
+            (None, Some(case)) => Ok(case),
+            (Some(fault), _) => Err(fault),
+            (None, None) => unreachable!("without a scenario there is a fault"),
+        }
     }
 
-    fn parse_all(file: &str, text: &str) -> Result<Case, CaseErrors> {
+    fn examine_text(file: &str, text: &str) -> Examined {
         let lines = Lines { file, text };
-        let read: FileText = toml::from_str(text).map_err(|error| {
-            let meant = names::meant_by_reader(error.message());
-            lines.fault(error.span().map_or(0, |span| span.start), format!("{}{meant}", error.message()))
-        })?;
-        let drive = Scenario::of(text, read.name.clone(), read.seed, read.camera, &read.segment);
-        let drive = drive.map_err(|error| match error {
-            ScenarioError::Line { line, reason } => CaseError { file: file.into(), line: Some(line), reason },
-            other @ ScenarioError::Read { .. } => lines.fault(0, other.to_string()),
-        })?;
+        let read: FileText = match toml::from_str(text) {
+            Ok(read) => read,
+            Err(error) => {
+                let told = names::read_in_order(error.message());
+                return Examined::nothing(vec![lines.fault(error.span().map_or(0, |span| span.start), told)]);
+            }
+        };
+        let drive = match Scenario::of(text, read.name.clone(), read.seed, read.camera, &read.segment) {
+            Ok(drive) => drive,
+            Err(error) => return Examined::nothing(of_drive(&lines, error)),
+        };
         let mut faults = Vec::new();
         let seconds = f64::from(drive.seconds());
         let of_act =
             |mark: &troika_sim::Mark| (mark.name.clone(), f64::from(mark.from_s), f64::from(mark.to_s));
         let mut marks: Marks = drive.marks.iter().map(of_act).collect();
         let says = checked(&lines, &mut faults, read.say, |say| check_said(say, seconds));
-        marks.extend(says.iter().filter_map(|say| Some((say.mark.clone()?, say.at_s, say.at_s))));
+        // Of what is at no time of the scenario nobody knows when it is: told is its own fault, and none that follows from it.
+        let mark = |name: &Option<String>, from: f64, to: f64| {
+            let there = (0.0..seconds).contains(&from);
+            name.clone().map(|name| if there { (name, from, to) } else { (name, f64::NAN, f64::NAN) })
+        };
+        marks.extend(says.iter().filter_map(|say| mark(&say.mark, say.at_s, say.at_s)));
         let (level, begun) = (read.level, read.gesture.first().map_or(0, |shown| shown.span().start));
         let before = faults.len();
         let gestures = checked(&lines, &mut faults, read.gesture, |shown| {
@@ -339,7 +334,7 @@ impl Case {
         });
         marks.extend(gestures.iter().filter_map(|shown| {
             let (from, to) = shown.span();
-            Some((shown.mark.clone()?, from, to))
+            mark(&shown.mark, from, to)
         }));
         // Gestures that cannot be shown cannot be put in their order either.
         let hand = match faults.len() == before {
@@ -349,33 +344,34 @@ impl Case {
             }),
             false => None,
         };
-        let troubles = checked(&lines, &mut faults, read.trouble, |trouble| check_trouble(trouble, seconds));
+        let begins: Vec<usize> = read.trouble.iter().map(|one| lines.of(one.span().start)).collect();
+        let mut troubles =
+            checked(&lines, &mut faults, read.trouble, |trouble| check_trouble(trouble, seconds));
+        for (trouble, line) in troubles.iter_mut().zip(begins) {
+            trouble.line = line;
+        }
         marks.extend(troubles.iter().filter_map(|trouble| {
             let (from, to) = trouble.span();
-            Some((trouble.mark.clone()?, from, to.min(seconds)))
+            mark(&trouble.mark, from, to.min(seconds))
         }));
         let twice = |n: usize| marks[..n].iter().any(|other| other.0 == marks[n].0);
         let doubled = (0..marks.len()).filter(|n| twice(*n));
         faults.extend(doubled.map(|n| lines.fault(0, format!("two marks are called '{}'", marks[n].0))));
-        let link = checked(&lines, &mut faults, read.link, check_link).pop();
+        let link = checked(&lines, &mut faults, read.link, |link| check_link(link, seconds)).pop();
         let mut expectations = Vec::new();
         for expect in &read.expect {
             let at = expect.span().start;
-            match Expectation::read(expect.get_ref(), &marks, seconds, lines.of(at)) {
-                Ok(one) if one.expected.is_of_dialogue() && link.is_none() => {
-                    faults.push(lines.fault(at, "without a [link] there is no dialogue to expect this of"));
-                }
-                Ok(one) => expectations.push(one),
-                Err(reason) => faults.push(lines.fault(at, reason)),
+            let (one, wrong) = Expectation::read(expect.get_ref(), &marks, seconds, lines.of(at));
+            faults.extend(wrong.into_iter().map(|reason| lines.fault(at, reason)));
+            if one.as_ref().is_some_and(|one| one.expected.is_of_dialogue()) && link.is_none() {
+                faults.push(lines.fault(at, "without a [link] there is no dialogue to expect this of"));
             }
+            expectations.extend(one);
         }
         if read.expect.is_empty() {
             faults.push(lines.fault(0, "nothing is expected: a scenario without [[expect]] cannot fail"));
         }
-        if let Some(faults) = CaseErrors::of(faults) {
-            return Err(faults);
-        }
-        Ok(Case {
+        let case = Case {
             file: file.into(),
             name: read.name,
             about: read.about,
@@ -387,7 +383,8 @@ impl Case {
             link,
             troubles,
             expectations,
-        })
+        };
+        Examined { case: Some(case), faults }
     }
 
     /// How long it lasts, s.
@@ -404,6 +401,17 @@ impl Case {
     /// What goes wrong with a kind of node.
     pub fn troubles_of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Trouble> {
         self.troubles.iter().filter(move |trouble| trouble.node.as_deref() == Some(kind))
+    }
+}
+
+/// What is wrong with what the driver does.
+fn of_drive(lines: &Lines<'_>, error: ScenarioError) -> Vec<CaseError> {
+    match error {
+        ScenarioError::Line { line, reason } => {
+            vec![CaseError { file: lines.file.into(), line: Some(line), reason }]
+        }
+        ScenarioError::Several(all) => all.into_iter().flat_map(|one| of_drive(lines, one)).collect(),
+        other @ ScenarioError::Read { .. } => vec![lines.fault(0, other.to_string())],
     }
 }
 
@@ -465,7 +473,7 @@ fn check_trouble(trouble: &Trouble, seconds: f64) -> Result<(), String> {
     within(trouble.at_s, seconds)
 }
 
-fn check_link(link: &LinkPlan) -> Result<(), String> {
+fn check_link(link: &LinkPlan, seconds: f64) -> Result<(), String> {
     if link.like.is_some() == link.mbit.is_some() {
         return Err("a link says `like`, or `mbit`".into());
     }
@@ -475,8 +483,11 @@ fn check_link(link: &LinkPlan) -> Result<(), String> {
     if link.cloud_tokens_per_s.is_some_and(|rate| !(0.1..=10_000.0).contains(&rate)) {
         return Err("`cloud_tokens_per_s` is 0.1 to 10000".into());
     }
-    match link.cuts_s.iter().find(|[from, to]| !(*from >= 0.0 && from < to)) {
-        Some(cut) => Err(format!("the cut {cut:?} does not end after it begins")),
+    if let Some(cut) = link.cuts_s.iter().find(|[from, to]| !(*from >= 0.0 && from < to)) {
+        return Err(format!("the cut {cut:?} does not end after it begins"));
+    }
+    match link.cuts_s.iter().find(|[from, _]| *from >= seconds) {
+        Some(cut) => Err(format!("the cut {cut:?} begins after the scenario's end ({seconds:.1} s)")),
         None => Ok(()),
     }
 }

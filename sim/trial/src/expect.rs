@@ -7,7 +7,9 @@
 //! | `cleared = KIND`, `profile` | it is cleared `within_s` |
 //! | `no_alert = KIND` or `"any"`, `profile` | none is raised `within_s` (from then on when left out) |
 //! | `alerts = "as_truth"`, `tolerance_s`, `except` | those that the rules raise on the truth, each once and so near its time, and no others; but for these kinds |
+//! | `alerts = "as_table"` | of what the monitor saw it says what the table of rules has, by the table's own numbers whatever the profiles say, each within two frames; not of drowsiness |
 //! | `state = STATE`, `share` | that share of the driver states `within_s` |
+//! | `safety = STATE`, `share` | that share of what the supervisor says `within_s`: nominal, degraded, safe |
 //! | `command = FUNCTION`, `slots`, `result` | it is sent `within_s`, with these slots, and ends so |
 //! | `no_command = FUNCTION` or `"any"` | none is |
 //! | `reply = REGEX` | the assistant says so `within_s` |
@@ -43,6 +45,7 @@ pub struct ExpectText {
     except: Option<Vec<String>>,
     state: Option<String>,
     share: Option<f64>,
+    safety: Option<String>,
     command: Option<String>,
     slots: Option<BTreeMap<String, String>>,
     result: Option<String>,
@@ -141,7 +144,9 @@ pub enum Expected {
     Alert { kind: u8, profile: Option<String>, cleared: bool },
     NoAlert { kind: Option<u8>, profile: Option<String> },
     AlertsAsTruth { tolerance_s: f64, except: Vec<u8> },
+    AlertsAsTable,
     State { state: u8, share: f64 },
+    Safety { state: u8, share: f64 },
     Command { function: String, slots: BTreeMap<String, String>, result: Option<u8> },
     NoCommand { function: Option<String> },
     Reply { says: Regex, is: bool },
@@ -166,6 +171,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("no_alert", &["profile"]),
     ("alerts", &["tolerance_s", "except"]),
     ("state", &["share"]),
+    ("safety", &["share"]),
     ("command", &["slots", "result"]),
     ("no_command", &[]),
     ("reply", &[]),
@@ -191,41 +197,43 @@ fn beside(key: &str) -> &'static [&'static str] {
     KEYS.iter().find(|(known, _)| *known == key).map_or(&[], |(_, more)| more)
 }
 
+/// Those that are held against the whole scenario: a window of theirs would be looked at by nobody.
+const WITHOUT_WINDOW: [&str; 3] = ["answer_to", "never_leaves", "node"];
+
 impl Expectation {
-    /// Reads one; `seconds` is the scenario's length.
+    /// Reads one, and all that is wrong with it; `seconds` is the scenario's length. What is expected is there wherever it can be read,
+    /// with a window that is none too: its names can be looked at then.
     pub(crate) fn read(
         text: &ExpectText,
         marks: &Marks,
         seconds: f64,
         line: usize,
-    ) -> Result<Expectation, String> {
-        let (key, value) = text.says()?;
+    ) -> (Option<Expectation>, Vec<String>) {
+        let (key, value) = match text.says() {
+            Ok(says) => says,
+            Err(fault) => return (None, vec![fault]),
+        };
+        let mut faults = Vec::new();
         if let Some(extra) = text.given().into_iter().find(|extra| !beside(key).contains(extra)) {
             let takes = beside(key).join(", ");
-            return Err(format!(
+            faults.push(format!(
                 "`{key}` takes no `{extra}`; it takes {}",
                 if takes.is_empty() { "none beside it" } else { &takes }
             ));
         }
-        let zero = text.after.as_ref().map_or(Ok(0.0), |name| time_of(marks, name))?;
-        let span = match text.within_s {
-            Some([from, to]) if from <= to && zero + to >= 0.0 => Span { from: zero + from, to: zero + to },
-            Some([from, to]) if from <= to => {
-                return Err(format!("it ends at {:.1} s, before the scenario begins", zero + to));
-            }
-            Some(_) => return Err("`within_s` is [from, to], with from before to".into()),
-            None => Span { from: zero, to: f64::INFINITY },
-        };
-        if span.from > seconds {
-            let from = span.from;
-            return Err(format!("it begins at {from:.1} s, after the scenario's end ({seconds:.1} s)"));
+        if WITHOUT_WINDOW.contains(&key) && (text.after.is_some() || text.within_s.is_some()) {
+            faults.push(format!(
+                "`{key}` is held against the whole scenario: it takes no `after` and no `within_s`"
+            ));
         }
-        Ok(Expectation {
-            line,
-            told: text.told(key, value),
-            span,
-            expected: text.expected(key, value, marks)?,
-        })
+        let everything = Span { from: 0.0, to: f64::INFINITY };
+        let span = text.span(marks, seconds).unwrap_or_else(|fault| {
+            faults.push(fault);
+            everything
+        });
+        let expected = text.expected(key, value, marks).map_err(|fault| faults.push(fault));
+        let one = |expected| Expectation { line, told: text.told(key, value), span, expected };
+        (expected.ok().map(one), faults)
     }
 }
 
@@ -251,6 +259,7 @@ impl ExpectText {
             &self.no_alert,
             &self.alerts,
             &self.state,
+            &self.safety,
             &self.command,
             &self.no_command,
             &self.reply,
@@ -315,6 +324,28 @@ impl ExpectText {
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
+    /// When it is to hold, s since the scenario began.
+    fn span(&self, marks: &Marks, seconds: f64) -> Result<Span, String> {
+        let zero = self.after.as_ref().map_or(Ok(0.0), |name| time_of(marks, name))?;
+        let (from, to) = self.within_s.map_or((0.0, f64::INFINITY), |[from, to]| (from, to));
+        // A moment holds nothing: messages come between two of them. No number is before nor after another either.
+        if !(from < to && from.is_finite()) {
+            return Err("`within_s` is [from, to], with from before to".into());
+        }
+        if zero.is_nan() {
+            return Ok(Span { from: 0.0, to: f64::INFINITY });
+        }
+        let span = Span { from: zero + from, to: zero + to };
+        if span.to <= 0.0 {
+            return Err(format!("it ends at {:.1} s, before the scenario begins", span.to));
+        }
+        if span.from >= seconds {
+            let from = span.from;
+            return Err(format!("it begins at {from:.1} s, after the scenario's end ({seconds:.1} s)"));
+        }
+        Ok(span)
+    }
+
     fn told(&self, key: &str, value: &str) -> String {
         let mut told = format!("{key} {value}");
         for (name, value) in self.beside() {
@@ -343,17 +374,24 @@ impl ExpectText {
             "alerts" if value == "as_truth" => {
                 let except = self.except.iter().flatten().map(|kind| names::value(names::ALERTS, kind));
                 Expected::AlertsAsTruth {
-                    tolerance_s: positive(self.tolerance_s)?.unwrap_or(0.3),
+                    tolerance_s: positive("tolerance_s", self.tolerance_s)?.unwrap_or(0.3),
                     except: except.collect::<Result<_, _>>()?,
                 }
             }
-            "alerts" => return Err("`alerts` is \"as_truth\"".into()),
-            "state" => match self.share.unwrap_or(1.0) {
-                share if (0.0..=1.0).contains(&share) => {
-                    Expected::State { state: names::value(names::STATES, value)?, share }
+            "alerts" if value == "as_table" => {
+                if self.tolerance_s.is_some() || self.except.is_some() {
+                    return Err(
+                        "`tolerance_s` and `except` belong to \"as_truth\": the table has its own".into()
+                    );
                 }
-                _ => return Err("`share` is 0 to 1".into()),
-            },
+                if self.after.is_some() || self.within_s.is_some() {
+                    return Err("\"as_table\" is held against the whole scenario: it takes no `after` and no `within_s`".into());
+                }
+                Expected::AlertsAsTable
+            }
+            "alerts" => return Err("`alerts` is \"as_truth\" or \"as_table\"".into()),
+            "state" => Expected::State { state: names::value(names::STATES, value)?, share: self.share()? },
+            "safety" => Expected::Safety { state: names::value(names::SAFETY, value)?, share: self.share()? },
             "command" => Expected::Command {
                 function: value.into(),
                 slots: self.slots.clone().unwrap_or_default(),
@@ -376,6 +414,13 @@ impl ExpectText {
         })
     }
 
+    fn share(&self) -> Result<f64, String> {
+        match self.share.unwrap_or(1.0) {
+            share if share > 0.0 && share <= 1.0 => Ok(share),
+            _ => Err("`share` is more than 0, and at most 1: a share of 0 cannot fail".into()),
+        }
+    }
+
     fn answer(&self) -> Result<Answer, String> {
         let tier = |name: &String| names::value(names::TIERS, name);
         let tiers = self.tiers.as_ref().map(|tiers| tiers.iter().map(tier).collect()).transpose()?;
@@ -383,8 +428,8 @@ impl ExpectText {
             tiers,
             complete: self.complete,
             contains: self.contains.as_deref().map(regex).transpose()?,
-            silence_below_s: positive(self.silence_below_s)?,
-            first_words_below_s: positive(self.first_words_below_s)?,
+            silence_below_s: positive("silence_below_s", self.silence_below_s)?,
+            first_words_below_s: positive("first_words_below_s", self.first_words_below_s)?,
             repeats: self.repeats,
         })
     }
@@ -394,12 +439,24 @@ impl ExpectText {
             missed_at_most: self.missed_at_most,
             fall_backs_at_least: self.fall_backs_at_least,
             fall_backs_at_most: self.fall_backs_at_most,
-            lateness_below_ms: self.lateness_below_ms,
+            lateness_below_ms: positive("lateness_below_ms", self.lateness_below_ms)?,
             reaches_level: self.reaches_level,
             ends_at_level: self.ends_at_level,
         };
         if counts == Counts::default() {
             return Err(format!("of a `node` one of {} is expected", beside("node").join(", ")));
+        }
+        if let Some(key) =
+            [("fall_backs_at_least", counts.fall_backs_at_least), ("reaches_level", counts.reaches_level)]
+                .into_iter()
+                .find_map(|(key, given)| (given == Some(0)).then_some(key))
+        {
+            return Err(format!("`{key}` is 1 or more: with 0 it cannot fail"));
+        }
+        if let (Some(least), Some(most)) = (counts.fall_backs_at_least, counts.fall_backs_at_most)
+            && least > most
+        {
+            return Err(format!("no number of fall-backs is at least {least} and at most {most}"));
         }
         Ok(counts)
     }
@@ -409,9 +466,9 @@ fn regex(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| format!("no regular expression: {error}"))
 }
 
-fn positive(given: Option<f64>) -> Result<Option<f64>, String> {
+fn positive(key: &str, given: Option<f64>) -> Result<Option<f64>, String> {
     match given {
-        Some(given) if !(given > 0.0 && given.is_finite()) => Err("seconds are more than 0".into()),
+        Some(given) if !(given > 0.0 && given.is_finite()) => Err(format!("`{key}` is more than 0")),
         given => Ok(given),
     }
 }

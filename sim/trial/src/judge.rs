@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod meeting;
+mod table;
 
 use troika_kit::counted;
 use troika_msgs::troika::DriverAlert;
@@ -59,10 +60,12 @@ pub fn judge(expectations: &[Expectation], seen: &Seen) -> Vec<Verdict> {
 
 fn topic(expected: &Expected) -> &'static str {
     match expected {
-        Expected::Alert { .. } | Expected::NoAlert { .. } | Expected::AlertsAsTruth { .. } => {
-            "/cabin/driver_alert"
-        }
+        Expected::Alert { .. }
+        | Expected::NoAlert { .. }
+        | Expected::AlertsAsTruth { .. }
+        | Expected::AlertsAsTable => "/cabin/driver_alert",
         Expected::State { .. } => "/cabin/driver_state",
+        Expected::Safety { .. } => "/safety/state",
         Expected::Command { .. } | Expected::NoCommand { .. } => "/voice/command",
         Expected::Reply { .. } => "/voice/reply",
         Expected::Decision { .. } => "/dialogue/decision",
@@ -83,7 +86,15 @@ fn look(expectation: &Expectation, seen: &Seen) -> Found {
             meetings.retain(|one| !except.contains(&one.alert.kind));
             as_truth(&meetings)
         }
-        Expected::State { state, share } => state_share(seen, span, *state, *share),
+        Expected::AlertsAsTable => table::as_table(seen),
+        Expected::State { state, share } => {
+            let states = seen.states.iter().map(|one| (one.at, one.value.state));
+            state_share(states, span, (*state, *share), names::STATES, ["driver state", "frame"])
+        }
+        Expected::Safety { state, share } => {
+            let states = seen.safety.iter().map(|one| (one.at, one.value.state));
+            state_share(states, span, (*state, *share), names::SAFETY, ["word of the supervisor", "word"])
+        }
         Expected::Command { function, slots, result } => {
             let slots: Vec<_> = slots.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             command(seen, span, function, &slots, *result)
@@ -183,19 +194,24 @@ fn as_truth(meetings: &[Meeting]) -> Found {
     found(true, None, format!("{met} as due, the furthest {:.0} ms from its time{excused}", furthest * 1e3))
 }
 
-fn state_share(seen: &Seen, span: Span, state: u8, share: f64) -> Found {
-    let within: Vec<_> = seen.states.iter().filter(|one| span.holds(one.at)).collect();
+fn state_share(
+    states: impl Iterator<Item = (f64, u8)>,
+    span: Span,
+    (state, share): (u8, f64),
+    names: names::Names,
+    [what, one_of_them]: [&str; 2],
+) -> Found {
+    let within: Vec<_> = states.filter(|(at, _)| span.holds(*at)).collect();
     if within.is_empty() {
-        return found(false, None, "no driver state came");
+        return found(false, None, format!("no {what} came"));
     }
-    let got = within.iter().filter(|one| one.value.state == state).count() as f64 / within.len() as f64;
-    let Some(other) = within.iter().find(|one| one.value.state != state) else {
-        return found(true, None, format!("all of {}", counted(within.len(), "frame")));
+    let all = counted(within.len(), one_of_them);
+    let got = within.iter().filter(|(_, is)| *is == state).count() as f64 / within.len() as f64;
+    let Some((at, other)) = within.iter().find(|(_, is)| *is != state) else {
+        return found(true, None, format!("all of {all}"));
     };
-    let instead = names::name(names::STATES, other.value.state);
-    let told =
-        format!("{:.1} % of {}; {instead} at {:.3} s", got * 100.0, counted(within.len(), "frame"), other.at);
-    found(got >= share, other.at, told)
+    let instead = names::name(names, *other);
+    found(got >= share, *at, format!("{:.1} % of {all}; {instead} at {at:.3} s", got * 100.0))
 }
 
 fn command(seen: &Seen, span: Span, function: &str, slots: &[(&str, &str)], result: Option<u8>) -> Found {

@@ -16,7 +16,7 @@ pub mod report;
 pub mod seen;
 pub mod tally;
 
-pub use case::{Case, CaseError, CaseErrors, Level, LinkPlan, Spoken, Trouble, What};
+pub use case::{Case, CaseError, Examined, Level, LinkPlan, Spoken, Trouble, What};
 pub use draft::Draft;
 pub use expect::{Expectation, Expected, Span};
 pub use judge::{Verdict, judge};

@@ -2,7 +2,7 @@
 
 use troika_msgs::{
     names,
-    troika::{CommandResult, DialogueReply, DriverState},
+    troika::{CommandResult, DialogueReply, DriverState, SafetyState},
 };
 
 /// Names for the values of a field.
@@ -26,6 +26,10 @@ pub const STATES: Names = &[
     ("looking_away", DriverState::LOOKING_AWAY),
     ("eyes_closed", DriverState::EYES_CLOSED),
 ];
+
+/// `SafetyState.state`.
+pub const SAFETY: Names =
+    &[("nominal", SafetyState::NOMINAL), ("degraded", SafetyState::DEGRADED), ("safe", SafetyState::SAFE)];
 
 /// `CommandResult.status`.
 pub const RESULTS: Names = &[
@@ -64,12 +68,15 @@ pub fn meant<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Strin
     nearest.map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
 }
 
-/// The same for what the TOML reader says of a name that it does not know: both are in its message, in quotes.
-pub(crate) fn meant_by_reader(message: &str) -> String {
+/// What the TOML reader says of a name that it does not know, with the one that may have been meant before all that there are: a reader
+/// of thirty keys does not look behind them. Both are in its message, in quotes.
+pub(crate) fn read_in_order(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    match quoted.next().filter(|_| message.starts_with("unknown ")) {
-        Some(given) => meant(given, quoted),
-        None => String::new(),
+    let given = quoted.next().filter(|_| message.starts_with("unknown "));
+    let near = given.map_or_else(String::new, |given| meant(given, quoted));
+    match message.split_once(", expected") {
+        Some((unknown, known)) if !near.is_empty() => format!("{unknown}{near} Expected{known}"),
+        _ => format!("{message}{near}"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What was seen while a scenario ran.
 
 use troika_msgs::troika::{
-    CommandResult, DialogueReply, DriverAlert, DriverState, DriverTruth, RoutingDecision, VehicleCommand,
-    VoiceReply,
+    CommandResult, DialogueReply, DriverAlert, DriverState, DriverTruth, RoutingDecision, SafetyState,
+    VehicleCommand, VehicleSignals, VoiceReply,
 };
 
 /// A message, when it was published.
@@ -55,6 +55,14 @@ pub struct Seen {
     pub alerts: Vec<Event<DriverAlert>>,
     /// /cabin/driver_state
     pub states: Vec<Event<DriverState>>,
+    /// /vehicle/signals
+    pub signals: Vec<Event<VehicleSignals>>,
+    /// The monitor's profiles.
+    pub profiles: Vec<String>,
+    /// From this confidence of a driver state on its monitor takes sensing for nominal.
+    pub nominal_confidence: f32,
+    /// /safety/state
+    pub safety: Vec<Event<SafetyState>>,
     /// /sim/driver_truth
     pub truths: Vec<Event<DriverTruth>>,
     /// The alerts that the same rules raise on the truth, by when their limits pass.

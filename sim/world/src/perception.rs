@@ -202,6 +202,27 @@ impl Perception {
         })
     }
 
+    /// Says what is true and what the vehicle does; the header of the frame.
+    fn drive(&mut self, tick: &Tick, truth: &Truth, outputs: &mut Outputs) -> Header {
+        let header = Header { stamp: tick.release.into(), frame_id: "driver_camera_optical_frame".into() };
+        outputs.truth.send(truth.message(header.clone()));
+        let attends = truth.face_visible && truth.state == DriverState::ATTENTIVE;
+        let steering_angle_deg = self.road.pass(1.0 / RATE, truth.speed_kmh / 3.6, attends);
+        let signals = VehicleSignals {
+            header: Header { stamp: tick.release.into(), frame_id: String::new() },
+            speed_kmh: truth.speed_kmh,
+            steering_angle_deg,
+            gear: if truth.speed_kmh > 0.5 { 127 } else { 0 },
+            ignition_on: true,
+            driver_acted: truth.driver_acted,
+            ..VehicleSignals::default()
+        };
+        if let Some(signals) = self.speeds.sealed(signals) {
+            outputs.signals.send(signals);
+        }
+        header
+    }
+
     /// Since when, of the spans that hold now.
     fn since(spans: &[(f32, f32)], at_s: f32) -> Option<f32> {
         spans.iter().find(|(from, to)| (*from..*to).contains(&at_s)).map(|(from, _)| *from)
@@ -239,28 +260,13 @@ impl Step for Perception {
         let Some(frame) = self.play.due(tick.release, self.script.shots.len()) else { return Ok(Done::Idle) };
         let truth = self.script.shots[frame].truth;
         let at_s = frame as f32 / RATE;
-        let header = Header { stamp: tick.release.into(), frame_id: "driver_camera_optical_frame".into() };
-        outputs.truth.send(truth.message(header.clone()));
-        let attends = truth.face_visible && truth.state == DriverState::ATTENTIVE;
-        let steering_angle_deg = self.road.pass(1.0 / RATE, truth.speed_kmh / 3.6, attends);
-        let signals = VehicleSignals {
-            header: Header { stamp: tick.release.into(), frame_id: String::new() },
-            speed_kmh: truth.speed_kmh,
-            steering_angle_deg,
-            gear: if truth.speed_kmh > 0.5 { 127 } else { 0 },
-            ignition_on: true,
-            driver_acted: truth.driver_acted,
-            ..VehicleSignals::default()
-        };
-        if let Some(signals) = self.speeds.sealed(signals) {
-            outputs.signals.send(signals);
-        }
         let seen = self.seen(at_s, &truth);
         if let Some(since) = Self::since(&self.gone, at_s) {
             self.temporal = Temporal::new(&self.config);
             let stands_in = at_s - since >= NOTICED_S;
             self.absence.count(stands_in);
             if !stands_in {
+                self.drive(tick, &truth, outputs);
                 return Ok(Done::Worked);
             }
             return Err(Fault::Unavailable("its process"));
@@ -268,14 +274,19 @@ impl Step for Perception {
         if Self::since(&self.away, at_s).is_some() {
             return Err(Fault::StaleInput { port: "image" });
         }
+        let header = self.drive(tick, &truth, outputs);
         let verdict = self.temporal.observe(tick.release, seen.as_ref());
         self.say(of_verdict(header, MODEL, &verdict), outputs);
         Ok(Done::Worked)
     }
 
-    /// What the driver-state node says when its camera is silent; the vehicle drives on.
+    /// What the driver-state node says when its camera is silent; the vehicle drives on, and the driver does what he does.
     fn fall_back(&mut self, tick: &Tick, _: &Fault, outputs: &mut Outputs) {
         let now: Time = tick.release;
+        if let Some(frame) = self.play.due(tick.release, self.script.shots.len()) {
+            let truth = self.script.shots[frame].truth;
+            self.drive(tick, &truth, outputs);
+        }
         let mut unknown = Temporal::new(&self.config);
         let header = Header { stamp: now.into(), frame_id: String::new() };
         let verdict = unknown.observe(now, None);

@@ -58,7 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     // Scenarios that judge: data in, verdicts out.
-    ("troika-trial", &["troika-kit", "troika-msgs", "troika-sim", "troika-world"]),
+    ("troika-trial", &["troika-dms-conformance", "troika-kit", "troika-msgs", "troika-sim", "troika-world"]),
     // Gazebo's topics and ours.
     (
         "troika-gazebo",

@@ -81,6 +81,26 @@ impl Profile {
         &self.name
     }
 
+    /// What its rules can raise, each once.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let rules = &self.rules;
+        let any = |there: bool, kind: Kind| there.then_some(kind);
+        let mut kinds: Vec<Kind> = [
+            any(!rules.long_glance.is_empty(), Kind::LongDistraction),
+            any(!rules.repeated_glances.is_empty(), Kind::RepeatedGlances),
+            any(rules.unresponsive.is_some(), Kind::Unresponsive),
+            any(!rules.perclos.is_empty() || !rules.drowsiness.is_empty(), Kind::Drowsiness),
+            any(!rules.unavailable.is_empty(), Kind::MonitoringUnavailable),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(rules.eyes_closed.iter().map(|rule| rule.get_ref().kind.into()))
+        .collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
     /// The rule that it was made from.
     pub fn source(&self) -> &str {
         &self.rules.source.0

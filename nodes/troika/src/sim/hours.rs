@@ -15,7 +15,8 @@ use troika_trial::{
     tally::Tally,
 };
 
-use super::{How, in_parallel, stage, stage::Systems, writable};
+use super::{How, in_parallel, stage, stage::Systems};
+use crate::output::Output;
 
 /// How much to drive.
 #[derive(clap::Args)]
@@ -133,7 +134,7 @@ pub(super) fn run(arguments: &HoursArguments) -> anyhow::Result<()> {
     if arguments.attentive.0 + arguments.mixed.0 == 0 {
         bail!("no hour to drive: --attentive H, --mixed H");
     }
-    let file = arguments.report.as_deref().map(writable).transpose()?;
+    let report_to = Output::if_any(arguments.report.as_deref())?;
     let systems = Systems::load(&arguments.how.system)?;
     let wall = Instant::now();
     let drafts = |drives: Drives, make: fn(u64, u32) -> Draft| -> Vec<Draft> {
@@ -155,9 +156,8 @@ pub(super) fn run(arguments: &HoursArguments) -> anyhow::Result<()> {
         mixed,
     };
     println!("\n{:.0} s", hours.wall_seconds);
-    if let Some((mut file, path)) = file {
-        let text = serde_json::to_string_pretty(&hours)? + "\n";
-        file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(to) = report_to {
+        to.write((serde_json::to_string_pretty(&hours)? + "\n").as_bytes())?;
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ mod swaps;
 use std::{
     collections::VecDeque,
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, mpsc},
     time::Instant,
@@ -22,7 +21,8 @@ use troika_kit::counted;
 use troika_trial::{Case, Draft, Level, Outcome, Report, judge, report::level_name};
 
 use stage::Systems;
-use swaps::Swaps;
+
+use crate::output::{self, Output};
 
 /// About scenarios.
 #[derive(Subcommand)]
@@ -158,7 +158,7 @@ fn check(given: &[PathBuf], system: &[PathBuf]) -> anyhow::Result<()> {
     let systems = Systems::load(system)?;
     let mut failed = 0;
     for file in &files {
-        match check_one(file, &systems) {
+        match sensible::examine(file, &systems) {
             Ok(case) => {
                 println!("{}: fine, {}", case.file, counted(case.expectations.len(), "expectation"));
             }
@@ -174,35 +174,22 @@ fn check(given: &[PathBuf], system: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The scenario, or all that is wrong with it.
-fn check_one(file: &Path, systems: &Systems) -> Result<Case, Vec<String>> {
-    let case = Case::examine(file)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<String>>())?;
-    let mut faults = sensible::faults(&case, systems).unwrap_or_else(|error| vec![format!("{error:#}")]);
-    if let Err(error) = Swaps::of(&case) {
-        faults.push(format!("{}: {error:#}", case.file));
-    }
-    if faults.is_empty() { Ok(case) } else { Err(faults) }
-}
-
 fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
     let files = files(&arguments.files)?;
     let systems = Systems::load(&arguments.how.system)?;
-    if let (Some(report), Some(junit)) = (&arguments.report, &arguments.junit)
-        && std::path::absolute(report)? == std::path::absolute(junit)?
-    {
-        bail!("--report and --junit both name {}: one would take the other's place", report.display());
-    }
-    let outputs = [&arguments.report, &arguments.junit].map(|path| path.as_deref().map(writable).transpose());
-    let [report_file, junit_file] = outputs;
-    let (report_file, junit_file) = (report_file?, junit_file?);
+    let (report_to, junit_to) = (arguments.report.as_deref(), arguments.junit.as_deref());
+    output::apart(&[("--report", report_to), ("--junit", junit_to)])?;
+    let (report_to, junit_to) = (Output::if_any(report_to)?, Output::if_any(junit_to)?);
     // What was judged until Ctrl-C is reported; what is being played is played to its end.
     let stop = stop_on_signals()?;
     let wall = Instant::now();
     let cases: Vec<(PathBuf, Result<Case, String>)> = files
         .into_iter()
         .map(|file| {
-            let case = Case::read(&file).map_err(|error| error.to_string());
+            let case = sensible::examine(&file, &systems).map_err(|faults| {
+                let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                told.join("\n")
+            });
             (file, case)
         })
         .collect();
@@ -224,13 +211,11 @@ fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
     );
     let report = Report::new(outcomes, wall.elapsed().as_secs_f64());
     summary(&report);
-    if let Some((mut file, path)) = report_file {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(to) = report_to {
+        to.write((serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
     }
-    if let Some((mut file, path)) = junit_file {
-        let text = report.to_junit().context("cannot write JUnit XML")?;
-        file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(to) = junit_to {
+        to.write(report.to_junit().context("cannot write JUnit XML")?.as_bytes())?;
     }
     if stop.is_stopped() {
         return Err(crate::Interrupted.into());
@@ -239,26 +224,6 @@ fn run_all(arguments: &RunArguments) -> anyhow::Result<()> {
         bail!("{} of {} failed", report.failed, counted(count, "scenario"));
     }
     Ok(())
-}
-
-/// The file, made now, and its folder with it: nobody waits for a long run to hear that it cannot be written.
-fn writable(path: &Path) -> anyhow::Result<(fs::File, PathBuf)> {
-    let told = || format!("cannot write {}", path.display());
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(told)?;
-    }
-    let file = fs::File::create(path).with_context(told)?;
-    Ok((file, path.to_owned()))
-}
-
-/// As [`writable`], of a file that may not be written in the end: one that is there stays, and none is left.
-fn would_be_writable(path: &Path) -> anyhow::Result<()> {
-    if path.exists() {
-        let opened = fs::File::options().append(true).open(path);
-        return opened.map(drop).with_context(|| format!("cannot write {}", path.display()));
-    }
-    writable(path)?;
-    fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 impl How {
@@ -349,7 +314,7 @@ fn tell(outcome: &Outcome, verbose: bool, (done, count): (usize, usize)) {
         outcome.virtual_seconds,
         outcome.name
     );
-    if let Some(fault) = &outcome.fault {
+    for fault in outcome.fault.iter().flat_map(|faults| faults.lines()) {
         println!("       {fault}");
     }
     for verdict in outcome.verdicts.iter().filter(|verdict| verbose || !verdict.holds) {
@@ -399,7 +364,7 @@ fn failure(outcome: &Outcome) -> Option<String> {
 const SHRINKS: usize = 2_000;
 
 fn random(arguments: &RandomArguments) -> anyhow::Result<()> {
-    would_be_writable(&arguments.save)?;
+    Output::probe(&arguments.save)?;
     let systems = Systems::load(&arguments.how.system)?;
     let wall = Instant::now();
     let drafts: Vec<Draft> = (0..arguments.count)

@@ -14,6 +14,7 @@ use troika_msgs::{
     troika::{DriverAlert, DriverTruth, Transcript, VoiceActivity},
 };
 use troika_sim::{SimDriver, hand::SimHand};
+use troika_supervisor::SupervisorNode;
 use troika_trial::{Case, Event, Level, NodeSeen, Seen, Spoken, What};
 use troika_voice::{
     cascade::Cascade, command::CommandNode, intent::IntentModel, matcher::Matcher, tongue::Tongue,
@@ -44,6 +45,11 @@ impl Systems {
             }
         }
         Ok(Systems(files.iter().map(|file| crate::load_checked(file)).collect::<anyhow::Result<_>>()?))
+    }
+
+    /// Whether one of them has a node of the kind.
+    pub(super) fn has(&self, kind: &str) -> bool {
+        self.with(kind).is_ok()
     }
 
     /// The first that has a node of the kind.
@@ -174,7 +180,9 @@ pub(super) fn reachable(case: &Case) -> Vec<&'static str> {
 
 /// Plays it; `real_time`: no faster than that.
 pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::Result<Seen> {
-    sensible::check(case, systems)?;
+    if let Some(fault) = sensible::faults(case, systems)?.first() {
+        anyhow::bail!("{fault}");
+    }
     let simulation = Simulation::new()?;
     let start = simulation.now();
     let mut stage = Stage { simulation, systems, case, start, cast: Vec::new() };
@@ -186,10 +194,12 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
     let sky = case.link.as_ref().map(|link| dialogue::start(&mut stage, link)).transpose()?;
     hand(&mut stage)?;
     speech(&mut stage)?;
+    supervisor(&mut stage)?;
     garbage(&mut stage)?;
 
     let alerts = stage.note("/cabin/driver_alert")?;
     let states = stage.note("/cabin/driver_state")?;
+    let (safety, signals) = (stage.note("/safety/state")?, stage.note("/vehicle/signals")?);
     let truths = stage.note::<DriverTruth>("/sim/driver_truth")?;
     let commands = stage.note("/voice/command")?;
     let results = stage.note("/vehicle/command_result")?;
@@ -200,6 +210,8 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
     pass(&mut stage.simulation, start + seconds(case.seconds()), real_time);
 
     let truths = taken(&truths);
+    let monitor: troika_monitor::Config = systems.params("driver_monitor")?;
+    let profiles = monitor.profiles(|path| std::fs::read_to_string(path))?;
     let (source, system) = systems.with("driver_monitor")?;
     let due = expected_alerts(source, system, truths.iter().map(|one| &one.value))?;
     let due = due.into_iter().map(|raised| Event {
@@ -215,6 +227,10 @@ pub(super) fn play(case: &Case, systems: &Systems, real_time: bool) -> anyhow::R
         seconds: case.seconds(),
         alerts: taken(&alerts),
         states: taken(&states),
+        signals: taken(&signals),
+        profiles: profiles.iter().map(|profile| profile.name().to_owned()).collect(),
+        nominal_confidence: monitor.nominal_confidence,
+        safety: taken(&safety),
         due: due.collect(),
         blinded,
         truths,
@@ -353,6 +369,21 @@ fn speech(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     activity.sort_by_key(|(at, _)| *at);
     stage.simulation.feed("/voice/activity", activity)?;
     Ok(())
+}
+
+/// Who hears all heartbeats, as the system file has it; of what a capability stands on and is not on the stage, nobody is waited for. A
+/// system without one has none here either.
+fn supervisor(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    if !stage.systems.has("supervisor") {
+        return Ok(());
+    }
+    let mut config: troika_supervisor::Config = stage.systems.params("supervisor")?;
+    let is_there = |node: &String| stage.cast.iter().any(|actor| actor.name == node.trim_start_matches('/'));
+    config.capabilities.retain(|_, capability| capability.nodes.iter().all(is_there));
+    if config.capabilities.is_empty() {
+        return Ok(());
+    }
+    stage.spawn(SupervisorNode::new(config, ())?, "supervisor")
 }
 
 /// Bytes that are no message, ten times a second.

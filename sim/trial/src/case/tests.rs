@@ -61,6 +61,27 @@ fn what_is_wrong_is_told_with_its_line_and_the_way_out() {
         (with("[[expect]]\nnode = \"link\"\n"), 28, "one of missed_at_most"),
         (with("[[expect]]\nstate = \"unknown\"\nwithin_s = [2.0, 1.0]\n"), 28, "from before to"),
         (with("[[expect]]\nstate = \"unknown\"\nwithin_s = [20.0, 21.0]\n"), 28, "after the scenario's end"),
+        (with("[[expect]]\nstate = \"unknown\"\nwithin_s = [9.5, 11.0]\n"), 28, "after the scenario's end"),
+        (with("[[expect]]\nstate = \"unknown\"\nwithin_s = [2.0, 2.0]\n"), 28, "from before to"),
+        (with("[[expect]]\nstate = \"unknown\"\nwithin_s = [nan, 2.0]\n"), 28, "from before to"),
+        (with("[[expect]]\nstate = \"unknown\"\nshare = 0.0\n"), 28, "a share of 0 cannot fail"),
+        (
+            with("[[expect]]\nnode = \"router\"\nfall_backs_at_least = 3\nfall_backs_at_most = 2\n"),
+            28,
+            "no number of fall-backs is at least 3 and at most 2",
+        ),
+        (
+            with("[[expect]]\nnode = \"router\"\nfall_backs_at_least = 0\n"),
+            28,
+            "`fall_backs_at_least` is 1 or more",
+        ),
+        (with("[[expect]]\nnode = \"router\"\nreaches_level = 0\n"), 28, "`reaches_level` is 1 or more"),
+        (
+            with("[[expect]]\nnode = \"router\"\nmissed_at_most = 0\nwithin_s = [1.0, 2.0]\n"),
+            28,
+            "against the whole scenario",
+        ),
+        (changed("mbit = 5.0", "mbit = 5.0\ncuts_s = [[30.0, 32.0]]"), 13, "begins after the scenario's end"),
         (with("[[expect]]\nalerrt = \"sleep\"\n"), 29, "unknown field `alerrt`"),
         (changed("mbit = 5.0", "mbit = 5.0\nlike = \"bus\""), 13, "says `like`, or `mbit`"),
         (changed("mbit = 5.0", "mbit = 5.0\ncuts_s = [[3.0, 2.0]]"), 13, "does not end after it begins"),
@@ -79,7 +100,9 @@ fn what_is_wrong_is_told_with_its_line_and_the_way_out() {
         assert_eq!(error.line, Some(line), "{error}");
         assert!(error.to_string().starts_with("a.toml, line "));
     }
-    let error = Case::read(Path::new("no/such.toml")).expect_err("there is no such file");
+    let Examined { case, faults } = Case::examine(Path::new("no/such.toml"));
+    let error = &faults[0];
+    assert!(case.is_none(), "there is no such file");
     assert!(error.to_string().starts_with("no/such.toml: "), "{error}");
 }
 
@@ -87,14 +110,27 @@ fn what_is_wrong_is_told_with_its_line_and_the_way_out() {
 fn all_that_is_wrong_is_told_at_once_with_what_may_have_been_meant() {
     let text = SOUND.replace("at_s = 1.0", "at_s = 11.0")
         + "[[expect]]\nalert = \"sleeep\"\n[[expect]]\nafter = \"glanse\"\nno_alert = \"any\"\n";
-    let errors = Case::parse_all("a.toml", &text).expect_err("three things are wrong");
-    let told: Vec<_> = errors.iter().map(|error| (error.line, error.reason.as_str())).collect();
+    let faults = Case::examine_text("a.toml", &text).faults;
+    let told: Vec<_> = faults.iter().map(|error| (error.line, error.reason.as_str())).collect();
     let [trouble, kind, mark] = told[..] else { panic!("{told:?}") };
     assert!(trouble.0 == Some(15) && trouble.1.contains("the length of the scenario"), "{trouble:?}");
     assert!(kind.0 == Some(28) && kind.1.ends_with("; did you mean sleep?"), "{kind:?}");
     assert!(mark.0 == Some(30) && mark.1.ends_with("; did you mean glance?"), "{mark:?}");
     let of_reader = Case::parse("a.toml", &SOUND.replace("no_alert", "no_alrt")).expect_err("no such key");
-    assert!(of_reader.reason.ends_with("; did you mean no_alert?"), "{of_reader}");
+    let told = "unknown field `no_alrt`; did you mean no_alert? Expected one of `after`, `within_s`";
+    assert!(of_reader.reason.starts_with(told), "{of_reader}");
+}
+
+#[test]
+fn a_window_that_is_none_hides_neither_what_else_is_wrong_with_its_expectation_nor_its_names() {
+    let text = format!("{SOUND}[[expect]]\nalert = \"sleeep\"\nshare = 0.5\nwithin_s = [20.0, 21.0]\n");
+    let told: Vec<_> = Case::examine_text("a.toml", &text).faults.into_iter().map(|one| one.reason).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    let text = format!("{SOUND}[[expect]]\nno_command = \"windw\"\nwithin_s = [20.0, 21.0]\n");
+    let Examined { case, faults } = Case::examine_text("a.toml", &text);
+    let last = case.and_then(|case| case.expectations.last().cloned());
+    let is_there = matches!(last, Some(Expectation { expected: Expected::NoCommand { .. }, line: 28, .. }));
+    assert!(is_there && faults.len() == 1, "{faults:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use troika_msgs::troika::{
-    CommandResult, DialogueReply, DriverState, RoutingDecision, Slot, VehicleCommand, VoiceReply,
+    CommandResult, DialogueReply, DriverState, RoutingDecision, SafetyState, Slot, VehicleCommand, VoiceReply,
 };
 
 use super::*;
@@ -60,6 +60,18 @@ fn alerts_as_the_truth_has_them_are_each_there_once_and_no_others() {
     assert!(reason(expect, &seen(vec![due(3.0)], vec![due(3.0), due(3.1)])).contains("nothing calls for it"));
     let unavailable = alert(5.0, DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::RAISED);
     assert!(holds(expect, &seen(vec![], vec![unavailable])));
+}
+
+#[test]
+fn what_the_supervisor_says_is_a_share_of_its_words() {
+    let said = |at, state| Event { at, value: SafetyState { state, ..SafetyState::default() } };
+    let safety =
+        vec![said(1.0, SafetyState::NOMINAL), said(1.1, SafetyState::SAFE), said(1.2, SafetyState::SAFE)];
+    let seen = Seen { safety, ..Seen::default() };
+    assert!(holds("[[expect]]\nsafety = \"safe\"\nwithin_s = [1.05, 2.0]\n", &seen));
+    assert!(holds("[[expect]]\nsafety = \"safe\"\nshare = 0.6\n", &seen));
+    assert_eq!(reason("[[expect]]\nsafety = \"safe\"\n", &seen), "66.7 % of 3 words; nominal at 1.000 s");
+    assert_eq!(reason("[[expect]]\nsafety = \"safe\"\n", &Seen::default()), "no word of the supervisor came");
 }
 
 #[test]
