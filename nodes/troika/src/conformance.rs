@@ -28,6 +28,7 @@ use troika_transport::Transport;
 
 use crate::{
     Interrupted,
+    output::Output,
     topic::{Where, open},
 };
 
@@ -81,6 +82,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Tries it. An error where a rule was violated, or nothing was tried.
 pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()> {
+    let json_to = Output::if_any(arguments.json.as_deref())?;
     let stop = stop_on_signals()?;
     let transport = open(&arguments.place)?;
     let reading = Reading {
@@ -117,10 +119,9 @@ pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()
         .filter(|(_, counts)| counts.must + counts.must_not > 0)
         .map(|((rule, boundary), counts)| (format!("{rule:?} {boundary:?}"), counts.must + counts.must_not))
         .collect();
-    if let Some(file) = &arguments.json {
+    if let Some(to) = json_to {
         let report = serde_json::json!({ "traces": tried, "violations": told, "checked": checked });
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
-            .with_context(|| file.display().to_string())?;
+        to.write(&serde_json::to_vec_pretty(&report)?)?;
     }
     println!("{tried} traces, {} violations, {} episodes checked", told.len(), checked.values().sum::<u64>());
     if stop.is_stopped() {

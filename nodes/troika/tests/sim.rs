@@ -11,8 +11,11 @@ fn root() -> PathBuf {
 }
 
 fn sim(arguments: &[&str]) -> Output {
+    troika(&[&["sim"], arguments].concat())
+}
+
+fn troika(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_troika"))
-        .arg("sim")
         .args(arguments)
         .current_dir(root())
         .output()
@@ -106,11 +109,24 @@ fn what_cannot_be_written_is_told_before_anything_runs_and_folders_are_made() {
         assert!(told.contains(&format!("cannot write {below_a_file}")), "{told}");
         assert_eq!(text(&output.stdout), "", "nothing ran");
     }
+    let scenario = "sim/scenarios/demo-30s.toml";
+    for arguments in [
+        ["score", scenario, "--report", below_a_file],
+        ["score", scenario, "--record", below_a_file],
+        ["conformance", "--start=true", "--json", below_a_file],
+    ] {
+        let output = troika(&arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let told = text(&output.stderr);
+        assert!(told.contains(&format!("cannot write {below_a_file}")), "{told}");
+        assert!(!told.contains("scoring") && output.stdout.is_empty(), "nothing ran: {told}");
+    }
     let (json, junit) = (folder.path().join("new/a/r.json"), folder.path().join("new/b/r.xml"));
     let given = [json.to_str().expect("a path"), junit.to_str().expect("a path")];
     let case = "sim/scenarios/cases/monitor-killed.toml";
     let output = sim(&["run", case, "--report", given[0], "--junit", given[1]]);
     assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("notice: made the folder "), "{}", text(&output.stderr));
     assert!(fs::read_to_string(json).expect("a report").contains("\"passed\": 1"));
     assert!(fs::read_to_string(junit).expect("a report").contains("<testsuite"));
 }
@@ -131,6 +147,62 @@ fn one_file_for_two_reports_is_refused_and_hours_are_driven_by_the_half() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "attentive: 1 drive\n", "no terminal: nothing is written over");
     assert!(text(&output.stdout).contains("attentive: 0.5 h in 1 drive"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn all_that_is_wrong_with_scenarios_that_are_scored_is_told_before_the_first_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("wrong.toml");
+    let wrong = "name = 'x'\nseed = 1\n[[segment]]\nface = 'bob'\nlight = 'day'\nspeed_kmh = 50\nacts = [\n  { act = 'yawn', s = 0.1 },\n]\n";
+    fs::write(&file, wrong).expect("written");
+    let file = file.to_str().expect("a path");
+    let output = troika(&["score", "sim/scenarios/demo-30s.toml", file]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    for part in
+        [&format!("{file}, line 4: "), &format!("{file}, line 8: "), "1 of 2 scenarios cannot be used"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("scoring") && output.stdout.is_empty(), "nothing ran: {told}");
+    assert_eq!(troika(&["score", "sim/scenarios/demo-30s.toml", "--seconds=-1"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_limit_that_is_wrong_in_a_profile_is_found_by_the_tables_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("euro_ncap.toml");
+    let shipped = fs::read_to_string(root().join("nodes/driver-state/monitor/profiles/euro_ncap.toml"));
+    let shipped = shipped.expect("it is there");
+    let sleep = "kind = \"sleep\"\nabove_kmh = 0.0\nlimit_s = 3.0";
+    assert!(shipped.contains(sleep), "{shipped}");
+    fs::write(&profile, shipped.replace(sleep, &sleep.replace("3.0", "3.4"))).expect("written");
+    let cabin = fs::read_to_string(root().join("launch/systems/cabin.toml")).expect("it is there");
+    let monitor = "kind = \"driver_monitor\"\n";
+    let params = format!("{monitor}params = {{ profiles = [\"{}\", \"troika\"] }}\n", profile.display());
+    let system = folder.path().join("cabin.toml");
+    fs::write(&system, cabin.replace(monitor, &params)).expect("written");
+    let case = |alerts: &str| {
+        let file = folder.path().join("case.toml");
+        let text = format!(
+            "name = \"asleep\"\nseed = 1\n[[segment]]\nface = \"ada\"\nlight = \"day\"\nspeed_kmh = 60.0\n\
+             acts = [{{ act = \"attentive\", s = 6.0 }}, {{ act = \"eyes_closed\", s = 4.5 }}, {{ act = \"attentive\", s = 4.0, control = true }}]\n\
+             [[expect]]\nalerts = \"{alerts}\"\n"
+        );
+        fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let with = |system: &Path, alerts: &str| {
+        sim(&["run", &case(alerts), "--system", system.to_str().expect("a path")])
+    };
+    let same = with(&system, "as_truth");
+    assert!(same.status.success(), "the profile agrees with itself: {}", text(&same.stdout));
+    let table = with(&system, "as_table");
+    assert_eq!(table.status.code(), Some(1), "{}", text(&table.stdout));
+    let told = text(&table.stdout);
+    assert!(told.contains("euro_ncap Sleep at ") && told.contains("the table's Sleep has 3.0 s"), "{told}");
+    let right = with(&root().join("launch/systems/cabin.toml"), "as_table");
+    assert!(right.status.success(), "{}", text(&right.stdout));
 }
 
 #[test]
@@ -227,15 +299,31 @@ fn a_name_that_nothing_has_is_refused_before_anything_runs() {
             "[[expect]]\nno_alert = \"sleep\"\nprofile = \"euroncap\"\n",
             "line 8: driver_monitor has no profile 'euroncap'",
         ),
-        ("[[expect]]\nno_command = \"window_opn\"\n", "line 8: there is no vehicle function 'window_opn'"),
+        (
+            "[[say]]\nat_s = 1.0\nwords = \"hello\"\n[[expect]]\nno_command = \"window_opn\"\n",
+            "line 11: there is no vehicle function 'window_opn'",
+        ),
+        (
+            "[[expect]]\nno_alert = \"drowsiness\"\nprofile = \"eu_addw\"\n",
+            "line 8: the profile eu_addw never raises drowsiness; it is raised by eu_ddaw, perclos",
+        ),
+        ("[[expect]]\nno_alert = \"phone_use\"\n", "line 8: no profile of driver_monitor"),
+        ("[[expect]]\nno_command = \"any\"\n", "line 8: nothing is said, and no hand shown"),
+        ("[[expect]]\nno_reply = \"x\"\n", "line 8: nothing is said: no answer could come"),
+        ("[[expect]]\nswap = \"eye_state\"\n", "line 8: no network is offered for eye_state"),
+        ("[[expect]]\nnode = \"driver_montor\"\nmissed_at_most = 0\n", "did you mean driver_monitor?"),
+        (
+            "[[expect]]\nnode = \"driver_monitor\"\nends_at_level = 0\n",
+            "line 8: driver_monitor has one level here",
+        ),
         ("[[expect]]\nno_alert = \"sleep\"\nwithin_s = [-5.0, -2.0]\n", "before the scenario begins"),
         (
             "[[trouble]]\nwhat = \"killed\"\nnode = \"driver_stat\"\n[[expect]]\nno_alert = \"sleep\"\n",
-            "no driver_stat runs that it could befall",
+            "line 8: no driver_stat runs that it could befall",
         ),
         (
             "[[trouble]]\nwhat = \"model_missing\"\nnode = \"driver_monitor\"\n[[expect]]\nno_alert = \"sleep\"\n",
-            "driver_monitor has no models",
+            "line 8: driver_monitor has no models",
         ),
     ];
     for (expect, said) in cases {
@@ -246,6 +334,21 @@ fn a_name_that_nothing_has_is_refused_before_anything_runs() {
             assert_eq!(run.status.code(), Some(1), "{act}: {told}");
             assert!(told.contains(said), "{act}: {told}");
         }
+    }
+    // What is wrong with a window hides nothing that is wrong elsewhere.
+    let said = "[[say]]\nat_s = 1.0\nwords = \"hello\"\n";
+    let slots = "[[expect]]\ncommand = \"climate.set_temperature\"\nslots = { temprature = \"21\" }\nwithin_s = [50.0, 60.0]\n";
+    let more = "[[expect]]\ncommand = \"media.volume\"\nslots = { action = \"upp\" }\n";
+    fs::write(&file, case(&format!("{said}{slots}{more}"))).expect("written");
+    for act in ["check", "run"] {
+        let run = sim(&[act, given]);
+        let told = text(&run.stdout) + &text(&run.stderr);
+        let parts = [
+            "line 11: it begins at 50.0 s",
+            "line 11: climate.set_temperature has no slot 'temprature'",
+            "line 15: media.volume: 'action' cannot be 'upp'",
+        ];
+        assert!(parts.iter().all(|part| told.contains(part)), "{act}: {told}");
     }
     let run = sim(&["random", "--count", "0"]);
     assert_eq!(run.status.code(), Some(2), "{}", text(&run.stderr));

@@ -1,16 +1,15 @@
 //! The conductor: has the [`Company`] start a system's processes, watches its topics, shows them, stops everything, makes the report.
 
 use std::{
-    fs::File,
     io::{IsTerminal as _, Write as _},
-    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
+use serde_spanned::Spanned;
 use troika_host::{Clock, Edge, HostClock, edge::TypedSubscription, heartbeat, signal::stop_on_signals};
-use troika_kit::Qos;
+use troika_kit::{Qos, Sample, Wake};
 use troika_msgs::troika::Heartbeat;
 use troika_transport::Transport;
 use troika_transport_zenoh::{RouterGuard, ZenohTransport};
@@ -20,13 +19,19 @@ use super::{
     company::Company,
     dashboard::{Dashboard, lock},
     pictures, recording,
-    report::{DriverStateFigures, Heard, Machine, ProcessFigures, Report},
+    report::{
+        ChainFigures, DriverStateFigures, Heard, Machine, NodeFigures, Percentiles, ProcessFigures, Report,
+    },
     view::{self, Heading},
     virtual_time, voice,
 };
 use crate::{
     kinds,
-    system::{Source, System, TransportKind, check::topic_of},
+    output::Output,
+    system::{
+        Chain, Source, System, TransportKind,
+        check::{self, topic_of},
+    },
     transport::Reach,
 };
 
@@ -38,10 +43,7 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         );
     }
     let stop = stop_on_signals()?;
-    if let Some(file) = &arguments.report {
-        // Now, and not after the whole run.
-        File::options().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
-    }
+    let report_to = Output::if_any(arguments.report.as_deref())?;
     if let Some(folder) = &arguments.record {
         recording::ready(folder)?;
         if arguments.raw {
@@ -126,8 +128,8 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     }
     // Both are tried, whatever comes of the other.
     let printed = std::io::stdout().write_all(table.as_bytes()).context("cannot print the table");
-    if let Some(file) = &arguments.report {
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?).with_context(|| cannot_write(file))?;
+    if let Some(to) = report_to {
+        to.write(&serde_json::to_vec_pretty(&report)?)?;
     }
     printed?;
     failed.map_or(Ok(()), Err)
@@ -176,10 +178,6 @@ fn bring_another(
     }
 }
 
-fn cannot_write(file: &Path) -> String {
-    format!("cannot write the report {}", file.display())
-}
-
 /// A notice when nodes of this system's names are on the bus already: both would be heard as one.
 fn namesakes(transport: &dyn Transport, system: &System) -> anyhow::Result<Option<String>> {
     let here = crate::topic::settled_graph(transport)?.nodes;
@@ -223,7 +221,7 @@ fn watch(
         system: &System,
         dashboard: &Arc<Mutex<Dashboard>>,
         into: &mut Vec<TypedSubscription>,
-        take: fn(&mut Dashboard, T),
+        take: fn(&mut Dashboard, Sample<T>),
     ) -> anyhow::Result<()> {
         let topic = if T::TYPE.name == Heartbeat::TYPE.name {
             Some(heartbeat::TOPIC)
@@ -233,26 +231,24 @@ fn watch(
         if let Some(topic) = topic {
             let dashboard = dashboard.clone();
             let qos = Qos { depth: 100, ..Qos::DEFAULT };
-            into.push(
-                edge.subscribe::<T>(topic, qos, move |sample| take(&mut lock(&dashboard), sample.value))?,
-            );
+            into.push(edge.subscribe::<T>(topic, qos, move |sample| take(&mut lock(&dashboard), sample))?);
         }
         Ok(())
     }
     let mut all = Vec::new();
-    on::<Image>(edge, system, dashboard, &mut all, |to, image| to.image(&image))?;
-    on::<DriverTruth>(edge, system, dashboard, &mut all, |to, truth| to.record.truth(&truth))?;
+    on::<Image>(edge, system, dashboard, &mut all, |to, image| to.image(&image.value))?;
+    on::<DriverTruth>(edge, system, dashboard, &mut all, |to, truth| to.record.truth(&truth.value))?;
     on::<DriverState>(edge, system, dashboard, &mut all, |to, state| to.driver(state))?;
-    on::<DriverAlert>(edge, system, dashboard, &mut all, |to, alert| to.alert(alert))?;
-    on::<VehicleSignals>(edge, system, dashboard, &mut all, |to, signals| to.signals = Some(signals))?;
-    on::<Transcript>(edge, system, dashboard, &mut all, |to, transcript| to.transcript(&transcript))?;
-    on::<Understanding>(edge, system, dashboard, &mut all, |to, one| to.understanding(one))?;
-    on::<VoiceReply>(edge, system, dashboard, &mut all, |to, reply| to.reply(reply))?;
-    on::<VehicleCommand>(edge, system, dashboard, &mut all, |to, command| to.command(command))?;
-    on::<CommandResult>(edge, system, dashboard, &mut all, |to, result| to.result(result))?;
-    on::<LinkState>(edge, system, dashboard, &mut all, |to, link| to.link = Some(link))?;
+    on::<DriverAlert>(edge, system, dashboard, &mut all, |to, alert| to.alert(alert.value))?;
+    on::<VehicleSignals>(edge, system, dashboard, &mut all, |to, signals| to.signals = Some(signals.value))?;
+    on::<Transcript>(edge, system, dashboard, &mut all, |to, transcript| to.transcript(&transcript.value))?;
+    on::<Understanding>(edge, system, dashboard, &mut all, |to, one| to.understanding(one.value))?;
+    on::<VoiceReply>(edge, system, dashboard, &mut all, |to, reply| to.reply(reply.value))?;
+    on::<VehicleCommand>(edge, system, dashboard, &mut all, |to, command| to.command(command.value))?;
+    on::<CommandResult>(edge, system, dashboard, &mut all, |to, result| to.result(result.value))?;
+    on::<LinkState>(edge, system, dashboard, &mut all, |to, link| to.link = Some(link.value))?;
     on::<Heartbeat>(edge, system, dashboard, &mut all, |to, beat| {
-        drop(to.nodes.insert(beat.node.clone(), beat))
+        drop(to.nodes.insert(beat.value.node.clone(), beat.value))
     })?;
     Ok(all)
 }
@@ -296,7 +292,11 @@ fn report(
         frames_in: of_kind(&["sim_driver", "sim_hand", "camera"]).map_or(0, |node| node.worked),
         frames_done: driver.map_or(0, |node| node.worked),
         driver_state: driver.is_some().then(|| {
-            DriverStateFigures::new(scores.as_ref().map(|(scores, heard)| (scores, *heard)), driver)
+            let scored = scores.as_ref().map(|(scores, heard)| (scores, *heard, &dashboard.record));
+            let mut figures = DriverStateFigures::new(scored, driver);
+            // By the simulation's clock the way here takes no time, or any.
+            figures.age_ms = dashboard.ages().filter(|_| !system.system.use_sim_time);
+            figures
         }),
         voice: voice::figures(source, system, dashboard)?,
         machine: Machine {
@@ -304,8 +304,38 @@ fn report(
             floor_counts: figures.iter().find_map(|process| process.floor_counts),
             cores: crate::cores(),
         },
+        chains: chains(system, &nodes),
         nodes,
         watchdogs: figures.iter().filter_map(|process| process.watchdog.clone()).collect(),
         notices: figures.into_iter().flat_map(|process| process.notices).chain(silent).collect(),
     })
+}
+
+/// Each chain of the system file, held against what its nodes took.
+fn chains(system: &System, nodes: &[NodeFigures]) -> Vec<ChainFigures> {
+    let one = |(name, chain): (&String, &Spanned<Chain>)| {
+        let chain = chain.get_ref();
+        let of = |place: usize, name: &String| {
+            let node = system.nodes.get(name)?.get_ref();
+            let kind = kinds::find(node.kind.get_ref())?;
+            let contract = check::contract(node, kind).ok()??;
+            // One that looks by the clock may let a message wait for a period before that.
+            let waits = match contract.spec().wake {
+                Wake::Period if place > 0 => contract.spec().period,
+                Wake::Period | Wake::Input(_) => Duration::ZERO,
+            };
+            let full = system.full_name(name);
+            let latency = nodes.iter().find(|figures| figures.node == full && figures.worked > 0)?.latency_ms;
+            let waits = waits.as_secs_f64() * 1e3;
+            Some([latency.p50 + waits, latency.p99 + waits, latency.p999 + waits, latency.max + waits])
+        };
+        let all = chain.nodes.get_ref();
+        let took: Vec<_> = all.iter().enumerate().map(|(place, name)| of(place, name)).collect();
+        let sum = |at: usize| took.iter().map(|one| one.map(|ms| ms[at])).sum::<Option<f64>>();
+        let took_ms = (|| Some(Percentiles { p50: sum(0)?, p99: sum(1)?, p999: sum(2)?, max: sum(3)? }))();
+        let goal_ms = *chain.goal_ms.get_ref();
+        let held = took_ms.map(|took| took.max <= goal_ms);
+        ChainFigures { chain: name.clone(), nodes: all.clone(), goal_ms, took_ms, held }
+    };
+    system.chains.iter().map(one).collect()
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use troika_kit::Time;
+use troika_kit::{Sample, Time};
 use troika_msgs::{
     sensor_msgs::Image,
     troika::{
@@ -15,7 +15,7 @@ use troika_msgs::{
     },
 };
 
-use super::score::Record;
+use super::{report::Percentiles, score::Record};
 
 /// How many lines of alerts and of utterances are kept for the view.
 const LINES: usize = 32;
@@ -65,6 +65,8 @@ pub(super) struct Dashboard {
     pub record: Record,
     /// The newest driver state.
     pub driver: Option<DriverState>,
+    /// Of each frame that was answered: from its stamp to when the answer was heard here, milliseconds.
+    ages_ms: Vec<f32>,
     /// The newest signals.
     pub signals: Option<VehicleSignals>,
     /// The newest picture.
@@ -97,9 +99,26 @@ impl Dashboard {
     }
 
     /// A driver state.
-    pub(super) fn driver(&mut self, state: DriverState) {
+    pub(super) fn driver(&mut self, state: Sample<DriverState>) {
+        let Sample { value: state, received } = state;
         self.record.answer(&state);
+        // Who looked at no frame tells of none.
+        if !state.fall_back {
+            let taken = Time::from_stamp(state.header.stamp.sec, state.header.stamp.nanosec);
+            self.ages_ms.push((received.since(taken).as_secs_f64() * 1e3) as f32);
+        }
         self.driver = Some(state);
+    }
+
+    /// How old frames were when their state was heard here, milliseconds; none: none was.
+    pub(super) fn ages(&self) -> Option<Percentiles> {
+        let mut sorted = self.ages_ms.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let at = |share: f64| {
+            let place = (share * sorted.len() as f64).ceil() as usize;
+            sorted.get(place.saturating_sub(1)).map(|ms| f64::from(*ms))
+        };
+        Some(Percentiles { p50: at(0.5)?, p99: at(0.99)?, p999: at(0.999)?, max: at(1.0)? })
     }
 
     /// An alert.

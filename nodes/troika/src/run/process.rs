@@ -251,6 +251,7 @@ pub(super) fn node_figures(stats: &NodeStats, kind: &str) -> NodeFigures {
             strays: arena.strays,
         }),
         latency_ms: percentiles(&stats.latency, 1e3),
+        step_ms: percentiles(&stats.execution, 1e3),
         real_time: stats.real_time,
     }
 }

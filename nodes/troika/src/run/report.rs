@@ -1,11 +1,14 @@
-//! The figures of a run: the JSON that `--report` writes and the table at the end.
+//! The figures of a run: the JSON that `--report` writes, and the table at the end ([`table`]).
 
-use std::{fmt::Write as _, time::Duration};
+mod table;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use troika_kit::counted;
 
-use super::score::{Record, Scores};
+use troika_msgs::names::alert_in_words;
+
+use super::score::{Raised, Record, Scores};
 
 /// Percentiles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -64,8 +67,11 @@ pub(super) struct NodeFigures {
     pub undecodable: u64,
     /// Locked memory that its step allocates from; none if it has no arena.
     pub arena: Option<ArenaFigures>,
-    /// Release to output, milliseconds.
+    /// Release (of a node that wakes on its input: that input's arrival) to output, milliseconds.
     pub latency_ms: Percentiles,
+    /// The step alone, from its start to its end, milliseconds.
+    #[serde(default)]
+    pub step_ms: Percentiles,
     /// Whether it ran at a real-time policy.
     pub real_time: bool,
 }
@@ -161,12 +167,61 @@ pub(super) struct Report {
     pub voice: Option<VoiceFigures>,
     /// The machine.
     pub machine: Machine,
+    /// The system file's chains, held against what their nodes took.
+    pub chains: Vec<ChainFigures>,
     /// Every node.
     pub nodes: Vec<NodeFigures>,
     /// Every watchdog.
     pub watchdogs: Vec<WatchdogFigures>,
     /// What the machine did not allow.
     pub notices: Vec<String>,
+}
+
+/// A chain of nodes and its goal.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct ChainFigures {
+    /// Its name.
+    pub chain: String,
+    /// Its nodes, in order.
+    pub nodes: Vec<String>,
+    /// From the first one's release to the last one's output, milliseconds.
+    pub goal_ms: f64,
+    /// What its nodes took from release to output, added, and a period for each behind the first that looks by the clock: no message took
+    /// longer than the maximum, but for the transport between them. None: one of them gave no figures.
+    pub took_ms: Option<Percentiles>,
+    /// The maximum is within the goal.
+    pub held: Option<bool>,
+}
+
+/// An alert that was missed, or that nothing calls for.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct AlertFigures {
+    /// What it is about, in words.
+    pub alert: String,
+    /// Its profile.
+    pub profile: String,
+    /// When it was due (of a false one: raised), seconds from the first true frame.
+    pub at_s: f64,
+    /// What the driver did then.
+    pub truth: Option<String>,
+    /// From when on, seconds.
+    pub truth_from_s: Option<f64>,
+    /// Until when, seconds.
+    pub truth_to_s: Option<f64>,
+}
+
+impl AlertFigures {
+    fn new(raised: &Raised, record: &Record) -> AlertFigures {
+        let stretch = record.stretch(raised.at);
+        AlertFigures {
+            alert: alert_in_words(raised.kind).unwrap_or("?").to_owned(),
+            profile: raised.profile.clone(),
+            at_s: record.seconds(raised.at),
+            truth: stretch.map(|one| one.state.to_owned()),
+            truth_from_s: stretch.map(|one| one.from_s),
+            truth_to_s: stretch.map(|one| one.to_s),
+        }
+    }
 }
 
 /// Driver monitoring, scored where there is truth.
@@ -184,7 +239,11 @@ pub(super) struct DriverStateFigures {
     pub false_alerts: usize,
     /// Alerts that the truth calls for and that were not raised.
     pub missed_alerts: usize,
-    /// Those of them that are sleep alerts.
+    /// Which they are.
+    pub missed_which: Vec<AlertFigures>,
+    /// Which the false ones are.
+    pub false_which: Vec<AlertFigures>,
+    /// Those of the missed that are sleep alerts.
     pub missed_sleep_alerts: usize,
     /// Raised alerts that monitoring was unavailable.
     pub unavailable_alerts: usize,
@@ -198,6 +257,8 @@ pub(super) struct DriverStateFigures {
     pub heard: Option<Heard>,
     /// Frame's arrival to state's leaving, milliseconds.
     pub latency_ms: Percentiles,
+    /// Frame's stamp to its state's arrival at who makes this report, milliseconds: older than when it was sent by the way here.
+    pub age_ms: Option<Percentiles>,
     /// Started late.
     pub late: u64,
     /// Would have started too late.
@@ -278,9 +339,15 @@ pub(super) fn times(count: u64) -> String {
 
 impl DriverStateFigures {
     /// From the scores and the node's figures.
-    pub(super) fn new(scores: Option<(&Scores, Heard)>, node: Option<&NodeFigures>) -> DriverStateFigures {
+    pub(super) fn new(
+        scores: Option<(&Scores, Heard, &Record)>,
+        node: Option<&NodeFigures>,
+    ) -> DriverStateFigures {
         let mut figures = DriverStateFigures::default();
-        if let Some((scores, heard)) = scores {
+        if let Some((scores, heard, record)) = scores {
+            let named = |all: &[Raised]| all.iter().map(|one| AlertFigures::new(one, record)).collect();
+            (figures.missed_which, figures.false_which) =
+                (named(&scores.missed), named(&scores.false_alerts));
             figures.heard = Some(heard);
             figures.unanswered_frames = scores.unanswered();
             figures.unjudged_raised_alerts = scores.unjudged.raised;
@@ -305,217 +372,5 @@ impl DriverStateFigures {
             figures.missed = node.missed;
         }
         figures
-    }
-
-    /// What the scores leave out, and why.
-    fn write_unknown(&self, out: &mut String) -> std::fmt::Result {
-        if self.unanswered_frames > 0 {
-            writeln!(
-                out,
-                "                 frames without an answer, all wrong: {}",
-                self.unanswered_frames
-            )?;
-        }
-        let Some(heard) = &self.heard else { return Ok(()) };
-        let lost = heard.truths_sent.map_or(0, |sent| sent - heard.truths);
-        if heard.gaps > 0 {
-            write!(
-                out,
-                "                 not judged: {:.1} s without the driver's truth, in {}",
-                heard.gap_seconds,
-                counted(heard.gaps, "gap")
-            )?;
-            match (self.unjudged_silent_alerts, self.unjudged_raised_alerts) {
-                (0, 0) => writeln!(out, "; no alert would have been due then")?,
-                (silent, raised) => writeln!(
-                    out,
-                    "; {} may have been due then and not raised, {raised} raised then right or false",
-                    counted(silent, "alert")
-                )?,
-            }
-        }
-        if lost > 0 || heard.alerts_lost > 0 {
-            writeln!(
-                out,
-                "                 lost on the way here, and in no score: the truth of {}, {}",
-                counted(lost, "frame"),
-                counted(heard.alerts_lost, "alert")
-            )?;
-        }
-        Ok(())
-    }
-}
-
-impl Report {
-    /// The table at the end.
-    pub(super) fn table(&self) -> String {
-        let mut out = String::new();
-        self.write_table(&mut out).unwrap_or_default();
-        out
-    }
-
-    fn write_table(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "{}: {:.1} s over {}", self.system, self.seconds, self.transport)?;
-        let share =
-            if self.frames_due > 0 { self.frames_done as f64 / self.frames_due as f64 * 100.0 } else { 0.0 };
-        // Figures go with the process that counted them.
-        let counted = match self.watchdogs.iter().any(|one| one.restarts > 0 || one.given_up) {
-            true => "counted in the last life of the process alone".to_owned(),
-            false => format!("{share:.1} %"),
-        };
-        writeln!(
-            out,
-            "  frames         {} due, {} in, {} done ({counted})",
-            self.frames_due, self.frames_in, self.frames_done
-        )?;
-        if let Some(driver) = &self.driver_state
-            && let (Some(accuracy), Some(constant)) = (driver.accuracy, driver.constant_accuracy)
-        {
-            writeln!(out, "  driver state   accuracy {accuracy:.3} (best constant answer {constant:.3})")?;
-            for state in &driver.states {
-                writeln!(
-                    out,
-                    "                 {:<13} recall {:.3}, {:.0} % of the frames",
-                    state.state,
-                    state.recall,
-                    state.share * 100.0
-                )?;
-            }
-            writeln!(
-                out,
-                "  alerts         {} expected, {} missed (sleep: {}), {} false{}",
-                driver.expected_alerts,
-                driver.missed_alerts,
-                driver.missed_sleep_alerts,
-                driver.false_alerts,
-                match driver.unavailable_alerts {
-                    0 => String::new(),
-                    count => format!("; monitoring unavailable: {count}"),
-                }
-            )?;
-            driver.write_unknown(out)?;
-        }
-        if self.voice.as_ref().is_some_and(|voice| voice.utterances == 0) {
-            writeln!(out, "  voice          heard nothing")?;
-        } else if let Some(voice) = &self.voice {
-            match voice.scored {
-                true => write!(
-                    out,
-                    "  voice          {} of {} utterances exactly right",
-                    voice.correct, voice.utterances
-                )?,
-                false => write!(out, "  voice          {} utterances", voice.utterances)?,
-            }
-            match &voice.latency_ms {
-                Some(latency) => writeln!(
-                    out,
-                    "; end of speech to command p50 {:.0} ms, p99 {:.0} ms",
-                    latency.p50, latency.p99
-                )?,
-                None => writeln!(out)?,
-            }
-        }
-        if !self.nodes.is_empty() {
-            writeln!(
-                out,
-                "  {:<15}{:>8}{:>9}{:>9}{:>9}{:>9}{:>7}{:>9}{:>8}{:>7}",
-                "node", "steps", "p50 ms", "p99 ms", "p99.9", "max", "late", "too late", "missed", "faults"
-            )?;
-            for node in &self.nodes {
-                writeln!(
-                    out,
-                    "  {:<15}{:>8}{:>9.2}{:>9.2}{:>9.2}{:>9.2}{:>7}{:>9}{:>8}{:>7}{}",
-                    node.node,
-                    node.steps,
-                    node.latency_ms.p50,
-                    node.latency_ms.p99,
-                    node.latency_ms.p999,
-                    node.latency_ms.max,
-                    node.late,
-                    node.too_late,
-                    node.missed,
-                    node.faults,
-                    if node.real_time { "  real-time" } else { "" }
-                )?;
-                if let Some(level) = &node.level {
-                    match node.level_changes {
-                        0 => write!(out, "    level {level} throughout")?,
-                        changes => write!(out, "    level {level} at the end, changed {}", times(changes))?,
-                    }
-                    match node.skipped {
-                        0 => writeln!(out)?,
-                        skipped => writeln!(out, "; inputs passed over because of it: {skipped}")?,
-                    }
-                }
-                if node.over_budget > 0 {
-                    writeln!(out, "    steps over their budget: {}", node.over_budget)?;
-                }
-                if let Some(fault) = &node.last_fault {
-                    writeln!(out, "    fell back {}, last for: {fault}", times(node.fall_backs))?;
-                }
-                if node.undecodable > 0 || node.dropped > 0 {
-                    writeln!(
-                        out,
-                        "    messages to it that could not be read: {}; dropped: {}",
-                        node.undecodable, node.dropped
-                    )?;
-                }
-            }
-        }
-        for watchdog in &self.watchdogs {
-            writeln!(
-                out,
-                "  watchdog       {}: {} silences, {} fall-backs, killed {}, died {}, restarted {}{}",
-                watchdog.process,
-                watchdog.silences,
-                watchdog.fall_backs,
-                watchdog.killed,
-                watchdog.died,
-                watchdog.restarts,
-                if watchdog.given_up { ", given up" } else { "" }
-            )?;
-        }
-        if let Some(floor) = &self.machine.floor_us {
-            writeln!(
-                out,
-                "  machine floor  p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, max {:.0} us (a thread that only wakes up)",
-                floor.p50, floor.p99, floor.p999, floor.max
-            )?;
-        }
-        for notice in &self.notices {
-            writeln!(out, "  notice         {notice}")?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_lost_and_what_cannot_be_judged_is_in_the_table() {
-        let heard = Heard { truths: 92, truths_sent: Some(100), gaps: 70, gap_seconds: 58.1, alerts_lost: 1 };
-        let driver = DriverStateFigures {
-            accuracy: Some(0.5),
-            constant_accuracy: Some(0.25),
-            unjudged_silent_alerts: 3,
-            unanswered_frames: 9,
-            heard: Some(heard),
-            ..DriverStateFigures::default()
-        };
-        let report = Report { driver_state: Some(driver), ..Report::default() };
-        let table = report.table();
-        for part in [
-            "0 expected, 0 missed",
-            "without an answer, all wrong: 9",
-            "not judged: 58.1 s without the driver's truth, in 70 gaps; 3 alerts may have been due",
-            "in no score: the truth of 8 frames, 1 alert",
-        ] {
-            assert!(table.contains(part), "{part}: {table}");
-        }
-        let json = serde_json::to_value(&report).expect("it is JSON");
-        assert_eq!(json["driver_state"]["heard"]["gaps"], 70);
-        assert!(!Report::default().table().contains("not judged"));
     }
 }

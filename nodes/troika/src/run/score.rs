@@ -88,6 +88,17 @@ impl Due {
     }
 }
 
+/// A time in which the driver did one thing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stretch {
+    /// One of [`STATES`].
+    pub state: &'static str,
+    /// From the run's first true frame, seconds.
+    pub from_s: f64,
+    /// The same, its last frame.
+    pub to_s: f64,
+}
+
 /// Times of which no truth came.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Gaps {
@@ -190,6 +201,24 @@ impl Record {
     /// The truth of every frame, in time's order.
     pub(super) fn truths(&self) -> impl Iterator<Item = &DriverTruth> {
         self.truth.values()
+    }
+
+    /// What the driver did then by the truth, and from when to when without a break, seconds of the run; none before the first frame.
+    pub(super) fn stretch(&self, at: Time) -> Option<Stretch> {
+        let at = at.as_nanos();
+        let (_, then) = self.truth.range(..=at).next_back()?;
+        let same = |one: &(&u64, &DriverTruth)| one.1.state == then.state;
+        let from = self.truth.range(..=at).rev().take_while(same).last()?.0;
+        let to = self.truth.range(at..).take_while(same).last().map_or(at, |(at, _)| *at);
+        let since = |nanos: u64| self.seconds(Time::from_nanos(nanos));
+        let state = STATES.get(usize::from(then.state)).copied().unwrap_or("?");
+        Some(Stretch { state, from_s: since(*from), to_s: since(to) })
+    }
+
+    /// Seconds since the first true frame; before it 0.
+    pub(super) fn seconds(&self, at: Time) -> f64 {
+        let first = self.truth.first_key_value().map_or(0, |(nanos, _)| *nanos);
+        at.since(Time::from_nanos(first)).as_secs_f64()
     }
 
     /// The stamp of the newest true frame.
@@ -410,6 +439,17 @@ mod tests {
             record.truth(&DriverTruth { eye_openness, speed_kmh: 80.0, gaze_zone: 1, ..heard });
         }
         record
+    }
+
+    #[test]
+    fn what_the_driver_did_when_an_alert_was_due_is_found_with_its_time() {
+        let whole = asleep(3);
+        let at = |ms: u64| Time::from_nanos(ms * 1_000_000);
+        let stretch = whole.stretch(at(5_000)).expect("there is truth");
+        assert_eq!(stretch.state, "eyes_closed");
+        assert!((stretch.from_s - 2.0).abs() < 0.1 && stretch.to_s > 11.0, "{stretch:?}");
+        assert_eq!(whole.stretch(at(1_000)).map(|one| (one.state, one.from_s)), Some(("attentive", 0.0)));
+        assert_eq!(Record::default().stretch(at(1_000)), None);
     }
 
     fn due(record: &Record) -> Due {

@@ -10,12 +10,13 @@ use anyhow::{Context as _, bail};
 use serde::Serialize;
 use toml::{Table, Value};
 use troika_host::{NodeOptions, simulate::Simulation, tape::Tape};
-use troika_kit::{Duration, Time};
+use troika_kit::{Duration, Time, counted};
 use troika_monitor::{Monitor, Observation, Phase, State, Vehicle, Zone};
 use troika_msgs::{
     names::alert_in_words,
     troika::{DriverAlert, DriverState, DriverTruth},
 };
+use troika_sim::{Scenario, hand::HandScenario};
 
 use super::{
     process::node_figures,
@@ -28,6 +29,7 @@ use crate::{
     fate::{Fate, NOTHING},
     kind::{Making, Runtime},
     kinds,
+    output::{self, Output},
     status_line::StatusLine,
     system::{self, Source, System},
 };
@@ -43,7 +45,7 @@ pub(crate) struct ScoreArguments {
     #[arg(long)]
     system: Option<PathBuf>,
     /// Score the first seconds only.
-    #[arg(long)]
+    #[arg(long, value_parser = length)]
     seconds: Option<f64>,
     /// Write the figures as JSON, a list with one entry for each scenario.
     #[arg(long, value_name = "FILE")]
@@ -54,6 +56,13 @@ pub(crate) struct ScoreArguments {
     /// Record the rendered pictures too; without them they are rendered again in a replay.
     #[arg(long, requires = "record")]
     raw: bool,
+}
+
+fn length(given: &str) -> Result<f64, String> {
+    let seconds: Option<f64> = given.parse().ok();
+    seconds
+        .filter(|seconds| *seconds > 0.0 && *seconds <= 1e6)
+        .ok_or_else(|| "it is more than 0, in seconds".into())
 }
 
 /// Where a scored run is recorded.
@@ -128,10 +137,13 @@ pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
     if arguments.record.is_some() && arguments.scenarios.len() > 1 {
         bail!("--record is for one scenario: score them one by one");
     }
+    output::apart(&[("--report", arguments.report.as_deref()), ("--record", arguments.record.as_deref())])?;
+    let report_to = Output::if_any(arguments.report.as_deref())?;
+    arguments.record.as_deref().map(Output::probe).transpose()?;
+    let of_hands = sound(&arguments.scenarios)?;
     let record = arguments.record.as_deref().map(|file| RecordTo { file, raw: arguments.raw });
     let mut all = Vec::new();
-    for scenario in &arguments.scenarios {
-        let of_hands = kinds::is_of_hands(scenario)?;
+    for (scenario, of_hands) in arguments.scenarios.iter().zip(of_hands) {
         let usual = if of_hands { "launch/systems/gesture.toml" } else { "launch/systems/cabin.toml" };
         let (source, system) = crate::load_checked(arguments.system.as_deref().unwrap_or(Path::new(usual)))?;
         let entry = if of_hands {
@@ -143,11 +155,34 @@ pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
         };
         all.push(entry.with_context(|| format!("scenario {}", scenario.display()))?);
     }
-    if let Some(file) = &arguments.report {
-        std::fs::write(file, serde_json::to_vec_pretty(&all)?)
-            .with_context(|| format!("cannot write the report {}", file.display()))?;
+    if let Some(to) = report_to {
+        to.write(&serde_json::to_vec_pretty(&all)?)?;
     }
     Ok(())
+}
+
+/// Whether each scenario is one of hands.
+///
+/// # Errors
+/// Some cannot be played; all that is wrong with any of them is told before the first is.
+fn sound(scenarios: &[PathBuf]) -> anyhow::Result<Vec<bool>> {
+    let (mut of_hands, mut failed) = (Vec::new(), 0);
+    for path in scenarios {
+        let hands = kinds::is_of_hands(path)?;
+        let read = match hands {
+            true => HandScenario::read(path).map(drop),
+            false => Scenario::read(path).map(drop),
+        };
+        if let Err(error) = read {
+            error.told(&path.display().to_string()).iter().for_each(|told| eprintln!("error: {told}"));
+            failed += 1;
+        }
+        of_hands.push(hands);
+    }
+    if failed > 0 {
+        bail!("{failed} of {} cannot be used", counted(scenarios.len(), "scenario"));
+    }
+    Ok(of_hands)
 }
 
 fn score_driver(
@@ -169,7 +204,7 @@ fn score_driver(
         wall_seconds,
         // Latencies on a virtual clock are zero and say nothing; only the counts stand.
         driver_state: DriverStateFigures::new(
-            Some((&scores, Heard::of(&record, None))),
+            Some((&scores, Heard::of(&record, None), &record)),
             looked(&nodes, "driver_state")?,
         ),
         confusion: scores.confusion,

@@ -445,19 +445,22 @@ impl System {
         })
     }
 
+    /// The full name of a node.
+    pub(crate) fn full_name(&self, node: &str) -> String {
+        format!("{}/{node}", self.system.namespace.get_ref().trim_end_matches('/'))
+    }
+
     /// The full names of all nodes.
     pub(crate) fn full_names(&self) -> Vec<String> {
-        let prefix = self.system.namespace.get_ref().trim_end_matches('/');
-        self.nodes.keys().map(|name| format!("{prefix}/{name}")).collect()
+        self.nodes.keys().map(|name| self.full_name(name)).collect()
     }
 
     /// The full names of the nodes that must be there for the system to start.
     pub(crate) fn essential_nodes(&self) -> Vec<String> {
-        let prefix = self.system.namespace.get_ref().trim_end_matches('/');
         self.nodes
             .iter()
             .filter(|(_, node)| self.is_essential(&node.get_ref().process))
-            .map(|(name, _)| format!("{prefix}/{name}"))
+            .map(|(name, _)| self.full_name(name))
             .collect()
     }
 }
