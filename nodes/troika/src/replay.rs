@@ -1,5 +1,7 @@
 //! `troika replay`: does the steps of a recording again and compares what they send, byte by byte.
 
+mod show;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -8,7 +10,6 @@ use std::{
 
 use anyhow::bail;
 use serde::Serialize;
-use serde_json::Value;
 use troika_kit::counted;
 use troika_models::Store;
 use troika_record::{
@@ -16,7 +17,7 @@ use troika_record::{
     bag::channels,
     machine,
     replay::{
-        self, Difference, Made, MakesNodes, NodeReport, Report, Verdict,
+        self, Beside, Made, MakesNodes, Report, Verdict,
         about::{AboutNode, AboutRecording},
     },
     step,
@@ -44,6 +45,9 @@ pub(crate) struct ReplayArguments {
     /// out otherwise?
     #[arg(long, value_name = "FILE")]
     system: Option<PathBuf>,
+    /// Fail too where a node was not compared, or not to the end, because the recording lacks what it saw (pictures, without --raw).
+    #[arg(long)]
+    strict: bool,
     /// Fail too where a recording was cut, is damaged, or has no end: what is in it is compared all the same.
     #[arg(long)]
     whole: bool,
@@ -67,9 +71,10 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let other = arguments.system.as_deref().map(crate::load_checked).transpose()?;
     let mut all = Vec::new();
     let mut recorded = BTreeSet::new();
-    for file in bag::files(&arguments.files)? {
+    let files = bag::files(&arguments.files)?;
+    for file in &files {
         if let Some(wanted) = &arguments.node {
-            let nodes = nodes_of(&file)?;
+            let nodes = nodes_of(file)?;
             let has = nodes.iter().any(|node| is_called(node, wanted));
             recorded.extend(nodes);
             // Nobody waits for pictures that nobody looks at.
@@ -80,13 +85,23 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
                 continue;
             }
         }
-        let mut reader = BagReader::open(&file)?;
+        let mut reader = BagReader::open(file)?;
         let mut makes = Makes::new(other.clone(), arguments.node.clone());
-        makes.progress = Some(Progress::new(&file));
-        let report = replay::replay(&mut reader, arguments.node.as_deref(), &mut makes);
+        makes.progress = Some(Progress::new(file));
+        let mut others: Vec<_> = beside(file, &files)
+            .into_iter()
+            .filter_map(|file| Some((BagReader::open(&file).ok()?, Makes::new(None, None), file)))
+            .collect();
+        let others = others.iter_mut().map(|(bag, makes, file)| Beside {
+            name: file.display().to_string(),
+            bag,
+            makes,
+        });
+        let node = arguments.node.as_deref();
+        let report = replay::replay_beside(&mut reader, others.collect(), node, &mut makes);
         makes.progress = None;
         if !arguments.json {
-            show(&file, &report, &makes.changed);
+            show::show(file, &report, &makes.changed);
         }
         all.push(OfFile { file: file.display().to_string(), report });
     }
@@ -101,6 +116,9 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
         let near = near.map_or(String::new(), |near| format!(" (did you mean {near}?)"));
         bail!("no node '{wanted}' is in the recording{near}; without --node all of its nodes are replayed");
     }
+    if !arguments.json {
+        println!("{}", show::summary(nodes()));
+    }
     let of = |is: fn(&Verdict) -> bool| nodes().filter(|node| is(&node.verdict)).count();
     let different = of(|verdict| *verdict == Verdict::Different);
     let unfinished = of(|verdict| matches!(verdict, Verdict::UpToAHole(_) | Verdict::Failed(_)));
@@ -110,8 +128,15 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     if unfinished > 0 {
         bail!("{unfinished} of {} could not be replayed to the end", counted(nodes().count(), "node"));
     }
-    if of(|verdict| *verdict == Verdict::Identical) == 0 {
+    if nodes().map(|node| node.messages).sum::<u64>() == 0 {
         bail!("nothing was compared");
+    }
+    let left_out = of(|verdict| matches!(verdict, Verdict::LeftOut(_)));
+    if arguments.strict && left_out > 0 {
+        bail!(
+            "{left_out} of {} could not be compared, for want of what the recording leaves out",
+            counted(nodes().count(), "node")
+        );
     }
     let cut = all.iter().filter(|of| !of.report.whole).count();
     if arguments.whole && cut > 0 {
@@ -122,6 +147,17 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Recordings that may have what this one lacks: the others that were named, and those in its folder.
+fn beside(file: &Path, named: &[PathBuf]) -> Vec<PathBuf> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut others = named.to_vec();
+    others.extend(bag::files(&[folder.to_owned()]).unwrap_or_default());
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut seen = BTreeSet::from([whole(file)]);
+    others.retain(|other| seen.insert(whole(other)));
+    others
 }
 
 /// The nodes of which a recording has steps.
@@ -329,83 +365,6 @@ fn changed(store: &Store, name: &str, sha256: &str) -> Option<String> {
     }
 }
 
-fn show(file: &Path, report: &Report, changed: &BTreeMap<String, Vec<String>>) {
-    println!("{}", file.display());
-    for notice in &report.notices {
-        println!("  notice: {notice}");
-    }
-    for node in &report.nodes {
-        println!("  {:<28}{}", node.node, line(node));
-        if let Some(changed) = changed.get(&node.node) {
-            println!("    {}", parameters(changed, &node.verdict));
-        }
-        if let Some(first) = &node.first {
-            show_difference(first);
-        }
-    }
-}
-
-/// What another system file did to a node.
-fn parameters(changed: &[String], verdict: &Verdict) -> String {
-    let came = match verdict {
-        _ if changed.is_empty() => {
-            return "its parameters are those that it had: --system changes nothing of it".to_owned();
-        }
-        Verdict::Identical => "changed nothing that it sends",
-        _ => "as asked for",
-    };
-    format!("its parameters, {came}: {}", changed.join("; "))
-}
-
-fn line(node: &NodeReport) -> String {
-    let done = format!("{}, {}", counted(node.steps, "step"), counted(node.messages, "message"));
-    let mut line = match &node.verdict {
-        Verdict::Identical => format!("{done}: identical"),
-        Verdict::Different => format!("{done}: {} DIFFER", node.differing),
-        Verdict::UpToAHole(why) => format!("{done}: identical up to a hole in the recording: {why}"),
-        Verdict::NotReplayed(why) => format!("not replayed: {why}"),
-        Verdict::Failed(why) => format!("{done}: cannot be replayed: {why}"),
-    };
-    if node.nearly_equal > 0 {
-        line += &format!("; {} within the last digits of floats", node.nearly_equal);
-    }
-    if node.not_recorded > 0 {
-        line += &format!("; {}", unsent(node));
-    }
-    line
-}
-
-/// Why messages are not in the recording, on which topics, and what would have them in it.
-fn unsent(node: &NodeReport) -> String {
-    let (are, they) = if node.not_recorded == 1 { ("is", "it was") } else { ("are", "they were") };
-    let on: Vec<String> =
-        node.unsent_on.iter().map(|(topic, number)| format!("{number} on {topic}")).collect();
-    let on = if on.is_empty() { String::new() } else { format!(" ({})", on.join(", ")) };
-    format!(
-        "{}{on} {are} not in the recording: {they} never sent, because the transport had not taken those before, or found no room in \
-         the recorder's queue (a notice tells then); record again with less to do on the machine, or without --raw, to have all compared",
-        counted(node.not_recorded, "message")
-    )
-}
-
-fn show_difference(first: &Difference) {
-    let (since, seconds) = (first.since_start_s, first.time_ns as f64 / 1e9);
-    let on = if first.topic.is_empty() { String::new() } else { format!(" on {}", first.topic) };
-    println!(
-        "    first at {since:.6} s of the recording ({seconds:.6}), step {}{on}: {}",
-        first.step, first.what
-    );
-    for field in &first.fields {
-        let side = |name: &str, value: &Option<Value>, words: &Option<String>| {
-            let words = words.as_ref().map_or(String::new(), |words| format!(" ({words})"));
-            value.as_ref().map(|value| format!("{name} {value}{words}"))
-        };
-        let sides =
-            [side("recorded", &field.recorded, &field.recorded_is), side("now", &field.now, &field.now_is)];
-        println!("      {:<26} {}", field.field, sides.into_iter().flatten().collect::<Vec<_>>().join("  "));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,32 +391,9 @@ mod tests {
                 "more: not given then, true now"
             ]
         );
+        use show::parameters;
         assert!(parameters(&[], &Verdict::Identical).contains("changes nothing"));
         assert!(parameters(&changed, &Verdict::Identical).contains("changed nothing that it sends: deep.x"));
         assert!(parameters(&changed, &Verdict::Different).contains("as asked for: deep.x"));
-    }
-
-    #[test]
-    fn messages_that_are_not_in_the_recording_are_told_with_topic_and_reason() {
-        let node = NodeReport {
-            node: "/camera".into(),
-            kind: "sim_driver".into(),
-            verdict: Verdict::Identical,
-            steps: 1,
-            messages: 2,
-            differing: 0,
-            nearly_equal: 0,
-            not_recorded: 21,
-            unsent_on: BTreeMap::from([("/cabin/camera/image_raw".to_owned(), 21)]),
-            first: None,
-        };
-        let told = line(&node);
-        assert!(
-            told.starts_with(
-                "1 step, 2 messages: identical; 21 messages (21 on /cabin/camera/image_raw) are not"
-            ),
-            "{told}"
-        );
-        assert!(told.contains("never sent") && told.contains("less to do"), "{told}");
     }
 }

@@ -59,12 +59,16 @@ impl Bodies {
         }
     }
 
+    /// One that was made again, if it is there still.
+    pub(super) fn made(&self, sample: &RecordedSample) -> Option<&[u8]> {
+        let same = |(hash, cdr): &&(u64, Vec<u8>)| *hash == sample.hash && cdr.len() == sample.size as usize;
+        self.made.iter().rev().find(same).map(|(_, cdr)| cdr.as_slice())
+    }
+
     /// A message, if it is there still.
     pub(super) fn get(&self, port: &AboutPort, sample: &RecordedSample) -> Option<&[u8]> {
         if sample.index == RecordedSample::NOT_KEPT {
-            let same =
-                |(hash, cdr): &&(u64, Vec<u8>)| *hash == sample.hash && cdr.len() == sample.size as usize;
-            return self.made.iter().rev().find(same).map(|(_, cdr)| cdr.as_slice());
+            return self.made(sample);
         }
         let kept = self.topics.get(&key(port))?;
         let at = kept.messages.binary_search_by_key(&sample.index, |(index, _)| *index).ok()?;

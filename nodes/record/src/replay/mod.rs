@@ -2,6 +2,7 @@
 //! them there are; here is what is compared and what is told.
 
 pub mod about;
+mod beside;
 mod bodies;
 mod one;
 
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use troika_host::replay::Replays;
 use troika_kit::{Message as _, Time};
-use troika_msgs::troika::RecordedStep;
+use troika_msgs::troika::{RecordedSample, RecordedStep};
 
 use crate::{
     BagReader, Record,
@@ -21,8 +22,11 @@ use crate::{
 };
 
 use about::{AboutNode, AboutRecording};
+use beside::Helper;
 use bodies::Bodies;
 use one::OneNode;
+
+pub use beside::Beside;
 
 /// What can be had of a recorded node.
 pub enum Made {
@@ -89,6 +93,21 @@ pub struct NodeReport {
     pub unsent_on: BTreeMap<String, u64>,
     /// The first difference.
     pub first: Option<Difference>,
+    /// What differs, by topic; under the empty name steps with another outcome.
+    pub topics: BTreeMap<String, OfTopic>,
+}
+
+/// What differs on a topic.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct OfTopic {
+    /// Messages with other bytes; steps with another outcome.
+    pub changed: u64,
+    /// Messages that there are now, and were not then.
+    pub added: u64,
+    /// Messages that were there then, and are not now.
+    pub gone: u64,
+    /// The first difference.
+    pub first: Option<Difference>,
 }
 
 /// Whether a node was done again.
@@ -101,8 +120,10 @@ pub enum Verdict {
     Different,
     /// As far as the recording goes without a hole; all was the same until there.
     UpToAHole(String),
-    /// Not at all, and for a good reason.
+    /// Not at all, and for a good reason: its steps are no function of what is recorded, or the recording has none of it.
     NotReplayed(String),
+    /// Not, or not to the end: it would be, had the recording all that it saw.
+    LeftOut(String),
     /// It could not be made, or not be done again.
     Failed(String),
 }
@@ -139,59 +160,35 @@ impl Difference {
 impl Report {
     /// Nothing differs, nothing is missing, and something was compared.
     pub fn is_good(&self) -> bool {
-        let fine = |node: &NodeReport| matches!(node.verdict, Verdict::Identical | Verdict::NotReplayed(_));
+        let fine = |node: &NodeReport| {
+            matches!(node.verdict, Verdict::Identical | Verdict::NotReplayed(_) | Verdict::LeftOut(_))
+        };
         self.nodes.iter().all(fine) && self.nodes.iter().any(|node| node.verdict == Verdict::Identical)
     }
 }
 
 /// Replays a recording; `only`: this node, by its full name or the last part of it.
 pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNodes) -> Report {
-    let mut replay = Replay {
-        makes,
-        only,
-        nodes: BTreeMap::new(),
-        order: Vec::new(),
-        spare: Vec::new(),
-        wanted: BTreeSet::new(),
-        bodies: Bodies::default(),
-        notices: Vec::new(),
-    };
-    let mut about = AboutRecording::default();
-    let (mut begun, mut ended) = (false, false);
-    let mut start = None;
+    replay_beside(bag, Vec::new(), only, makes)
+}
+
+/// As [`replay`]; what was left out of the recording and no node of it makes again is looked for in others of the same run.
+pub fn replay_beside<'a>(
+    bag: &mut BagReader,
+    beside: Vec<Beside<'a>>,
+    only: Option<&'a str>,
+    makes: &'a mut dyn MakesNodes,
+) -> Report {
+    let mut replay = Replay::new(only, makes);
+    replay.helpers = beside.into_iter().map(Helper::new).collect();
     while let Some(record) = bag.next() {
         let (read, of) = bag.progress();
         replay.makes.progress(read, of);
-        match record {
-            Record::Attachment { name, bytes } if name == about::SYSTEM && !begun => {
-                begun = true;
-                let told = replay.makes.begin(&about, std::str::from_utf8(&bytes).ok());
-                replay.notices.extend(told);
-            }
-            Record::Attachment { .. } => {}
-            Record::Metadata { name, fields } if name == about::RECORDING => {
-                about = AboutRecording::of(&fields);
-                if about.in_the_middle {
-                    let told = "it begins in the middle of a run: what the nodes knew by then is not in it";
-                    replay.notices.push(told.to_owned());
-                }
-            }
-            Record::Metadata { name, .. } if name == END => ended = true,
-            Record::Metadata { name, fields } => replay.metadata(&name, &fields, &about),
-            Record::Message { channel, sequence, log_time, cdr, .. } => {
-                start.get_or_insert(log_time);
-                if channel.type_name == step::TYPE.name {
-                    if let Some(node) = step::node_of(&channel.topic) {
-                        replay.step(node, &cdr);
-                    }
-                } else {
-                    replay.bodies.keep(&channel.topic, &channel.type_name, sequence, cdr);
-                }
-            }
-        }
+        replay.take(record);
     }
     replay.go_on(0);
-    let Replay { mut nodes, order, mut notices, .. } = replay;
+    let Replay { mut nodes, order, mut notices, about, system, ended, start, .. } = replay;
+    let begun = system.is_some();
     if !begun {
         notices.push(format!(
             "it has no {}: it was made by a recorder of topics, and holds no steps",
@@ -211,8 +208,9 @@ pub fn replay(bag: &mut BagReader, only: Option<&str>, makes: &mut dyn MakesNode
     }
     let mut nodes: Vec<NodeReport> =
         order.iter().filter_map(|name| nodes.remove(name)).map(OneNode::report).collect();
-    for first in nodes.iter_mut().filter_map(|node| node.first.as_mut()) {
-        first.starting(start.unwrap_or_default());
+    for node in &mut nodes {
+        let firsts = node.first.iter_mut().chain(node.topics.values_mut().filter_map(|of| of.first.as_mut()));
+        firsts.for_each(|first| first.starting(start.unwrap_or_default()));
     }
     Report { whole: ended && !cut, nodes, notices }
 }
@@ -232,17 +230,76 @@ struct Replay<'a> {
     wanted: BTreeSet<String>,
     bodies: Bodies,
     notices: Vec<String>,
+    about: AboutRecording,
+    /// The system file as it was run, once it is read.
+    system: Option<Vec<u8>>,
+    /// The account at the end is read.
+    ended: bool,
+    /// The first message's time.
+    start: Option<Time>,
+    /// Other recordings of the run.
+    helpers: Vec<Helper<'a>>,
 }
 
-impl Replay<'_> {
-    fn metadata(&mut self, name: &str, fields: &BTreeMap<String, String>, about: &AboutRecording) {
+impl<'a> Replay<'a> {
+    fn new(only: Option<&'a str>, makes: &'a mut dyn MakesNodes) -> Replay<'a> {
+        Replay {
+            makes,
+            only,
+            nodes: BTreeMap::new(),
+            order: Vec::new(),
+            spare: Vec::new(),
+            wanted: BTreeSet::new(),
+            bodies: Bodies::default(),
+            notices: Vec::new(),
+            about: AboutRecording::default(),
+            system: None,
+            ended: false,
+            start: None,
+            helpers: Vec::new(),
+        }
+    }
+
+    /// The next of the recording.
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Attachment { name, bytes } if name == about::SYSTEM && self.system.is_none() => {
+                let told = self.makes.begin(&self.about, std::str::from_utf8(&bytes).ok());
+                self.notices.extend(told);
+                self.system = Some(bytes);
+            }
+            Record::Attachment { .. } => {}
+            Record::Metadata { name, fields } if name == about::RECORDING => {
+                self.about = AboutRecording::of(&fields);
+                if self.about.in_the_middle {
+                    let told = "it begins in the middle of a run: what the nodes knew by then is not in it";
+                    self.notices.push(told.to_owned());
+                }
+            }
+            Record::Metadata { name, .. } if name == END => self.ended = true,
+            Record::Metadata { name, fields } => self.metadata(&name, &fields),
+            Record::Message { channel, sequence, log_time, cdr, .. } => {
+                self.start.get_or_insert(log_time);
+                if channel.type_name == step::TYPE.name {
+                    if let Some(node) = step::node_of(&channel.topic) {
+                        self.step(node, &cdr);
+                    }
+                } else {
+                    self.bodies.keep(&channel.topic, &channel.type_name, sequence, cdr);
+                }
+            }
+        }
+    }
+
+    fn metadata(&mut self, name: &str, fields: &BTreeMap<String, String>) {
+        let (raw, in_the_middle) = (self.about.raw, self.about.in_the_middle);
         let text = |key: &str| fields.get(key).map_or("", String::as_str);
         match name {
             about::NODE => match AboutNode::read(fields) {
-                Some(node) if self.is_wanted(&node.name) => self.made(node, about.in_the_middle, true),
-                Some(node) if !about.raw && node.outputs.iter().any(|port| is_raw(&port.type_name)) => {
+                Some(node) if self.is_wanted(&node.name) => self.made(node, in_the_middle, true),
+                Some(node) if !raw && node.outputs.iter().any(|port| is_raw(&port.type_name)) => {
                     match self.nodes.contains_key(&node.name) || self.is_of_use(&node) {
-                        true => self.made(node, about.in_the_middle, false),
+                        true => self.made(node, in_the_middle, false),
                         false => self.spare.push(node),
                     }
                 }
@@ -335,10 +392,32 @@ impl Replay<'_> {
         }
     }
 
-    fn is_ready(&self, name: &str, patience: usize) -> bool {
+    fn is_ready(&mut self, name: &str, patience: usize) -> bool {
         let Some(one) = self.nodes.get(name).filter(|one| one.waiting() > 0) else { return false };
+        let lacks = one.lacks(&self.bodies);
         let makes = |topic: &String| self.nodes.values().any(|other| other.makes(topic));
-        one.waiting() > patience || !one.lacks(&self.bodies).iter().any(makes)
+        if lacks.iter().any(|(topic, _)| makes(topic)) {
+            return one.waiting() > patience;
+        }
+        for (topic, sample) in lacks {
+            self.fetch(&topic, &sample);
+        }
+        true
+    }
+
+    /// Has another recording of the run make what was left out of this one; where none can, it stays out.
+    fn fetch(&mut self, topic: &str, sample: &RecordedSample) {
+        for helper in &mut self.helpers {
+            if let Some(cdr) = helper.make(topic, sample, &self.wanted, self.system.as_deref()) {
+                self.bodies.made_again(sample.hash, cdr);
+                if !std::mem::replace(&mut helper.told, true) {
+                    let told =
+                        format!("what was left out of it on {topic} is made again from {}", helper.name);
+                    self.notices.push(told);
+                }
+                return;
+            }
+        }
     }
 }
 

@@ -41,6 +41,7 @@ impl OneNode {
             not_recorded: 0,
             unsent_on: BTreeMap::new(),
             first: None,
+            topics: BTreeMap::new(),
         };
         let mut one = OneNode { about, node: None, stopped: None, waiting: VecDeque::new(), report };
         one.take(made);
@@ -106,17 +107,16 @@ impl OneNode {
         self.node.is_some() && self.about.outputs.iter().any(|port| port.topic == topic)
     }
 
-    /// The topics of what its oldest waiting step had, was left out, and is not made again.
-    pub(super) fn lacks(&self, bodies: &Bodies) -> Vec<String> {
+    /// What its oldest waiting step had, was left out, and is not made again, with its topic.
+    pub(super) fn lacks(&self, bodies: &Bodies) -> Vec<(String, RecordedSample)> {
         let Some(recorded) = self.waiting.front() else { return Vec::new() };
         let mut lacks = Vec::new();
         for input in &recorded.inputs {
             let Some(port) = self.about.inputs.get(usize::from(input.port)) else { continue };
-            let left_out = input.samples.iter().filter(|sample| sample.index == RecordedSample::NOT_KEPT);
-            if privacy::is_raw(&port.type_name)
-                && left_out.into_iter().any(|one| bodies.get(port, one).is_none())
-            {
-                lacks.push(port.topic.clone());
+            if privacy::is_raw(&port.type_name) {
+                let left_out = input.samples.iter().filter(|one| one.index == RecordedSample::NOT_KEPT);
+                let missing = left_out.filter(|one| bodies.made(one).is_none());
+                lacks.extend(missing.map(|one| (port.topic.clone(), one.clone())));
             }
         }
         lacks
@@ -167,7 +167,7 @@ impl OneNode {
                     .filter(|_| played.outcome == Outcome::Fault)
                     .map_or_else(String::new, |fault| fault.to_string())),
             );
-            self.differs(recorded, String::new(), what, Vec::new());
+            self.differs(recorded, String::new(), How::Changed, what, Vec::new());
         }
         let then: Vec<(usize, &RecordedSample)> = recorded
             .outputs
@@ -194,12 +194,12 @@ impl OneNode {
                         let cdr = self.about.outputs.get(port).and_then(|about| bodies.get(about, sample));
                         let fields = cdr.and_then(|cdr| self.alone(port, cdr, Only::Recorded));
                         let what = "a message then, and none now".to_owned();
-                        self.differs(recorded, self.topic(port), what, fields.unwrap_or_default());
+                        self.differs(recorded, self.topic(port), How::Gone, what, fields.unwrap_or_default());
                     }
                     (None, Some(cdr)) => {
                         let fields = self.alone(port, cdr, Only::Now).unwrap_or_default();
                         let what = "no message then, and one now".to_owned();
-                        self.differs(recorded, self.topic(port), what, fields);
+                        self.differs(recorded, self.topic(port), How::Added, what, fields);
                     }
                     (None, None) => break,
                 }
@@ -209,7 +209,8 @@ impl OneNode {
 
     /// The fields of a message that one side alone has; they are made only where they will be shown.
     fn alone(&self, port: usize, cdr: &[u8], only: Only) -> Option<Vec<compare::FieldDifference>> {
-        let about = self.about.outputs.get(port).filter(|_| self.report.first.is_none())?;
+        let is_first = |topic: &str| self.report.topics.get(topic).is_none_or(|of| of.first.is_none());
+        let about = self.about.outputs.get(port).filter(|about| is_first(&about.topic))?;
         compare::alone(&about.type_name, cdr, only)
     }
 
@@ -250,7 +251,7 @@ impl OneNode {
             }
             None => "other bytes; those of then found no room in the recording".to_owned(),
         };
-        self.differs(recorded, self.topic(port), what, fields);
+        self.differs(recorded, self.topic(port), How::Changed, what, fields);
     }
 
     /// Counts the messages that were not sent then, by their topics.
@@ -273,12 +274,22 @@ impl OneNode {
         &mut self,
         recorded: &RecordedStep,
         topic: String,
+        how: How,
         what: String,
         fields: Vec<compare::FieldDifference>,
     ) {
         self.report.differing += 1;
+        let of = self.report.topics.entry(topic.clone()).or_default();
+        match how {
+            How::Changed => of.changed += 1,
+            How::Added => of.added += 1,
+            How::Gone => of.gone += 1,
+        }
+        if of.first.is_some() {
+            return;
+        }
         let type_name = self.about.outputs.iter().find(|port| port.topic == topic);
-        self.report.first.get_or_insert(Difference {
+        let first = Difference {
             step: recorded.seq,
             time_ns: recorded.now_ns,
             // Once it is known where the recording starts.
@@ -287,8 +298,18 @@ impl OneNode {
             topic,
             what,
             fields,
-        });
+        };
+        self.report.first.get_or_insert_with(|| first.clone());
+        of.first = Some(first);
     }
+}
+
+/// How a message differs.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Changed,
+    Added,
+    Gone,
 }
 
 /// The fault's kind and text; by how much the host found a step late is the host's.
@@ -315,7 +336,7 @@ fn frozen<'a>(
         };
         let sample = |sample: &RecordedSample| match bodies.get(of, sample) {
             Some(cdr) => Ok((time(sample.time_ns), cdr)),
-            None if privacy::is_raw(&of.type_name) => Err(Verdict::NotReplayed(format!(
+            None if privacy::is_raw(&of.type_name) => Err(Verdict::LeftOut(format!(
                 "what it saw on {} was left out: it is raw, and recorded with --raw alone",
                 of.topic
             ))),

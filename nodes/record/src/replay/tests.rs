@@ -124,8 +124,25 @@ const TALKS: u8 = 102;
 /// A run of four seconds, with steps that are late, and too late.
 fn recorded(folder: &TempDir, privacy: Privacy) -> PathBuf {
     let file = folder.path().join("run.mcap");
+    let (tape, spool) = recorder(&file, privacy);
+    run(&tape, &tape);
+    spool.finish();
+    file
+}
+
+/// Such a run of two processes, each with a recording of its own: what the painter did, and what the speaker.
+fn recorded_apart(folder: &TempDir, privacy: Privacy) -> [PathBuf; 2] {
+    let files = ["painter.mcap", "speaker.mcap"].map(|name| folder.path().join(name));
+    let [painter, speaker] = files.each_ref().map(|file| recorder(file, privacy));
+    run(&painter.0, &speaker.0);
+    painter.1.finish();
+    speaker.1.finish();
+    files
+}
+
+fn recorder(file: &Path, privacy: Privacy) -> (Tape, Spool) {
     let (tape, reader) = Tape::new(1 << 20, WhenFull::Wait);
-    let bag = Bag::create(&file).expect("made");
+    let bag = Bag::create(file).expect("made");
     let first = vec![
         Entry::Metadata { name: about::RECORDING.into(), fields: AboutRecording::default().fields() },
         Entry::Attachment {
@@ -136,23 +153,24 @@ fn recorded(folder: &TempDir, privacy: Privacy) -> PathBuf {
         },
     ];
     let stores: Vec<(Privacy, Box<dyn Store>)> = vec![(privacy, Box::new(bag))];
-    let spool = Spool::start(reader, first, stores, |told| panic!("{told}")).expect("a thread");
+    (tape, Spool::start(reader, first, stores, |told| panic!("{told}")).expect("a thread"))
+}
+
+fn run(painter: &Tape, speaker: &Tape) {
     let mut simulation = Simulation::new().expect("it is there");
-    let of = |name: &str| NodeOptions { tape: Some(tape.clone()), ..NodeOptions::new(name) };
-    simulation.spawn(Painter(3), of("painter")).expect("spawned");
+    let of = |name: &str, tape: &Tape| NodeOptions { tape: Some(tape.clone()), ..NodeOptions::new(name) };
+    simulation.spawn(Painter(3), of("painter", painter)).expect("spawned");
+    let said_by = of("speaker", speaker);
     let speaker = Speaker { threshold: THRESHOLD, count: 0 };
     let hiccups = |start: u64| match start % 23 {
         5 => Timing { execution: Duration::from_millis(12), ..Timing::default() },
         9 => Timing { delay: Duration::from_millis(70), ..Timing::default() },
         _ => Timing::default(),
     };
-    simulation.spawn_timed(speaker, of("speaker"), hiccups).expect("spawned");
+    simulation.spawn_timed(speaker, said_by, hiccups).expect("spawned");
     let words = (0..400).map(|n| (Duration::from_millis(7 * n), Text { data: format!("word {n}") }));
     simulation.feed("/word", words).expect("fed");
     simulation.run_for(Duration::from_secs(4));
-    drop(simulation);
-    spool.finish();
-    file
 }
 
 /// Makes both nodes, the speaker with another threshold if need be.
@@ -288,9 +306,50 @@ fn pictures_that_were_left_out_are_made_again_by_their_node_and_without_it_are_t
     );
     let mut reader = BagReader::open(&file).expect("a recording");
     let alone = replay(&mut reader, None, &mut Both { threshold: THRESHOLD, begun: false, blind: true });
-    let Verdict::NotReplayed(why) = &of(&alone, "/speaker").verdict else { panic!("{alone:#?}") };
+    let Verdict::LeftOut(why) = &of(&alone, "/speaker").verdict else { panic!("{alone:#?}") };
     assert!(why.contains("/picture") && why.contains("--raw"), "{why}");
     assert!(!alone.is_good(), "nothing was compared");
+}
+
+#[test]
+fn pictures_that_another_process_sent_are_made_again_from_its_recording() {
+    let folder = TempDir::new().expect("a folder");
+    let [painter, speaker] = recorded_apart(&folder, Privacy::LeaveOut);
+    let with = |blind: bool| {
+        let mut both = [false, blind].map(|blind| Both { threshold: THRESHOLD, begun: false, blind });
+        let [makes, others] = &mut both;
+        let (mut bag, mut other) = (
+            BagReader::open(&speaker).expect("a recording"),
+            BagReader::open(&painter).expect("a recording"),
+        );
+        let beside = vec![Beside { name: "painter.mcap".into(), bag: &mut other, makes: others }];
+        replay_beside(&mut bag, beside, None, makes)
+    };
+    let report = with(false);
+    assert!(report.is_good() && of(&report, "/speaker").steps > 150, "{report:#?}");
+    assert_eq!(report.nodes.len(), 1, "the painter's own recording tells of the painter");
+    assert!(report.notices.iter().any(|told| told.contains("from painter.mcap")), "{:?}", report.notices);
+    assert!(matches!(of(&with(true), "/speaker").verdict, Verdict::LeftOut(_)), "nobody paints");
+    assert!(matches!(of(&again(&speaker, None, THRESHOLD), "/speaker").verdict, Verdict::LeftOut(_)));
+}
+
+#[test]
+fn what_differs_is_counted_by_topic_with_the_first_of_each() {
+    let folder = TempDir::new().expect("a folder");
+    let file = recorded(&folder, Privacy::KeepRaw);
+    let topics = |threshold| {
+        let report = again(&file, Some("speaker"), threshold);
+        report.nodes.into_iter().next().expect("it was recorded").topics
+    };
+    let (stands, gone, more) = (topics(THRESHOLD + 60), topics(SILENT), topics(TALKS));
+    let named: Vec<_> = stands.keys().map(String::as_str).collect();
+    assert_eq!((named, stands["/stands"].added, stands["/stands"].gone), (vec!["/stands"], 0, 0));
+    assert!(stands["/stands"].changed > 1);
+    // A word before a fall-back: what was second is first now, and other bytes.
+    assert!(gone["/said"].gone > 100 && gone["/said"].added == 0, "{gone:?}");
+    assert!(more["/said"].added > 100 && more["/said"].gone == 0, "{more:?}");
+    let first = more["/said"].first.as_ref().expect("a difference");
+    assert!(!first.fields.is_empty() && first.since_start_s < 4.0, "{first:?}");
 }
 
 #[test]
