@@ -15,8 +15,8 @@ use crate::{BagError, Entry, Store, join::Joiner, privacy::Privacy};
 /// Between two readings of the tape, while something is on it and while nothing is.
 const BUSY: Duration = Duration::from_millis(1);
 const IDLE: Duration = Duration::from_millis(10);
-/// What a killed process may lose.
-const FLUSH: Duration = Duration::from_millis(1000);
+/// What a killed process may lose, and the longest chunk: of less, the index of each would be as much as what is in it.
+const FLUSH: Duration = Duration::from_millis(250);
 
 /// A recording under way. Dropping it ends it.
 pub struct Spool {

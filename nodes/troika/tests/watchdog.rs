@@ -114,10 +114,10 @@ fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
     troika_safety::verifies![SR_TIM_009];
     let scratch = Scratch::new();
     let system = scratch.file("watched.toml", &watched(""));
-    let report = scratch.path("report.json");
+    let (report, folder) = (scratch.path("report.json"), scratch.path("recorded"));
     let router = Router::new();
     let (heard, _guard, _subscription, _transport) = listen(&router);
-    let running = start(router.run(&system, 140).arg("--report").arg(&report));
+    let running = start(router.run(&system, 140).arg("--report").arg(&report).arg("--record").arg(&folder));
     // A machine that stands still may call the stand-in up for a moment; it does not take over.
     let mostly_own = |told: &[bool]| told.iter().filter(|own| **own).count() * 3 > told.len() * 2;
     let from = until(&heard, 0, "the detector", |told| told.len() >= 20);
@@ -131,6 +131,12 @@ fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
     assert_eq!(watchdog["died"], 1, "{watchdog}");
     assert!(watchdog["restarts"].as_u64().unwrap() >= 1, "{watchdog}");
     assert!(printed.contains("ended by itself (signal: 9"), "{printed}");
+    // What its own recording lost is told, and what was said in its place is in another.
+    assert!(printed.contains("the recording cabin.mcap ends "), "{printed}");
+    let said = folder.join("cabin-watchdog.mcap");
+    let topics = troika_record::bag::channels(&said).unwrap();
+    assert!(topics.iter().any(|channel| channel.topic == "/cabin/driver_state"), "{topics:?}");
+    assert!(folder.join("cabin-2.mcap").exists(), "its second life");
 }
 
 #[test]

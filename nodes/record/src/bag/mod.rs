@@ -15,7 +15,7 @@ use troika_kit::{Qos, Time, TypeInfo};
 
 pub use mend::{Mended, mend};
 pub use qos::{of_text as qos_of_text, text as qos_text};
-pub use read::{BagReader, ChannelInfo, Record, channels};
+pub use read::{BagReader, ChannelInfo, Record, channels, last_time};
 pub use write::Bag;
 
 /// The MCAP profile, and what its channels are.
@@ -110,7 +110,7 @@ pub trait Store: Send {
     /// # Errors
     /// See [`BagError`]. After an error of the file nothing more is taken; what is there is whole.
     fn put(&mut self, entry: Entry) -> Result<(), BagError>;
-    /// Makes sure that a kill loses nothing of what was put so far. Called about once a second.
+    /// Makes sure that a kill loses nothing of what was put so far. Called a few times a second.
     ///
     /// # Errors
     /// See [`BagError`].

@@ -318,7 +318,39 @@ pub fn channels(path: &Path) -> Result<Vec<ChannelInfo>, BagError> {
     Ok(all.into_iter().map(|(_, channel)| (*channel).clone()).collect())
 }
 
-fn summary(path: &Path) -> Option<Known> {
+/// When the last message of a file was recorded, by its summary where it has one; none: it has no message.
+///
+/// # Errors
+/// See [`BagReader::open`].
+pub fn last_time(path: &Path) -> Result<Option<Time>, BagError> {
+    let reader = BagReader::open(path)?;
+    if let Some(statistics) = summary_records(path).and_then(|records| statistics(&records)) {
+        return Ok(statistics);
+    }
+    let times = reader.filter_map(|record| match record {
+        Record::Message { log_time, .. } => Some(log_time),
+        _ => None,
+    });
+    Ok(times.max())
+}
+
+/// Of a summary: the last message's time; none: it has no statistics.
+fn statistics(records: &[u8]) -> Option<Option<Time>> {
+    let mut all = Read(records);
+    while !all.0.is_empty() {
+        let (opcode, contents) = all.record().ok()?;
+        if opcode == op::STATISTICS {
+            // Counts of messages, schemas, channels, attachments, metadata and chunks, and the first message's time, stand before it.
+            const LAST: usize = 8 + 2 + 4 * 4 + 8;
+            let messages = Read(contents).u64().ok()?;
+            let last = Read(contents.get(LAST..)?).u64().ok()?;
+            return Some((messages > 0).then(|| Time::from_nanos(last)));
+        }
+    }
+    None
+}
+
+fn summary_records(path: &Path) -> Option<Vec<u8>> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     let footer = length.checked_sub(FOOTER_AND_MAGIC as u64)?;
@@ -334,6 +366,11 @@ fn summary(path: &Path) -> Option<Known> {
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut records = vec![0; usize::try_from(footer - start).ok()?];
     file.read_exact(&mut records).ok()?;
+    Some(records)
+}
+
+fn summary(path: &Path) -> Option<Known> {
+    let records = summary_records(path)?;
     let (mut all, mut known) = (Read(&records), Known::default());
     while !all.0.is_empty() {
         let (opcode, contents) = all.record().ok()?;

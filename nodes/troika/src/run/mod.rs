@@ -21,6 +21,7 @@ pub(crate) mod virtual_time;
 mod voice;
 mod ward;
 mod watchdog;
+mod witness;
 
 pub(crate) use voice::expected_of;
 

@@ -171,7 +171,7 @@ fn walk(value: &Value, found: &mut BTreeMap<String, String>) {
 }
 
 /// `FOLDER/PROCESS.mcap`; of a process that was started again `PROCESS-2.mcap`, since what it recorded before is there.
-fn free_file(folder: &Path, process: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn free_file(folder: &Path, process: &str) -> anyhow::Result<PathBuf> {
     let names = (1..).map(|life| match life {
         1 => format!("{process}.mcap"),
         life => format!("{process}-{life}.mcap"),

@@ -13,13 +13,14 @@ use troika_host::{
     watch::{Condition, RESTARTS_A_MINUTE, Restarts, Watch},
 };
 use troika_kit::{Fault, Time};
-use troika_transport::{NodeHandle, Transport};
+use troika_transport::Transport;
 
 use super::{
     RunArguments, node_options,
     process::CARRIERS,
     report::{ProcessFigures, WatchdogFigures, times},
     ward::Ward,
+    witness::{self, Noting, Witness},
 };
 use crate::{
     kind::{Making, Speaks},
@@ -41,7 +42,10 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let page_path = page.path().context("a page made here has a place")?;
     let _router = arguments.own_router(&system)?;
     let transport = arguments.open(&system)?;
-    let mut watched = watched(&source, &system, process, &*transport)?;
+    // Of this thread's priority, which is an ordinary one still.
+    let witness = arguments.record.as_deref().map(|folder| Witness::start(folder, process)).transpose();
+    let witness = witness.context("no thread for the recording")?;
+    let mut watched = watched(&source, &system, process, &*transport, witness.as_ref())?;
     let (mut ward, number) = Ward::start(arguments, process, figures, &page_path)?;
     eprintln!("watchdog: process '{process}' is {number}");
 
@@ -54,7 +58,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let most = system.restarts_per_minute(process).map_or(RESTARTS_A_MINUTE, |most| most as usize);
     let mut restarts = Restarts::new(most);
     let mut account = WatchdogFigures { process: process.to_owned(), ..WatchdogFigures::default() };
-    let mut last = monotonic(clock);
+    let (mut last, mut deaths) = (monotonic(clock), Vec::new());
     while !stop.wait_for(ROUND) {
         let (now, at) = (clock.now(), monotonic(clock));
         let late = at.saturating_sub(last + ROUND);
@@ -72,6 +76,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             eprintln!("watchdog: process '{process}' ended by itself ({status})");
         }
         if seen.ended {
+            deaths.push(now);
             if !watched.nodes.iter().any(|node| node.has_run) {
                 let status = ward.status().map_or_else(String::new, |status| format!(" ({status})"));
                 bail!("process '{process}' did not start{status}");
@@ -112,10 +117,15 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             .notices
             .push(format!("process '{process}' was started again {}{of_the_last}", times(account.restarts)));
     }
+    if let Some(folder) = &arguments.record {
+        written.notices.extend(witness::lost(folder, process, &deaths));
+    }
     written.watchdog = Some(account);
     std::fs::write(figures, serde_json::to_vec(&written)?)
         .with_context(|| format!("cannot write {}", figures.display()))?;
     troika_host::signal::end_within(super::CLOSING);
+    drop(watched);
+    witness.into_iter().for_each(Witness::finish);
     Ok(())
 }
 
@@ -135,7 +145,7 @@ fn priority(process: &str) -> Option<sched::Notice> {
 struct Watched {
     nodes: Vec<Node>,
     /// Off the graph when this goes.
-    _handle: Box<dyn NodeHandle>,
+    _handle: Noting,
 }
 
 struct Node {
@@ -159,8 +169,10 @@ fn watched(
     system: &System,
     process: &str,
     transport: &dyn Transport,
+    witness: Option<&Witness>,
 ) -> anyhow::Result<Watched> {
     let handle = transport.node(system.system.namespace.get_ref(), &format!("{process}_watchdog"))?;
+    let handle = Noting::new(handle, witness);
     let base = std::env::current_dir()?;
     let mut nodes = Vec::new();
     for (name, node, kind) in system.hosted(process) {
@@ -171,7 +183,7 @@ fn watched(
             name: options.full_name(),
             watch: Watch::new(&contract),
             period: contract.spec().period,
-            stand_in: kind.stand_in(&making, &options, &*handle)?,
+            stand_in: kind.stand_in(&making, &options, &handle)?,
             next: Time::ZERO,
             condition: Condition::Well,
             has_run: false,
