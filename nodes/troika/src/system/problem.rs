@@ -26,6 +26,8 @@ pub(crate) struct Problem {
     pub span: Option<Range<usize>>,
     /// The way out.
     pub help: Option<String>,
+    /// What there is beside that, shown last.
+    pub note: Option<String>,
 }
 
 impl fmt::Display for Problem {
@@ -39,7 +41,7 @@ impl Error for Problem {}
 impl Problem {
     /// An error without a place.
     pub(crate) fn error(message: impl Into<String>) -> Problem {
-        Problem { severity: Severity::Error, message: message.into(), span: None, help: None }
+        Problem { severity: Severity::Error, message: message.into(), span: None, help: None, note: None }
     }
 
     /// A warning without a place.
@@ -62,11 +64,15 @@ impl Problem {
     /// What the TOML reader says, with a near miss named when a key is unknown.
     pub(crate) fn of_toml(error: &toml::de::Error) -> Problem {
         let message = in_words(error.message().trim());
-        let help = near_miss(&message);
-        let problem = Problem { span: error.span(), ..Problem::error(message) };
-        match help {
-            Some(help) => problem.help(help),
-            None => problem,
+        let problem = |message: &str| Problem { span: error.span(), ..Problem::error(message) };
+        match (near_miss(&message), message.split_once(", expected ")) {
+            // Of thirty keys the one that was meant comes first.
+            (Some(help), Some((unknown, known))) => Problem {
+                note: Some(format!("known: {}", known.trim_start_matches("one of "))),
+                ..problem(unknown).help(help)
+            },
+            (Some(help), None) => problem(&message).help(help),
+            (None, _) => problem(&message),
         }
     }
 
@@ -90,6 +96,9 @@ impl Problem {
         }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help));
+        }
+        if let Some(note) = &self.note {
+            group = group.element(Level::NOTE.message(note));
         }
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group]).to_string()
@@ -165,6 +174,8 @@ mod tests {
         let problem = super::super::parse(text).expect_err("an unknown key");
         let shown = problem.render(&Source { path: "cabin.toml".to_owned(), text: text.to_owned() }, false);
         assert!(shown.contains("cabin.toml:3:1"), "{shown}");
-        assert!(shown.contains("did you mean `transport`?"), "{shown}");
+        let at = |part: &str| shown.find(part).unwrap_or_else(|| panic!("{part}: {shown}"));
+        assert!(at("unknown field `transprot`\n") < at("did you mean `transport`?"), "{shown}");
+        assert!(at("did you mean `transport`?") < at("known: `"), "{shown}");
     }
 }
