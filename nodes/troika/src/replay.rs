@@ -128,8 +128,11 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<()> {
     if unfinished > 0 {
         bail!("{unfinished} of {} could not be replayed to the end", counted(nodes().count(), "node"));
     }
+    if of(|verdict| *verdict == Verdict::Identical) == 0 {
+        bail!("no node was compared to its end");
+    }
     if nodes().map(|node| node.messages).sum::<u64>() == 0 {
-        bail!("nothing was compared");
+        bail!("no message was compared");
     }
     let left_out = of(|verdict| matches!(verdict, Verdict::LeftOut(_)));
     if arguments.strict && left_out > 0 {

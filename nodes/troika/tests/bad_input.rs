@@ -305,7 +305,7 @@ fn a_full_disk_is_told_and_the_table_is_printed_all_the_same() {
     let router = Router::new();
     let run = Run::of(router.run(&system, 1).args(["--report", "/dev/full"]));
     assert_eq!(run.code, Some(1), "{run}");
-    run.says(&["cannot write the report /dev/full", "driver state"]);
+    run.says(&["cannot write /dev/full", "driver state"]);
 }
 
 #[test]
