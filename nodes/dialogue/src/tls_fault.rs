@@ -63,7 +63,8 @@ impl Cause {
             Error::AlertReceived(alert) => match alert {
                 AlertDescription::CertificateRevoked => Cause::OursRevoked,
                 AlertDescription::CertificateExpired => Cause::OursEnded,
-                AlertDescription::UnknownCA => Cause::OursUnknown,
+                // The second: an authority of the same name and another key (a fleet that was begun anew).
+                AlertDescription::UnknownCA | AlertDescription::DecryptError => Cause::OursUnknown,
                 AlertDescription::CertificateRequired => Cause::OursMissing,
                 AlertDescription::BadCertificate
                 | AlertDescription::UnsupportedCertificate
@@ -79,7 +80,8 @@ impl Cause {
     pub fn way_out(self) -> Option<&'static str> {
         Some(match self {
             Cause::UnknownIssuer => {
-                "the service's certificate is of no authority that is trusted; for a private one set `ca_file`"
+                "the service's certificate is of no authority that is trusted: let `ca_file` name its own (`ca.pem` beside the \
+                 vehicle's certificate); without `ca_file` the public ones are"
             }
             Cause::OtherName => {
                 "the service's certificate is for other names; let `url` say one of them, or renew it with this one (`troika fleet \
@@ -99,7 +101,8 @@ impl Cause {
                 "our certificate has ended: enrol this vehicle again (`troika fleet enrol`), if this machine's clock is right"
             }
             Cause::OursUnknown => {
-                "the service does not know the authority of our certificate: is `certificate_file` of this service's fleet?"
+                "the service does not know the authority of our certificate: is `certificate_file` of this service's fleet as it is now, or \
+                 was that begun anew (`troika fleet enrol`)?"
             }
             Cause::OursMissing => {
                 "the service takes nobody without a certificate: set `certificate_file` and `private_key_file`"
@@ -162,7 +165,7 @@ mod tests {
         use AlertDescription as Alert;
         let theirs = |why| Error::InvalidCertificate(why);
         let all = [
-            (theirs(CertificateError::UnknownIssuer), Cause::UnknownIssuer, "set `ca_file`"),
+            (theirs(CertificateError::UnknownIssuer), Cause::UnknownIssuer, "let `ca_file` name"),
             (theirs(CertificateError::NotValidForName), Cause::OtherName, "--server-name"),
             (theirs(CertificateError::Expired), Cause::Ended, "`troika fleet server`"),
             (theirs(CertificateError::NotValidYet), Cause::NotYet, "clock"),
@@ -174,6 +177,7 @@ mod tests {
             ),
             (Error::AlertReceived(Alert::CertificateExpired), Cause::OursEnded, "our certificate has ended"),
             (Error::AlertReceived(Alert::UnknownCA), Cause::OursUnknown, "authority of our certificate"),
+            (Error::AlertReceived(Alert::DecryptError), Cause::OursUnknown, "begun anew"),
             (Error::AlertReceived(Alert::CertificateRequired), Cause::OursMissing, "`private_key_file`"),
             (Error::AlertReceived(Alert::BadCertificate), Cause::OursRefused, "`troika fleet enrol`"),
         ];

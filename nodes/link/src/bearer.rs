@@ -1,7 +1,9 @@
 //! Over what the vehicle reaches the cloud, where the system tells.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use troika_msgs::troika::LinkState;
 
 /// What carries the bytes.
@@ -18,8 +20,8 @@ pub enum Kind {
     Wired,
 }
 
-/// Whether bytes cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// Whether bytes cost. In a file: "yes", "no", "unknown"; true and false say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metered {
     /// Not told; budgets take it for metered.
@@ -29,6 +31,33 @@ pub enum Metered {
     No,
     /// They do.
     Yes,
+}
+
+impl<'de> Deserialize<'de> for Metered {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Metered, D::Error> {
+        struct Words;
+        impl de::Visitor<'_> for Words {
+            type Value = Metered;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("\"yes\", \"no\" or \"unknown\"")
+            }
+
+            fn visit_bool<E: de::Error>(self, said: bool) -> Result<Metered, E> {
+                Ok(if said { Metered::Yes } else { Metered::No })
+            }
+
+            fn visit_str<E: de::Error>(self, said: &str) -> Result<Metered, E> {
+                match said {
+                    "yes" => Ok(Metered::Yes),
+                    "no" => Ok(Metered::No),
+                    "unknown" => Ok(Metered::Unknown),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(said), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
 }
 
 /// The bearer in use.

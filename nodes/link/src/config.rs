@@ -133,6 +133,17 @@ mod tests {
     #[test]
     fn the_defaults_make_a_node() {
         assert_eq!(Config::default().check(), Ok(()));
+        for (said, meant) in [
+            ("'no'", Metered::No),
+            ("false", Metered::No),
+            ("true", Metered::Yes),
+            ("'unknown'", Metered::Unknown),
+        ] {
+            let config: Config = toml::from_str(&format!("metered = {said}")).expect("known");
+            assert_eq!(config.metered, meant, "{said}");
+        }
+        let refused = toml::from_str::<Config>("metered = 'maybe'").expect_err("unknown").to_string();
+        assert!(refused.contains(r#"expected "yes", "no" or "unknown""#), "{refused}");
         let full = "endpoint = '[::1]:8080'\npath = '/probe?bytes={bytes}'\nmetered = 'no'\n";
         assert_eq!(toml::from_str::<Config>(full).unwrap().check(), Ok(()));
     }

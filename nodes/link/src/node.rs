@@ -6,7 +6,7 @@ use troika_kit::{
 };
 use troika_msgs::{
     std_msgs::{self, Header},
-    troika::{LinkSample, LinkState, VoiceActivity},
+    troika::{DialogueRequest, LinkSample, LinkState, VoiceActivity},
 };
 
 use crate::{
@@ -40,6 +40,8 @@ ports! {
         sample: Events<LinkSample, 64> = "/link/sample",
         /// Who speaks may want the cloud in a moment.
         activity: Events<VoiceActivity, 8> = "/voice/activity",
+        /// So does who asks in another way.
+        request: Events<DialogueRequest, 8> = "/dialogue/request",
         /// The road segment that the vehicle is on, by the map's name for it.
         road_segment: Latest<std_msgs::String> = "/vehicle/road_segment",
     }
@@ -108,7 +110,7 @@ impl<E: Edge> LinkNode<E> {
         if self.prober.overdue(tick.now) {
             self.link.saw(tick.now, &Sample::failed(Source::Active));
         }
-        if inputs.activity.iter().next().is_some() {
+        if inputs.activity.iter().next().is_some() || inputs.request.iter().next().is_some() {
             self.wanted_until = tick.now + self.wanted_for;
         }
     }

@@ -43,6 +43,8 @@ const IDLE: f64 = 0.15;
 const METERED_SHARE: f64 = 0.25;
 /// After failures the next probe waits 1, 2, 4, … s, and never longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Nor longer than this while somebody speaks: a link that is back is known of by the next question.
+const LONGEST_WANTED: Duration = Duration::from_secs(2);
 /// A probe that says nothing in this time has failed.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -68,7 +70,7 @@ impl Prober {
     pub fn next(&mut self, now: Time, link: &Estimator, metered: Metered, wanted: bool) -> Option<Probe> {
         self.fill(now, metered);
         if self.under_way.is_some()
-            || self.ended.is_some_and(|ended| now.since(ended) < wait(link.failures()))
+            || self.ended.is_some_and(|ended| now.since(ended) < wait(link.failures(), wanted))
         {
             return None;
         }
@@ -127,8 +129,8 @@ impl Prober {
 }
 
 /// How long after a probe the next may begin.
-fn wait(failures: u32) -> Duration {
-    Duration::from_millis(500 << failures.min(10)).min(LONGEST_WAIT)
+fn wait(failures: u32, wanted: bool) -> Duration {
+    Duration::from_millis(500 << failures.min(10)).min(if wanted { LONGEST_WANTED } else { LONGEST_WAIT })
 }
 
 #[cfg(test)]
@@ -197,9 +199,21 @@ mod tests {
 
     #[test]
     fn a_link_that_does_not_answer_is_asked_ever_more_seldom() {
-        let probes = probes(120, Metered::No, true, false);
+        let probes = probes(120, Metered::No, false, false);
         assert!(probes.len() < 12, "{probes:?}");
         assert!(probes.last().is_some_and(|(then, _)| *then > 50), "and never given up: {probes:?}");
+    }
+
+    #[test]
+    fn while_somebody_speaks_a_link_that_was_lost_is_asked_every_two_seconds() {
+        for metered in [Metered::No, Metered::Yes] {
+            let probes = probes(20, metered, true, false);
+            let longest = probes.windows(2).map(|pair| pair[1].0 - pair[0].0).max();
+            assert!(
+                longest.is_some_and(|longest| longest <= 3) && probes.len() >= 7,
+                "{metered:?}: {probes:?}"
+            );
+        }
     }
 
     #[test]

@@ -307,6 +307,23 @@ fn a_stranger_on_the_graph_does_not_hide_the_rest() {
     plain.close().wait().expect("close");
 }
 
+/// Two systems on one router are some 300 tokens. What a session knows of them is answered at once, before anybody could read it.
+#[test]
+fn a_graph_of_many_is_told_whole_whoever_asks_and_however_often() {
+    const MANY: usize = 700;
+    let (endpoint, _router) = router();
+    let here = open(joining(&endpoint));
+    let nodes: Vec<_> = (0..MANY).map(|n| here.node("/many", &format!("n{n}")).expect("node")).collect();
+    let there = open(joining(&endpoint));
+    for asks in [&here, &there] {
+        // A watch makes a session keep what is alive.
+        let _watch = asks.watch_graph(Box::new(|| {})).expect("watch");
+        until("all of them", || asks.graph().expect("graph").nodes.len() == MANY);
+        until("all of them again", || asks.graph().expect("graph").nodes.len() == MANY);
+    }
+    drop(nodes);
+}
+
 #[test]
 fn large_messages_pass_through_shared_memory_when_it_is_on() {
     let (endpoint, _router) = router();

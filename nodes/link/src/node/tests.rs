@@ -99,6 +99,20 @@ fn who_begins_to_speak_has_the_link_probed_while_he_speaks() {
 }
 
 #[test]
+fn who_asks_without_speaking_wants_to_know_of_the_link_too() {
+    let mut edge = MockEdge::new();
+    edge.expect_can_probe().return_const(true);
+    edge.expect_bearer().returning(|| Bearer { kind: Kind::Cellular, metered: Metered::Yes });
+    edge.expect_take().returning(|| None);
+    edge.expect_start().with(eq(Probe::Ping)).times(1).return_const(());
+    let mut node = node(edge);
+    assert_eq!(steps(&mut node, at(0), &Inputs::default()).probe_bytes, 0, "nobody asks, and bytes cost");
+    let asks = Received { value: DialogueRequest::default(), received: at(200) };
+    let inputs = Inputs { request: Events::holding([asks]), ..Inputs::default() };
+    assert_eq!(steps(&mut node, at(200), &inputs).probe_bytes, 600);
+}
+
+#[test]
 fn probes_that_say_nothing_are_failures_and_two_of_them_are_no_link() {
     let mut edge = MockEdge::new();
     edge.expect_can_probe().return_const(true);

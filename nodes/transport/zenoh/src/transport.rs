@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -143,12 +143,15 @@ impl Transport for ZenohTransport {
     }
 
     fn graph(&self) -> Result<Graph, TransportError> {
-        let replies = self
-            .shared
+        // Not zenoh's own queue: what a session already knows is handed over within `wait`, and a queue of 256 that nobody reads yet would
+        // hold this thread for ever.
+        let (sender, replies) = mpsc::channel();
+        self.shared
             .session
             .liveliness()
             .get(wire::graph_key(self.shared.options.domain))
             .timeout(GRAPH_TIMEOUT)
+            .callback(move |reply| drop(sender.send(reply)))
             .wait()
             .map_err(|_| TransportError::Closed)?;
         let mut nodes = BTreeSet::new();
