@@ -17,19 +17,17 @@
 
 mod overheard;
 mod talk;
-
-use std::collections::VecDeque;
+mod under_way;
 
 use troika_kit::{
     Class, Contract, ContractSpec, Done, Duration, Events, Fault, Latest, Out, Step, Tick, Time, Wake, ports,
     requirements,
 };
 use troika_msgs::{
-    protect::{Seal, sender},
     speed::SpeedReader,
     std_msgs::Header,
     troika::{
-        CommandResult, DialogueRequest, Drowsiness, LanguageReply, LanguageRequest, Slot, Transcript,
+        CommandResult, DialogueRequest, Drowsiness, LanguageReply, LanguageRequest, Transcript,
         Understanding, VehicleCommand, VehicleSignals, VoiceReply,
     },
 };
@@ -45,6 +43,8 @@ use crate::{
 };
 use overheard::Overheard;
 use talk::Talk;
+pub use under_way::{RATE, RATE_WITHIN, RESULT_WITHIN};
+use under_way::{UnderWay, Waiting};
 
 /// How long an asked-back command waits for its yes, two or three seconds of which pass while the question is spoken. What counts is
 /// when the yes was said, not when a busy machine had its words.
@@ -55,12 +55,6 @@ const STAMP_WITHIN: Duration = Duration::from_secs(60);
 pub const SIGNALS_FRESH: Duration = Duration::from_millis(500);
 /// A drowsiness older than this is unknown: it is published once a second.
 pub const DROWSINESS_FRESH: Duration = Duration::from_secs(5);
-/// Commands within [`RATE_WITHIN`] at most: nobody speaks more, a stuck recogniser or a radio may.
-pub const RATE: usize = 12;
-/// See [`RATE`].
-pub const RATE_WITHIN: Duration = Duration::from_secs(10);
-/// How long a command waits for the body's first answer.
-pub const RESULT_WITHIN: Duration = Duration::from_secs(1);
 /// How long the language model may take over an utterance that the other stages are not sure of.
 pub const LANGUAGE_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long it may take over a question of the world.
@@ -71,11 +65,6 @@ pub const ANSWER_FROM: f32 = 0.6;
 pub const CONFIDENT_FROM: f32 = 0.7;
 /// What is said longer after the last question is another conversation.
 pub const CONVERSATION_WITHIN: Duration = Duration::from_secs(300);
-/// Commands that are waited for at once; the oldest is told to have failed when there are more.
-const WAITING: usize = 32;
-/// Commands of one utterance.
-const MOST: usize = 8;
-
 ports! {
     /// What the node reads.
     pub struct Inputs {
@@ -115,15 +104,12 @@ pub struct CommandNode {
     language: bool,
     /// The conversation with the dialogue, where there is one, and when it was last spoken with.
     dialogue: Option<Conversation>,
-    seal: Seal<VehicleCommand>,
     asked: Option<Asked>,
     talk: Talk,
     overheard: Overheard,
     open: Option<Open>,
     question: Option<Question>,
-    waiting: VecDeque<Waiting>,
-    /// When the last [`RATE`] commands were sent.
-    sent: VecDeque<Time>,
+    under_way: UnderWay,
     /// How fast the vehicle is.
     speed: SpeedReader,
     /// The driver is drowsy, as far as is known.
@@ -159,14 +145,6 @@ struct Asked {
     since: Time,
 }
 
-/// A command on its way.
-struct Waiting {
-    id: String,
-    utterance_id: String,
-    function: String,
-    since: Time,
-}
-
 impl Default for CommandNode {
     fn default() -> Self {
         CommandNode::new(Cascade::new(Matcher::english(), None), false)
@@ -180,14 +158,12 @@ impl CommandNode {
             cascade,
             language,
             dialogue: None,
-            seal: Seal::new(sender::VOICE),
             asked: None,
             talk: Talk::default(),
             overheard: Overheard::default(),
             open: None,
             question: None,
-            waiting: VecDeque::with_capacity(WAITING + MOST),
-            sent: VecDeque::with_capacity(RATE),
+            under_way: UnderWay::default(),
             speed: SpeedReader::default(),
             brief: false,
         }
@@ -444,46 +420,10 @@ impl CommandNode {
         confirmed: bool,
         outputs: &mut Outputs,
     ) {
-        while self.sent.front().is_some_and(|sent| tick.now.since(*sent) > RATE_WITHIN) {
-            self.sent.pop_front();
-        }
-        let count = request.calls.len().min(MOST);
-        if self.sent.len() + count > RATE {
+        let Some(first) = self.under_way.send(tick, heard, request, confirmed, outputs) else {
             return say(tick, heard, VoiceReply::REFUSED, &self.replies().too_many, outputs);
-        }
-        self.sent.extend(std::iter::repeat_n(tick.now, count));
+        };
         self.talk.done(&request.calls, tick.now);
-        let mut first = String::new();
-        for (index, call) in request.calls.iter().take(MOST).enumerate() {
-            let id = format!("{}/{index}", heard.utterance_id);
-            if first.is_empty() {
-                first.clone_from(&id);
-            }
-            let mut command = VehicleCommand {
-                header: Header::at(tick.now),
-                id: id.clone(),
-                function: call.function.clone(),
-                slots: call
-                    .slots
-                    .iter()
-                    .map(|(name, value)| Slot { name: name.clone(), value: value.clone() })
-                    .collect(),
-                source: VehicleCommand::VOICE,
-                confirmed,
-                confidence: request.confidence,
-                utterance: request.utterance.clone(),
-                ..VehicleCommand::default()
-            };
-            // What cannot be protected cannot be encoded either, and no transport takes it.
-            let _protected = self.seal.seal(&mut command);
-            outputs.command.send(command);
-            self.waiting.push_back(Waiting {
-                id,
-                utterance_id: heard.utterance_id.clone(),
-                function: call.function.clone(),
-                since: tick.now,
-            });
-        }
         let text = self.replies().carried_out(&request.calls, self.brief);
         outputs.reply.send(VoiceReply {
             header: Header::at(tick.now),
@@ -494,43 +434,15 @@ impl CommandNode {
         });
     }
 
-    /// The first answer of the body ends the waiting; a refusal or a failure is told.
-    fn result(&mut self, tick: &Tick, result: &CommandResult, outputs: &mut Outputs) {
-        let Some(at) = self.waiting.iter().position(|waiting| waiting.id == result.command_id) else {
-            return;
-        };
-        let Some(waiting) = self.waiting.remove(at) else { return };
-        if matches!(result.status, CommandResult::ACCEPTED | CommandResult::DONE) {
-            return;
-        }
+    /// A command that failed is told.
+    fn failed(&self, tick: &Tick, waiting: Waiting, why: &str, outputs: &mut Outputs) {
         outputs.reply.send(VoiceReply {
             header: Header::at(tick.now),
             utterance_id: waiting.utterance_id,
-            text: self.replies().failed(&waiting.function, &result.reason),
+            text: self.replies().failed(&waiting.function, why),
             kind: VoiceReply::REFUSED,
             command_id: waiting.id,
         });
-    }
-
-    /// Commands that nobody answered.
-    fn overdue(&mut self, tick: &Tick, outputs: &mut Outputs) -> bool {
-        let replies = self.replies();
-        let mut any = false;
-        while let Some(waiting) = self.waiting.front() {
-            if tick.now.since(waiting.since) <= RESULT_WITHIN && self.waiting.len() <= WAITING {
-                break;
-            }
-            let Some(waiting) = self.waiting.pop_front() else { break };
-            any = true;
-            outputs.reply.send(VoiceReply {
-                header: Header::at(tick.now),
-                utterance_id: waiting.utterance_id,
-                text: replies.failed(&waiting.function, &replies.no_answer),
-                kind: VoiceReply::REFUSED,
-                command_id: waiting.id,
-            });
-        }
-        any
     }
 }
 
@@ -616,7 +528,9 @@ impl Step for CommandNode {
         let mut worked = false;
         for result in inputs.result.iter() {
             worked = true;
-            self.result(tick, &result.value, outputs);
+            if let Some(waiting) = self.under_way.answered(&result.value) {
+                self.failed(tick, waiting, &result.value.reason, outputs);
+            }
         }
         for reply in inputs.language.iter() {
             worked = true;
@@ -636,7 +550,10 @@ impl Step for CommandNode {
             worked = true;
             self.transcript(tick, &heard.value, speed, outputs);
         }
-        worked |= self.overdue(tick, outputs);
+        while let Some(waiting) = self.under_way.overdue(tick.now) {
+            worked = true;
+            self.failed(tick, waiting, &self.replies().no_answer, outputs);
+        }
         Ok(if worked { Done::Worked } else { Done::Idle })
     }
 

@@ -14,7 +14,7 @@ use troika_dialogue::{
     Traffic, otlp::Span,
 };
 use troika_kit::{Duration, Time};
-use troika_link::{Sample, Source, sample::Transfer};
+use troika_link::{Sample, Source};
 use troika_msgs::{
     std_msgs::Header,
     troika::{
@@ -27,7 +27,17 @@ use troika_router::{
     privacy::{self, Stays},
 };
 
-use crate::{guard::Guard, local::OnVehicle, steps::Steps};
+use crate::{
+    guard::Guard,
+    local::OnVehicle,
+    steps::{Steps, name_of},
+};
+
+mod current;
+mod sentences;
+
+use current::{Current, Missing, closes};
+pub use sentences::Sentences;
 
 /// How long a question waits for the router: it decides within 20 ms; the rest is for a machine on which everything is late. First words may
 /// take 4 s and more.
@@ -42,8 +52,6 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const WAITING: usize = 4;
 /// Decisions that came before their questions.
 const DECISIONS: usize = 8;
-/// Of fewer words no sentence is an answer: "Good idea!"
-const LEAST_ANSWER: usize = 5;
 /// A stream that says nothing for so long is told to be stalled, and again every so long.
 const STALLED: Duration = Duration::from_secs(1);
 
@@ -62,33 +70,6 @@ pub enum Out {
     Told(String),
     /// A question's steps, for a collector.
     Steps(Vec<Span>),
-}
-
-/// Sentences that no model makes.
-#[derive(Debug, Clone)]
-pub struct Sentences {
-    /// Nobody can answer.
-    pub nobody: String,
-    /// It is for the vehicle itself.
-    pub command: String,
-    /// It may not leave the vehicle, and nobody in it can answer.
-    pub private: String,
-    /// The cloud's answer broke off and nobody goes on.
-    pub broken: String,
-    /// The vehicle's own did.
-    pub unfinished: String,
-}
-
-impl Default for Sentences {
-    fn default() -> Self {
-        Sentences {
-            nobody: "I cannot answer that right now.".into(),
-            command: "Please say that as a command to the car.".into(),
-            private: "That is private, so it stays in the car, and I cannot answer it here.".into(),
-            broken: "Sorry, I lost the connection and cannot finish that.".into(),
-            unfinished: "Sorry, I cannot finish that.".into(),
-        }
-    }
 }
 
 /// What the process knows besides its session.
@@ -134,40 +115,6 @@ struct Waiting {
     request: Request,
     trace: Trace,
     since: Time,
-}
-
-/// The answer under way.
-struct Current {
-    request: String,
-    question: String,
-    /// It may not leave the vehicle.
-    private: bool,
-    sequence: u32,
-    tier: u8,
-    /// Some of its words were the cloud's.
-    by_cloud: bool,
-    /// Its streams have this number or a higher one.
-    first_stream: u64,
-    /// What each of them carried.
-    carried: BTreeMap<u64, Traffic>,
-    /// The cloud was asked, and when it last said something.
-    cloud: Option<Time>,
-    stalled: Option<Time>,
-    steps: Option<Steps>,
-}
-
-impl Current {
-    /// Bytes of all its streams, and the times of the last.
-    fn traffic(&self) -> Traffic {
-        let sum = |of: fn(&Traffic) -> u32| self.carried.values().map(of).fold(0, u32::saturating_add);
-        let last = self.carried.values().next_back().copied().unwrap_or_default();
-        Traffic { sent: sum(|one| one.sent), received: sum(|one| one.received), ..last }
-    }
-
-    /// Whether any word of the answer is out.
-    fn began(&self) -> bool {
-        self.sequence > 0
-    }
 }
 
 impl Bridge {
@@ -254,7 +201,9 @@ impl Bridge {
             _ if !heard => None,
             FromCloud::Text(_) => None,
             FromCloud::Failed(fault) => fault.of_link().then(|| Sample::failed(Source::Passive)),
-            FromCloud::Done | FromCloud::Length | FromCloud::Tools(_) => self.current.as_ref().map(measured),
+            FromCloud::Done | FromCloud::Length | FromCloud::Tools(_) => {
+                self.current.as_ref().map(Current::measured)
+            }
         };
         self.out.extend(sample.map(|sample| Out::Sample(stamped(now, &sample))));
         if let Some(steps) = self.steps(now) {
@@ -518,52 +467,16 @@ impl Bridge {
             self.out.push(Out::Sample(stamped(now, &Sample::failed(Source::Passive))));
         }
         let why: Vec<&str> = end.handed_over.iter().chain(&end.cut).map(Reason::name).collect();
-        let (mut outcome, mut tier) = (DialogueReply::COMPLETE, current.tier);
-        let mut text = String::new();
-        match &end.cut {
-            Some(Reason::Cancelled) => outcome = DialogueReply::CANCELLED,
-            Some(cut) => {
-                // An answer that was left out in part or ended at its length is one all the same; so is one after whose last sentence the
-                // vehicle's model has no more to say.
-                let ends = end.said.trim_end().ends_with(['.', '!', '?']);
-                let tells = end.said.split_whitespace().count() >= LEAST_ANSWER;
-                let enough = matches!(cut, Reason::Unsure) && ends && tells && end.tier == Tier::Local;
-                let whole = current.began()
-                    && (enough || matches!(cut, Reason::Length | Reason::Loops | Reason::Ungrounded));
-                if !whole {
-                    outcome = DialogueReply::FAILED;
-                    text = match (current.began(), current.by_cloud) {
-                        (false, _) => self.nobody(&current.question, current.private),
-                        // What is known of it is more than that nobody goes on.
-                        (true, true) => self
-                            .parts
-                            .local
-                            .part(&current.question)
-                            .unwrap_or_else(|| self.parts.sentences.broken.clone()),
-                        (true, false) => self.parts.sentences.unfinished.clone(),
-                    };
-                    if current.began() && !ends {
-                        // The sentence that hangs is heard to hang.
-                        text.insert_str(0, "… ");
-                    }
-                }
-            }
-            // Models that end without a word.
-            None if !current.began() => {
-                outcome = DialogueReply::FAILED;
-                text = self.nobody(&current.question, current.private);
-            }
-            None => {}
-        }
+        let (outcome, missing) = current.outcome(end);
+        let text = missing.map_or_else(String::new, |missing| self.missing(&current, missing, &end.said));
         if !text.is_empty() {
             self.out.push(Out::Speech(speech(now, &current.request, &text)));
         }
-        if tier == DialogueReply::NONE {
-            tier = match end.tier {
-                Tier::Cloud => DialogueReply::CLOUD,
-                Tier::Local => DialogueReply::ON_VEHICLE,
-            };
-        }
+        let tier = match (current.tier, end.tier) {
+            (DialogueReply::NONE, Tier::Cloud) => DialogueReply::CLOUD,
+            (DialogueReply::NONE, Tier::Local) => DialogueReply::ON_VEHICLE,
+            (tier, _) => tier,
+        };
         let tokens = |bytes: usize| bytes as f64 / 4.0;
         let (sent, received) = self.parts.price;
         let traffic = current.traffic();
@@ -591,6 +504,21 @@ impl Bridge {
             bytes_received: traffic.received,
             cost_microeuro: if asked { cost as u32 } else { 0 },
         }));
+    }
+
+    /// What is said in the place of what is missing.
+    fn missing(&mut self, current: &Current, missing: Missing, said: &str) -> String {
+        let rest = match missing {
+            Missing::All => return self.nobody(&current.question, current.private),
+            // What is known of it is more than that nobody goes on.
+            Missing::Rest => {
+                let part = self.parts.local.part(&current.question);
+                part.unwrap_or_else(|| self.parts.sentences.broken.clone())
+            }
+            Missing::OfOurs => self.parts.sentences.unfinished.clone(),
+        };
+        // The sentence that hangs is heard to hang.
+        if closes(said) { rest } else { format!("… {rest}") }
     }
 
     /// What is said of a question that nobody answers. What can be asked for is told once, until the cloud has answered again.
@@ -642,28 +570,6 @@ fn of_private_things(stays: Stays) -> bool {
 /// What is said of a question of so many bytes, where that is too many.
 pub fn too_long(bytes: usize) -> String {
     format!("the question has {bytes} bytes, and at most {MOST_QUESTION} are taken: ask in fewer words")
-}
-
-/// What an answer that came told of the link.
-fn measured(current: &Current) -> Sample {
-    let traffic = current.traffic();
-    Sample {
-        down: Transfer { bytes: traffic.received, took: traffic.took },
-        stall: traffic.longest_wait,
-        rtt: None,
-        ..Sample::round_trip(Source::Passive, Duration::ZERO)
-    }
-}
-
-/// A tier in a step's attributes: as in `RoutingDecision` and `DialogueReply`.
-fn name_of(tier: u8) -> &'static str {
-    match tier {
-        DialogueReply::VEHICLE => "vehicle",
-        DialogueReply::ON_VEHICLE => "on_vehicle",
-        DialogueReply::CLOUD => "cloud",
-        DialogueReply::CANNED => "canned",
-        _ => "none",
-    }
 }
 
 fn stamped(now: Time, sample: &Sample) -> LinkSample {

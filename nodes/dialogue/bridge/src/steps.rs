@@ -6,6 +6,7 @@ use troika_dialogue::{
     trace::Trace,
 };
 use troika_kit::Time;
+use troika_msgs::troika::DialogueReply;
 
 /// The steps of the question under way.
 pub(crate) struct Steps {
@@ -79,6 +80,17 @@ impl Steps {
         }
         self.ended.insert(0, self.whole);
         self.ended
+    }
+}
+
+/// A tier in a step's attributes: as in `RoutingDecision` and `DialogueReply`.
+pub(crate) fn name_of(tier: u8) -> &'static str {
+    match tier {
+        DialogueReply::VEHICLE => "vehicle",
+        DialogueReply::ON_VEHICLE => "on_vehicle",
+        DialogueReply::CLOUD => "cloud",
+        DialogueReply::CANNED => "canned",
+        _ => "none",
     }
 }
 
