@@ -194,7 +194,9 @@ mod tests {
         let other = TlsFault::from(&Error::DecryptError);
         assert_eq!((other.cause, other.cause.way_out()), (Cause::Other, None));
         let mut outs: Vec<_> = Cause::ALL.iter().filter_map(|cause| cause.way_out()).collect();
+        outs.sort_unstable();
         outs.dedup();
-        assert_eq!(outs.len(), all.len(), "each has its own");
+        let causes: std::collections::HashSet<_> = all.iter().map(|(_, cause, _)| cause).collect();
+        assert_eq!(outs.len(), causes.len(), "each has its own");
     }
 }
