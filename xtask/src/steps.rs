@@ -3,6 +3,8 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::LazyLock,
+    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -39,9 +41,11 @@ pub(crate) fn built(program: &str) -> PathBuf {
     target().join("debug").join(program)
 }
 
-/// Tells what comes next.
+/// Tells what comes next, and how long it took until here.
 pub(crate) fn say(step: &str) {
-    println!("\n==> {step}");
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let passed = START.elapsed().as_secs();
+    println!("\n==> {step}   [{}:{:02}]", passed / 60, passed % 60);
 }
 
 /// System packages and the build: always the whole workspace with its tests. A choice of packages or targets would choose other
