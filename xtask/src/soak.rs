@@ -12,19 +12,20 @@ use clap::Subcommand;
 use crate::{
     faults::commit,
     packages::succeed,
-    steps::{built, cargo, root, say, target},
+    steps::{built, cargo, member, root, say, target},
     suites::built_tool,
 };
 
-/// cargo-fuzz's and cargo-mutants' versions.
+/// The versions of what is built for it.
 const CARGO_FUZZ: &str = "0.13.2";
 const CARGO_MUTANTS: &str = "27.1.0";
+const CARGO_TARPAULIN: &str = "0.37.5";
 /// Of the fuzz targets: the workspace that links them with libFuzzer, and its one program.
 const COVERAGE: &str = "tests/fuzz/coverage";
 const PROGRAM: &str = "any";
 /// The target whose reader is no library: mutations alone, without coverage.
 const SYSTEM: &str = "system_file";
-/// Whose tests are held against mutants where none is named: small crates whose tests end within seconds.
+/// Whose tests are held against mutants, and whose lines are counted, where none is named: small crates whose tests end within seconds.
 const CRATES: [&str; 5] =
     ["troika-e2e", "troika-supervisor", "troika-kit", "troika-router", "troika-monitor"];
 
@@ -51,6 +52,15 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=100))]
         least: u64,
     },
+    /// Lines that a crate's own tests run through (tarpaulin, by ptrace). The report is in `target/coverage/CRATE`.
+    Coverage {
+        /// The crate; all that are held to it otherwise.
+        #[arg(value_name = "CRATE")]
+        of: Option<String>,
+        /// The share of them, percent, that have to be run.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=100))]
+        least: u64,
+    },
 }
 
 /// Does it.
@@ -61,20 +71,23 @@ pub(crate) fn run(what: &Soak) -> anyhow::Result<()> {
             Ok(())
         }
         Soak::Fuzz { target, seconds, .. } => fuzz(target.as_deref(), *seconds),
-        Soak::Mutants { of, least } => {
-            let all = of.as_deref().map_or(CRATES.to_vec(), |one| vec![one]);
-            all.into_iter().try_for_each(|of| mutants(of, *least))
-        }
+        Soak::Mutants { of, least } => each(of.as_deref(), |of| mutants(of, *least)),
+        Soak::Coverage { of, least } => each(of.as_deref(), |of| coverage(of, *least)),
     }
 }
 
-/// A program of the registry in a folder of its own.
-fn tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+/// One crate, or all that are held to it.
+fn each(of: Option<&str>, what: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    of.map_or(CRATES.to_vec(), |one| vec![one]).into_iter().try_for_each(what)
+}
+
+/// A program of the registry in a folder of its own; `more` are arguments of `cargo install`.
+fn tool(name: &str, version: &str, more: &[&str]) -> anyhow::Result<PathBuf> {
     let place = target().join("tools").join(format!("{name}-{version}"));
     let program = absolute(place.join("bin").join(name))?;
     if !program.is_file() {
         say(&format!("{name} {version} is built"));
-        built_tool(name, version, &place)?;
+        built_tool(name, version, more, &place)?;
     }
     Ok(program)
 }
@@ -142,7 +155,7 @@ fn guided(name: &str, seconds: u64, heavy: bool, place: &Path) -> anyhow::Result
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&artifacts)?;
     let seeds = seeds(name, place)?;
-    let mut command = Command::new(tool("cargo-fuzz", CARGO_FUZZ)?);
+    let mut command = Command::new(tool("cargo-fuzz", CARGO_FUZZ, &[])?);
     command.args(["run", "--fuzz-dir", ".", "--target-dir"]).arg(place.join("build"));
     command.args(heavy.then_some(["--features", "all"]).into_iter().flatten()).arg(PROGRAM);
     command.arg(&corpus).arg(&seeds).current_dir(root().join(COVERAGE));
@@ -168,7 +181,7 @@ fn seeds(name: &str, place: &Path) -> anyhow::Result<PathBuf> {
 
 /// Runs cargo-mutants on one crate, and tells the share that was noticed.
 fn mutants(of: &str, least: u64) -> anyhow::Result<()> {
-    let program = tool("cargo-mutants", CARGO_MUTANTS)?;
+    let program = tool("cargo-mutants", CARGO_MUTANTS, &[])?;
     let commit = commit().unwrap_or_else(|| "no commit".to_owned());
     say(&format!("mutants: {of} at {commit}"));
     let place = absolute(target())?.join("mutants").join(of);
@@ -194,6 +207,76 @@ fn mutants(of: &str, least: u64) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Runs a crate's tests under tarpaulin, and tells which share of its lines they run through.
+fn coverage(of: &str, least: u64) -> anyhow::Result<()> {
+    // Without what uploads reports.
+    let program = tool("cargo-tarpaulin", CARGO_TARPAULIN, &["--no-default-features"])?;
+    let commit = commit().unwrap_or_else(|| "no commit".to_owned());
+    say(&format!("coverage: {of} at {commit}"));
+    let place = absolute(target())?.join("coverage");
+    let folder = place.join(of);
+    fs::create_dir_all(&folder)?;
+    let mut command = Command::new(program);
+    command.args(["tarpaulin", "--engine", "ptrace", "--locked", "--skip-clean", "--packages", of]);
+    command.args(["--out", "json", "--output-dir"]).arg(&folder);
+    command.arg("--target-dir").arg(place.join("build"));
+    // Optimised code has no line for many a statement.
+    command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env_remove("CARGO_TARGET_DIR");
+    succeed(command.current_dir(root()))?;
+    let file = folder.join("tarpaulin-report.json");
+    let text = fs::read_to_string(&file).with_context(|| format!("{} was not written", file.display()))?;
+    let lines = Lines::of(&text, &member(of)?.join("src")).with_context(|| file.display().to_string())?;
+    println!("{of} at {commit}: {lines}");
+    if lines.percent() < least {
+        bail!(
+            "{of}: {} % of its lines are run, {least} % are wanted; see {}",
+            lines.percent(),
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// Of a crate's own lines.
+#[derive(Debug, PartialEq, Eq)]
+struct Lines {
+    covered: u64,
+    coverable: u64,
+}
+
+impl Lines {
+    /// From `tarpaulin-report.json`: of the files below this folder, which are the crate's without its tests.
+    fn of(text: &str, sources: &Path) -> anyhow::Result<Lines> {
+        let report: serde_json::Value = serde_json::from_str(text)?;
+        let files = report["files"].as_array().context("no `files`")?;
+        let is_ours = |file: &&serde_json::Value| {
+            let parts = file["path"].as_array().into_iter().flatten().filter_map(|part| part.as_str());
+            parts.collect::<PathBuf>().starts_with(sources)
+        };
+        let mut lines = Lines { covered: 0, coverable: 0 };
+        for file in files.iter().filter(is_ours) {
+            let count = |key: &str| file[key].as_u64().with_context(|| format!("no number `{key}`"));
+            lines.covered += count("covered")?;
+            lines.coverable += count("coverable")?;
+        }
+        if lines.coverable == 0 {
+            bail!("none of its files is below {}", sources.display());
+        }
+        Ok(lines)
+    }
+
+    /// The share that was run, percent, rounded down.
+    fn percent(&self) -> u64 {
+        self.covered * 100 / self.coverable
+    }
+}
+
+impl std::fmt::Display for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} %: {} of {} lines", self.percent(), self.covered, self.coverable)
+    }
 }
 
 /// What became of the mutants.
@@ -258,5 +341,24 @@ mod tests {
         let nothing = r#"{"caught":0,"missed":0,"timeout":0,"unviable":3}"#;
         assert!(Score::of(nothing).is_err());
         assert!(Score::of("{}").is_err());
+    }
+
+    #[test]
+    fn lines_are_counted_of_the_crate_alone_and_none_is_no_score() {
+        let file = |path: &str, covered: u64| {
+            let parts: Vec<_> = std::iter::once("/").chain(path.split('/')).collect();
+            serde_json::json!({ "path": parts, "covered": covered, "coverable": 10 })
+        };
+        let files = [
+            file("w/a/src/lib.rs", 9),
+            file("w/a/src/x/y.rs", 8),
+            file("w/a/tests/t.rs", 1),
+            file("w/b/src/lib.rs", 0),
+        ];
+        let text = serde_json::json!({ "files": files }).to_string();
+        let lines = Lines::of(&text, Path::new("/w/a/src")).expect("counts");
+        assert_eq!(lines.to_string(), "85 %: 17 of 20 lines");
+        assert!(Lines::of(&text, Path::new("/w/c/src")).is_err());
+        assert!(Lines::of("{}", Path::new("/w/a/src")).is_err());
     }
 }

