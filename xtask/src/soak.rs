@@ -220,6 +220,9 @@ fn coverage(of: &str, least: u64) -> anyhow::Result<()> {
     fs::create_dir_all(&folder)?;
     let mut command = Command::new(program);
     command.args(["tarpaulin", "--engine", "ptrace", "--locked", "--skip-clean", "--packages", of]);
+    // Of all that the tests stand on, the crate alone is told.
+    let sources = member(of)?.join("src");
+    command.arg("--include-files").arg(sources.strip_prefix(root()).unwrap_or(&sources).join("**"));
     command.args(["--out", "json", "--output-dir"]).arg(&folder);
     command.arg("--target-dir").arg(place.join("build"));
     // Optimised code has no line for many a statement.
@@ -227,7 +230,7 @@ fn coverage(of: &str, least: u64) -> anyhow::Result<()> {
     succeed(command.current_dir(root()))?;
     let file = folder.join("tarpaulin-report.json");
     let text = fs::read_to_string(&file).with_context(|| format!("{} was not written", file.display()))?;
-    let lines = Lines::of(&text, &member(of)?.join("src")).with_context(|| file.display().to_string())?;
+    let lines = Lines::of(&text, &sources).with_context(|| file.display().to_string())?;
     println!("{of} at {commit}: {lines}");
     if lines.percent() < least {
         bail!(
