@@ -181,6 +181,7 @@ pub struct Say {
 pub struct AskBack {
     pub unknown: Spanned<Template>,
     pub did_you_mean: Spanned<Template>,
+    pub street: Spanned<Template>,
     pub which: Spanned<Template>,
     pub only: Spanned<Template>,
     pub part: Spanned<Template>,
@@ -195,7 +196,10 @@ pub struct GoOn {
     pub street: Spanned<Template>,
     pub km: Spanned<Template>,
     pub km_there: Spanned<Template>,
+    pub km_from: Spanned<Template>,
     pub minutes: Spanned<Template>,
+    pub minutes_there: Spanned<Template>,
+    pub minutes_from: Spanned<Template>,
     pub there_is: Spanned<Template>,
     pub it_is: Spanned<Template>,
     pub first_is: Spanned<Template>,
@@ -208,6 +212,9 @@ pub struct GoOn {
     pub usual: Vec<Usual>,
     pub by_road: String,
     pub from_there: String,
+    pub from: Vec<String>,
+    pub here: String,
+    pub there: String,
     pub takes: Spanned<Template>,
     pub ways_to: Vec<String>,
     pub is: String,
@@ -340,6 +347,7 @@ impl Words {
             ("say.minutes", &say.minutes, &[N]),
             ("ask_back.unknown", &ask.unknown, &[What, Town, Names]),
             ("ask_back.did_you_mean", &ask.did_you_mean, &[What, Town, Names]),
+            ("ask_back.street", &ask.street, &[What, Town, Names]),
             ("ask_back.which", &ask.which, &[Kind, Names]),
             ("ask_back.only", &ask.only, &[Names]),
             ("ask_back.part", &ask.part, &[What]),
@@ -350,9 +358,12 @@ impl Words {
             ("go_on.street", &go.street, &[Street]),
             ("go_on.km", &go.km, &[Km]),
             ("go_on.km_there", &go.km_there, &[Km]),
+            ("go_on.km_from", &go.km_from, &[Km, Name]),
             ("go_on.there_is", &go.there_is, &[Facts]),
             ("go_on.arrival_on", &go.arrival_on, &[Arrival]),
             ("go_on.minutes", &go.minutes, &[Minutes]),
+            ("go_on.minutes_there", &go.minutes_there, &[Minutes]),
+            ("go_on.minutes_from", &go.minutes_from, &[Minutes, Name]),
             ("go_on.arrival", &go.arrival, &[Arrival]),
             ("go_on.takes", &go.takes, &[Minutes]),
         ];
@@ -366,7 +377,7 @@ impl Words {
         ];
         const OF_AN_ARRIVAL: &[Slot] = &[Km, Minutes, To, Arrival];
         all.extend(arrivals.map(|(key, sentence)| (key, sentence, OF_AN_ARRIVAL)));
-        const OPEN: &[Slot] = &[Name, Names, Street, Km, Minutes, Arrival, Leg, Direction, Turn];
+        const OPEN: &[Slot] = &[Name, Names, To, Facts, Street, Km, Minutes, Arrival, Leg, Direction, Turn];
         all.extend(go.finish.iter().map(|finish| ("go_on.finish", &finish.say, OPEN)));
         all
     }

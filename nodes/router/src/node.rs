@@ -300,6 +300,8 @@ impl RouterNode {
     fn hear(&mut self, now: Time, reply: &DialogueReply) {
         if reply.request_id.is_empty() && reply.reason == FILES_CHANGED {
             self.cloud_circuit = Circuit::default();
+            // What was asked with the old ones may still be told to have failed.
+            self.asked.clear();
             return;
         }
         match reply.tier {

@@ -355,6 +355,12 @@ mod tests {
             "did I nod off a moment ago",
             "who is my contact for the insurance",
             "give me the contact for the garage",
+            "is the rear seat child asleep",
+            "who is on the passenger seat",
+            "is there somebody in the back",
+            "does my son sleep",
+            "are the kids buckled up",
+            "wer sitzt auf dem rücksitz",
         ] {
             assert_ne!(policy.words_say(text), Privacy::Public, "{text}");
         }
@@ -372,6 +378,9 @@ mod tests {
             "what does the museum have to say about me and my time",
             "is my car too heavy for this bridge",
             "why do babies get tired so fast",
+            "how long do babies sleep",
+            "what is the best child seat for a baby",
+            "is the museum empty in the morning",
             "how long does a driver stay attentive",
             "erzähl mir was über das meer",
             "wie komme ich zum flughafen",

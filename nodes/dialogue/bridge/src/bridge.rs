@@ -109,6 +109,8 @@ pub struct Bridge {
     /// What was told of the service last; empty: it answers.
     trouble: String,
     out: Vec<Out>,
+    /// The process is to end.
+    stopping: bool,
 }
 
 struct Waiting {
@@ -130,6 +132,7 @@ impl Bridge {
             helped: false,
             trouble: String::new(),
             out: Vec::new(),
+            stopping: false,
         }
     }
 
@@ -287,6 +290,12 @@ impl Bridge {
         let said = self.session.barge_in(now);
         self.take(now, said);
         self.outputs(now)
+    }
+
+    /// The process ends: so does the answer under way, which nobody has interrupted.
+    pub fn stopping(&mut self, now: Time) -> Vec<Out> {
+        self.stopping = true;
+        self.speaking(now)
     }
 
     /// The files that lead to the cloud are others than before, and fit: it is asked again at once, whatever it was left alone for. Told
@@ -484,7 +493,11 @@ impl Bridge {
         let asked = traffic.sent > 0;
         // That it stays is why nobody answers, however sure the vehicle's model would have to be.
         let private = current.private && outcome == DialogueReply::FAILED;
-        let why = if private { Reason::PRIVATE.to_owned() } else { why.join(", ") };
+        let why = match &end.cut {
+            _ if private => Reason::PRIVATE.to_owned(),
+            Some(Reason::Cancelled) if self.stopping => Reason::STOPPED.to_owned(),
+            _ => why.join(", "),
+        };
         if let Some(steps) = current.steps.take() {
             let error =
                 (outcome == DialogueReply::FAILED).then(|| end.cut.as_ref().map_or("no_words", Reason::name));

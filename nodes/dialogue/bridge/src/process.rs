@@ -107,7 +107,7 @@ pub fn run_on(
     let mut mouths = Mouths::new(&edge, config)?;
     serve(config, &mut bridge, &mut around, &inbox, &clock, stop, &mut mouths)?;
     ending();
-    let ended = bridge.speaking(clock.now());
+    let ended = bridge.stopping(clock.now());
     mouths.publish(ended)?;
     // Not `stop`, which is stopped.
     StopToken::new().wait_for(LINGER);
@@ -211,7 +211,14 @@ fn serve(
         let now = clock.now();
         let wait = bridge.due(now).map_or(LOOK, |due| due.since(now).min(LOOK));
         let out = match inbox.recv_timeout(wait) {
-            Ok(came) => hear(config, bridge, clock.now(), came),
+            Ok(came) => {
+                // It is asked with the files as they are now.
+                if matches!(came, Came::Request(_)) {
+                    around.next = Time::ZERO;
+                    mouths.publish(around.look(config, bridge, clock.now()))?;
+                }
+                hear(config, bridge, clock.now(), came)
+            }
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };

@@ -7,9 +7,11 @@ use crate::{
     words::{Phrase, Slot, Words},
 };
 
+mod anew;
+
 use super::{
     Voice, phrase,
-    scan::{Item, Results, Scan, Subject, is_street_next, plain, scan},
+    scan::{Item, Results, Scan, ToldOf, is_street_next, plain, scan},
     usual, whole_words,
 };
 
@@ -74,6 +76,21 @@ impl Due {
     fn any(self) -> bool {
         self.street || self.km || self.minutes
     }
+
+    fn tell(self, told: &mut ToldOf) {
+        told.street |= self.street;
+        told.km |= self.km;
+        told.minutes |= self.minutes;
+    }
+}
+
+/// How a place is named that lengths and times are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whence {
+    /// "there": within the sentence that it was named in.
+    There,
+    /// By its name: other places may have been named since.
+    Name,
 }
 
 impl Ending<'_> {
@@ -116,8 +133,8 @@ impl Ending<'_> {
         Due { street: unsaid.street && !brief, km, ..unsaid }
     }
 
-    /// "on Mill Lane, 1.5 kilometres away, about 4 minutes by car", and it is said.
-    fn facts(&mut self, subject: usize, due: Due) -> String {
+    /// "on Mill Lane, 1.5 kilometres away, about 4 minutes by car".
+    fn facts_of(&self, subject: usize, due: Due, from: Whence) -> String {
         let go_on = &self.voice.words.go_on;
         let of = &self.results.subjects[subject];
         let mut parts = Vec::new();
@@ -127,17 +144,30 @@ impl Ending<'_> {
             );
         }
         if due.km {
-            let template = if of.there { &go_on.km_there } else { &go_on.km };
-            parts.push(self.voice.fill(template, &[(Slot::Km, &self.voice.km(of.km))]));
+            let (template, place) = match (&of.from, from) {
+                (None, _) => (&go_on.km, ""),
+                (Some(_), Whence::There) => (&go_on.km_there, ""),
+                (Some(place), Whence::Name) => (&go_on.km_from, place.as_str()),
+            };
+            parts.push(self.voice.fill(template, &[(Slot::Km, &self.voice.km(of.km)), (Slot::Name, place)]));
         }
         if due.minutes {
-            parts.push(self.voice.fill(&go_on.minutes, &[(Slot::Minutes, &self.voice.minutes(of.minutes))]));
+            // Behind the length it is from where that is from.
+            let (template, place) = match (&of.from, from) {
+                (Some(_), Whence::There) if !due.km => (&go_on.minutes_there, ""),
+                (Some(place), Whence::Name) if !due.km => (&go_on.minutes_from, place.as_str()),
+                _ => (&go_on.minutes, ""),
+            };
+            let minutes = self.voice.minutes(of.minutes);
+            parts.push(self.voice.fill(template, &[(Slot::Minutes, &minutes), (Slot::Name, place)]));
         }
-        let told = &mut self.scan.told[subject];
-        told.street |= due.street;
-        told.km |= due.km;
-        told.minutes |= due.minutes;
         parts.join(&self.voice.words.say.comma)
+    }
+
+    /// The same, and it is said.
+    fn facts(&mut self, subject: usize, due: Due, from: Whence) -> String {
+        due.tell(&mut self.scan.told[subject]);
+        self.facts_of(subject, due, from)
     }
 
     fn arrival(&mut self, subject: usize) -> String {
@@ -241,10 +271,9 @@ impl Ending<'_> {
         let due = Due { arrival: false, ..self.unsaid(subject) };
         let go_on = &self.voice.words.go_on;
         match (first, due.any() && self.results.subjects[subject].found) {
-            (true, true) => format!(" {}{}.", go_on.is, self.facts(subject, due)),
-            (true, false) if due.any() => format!(" {}{}.", go_on.is, self.facts(subject, due)),
-            (true, false) => format!(" {}", go_on.is_the_one),
-            (false, true) => format!(" {}.", self.facts(subject, due)),
+            (true, _) if due.any() => format!(" {}{}.", go_on.is, self.facts(subject, due, Whence::There)),
+            (true, _) => format!(" {}", go_on.is_the_one),
+            (false, true) => format!(" {}.", self.facts(subject, due, Whence::There)),
             (false, false) => ".".into(),
         }
     }
@@ -253,7 +282,7 @@ impl Ending<'_> {
     fn more_of(&mut self, subject: usize, near: bool) -> String {
         let due = Due { arrival: false, ..self.unsaid(subject) };
         let comma = if near { self.voice.words.say.comma.clone() } else { String::new() };
-        if due.any() { format!("{comma}{}.", self.facts(subject, due)) } else { ".".into() }
+        if due.any() { format!("{comma}{}.", self.facts(subject, due, Whence::There)) } else { ".".into() }
     }
 
     /// The rest of the way's streets, and the end of the sentence.
@@ -280,11 +309,13 @@ impl Ending<'_> {
             Some((at, Item::Number(value))) if at.end == self.scan.words.len() => *value,
             _ => return None,
         };
-        let all = (0..self.results.subjects.len()).filter(|at| Some(*at) != self.scan.current);
+        // A number that is none of the place that is spoken of is not made one of a place that nobody spoke of.
+        let all = (0..self.results.subjects.len())
+            .filter(|at| Some(*at) != self.scan.current && (self.scan.told[*at].name || self.wanted(*at)));
         let order: Vec<usize> = self.scan.current.into_iter().chain(all).collect();
         for subject in order {
             let (of, unsaid) = (&self.results.subjects[subject], self.unsaid(subject));
-            let there = of.there;
+            let there = of.from.is_some();
             let (unit, end) = if unsaid.minutes && f64::from(of.minutes) == value {
                 self.scan.told[subject].minutes = true;
                 (self.voice.minutes(self.results.subjects[subject].minutes), self.behind_measure(there))
@@ -302,8 +333,15 @@ impl Ending<'_> {
 
     /// By the table: what the sentence ends with, and what may follow.
     fn by_its_last_words(&mut self, begin: usize, tail: &[String]) -> Option<String> {
-        let named_here =
-            self.scan.items.iter().any(|(at, item)| at.start >= begin && matches!(item, Item::Name(_)));
+        let last_named =
+            self.scan.items.iter().rfind(|(at, item)| at.start >= begin && matches!(item, Item::Name(_)));
+        let named_here = last_named.is_some();
+        // "The one near the airport is": said of another than was named last. "The nearest is the airport, about": of that.
+        let is = self.words().go_on.is.trim();
+        let of_the_named = last_named.is_some_and(|(at, _)| {
+            let apart = at.start <= begin + 1 || self.scan.words[at.end - 1].raw.ends_with(',');
+            apart || self.scan.words[at.end..].iter().all(|word| word.plain != is)
+        });
         let pronoun = tail.iter().any(|word| self.words().go_on.pronouns.contains(word));
         let named = named_here || pronoun;
         let rules = &self.voice.words.go_on.finish;
@@ -311,6 +349,7 @@ impl Ending<'_> {
         let fitting: Vec<_> = rules
             .iter()
             .filter(|rule| rule.named.is_none_or(|wanted| wanted == named))
+            .filter(|rule| !rule.named.unwrap_or_default() || pronoun || of_the_named)
             .filter(|rule| {
                 let mut after = rule.after.iter().filter(|after| ends(after));
                 after.any(|after| {
@@ -324,7 +363,8 @@ impl Ending<'_> {
             let mut legs = self.scan.legs;
             let mut told = self.scan.told.clone();
             let mut current = self.scan.current;
-            let subject = self.subject();
+            let mut subject = self.subject();
+            let alone = slots.len() == 1;
             for slot in slots {
                 let value = match slot {
                     Slot::Leg | Slot::Turn => {
@@ -347,6 +387,23 @@ impl Ending<'_> {
                         told[next].name = true;
                         current = Some(next);
                         self.results.subjects[next].name.clone()
+                    }
+                    Slot::To => {
+                        let to = self.destination()?;
+                        // A sentence that says no more than where to says it once.
+                        if alone && told[to].name {
+                            return None;
+                        }
+                        told[to].name = true;
+                        (current, subject) = (Some(to), Some(to));
+                        self.results.subjects[to].name.clone()
+                    }
+                    Slot::Facts => {
+                        let of = current?;
+                        let due = Due { arrival: false, ..self.unsaid(of) };
+                        due.tell(&mut told[of]);
+                        let facts = self.facts_of(of, due, Whence::There);
+                        (!facts.is_empty()).then_some(facts)?
                     }
                     Slot::Names => {
                         let names = self.unnamed();
@@ -383,12 +440,28 @@ impl Ending<'_> {
             }
             let given: Vec<(Slot, &str)> =
                 given.iter().map(|(slot, value)| (*slot, value.as_str())).collect();
-            let say = rule.say.get_ref().say(&given);
+            let mut say = rule.say.get_ref().say(&given);
+            let measures = given.iter().any(|(slot, _)| matches!(slot, Slot::Km | Slot::Minutes));
+            let from = subject.is_some_and(|of| self.results.subjects[of].from.is_some());
+            if let Some(open) = say.strip_suffix('.').filter(|_| measures && from) {
+                say = format!("{open} {}", self.words().go_on.from_there);
+            }
             let on = legs > self.scan.legs;
             (self.scan.legs, self.scan.told, self.scan.current) = (legs, told, current);
             let more = if on { self.legs_on(&self.voice.words.say.then.clone()) } else { String::new() };
             Some(format!("{say}{more}"))
         })
+    }
+
+    /// Where somebody wants to go: what the way or the time was asked of; else the first that was found.
+    fn destination(&self) -> Option<usize> {
+        let all = &self.results.subjects;
+        let mut asked = (0..all.len()).filter(|at| all[*at].asked);
+        match (asked.next(), asked.next()) {
+            (Some(only), None) => Some(only),
+            (Some(_), Some(_)) => None,
+            (None, _) => (!all.is_empty()).then_some(0),
+        }
     }
 
     fn direction(&self, turn: Turn) -> Option<String> {
@@ -416,7 +489,7 @@ impl Ending<'_> {
             let subject = self.subject()?;
             let due = Due { arrival: false, ..self.unsaid(subject) };
             if due.any() {
-                return Some(format!("{}.", self.facts(subject, due)));
+                return Some(format!("{}.", self.facts(subject, due, Whence::There)));
             }
             if self.unsaid(subject).arrival {
                 let arrival = self.arrival(subject);
@@ -445,11 +518,17 @@ impl Ending<'_> {
                 Some(self.more_of(subject, false))
             }
             Item::Leg if behind.is_empty() => Some(self.legs_on(&go_on.then_on)),
-            Item::Measure if behind.is_empty() => {
-                let there = self.subject().is_some_and(|of| self.results.subjects[of].there);
-                Some(self.behind_measure(there))
+            Item::Measure(of) if behind.is_empty() => {
+                let of = of.or_else(|| self.subject());
+                Some(self.behind_measure(of.is_some_and(|of| self.results.subjects[of].from.is_some())))
             }
-            Item::Measure | Item::Clock if ended => Some(".".into()),
+            // Whose length it is, is whose "here" it is.
+            Item::Measure(of) if self.words().go_on.from.contains(&behind.join(" ")) => {
+                let from = &self.results.subjects[of?].from;
+                let go_on = &self.words().go_on;
+                Some(if from.is_some() { go_on.there.clone() } else { go_on.here.clone() })
+            }
+            Item::Measure(_) | Item::Clock if ended => Some(".".into()),
             _ => None,
         }
     }
@@ -462,69 +541,6 @@ impl Ending<'_> {
         };
         let best = usual.filter(|usual| longest(usual).is_some()).max_by_key(|usual| longest(usual))?;
         Some(best.say.clone())
-    }
-
-    /// New sentences with what is due.
-    fn rest(&mut self) {
-        let go_on = self.voice.words.go_on.clone();
-        for subject in 0..self.results.subjects.len() {
-            let due = self.due(subject);
-            let Subject { found, name, .. } = self.results.subjects[subject].clone();
-            if found && self.wanted(subject) && !self.scan.told[subject].name {
-                self.scan.told[subject].name = true;
-                let facts = self.facts(subject, due);
-                let joint =
-                    if due.street || facts.is_empty() { " " } else { self.voice.words.say.comma.as_str() };
-                let facts = format!("{name}{joint}{facts}").trim_end().to_owned();
-                let sentence = self.voice.fill(&go_on.there_is, &[(Slot::Facts, &facts)]);
-                self.scan.current = Some(subject);
-                self.add(&sentence);
-            } else if due.any() {
-                let there = |of: usize| self.results.subjects[of].there;
-                let template = match self.scan.current {
-                    // Of two look-ups, "the first one" would be taken for the place that was named last.
-                    Some(other) if there(other) != there(subject) => &go_on.other_is,
-                    Some(other) if other != subject && found => &go_on.first_is,
-                    _ => &go_on.it_is,
-                };
-                let facts = self.facts(subject, due);
-                let sentence = self.voice.fill(template, &[(Slot::Name, &name), (Slot::Facts, &facts)]);
-                self.scan.current = Some(subject);
-                self.add(&sentence);
-            }
-            if due.arrival {
-                let arrival = self.arrival(subject);
-                let sentence = self.voice.fill(&go_on.arrival, &[(Slot::Arrival, &arrival)]);
-                self.add(&sentence);
-            }
-        }
-        self.streets();
-        let others: Vec<usize> = self.unnamed().into_iter().filter(|at| *at > 0).collect();
-        // Who asks for the way to one of them does not ask for the others.
-        if !self.voice.brief && !self.results.subjects.iter().any(|subject| subject.asked) {
-            let names: Vec<&str> = others.iter().map(|at| self.results.subjects[*at].name.as_str()).collect();
-            if let Some(also) = self.voice.also(&names) {
-                self.add(&also);
-            }
-        }
-    }
-
-    fn streets(&mut self) {
-        let legs = &self.results.legs;
-        if self.scan.legs >= legs.len() {
-            return;
-        }
-        let sentence = if self.scan.legs == 0 {
-            if self.voice.brief {
-                self.voice.fill(&self.words().say.start_brief, &[(Slot::Street, &legs[0].street)])
-            } else {
-                self.voice.steps(legs)
-            }
-        } else {
-            format!("{}{}", self.words().go_on.then_turn, self.voice.steps(&legs[self.scan.legs..]))
-        };
-        self.scan.legs = legs.len();
-        self.add(&sentence);
     }
 }
 

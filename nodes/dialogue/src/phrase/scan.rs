@@ -25,8 +25,8 @@ pub(super) struct Subject {
     pub(super) list: Option<usize>,
     /// Its way, or its time of arrival, was asked for.
     pub(super) asked: bool,
-    /// Lengths are from the place that it was looked for near to.
-    pub(super) there: bool,
+    /// Lengths and times are from this place, which it was looked for near to; none: from the vehicle.
+    pub(super) from: Option<String>,
 }
 
 /// What was told of a place.
@@ -52,7 +52,7 @@ impl Results {
         for (number, told) in told.iter().enumerate() {
             match told {
                 Told::Found { asked, found } => {
-                    let there = asked.as_ref().is_some_and(|asked| asked.near.is_some());
+                    let from = asked.as_ref().and_then(|asked| asked.near.clone());
                     for place in &found.places {
                         results.add(Subject {
                             name: place.name.clone(),
@@ -63,7 +63,7 @@ impl Results {
                             found: true,
                             list: Some(number),
                             asked: false,
-                            there,
+                            from: from.clone(),
                         });
                     }
                 }
@@ -96,8 +96,8 @@ impl Results {
                 known.asked |= new.asked;
                 known.arrival = new.arrival.or(known.arrival.take());
                 known.street = known.street.take().or(new.street);
-                if !new.there {
-                    (known.km, known.minutes, known.there) = (new.km, new.minutes, false);
+                if new.from.is_none() {
+                    (known.km, known.minutes, known.from) = (new.km, new.minutes, None);
                 }
             }
             None => self.subjects.push(new),
@@ -115,7 +115,7 @@ fn asked_for(name: &str, km: f64, minutes: u32, arrival: Option<String>) -> Subj
         found: false,
         list: None,
         asked: true,
-        there: false,
+        from: None,
     }
 }
 
@@ -137,8 +137,8 @@ pub(super) enum Item {
     Street,
     /// A street of the way.
     Leg,
-    /// A length, or a time, that is a fact.
-    Measure,
+    /// A length, or a time, that is a fact: of this place, where that is known.
+    Measure(Option<usize>),
     /// A number that nothing is said of yet.
     Number(f64),
     /// A time of arrival.
@@ -321,11 +321,12 @@ impl Scan {
             }
             return len;
         };
-        match self.whose(results, &measure) {
+        let whose = self.whose(results, &measure);
+        match whose {
             Some(subject) => self.mark(subject, &measure),
             None => waiting.push((measure, at)),
         }
-        self.items.push((at..at + len + 1, Item::Measure));
+        self.items.push((at..at + len + 1, Item::Measure(whose)));
         len + 1
     }
 

@@ -15,15 +15,14 @@ use crate::{
 static WORDS: LazyLock<Words> = LazyLock::new(Words::english);
 static TOWN: LazyLock<Town> = LazyLock::new(Town::brellin);
 
-/// What Jonas, who stands there, is told of these calls; and all of it as text.
+/// What Jonas, who stands there, is told of these calls; and all of it as text, with what was asked for.
 fn told_to(situation: Situation, calls: &[Call]) -> (Vec<Told>, String) {
     let tools = Navigation::new(TOWN.clone(), situation);
     let mut text = String::new();
     let told = calls.iter().enumerate().map(|(at, call)| {
         let call = call.tool_call(&at.to_string());
         let result = tools.call(&call).unwrap_or_default();
-        text.push_str(&result);
-        text.push(' ');
+        [&call.arguments, " ", &result, " "].iter().for_each(|part| text.push_str(part));
         Told::read(&call, &result)
     });
     (told.collect(), text)
@@ -445,5 +444,53 @@ proptest! {
         let (told, text_of) = told_to(BRIDGE, &[find(Kind::Cafe, None), Call::route("Cafe Anker")]);
         let rest = continue_from(&WORDS, &format!("{text} {tail}"), &told, false);
         prop_assert_eq!(grounded(&rest, &Facts::from_text(&text_of)), Ok(()), "{}", rest);
+    }
+}
+
+/// Two look-ups, from two places: each length and time is told from where it is, no place that was not meant is named, and a sentence whose end is
+/// not known is left.
+#[test]
+fn what_is_near_to_somewhere_else_is_told_from_there_wherever_the_answer_is_cut() {
+    let here = Situation { east_m: -200.0, north_m: 0.0, minute_of_day: 600 };
+    for (kind, near, whole) in [
+        (
+            Kind::Restaurant,
+            "Brellin Airport",
+            "Good idea! Close to your way to Brellin Airport there is Lotus Garden on Station Avenue, 2.3 kilometres from there. The drive to \
+             Brellin Airport itself takes about 5 minutes. Enjoy your meal and let me know if you need more. ",
+        ),
+        (
+            Kind::Charging,
+            "Saint Anne's Hospital",
+            "The nearest charging station to there is Station Chargers on Station Avenue, 0.4 kilometres from there. You will arrive at Saint \
+             Anne's Hospital at 10:02, after a drive of about 2 minutes. Have a safe trip! ",
+        ),
+    ] {
+        let (told, _) = told_to(here, &[find(kind, Some(near)), Call::eta(near)]);
+        let Some(Told::Found { found, .. }) = told.first() else { panic!("{told:?}") };
+        let (first, other) = (&found.places[0], &found.places[1]);
+        let from_there = [
+            format!("{} kilometres", first.distance_km),
+            format!("{} minute by", first.minutes),
+            format!("{} minutes by", first.minutes),
+        ];
+        for (cut, _) in whole.match_indices(' ') {
+            let rest = continue_from(&WORDS, &whole[..=cut], &told, false);
+            let all = format!("{}{rest}", &whole[..=cut]);
+            assert!(!rest.contains(other.name.as_str()) && !rest.contains(" here"), "{all}");
+            assert!(!rest.contains("safely") && !all.contains("there is 4"), "{all}");
+            // Its own time by car may be the same as that from there.
+            let of_another =
+                |sentence: &str| sentence.contains(&format!("{near} is")) || sentence.contains("The drive");
+            for sentence in all.split_inclusive(". ").filter(|sentence| !of_another(sentence)) {
+                let measured = from_there.iter().any(|fact| sentence.contains(fact.as_str()));
+                assert!(
+                    !measured
+                        || sentence.contains("from there")
+                        || sentence.contains(&format!("from {near}")),
+                    "{all}"
+                );
+            }
+        }
     }
 }

@@ -204,6 +204,16 @@ impl Asks<'_> {
         });
         let like: Vec<&str> = like.take(MOST_NAMES).map(|place| place.name.as_str()).collect();
         let kinds = kinds(self.words, self.town);
+        let mut streets = self.town.streets().iter();
+        let street = streets.find(|street| self.words.heard(street).iter().eq(said.iter()));
+        if let Some(street) = street {
+            let given = [
+                (Slot::What, street.to_string()),
+                (Slot::Town, self.town.name().to_owned()),
+                (Slot::Names, self.list(&kinds, &self.words.say.or)),
+            ];
+            return fill(self.words.ask_back.street.get_ref(), &given);
+        }
         let (template, names) = if like.is_empty() {
             (&self.words.ask_back.unknown, self.list(&kinds, &self.words.say.or))
         } else {

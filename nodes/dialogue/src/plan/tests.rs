@@ -182,6 +182,10 @@ fn what_is_not_there_is_asked_back_for_by_what_is() {
         "? There is no forest cabin on the map of Brellin. There is Forest Lodge and Forest Lake."
     );
     assert_eq!(
+        maja.asks("how far is it to Old Bridge"),
+        "? Old Bridge is a street of Brellin, and I know ways to places. You can ask for airports, cafes, charging stations, petrol stations, hospitals or hotels."
+    );
+    assert_eq!(
         maja.asks("When would I be at the supermarket?"),
         "? Which supermarket: Greenfield Market or Ring Road Supermarket?"
     );

@@ -106,6 +106,8 @@ pub enum Reason {
 impl Reason {
     /// The name of why nobody answers what is private: said in the place of what the vehicle's model had to say of itself.
     pub const PRIVATE: &str = "private";
+    /// The name of why an answer ends with its process.
+    pub const STOPPED: &str = "stopped";
 
     /// A name that can be counted by.
     pub fn name(&self) -> &'static str {
@@ -142,6 +144,7 @@ pub fn in_words(name: &str) -> Option<&'static str> {
         "length" => "the answer reached its length",
         "deadline" => "the time was over",
         "cancelled" => "somebody spoke, or asked anew",
+        Reason::STOPPED => "the vehicle's dialogue was stopped: what was still to be said is lost",
         "no_model" => {
             "no language model answers on the vehicle: does a node of the kind `slm` run, with its model (`troika models verify`)?"
         }

@@ -46,6 +46,8 @@ pub struct Pause {
     longest: Duration,
     next: Duration,
     until: Time,
+    /// When it may be tried again where somebody waits.
+    soonest: Time,
     /// Until when the gateway itself asked for it.
     asked: Time,
 }
@@ -53,7 +55,7 @@ pub struct Pause {
 impl Pause {
     /// From the first to the longest.
     pub fn new(first: Duration, longest: Duration) -> Pause {
-        Pause { first, longest, next: first, until: Time::ZERO, asked: Time::ZERO }
+        Pause { first, longest, next: first, until: Time::ZERO, soonest: Time::ZERO, asked: Time::ZERO }
     }
 
     /// Until when nothing goes.
@@ -70,7 +72,14 @@ impl Pause {
     pub fn begin(&mut self, now: Time, asked: Option<Duration>) {
         self.asked = self.asked.max(now + asked.unwrap_or_default());
         self.until = self.asked.max(now + self.next);
+        self.soonest = self.asked.max(now + self.first);
         self.next = self.next.saturating_mul(2).min(self.longest);
+    }
+
+    /// Somebody waits: it is tried again as soon as after a first failure. Not before what the gateway asked for, and not where somebody has to mend
+    /// something.
+    pub fn wanted(&mut self) {
+        self.until = self.until.min(self.soonest);
     }
 
     /// There is a link again: what was failing may have been that. What the gateway asked for stays.
@@ -87,6 +96,7 @@ impl Pause {
     /// It cannot go well before somebody mends something.
     pub fn begin_longest(&mut self, now: Time) {
         self.until = now + self.longest;
+        self.soonest = self.until;
         self.next = self.longest;
     }
 }
@@ -108,6 +118,23 @@ mod tests {
         assert_eq!(window.left(at(60)), 60);
         assert_eq!(window.left(at(69)), 60);
         assert_eq!(window.left(at(70)), 100);
+    }
+
+    #[test]
+    fn who_waits_is_served_a_first_pause_after_the_last_failure_and_not_where_something_is_to_be_mended() {
+        let mut pause = Pause::new(Duration::from_secs(1), Duration::from_secs(300));
+        (0..5).for_each(|n| pause.begin(at(n * 20), None));
+        assert_eq!(pause.until(), at(96));
+        pause.wanted();
+        assert_eq!(pause.until(), at(81));
+        pause.wanted();
+        assert_eq!(pause.until(), at(81));
+        pause.begin(at(90), Some(Duration::from_secs(30)));
+        pause.wanted();
+        assert_eq!(pause.until(), at(120), "what was asked for stays");
+        pause.begin_longest(at(130));
+        pause.wanted();
+        assert_eq!(pause.until(), at(430));
     }
 
     #[test]

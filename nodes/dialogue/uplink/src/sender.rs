@@ -191,6 +191,9 @@ impl Sender {
         Out::Receipt(match put {
             Ok(Ok(Put::Queued(_))) => {
                 self.look_at = now;
+                if item.priority == OutboxItem::URGENT {
+                    self.pause.wanted();
+                }
                 of(OutboxReceipt::QUEUED)
             }
             Ok(Ok(Put::Waits(_))) => of(OutboxReceipt::WAITS),

@@ -168,6 +168,16 @@ fn an_answer_that_was_called_off_tells_what_it_took_until_then_and_what_comes_af
 }
 
 #[test]
+fn an_answer_that_ends_with_its_process_was_interrupted_by_nobody() {
+    let mut car = car(true);
+    car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    car.says(400, 1, "The Old Mill Cafe is near. It is ");
+    let out = car.bridge.stopping(at(500));
+    let last = *replies(&out).last().unwrap();
+    assert_eq!((last.outcome, last.reason.as_str()), (DialogueReply::CANCELLED, "stopped"));
+}
+
+#[test]
 fn what_is_private_and_nobody_here_can_answer_is_told_to_be_private() {
     let mut car = car(false);
     let out = car.ask(0, "u1", "Read me my last message", DialogueRequest::MESSAGES, DialogueReply::CANNED);
