@@ -170,7 +170,7 @@ pub fn in_words(name: &str) -> Option<&'static str> {
         "payment_required" => "the cloud's account has no credit left (402)",
         "unauthorized" => {
             "the cloud does not take our key or certificate: see `key_file`, `certificate_file`; a vehicle that was revoked is enrolled again (`troika \
-             fleet enrol`)"
+             fleet enrol`; over zenoh that holds once its old certificate has ended)"
         }
         "refused" => "the cloud refused the question: see what the bridge's process says",
         "server" => "the cloud failed (5xx)",

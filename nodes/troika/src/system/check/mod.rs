@@ -176,9 +176,18 @@ fn links(text: &str, system: &System) -> Vec<Problem> {
         else {
             continue;
         };
+        // Questions over a zenoh router and the outbox over HTTPS beside it go to one gateway by two ways: either stands for both.
+        let to_the_gateway = of_kind("uplink").any(|(uplink, _)| {
+            let url = place::text_of(text, &["nodes", uplink, "params", "cloud", "url"]);
+            url.and_then(|(url, _)| host_and_port(&url))
+                .is_some_and(|host| own_name(&host) == own_name(&endpoint))
+        });
         for (bridge, _) in of_kind("bridge") {
             let path = ["nodes", bridge, "params", "dialogue", "cloud", "url"];
             let Some((url, _)) = place::text_of(text, &path) else { continue };
+            if to_the_gateway && url.starts_with("zenoh") {
+                continue;
+            }
             let same = |host: &String| own_name(host) == own_name(&endpoint);
             let Some(host) = host_and_port(&url).filter(|host| !same(host)) else { continue };
             problems.push(

@@ -386,4 +386,9 @@ fn a_link_that_is_measured_to_elsewhere_than_the_cloud_is_told_with_the_address(
     assert_eq!(told("gateway.example:443", "https://gateway.example/v1"), None);
     assert_eq!(told("127.0.0.1:8443", "https://localhost:8443/v1"), None);
     assert_eq!(told("router.example:7447", "zenoh+tls://router.example:7447"), None);
+    let over_zenoh = text("gateway.example:8443", "zenoh+tls://router.example:7447");
+    assert!(told("gateway.example:8443", "zenoh+tls://router.example:7447").is_some());
+    let uplink = "[nodes.uplink]\nkind = \"uplink\"\nparams = { cloud = { url = \"https://gateway.example:8443/v1\" } }\n";
+    let found = problems(&format!("{over_zenoh}{uplink}"));
+    assert!(!found.iter().any(|one| one.message.contains("measures the way to")), "{found:?}");
 }
