@@ -346,6 +346,9 @@ fn finished(reply: &DialogueReply, json: bool) -> anyhow::Result<()> {
     match reply.outcome {
         DialogueReply::FAILED => bail!("it was not answered: {why}"),
         DialogueReply::CANCELLED => bail!("it was called off: {why}"),
+        _ if reply.reason == Reason::VehicleFunction.name() => {
+            bail!("nothing was carried out: it is a command, and commands are spoken")
+        }
         _ => Ok(()),
     }
 }
