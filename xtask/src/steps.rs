@@ -42,6 +42,7 @@ pub(crate) fn built(program: &str) -> PathBuf {
 }
 
 /// Tells what comes next, and how long it took until here.
+#[expect(clippy::disallowed_methods, reason = "for whoever waits; nothing is decided by it")]
 pub(crate) fn say(step: &str) {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let passed = START.elapsed().as_secs();
