@@ -20,6 +20,7 @@ use crate::{
     parts::Parts,
     passport::{Passport, PassportError, Sha256, TensorSpec},
     signature::{PublicKey, SecretKey, Signed},
+    store::StoreError,
 };
 
 /// The file in a candidate's folder that describes it.
@@ -42,6 +43,9 @@ pub enum Refusal {
     /// Its passport is wrong.
     #[error(transparent)]
     Passport(#[from] PassportError),
+    /// There is no model of its name whose place it could take.
+    #[error(transparent)]
+    Unknown(#[from] StoreError),
     /// The system takes signed models only, and this one is not, or not by the right key.
     #[error("{path}: {reason}; this system takes models that are signed with its key (`troika models sign`)", path = .path.display())]
     Unsigned {
@@ -132,6 +136,11 @@ impl Candidate {
         &self.passport
     }
 
+    /// The network's file; [`Place::examine`] holds it against the passport's hash.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Signs the folder: writes the signature's file, and gives its path.
     ///
     /// # Errors
@@ -156,13 +165,19 @@ impl Candidate {
 pub struct Exchange(Arc<Shared>);
 
 struct Shared {
-    model: String,
-    inputs: Vec<TensorSpec>,
-    outputs: Vec<TensorSpec>,
-    parts: usize,
-    kernels: Kernels,
-    tolerance: Option<f32>,
+    place: Place,
     offer: ArcSwapOption<Offer>,
+}
+
+/// What a candidate must fit: the network that has the place now.
+pub(crate) struct Place {
+    pub(crate) model: String,
+    pub(crate) inputs: Vec<TensorSpec>,
+    pub(crate) outputs: Vec<TensorSpec>,
+    pub(crate) parts: usize,
+    pub(crate) kernels: Kernels,
+    /// See [`crate::passport::Golden::max_abs_error`].
+    pub(crate) tolerance: Option<f32>,
 }
 
 struct Offer(Mutex<Held>);
@@ -181,26 +196,26 @@ pub struct Offered {
 
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Exchange").field(&self.0.model).finish()
+        f.debug_tuple("Exchange").field(&self.0.place.model).finish()
     }
 }
 
 impl Exchange {
     pub(crate) fn new(model: &str, network: &Network) -> Exchange {
-        Exchange(Arc::new(Shared {
+        let place = Place {
             model: model.to_owned(),
             inputs: network.inputs().to_vec(),
             outputs: network.outputs().to_vec(),
             parts: network.parts(),
             kernels: network.kernels(),
             tolerance: network.tolerance(),
-            offer: ArcSwapOption::empty(),
-        }))
+        };
+        Exchange(Arc::new(Shared { place, offer: ArcSwapOption::empty() }))
     }
 
     /// The model that runs.
     pub fn model(&self) -> &str {
-        &self.0.model
+        &self.0.place.model
     }
 
     /// Whether the network still exists.
@@ -214,32 +229,7 @@ impl Exchange {
     /// # Errors
     /// The first reason to refuse it.
     pub fn examine(&self, candidate: &Candidate) -> Result<(Network, Agreement), Refusal> {
-        let Candidate { passport, bytes, golden } = candidate;
-        if passport.name != self.0.model {
-            return Err(Refusal::Other { found: passport.name.clone(), expected: self.0.model.clone() });
-        }
-        let found = Sha256::of(bytes);
-        if found != passport.sha256 {
-            return Err(Refusal::WrongHash { found, expected: passport.sha256 });
-        }
-        let same = |a: &[TensorSpec], b: &[TensorSpec]| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.shape == b.shape && a.range == b.range)
-        };
-        if !same(&passport.inputs, &self.0.inputs) {
-            return Err(Refusal::Differs { what: "inputs" });
-        }
-        if !same(&passport.outputs, &self.0.outputs) {
-            return Err(Refusal::Differs { what: "outputs" });
-        }
-        if let (Some(allowed), Some(golden)) = (self.0.tolerance, &passport.golden)
-            && golden.max_abs_error > allowed
-        {
-            return Err(Refusal::Looser { found: golden.max_abs_error, allowed });
-        }
-        let mut network = Network::load_with(passport, bytes, self.0.parts, self.0.kernels)?;
-        let reference = golden.as_deref().ok_or(GoldenError::None)?;
-        let agreement = golden::compare(passport, &mut network, reference)?;
-        Ok((network, agreement))
+        self.0.place.examine(candidate)
     }
 
     /// Offers a network that [`Exchange::examine`] gave; the running one takes it before its next run.
@@ -260,6 +250,38 @@ impl Exchange {
             held.taken = true;
             std::mem::swap(parts, &mut held.parts);
         }
+    }
+}
+
+impl Place {
+    /// See [`Exchange::examine`].
+    pub(crate) fn examine(&self, candidate: &Candidate) -> Result<(Network, Agreement), Refusal> {
+        let Candidate { passport, bytes, golden } = candidate;
+        if passport.name != self.model {
+            return Err(Refusal::Other { found: passport.name.clone(), expected: self.model.clone() });
+        }
+        let found = Sha256::of(bytes);
+        if found != passport.sha256 {
+            return Err(Refusal::WrongHash { found, expected: passport.sha256 });
+        }
+        let same = |a: &[TensorSpec], b: &[TensorSpec]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.shape == b.shape && a.range == b.range)
+        };
+        if !same(&passport.inputs, &self.inputs) {
+            return Err(Refusal::Differs { what: "inputs" });
+        }
+        if !same(&passport.outputs, &self.outputs) {
+            return Err(Refusal::Differs { what: "outputs" });
+        }
+        if let (Some(allowed), Some(golden)) = (self.tolerance, &passport.golden)
+            && golden.max_abs_error > allowed
+        {
+            return Err(Refusal::Looser { found: golden.max_abs_error, allowed });
+        }
+        let mut network = Network::load_with(passport, bytes, self.parts, self.kernels)?;
+        let reference = golden.as_deref().ok_or(GoldenError::None)?;
+        let agreement = golden::compare(passport, &mut network, reference)?;
+        Ok((network, agreement))
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Store::network`] compiles them with tract and holds inputs and outputs against the passport; [`golden::verify`] compares
 //! what the network computes with the values of another runtime. `troika-models-pull` fills the store.
 
+mod beside;
 mod exchange;
 mod fitted;
 pub mod golden;
@@ -13,6 +14,7 @@ mod passport;
 pub mod signature;
 mod store;
 
+pub use beside::{Difference, Differences};
 pub use exchange::{Candidate, Exchange, Offered, Refusal};
 pub use fitted::{Fit, FitError, Fitted};
 pub use network::{Network, NetworkError, Outputs, RunError};

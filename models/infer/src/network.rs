@@ -4,6 +4,7 @@ use thiserror::Error;
 use tract_onnx::prelude::*;
 use troika_tflite::Kernels;
 
+use crate::beside::Shadow;
 use crate::exchange::Exchange;
 use crate::parts::Parts;
 use crate::passport::{Format, Passport, TensorSpec};
@@ -92,6 +93,8 @@ pub struct Network {
     tolerance: Option<f32>,
     /// Where its successor may come from.
     exchange: Option<Exchange>,
+    /// Another network on the same inputs.
+    shadow: Option<Box<Shadow>>,
 }
 
 impl std::fmt::Debug for Network {
@@ -144,6 +147,7 @@ impl Network {
             kernels,
             tolerance: passport.golden.as_ref().map(|golden| golden.max_abs_error),
             exchange: None,
+            shadow: None,
         })
     }
 
@@ -152,6 +156,12 @@ impl Network {
         let exchange = Exchange::new(model, &self);
         self.exchange = Some(exchange.clone());
         (self, exchange)
+    }
+
+    /// Runs another one on each of its inputs.
+    pub(crate) fn beside(mut self, shadow: Shadow) -> Self {
+        self.shadow = Some(Box::new(shadow));
+        self
     }
 
     /// What it is made of.
@@ -211,6 +221,9 @@ impl Network {
                 }
                 self.parts.set_input(index, Tensor::from_shape(&spec.shape, data).map_err(tract)?.into());
             }
+            if let Some(shadow) = &mut self.shadow {
+                shadow.take(inputs);
+            }
         }
         let Some(made) = self.parts.step().map_err(tract)? else { return Ok(None) };
         for (index, (value, spec)) in made.iter().zip(&self.outputs).enumerate() {
@@ -220,7 +233,11 @@ impl Network {
                 return Err(RunError::Length { index, found, expected: spec.len() });
             }
         }
-        Ok(Some(Outputs(made)))
+        let outputs = Outputs(made);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.compare(&outputs)?;
+        }
+        Ok(Some(outputs))
     }
 
     /// Gives up a run that [`Network::run_part`] began, if there is one.

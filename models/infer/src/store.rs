@@ -10,7 +10,8 @@ use std::{env, fs, io};
 use thiserror::Error;
 use troika_tflite::Kernels;
 
-use crate::exchange::Exchange;
+use crate::beside::Beside;
+use crate::exchange::{Candidate, Exchange};
 use crate::network::{Network, NetworkError};
 use crate::passport::{Format, Passport, PassportError, Registry, Sha256};
 
@@ -85,7 +86,10 @@ pub struct Store {
     passports: Vec<Passport>,
     /// Where the networks that were handed out take their successors from. Clones of a store share it.
     live: Arc<Mutex<Vec<Exchange>>>,
-    kernels: Kernels,
+    pub(crate) kernels: Kernels,
+    /// In the places of models of the catalogue: see [`Store::with_candidate`].
+    pub(crate) candidates: Vec<Arc<Candidate>>,
+    pub(crate) beside: Option<Beside>,
 }
 
 impl Store {
@@ -120,7 +124,25 @@ impl Store {
 
     /// The cache at `root` with passports that are not in the catalogue.
     pub fn with_passports(root: impl Into<PathBuf>, passports: Vec<Passport>) -> Self {
-        Store { root: root.into(), passports, live: Arc::default(), kernels: Kernels::Fast }
+        Store {
+            root: root.into(),
+            passports,
+            live: Arc::default(),
+            kernels: Kernels::Fast,
+            candidates: Vec::new(),
+            beside: None,
+        }
+    }
+
+    /// The same with another passport in the place of the one of its name, and networks that are exchanged apart from this one's.
+    pub(crate) fn replaced(&self, passport: Passport) -> Store {
+        let mut store = Store { live: Arc::default(), ..self.clone() };
+        store
+            .passports
+            .iter_mut()
+            .filter(|one| one.name == passport.name)
+            .for_each(|one| *one = passport.clone());
+        store
     }
 
     /// The same, its networks made of other kernels.
@@ -159,13 +181,18 @@ impl Store {
 
     /// Whether the bytes are here (or in the binary); they are not read.
     pub fn is_present(&self, passport: &Passport) -> bool {
-        embedded(passport).is_some()
+        self.candidate(&passport.name).is_some()
+            || embedded(passport).is_some()
             || fs::metadata(self.blob(passport)).is_ok_and(|m| m.is_file() && m.len() == passport.size)
     }
 
     /// The bytes of `name`, hashed and found to be those of its passport.
     pub fn load_bytes(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         let passport = self.passport(name)?;
+        // It was hashed when it was examined, and has not left this process's memory since.
+        if let Some(candidate) = self.candidate(name) {
+            return Ok(candidate.bytes().to_vec());
+        }
         let path = self.blob(passport);
         let bytes = match embedded(passport) {
             Some(bytes) => bytes.to_vec(),
@@ -198,6 +225,10 @@ impl Store {
         let bytes = self.load_bytes(name)?;
         let network = Network::load_with(self.passport(name)?, &bytes, parts, self.kernels)
             .map_err(|reason| StoreError::Network { name: name.to_owned(), reason })?;
+        let network = match &self.beside {
+            Some(beside) => beside.join(self, name, network)?,
+            None => network,
+        };
         let (network, exchange) = network.exchangeable(name);
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.retain(Exchange::is_live);

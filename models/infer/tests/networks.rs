@@ -224,3 +224,49 @@ fn fast_and_plain_kernels_give_the_same() {
         }
     }
 }
+
+#[test]
+fn what_two_kernels_compute_of_the_same_inputs_is_compared_beside_the_run() {
+    let fast = Store::open_default().unwrap();
+    let (both, differences) = fast.clone().with_kernels(Kernels::Plain).beside(fast.clone());
+    let mut network = both.network_in_parts("iris_landmark", 3).unwrap_or_else(|e| panic!("{e}"));
+    let mut alone = fast.clone().with_kernels(Kernels::Plain).network("iris_landmark").unwrap();
+    for case in 1..=golden::CASES {
+        let inputs = golden::inputs(network.inputs(), case);
+        let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+        let (made, expected) = (network.run(&inputs).unwrap(), alone.run(&inputs).unwrap());
+        assert_eq!(made.get(0), expected.get(0), "the outputs are its own");
+    }
+    let all = differences.get();
+    let found = &all["iris_landmark"];
+    assert_eq!(found.runs, u64::from(golden::CASES));
+    assert!(found.max_abs > 0.0 && found.max_abs < 1e-3, "{found:?}");
+    // Two networks of one file, on the same operators, are one.
+    both.network("eye_state").unwrap();
+    assert_eq!(differences.get().len(), 1);
+}
+
+#[test]
+fn a_candidate_has_its_place_in_a_store_of_its_own() {
+    let store = Store::open_default().unwrap();
+    let folder = candidate("iris_landmark");
+    let with = |folder: &tempfile::TempDir| {
+        Candidate::read(folder.path(), None).and_then(|candidate| store.with_candidate(candidate))
+    };
+    let passport = folder.path().join("model.toml");
+    let text = std::fs::read_to_string(&passport).unwrap();
+    std::fs::write(&passport, text.replace("job = \"", "job = \"in another's place: ")).unwrap();
+    let (other, agreement) = with(&folder).unwrap_or_else(|e| panic!("{e}"));
+    assert!(agreement.compared > 0);
+    assert!(other.passport("iris_landmark").unwrap().job.starts_with("in another's place"));
+    assert_eq!(other.load_bytes("iris_landmark").unwrap(), store.load_bytes("iris_landmark").unwrap());
+    // Who has the other store runs what it ran, and is offered nothing in this one's places.
+    let _network = other.network("iris_landmark").unwrap();
+    assert!(!store.passport("iris_landmark").unwrap().job.starts_with("in another's place"));
+    assert!(store.exchanges().is_empty() && other.exchanges().len() == 1);
+
+    std::fs::write(&passport, text.replace("name = \"iris_landmark\"", "name = \"eyes\"")).unwrap();
+    assert!(matches!(with(&folder), Err(Refusal::Unknown(StoreError::Unknown { .. }))));
+    std::fs::write(&passport, text.replace("[1, 64, 64, 3]", "[1, 64, 3, 64]")).unwrap();
+    assert!(matches!(with(&folder), Err(Refusal::Differs { what: "inputs" })));
+}
