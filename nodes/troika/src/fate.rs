@@ -146,7 +146,7 @@ mod tests {
         let mut simulation = Simulation::new().expect("it is there");
         let seconds = Duration::from_secs;
         let fate = Fate { gone: vec![(seconds(10), seconds(20))], ..Fate::default() };
-        let making = Making { text, node: "driver_monitor", base: ".".into() };
+        let making = Making { text, node: "driver_monitor", base: ".".into(), models: None };
         let monitor = kinds::find("driver_monitor").expect("it is a kind");
         let options = NodeOptions::new("driver_monitor");
         monitor.start(&making, options, Runtime::Simulation(&mut simulation, &fate)).expect("it starts");

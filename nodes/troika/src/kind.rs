@@ -13,11 +13,12 @@ use troika_host::{
     simulate::Simulation,
 };
 use troika_kit::{Class, Contract, Fault, PortSpec, Ports, Step, Time};
+use troika_models::{Store, StoreError};
 use troika_transport::NodeHandle;
 
 use crate::{
     fate::{Fate, Mortal},
-    parameters,
+    kinds, parameters,
     system::{self, Problem},
 };
 
@@ -29,6 +30,18 @@ pub(crate) struct Making<'a> {
     pub node: &'a str,
     /// The folder that relative paths in parameters start from: the one `troika` was called in.
     pub base: PathBuf,
+    /// Where the detectors' networks are from; the process's one store ([`kinds::models`]) where none is named.
+    pub models: Option<Store>,
+}
+
+impl Making<'_> {
+    /// The store of models.
+    ///
+    /// # Errors
+    /// There is no place for models.
+    pub(crate) fn models(&self) -> Result<Store, StoreError> {
+        self.models.clone().map_or_else(kinds::models, Ok)
+    }
 }
 
 /// Where nodes run: on threads and the wall clock, or step by step on a virtual one.
@@ -291,9 +304,10 @@ impl<C: DeserializeOwned + Serialize + JsonSchema + 'static, S: Step> Kind for S
     ) -> anyhow::Result<()> {
         options.parameters = parameters::of_config(&system::read_params::<C>(making.text, making.node)?);
         let (text, node, base) = (making.text.to_owned(), making.node.to_owned(), making.base.clone());
+        let models = making.models.clone();
         let make = self.make;
         let again = move || {
-            let making = Making { text: &text, node: &node, base: base.clone() };
+            let making = Making { text: &text, node: &node, base: base.clone(), models: models.clone() };
             let config = system::read_params::<C>(&text, &node)?;
             make(config, &making).with_context(|| format!("cannot start node '{node}'"))
         };

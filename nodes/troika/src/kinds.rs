@@ -174,7 +174,8 @@ fn driver_state(
     config: troika_driver_state::config::Config,
     making: &Making<'_>,
 ) -> anyhow::Result<DriverStateNode> {
-    let networks = models().map_err(anyhow::Error::from).and_then(|store| Ok(store::open_all(&store)?));
+    let networks =
+        making.models().map_err(anyhow::Error::from).and_then(|store| Ok(store::open_all(&store)?));
     match networks {
         Ok(networks) => Ok(DriverStateNode::new(&config, networks, store::MODEL)?),
         Err(error) => {
@@ -191,7 +192,7 @@ fn driver_state(
 fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyhow::Result<GestureNode> {
     let mapping = config.mapping(|path| std::fs::read_to_string(path))?;
     let networks =
-        models().map_err(anyhow::Error::from).and_then(|store| Ok(gesture_store::open_all(&store)?));
+        making.models().map_err(anyhow::Error::from).and_then(|store| Ok(gesture_store::open_all(&store)?));
     match networks {
         Ok(networks) => Ok(GestureNode::new(&config, mapping, networks, gesture_store::MODEL)?),
         Err(error) => {
@@ -248,7 +249,7 @@ fn supervisor(
 
 /// Without its head the node runs all the same, on what else there is (SR-DAT-002).
 fn drowsiness(config: troika_drowsiness::Config, making: &Making<'_>) -> anyhow::Result<DrowsinessNode> {
-    let node = match models() {
+    let node = match making.models() {
         Ok(store) => DrowsinessNode::open(config, &store),
         Err(error) => DrowsinessNode::without_head(config, &error.to_string()),
     };

@@ -8,6 +8,7 @@ mod ask;
 mod bag;
 mod conformance;
 mod fate;
+mod gate;
 mod graph;
 mod kind;
 mod kinds;
@@ -242,7 +243,7 @@ fn main() -> ExitCode {
             Some(refused) => refuse(refused),
             None => {
                 eprintln!("error: {error:#}");
-                ExitCode::FAILURE
+                if error.is::<gate::NotJudged>() { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         },
     }

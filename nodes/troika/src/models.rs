@@ -15,6 +15,7 @@ use troika_models_pull::{Outcome, Puller, Selection};
 use troika_msgs::troika::ModelUpdateResult;
 
 use crate::{
+    gate,
     run::keeper,
     topic::{self, Where},
 };
@@ -56,6 +57,24 @@ pub(crate) enum ModelsCommand {
         /// A folder with its `model.toml`, the file that it names, and the golden outputs.
         folder: PathBuf,
     },
+    /// Judge a network that might take the place of one in use: whether alerts, gestures and commands are the same on the scenario set,
+    /// in kind, order and time, and whether it is really faster here. The table goes into the model's card.
+    ///
+    /// Exits with 0 when it is accepted, 1 when it is refused, 2 when it cannot be judged.
+    Gate {
+        /// A folder as `swap` takes it: its `model.toml`, the file that it names, and the golden outputs.
+        folder: PathBuf,
+        #[command(flatten)]
+        playing: gate::Playing,
+    },
+    /// Hold the networks' own kernels against tract's own operators (`fast_networks = false`) on every frame of the scenario set: outputs to
+    /// 1e-3, and the same alerts and gestures.
+    ///
+    /// Exits with 0 when they agree, 1 when they do not, 2 when it cannot be judged.
+    Agree {
+        #[command(flatten)]
+        playing: gate::Playing,
+    },
     /// Put another model in the place of the one that a running system uses, without a stop. It must pass its golden outputs first;
     /// a bad one is refused, and the old one runs on. Lasts until the process ends.
     Swap {
@@ -84,6 +103,8 @@ pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<()> {
             let key: SecretKey = text.parse().with_context(|| key.display().to_string())?;
             println!("{}", Candidate::sign(&folder, &key)?.display());
         }
+        ModelsCommand::Gate { folder, playing } => gate::gate(&folder, &playing)?,
+        ModelsCommand::Agree { playing } => gate::agree(&playing)?,
         ModelsCommand::Swap { name, folder, place } => swap(&store, &name, &folder, &place)?,
     }
     Ok(())

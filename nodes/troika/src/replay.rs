@@ -334,7 +334,7 @@ impl MakesNodes for Makes {
             self.changed.insert(node.name.clone(), changed_parameters(name, &then.text, &other.text));
         }
         let base = std::env::current_dir().map_err(|why| why.to_string())?;
-        let made = kind.replay(&Making { text: &source.text, node: name, base });
+        let made = kind.replay(&Making { text: &source.text, node: name, base, models: None });
         match made.map_err(|why| format!("{why:#}"))? {
             Some(replays) => Ok(Made::Node(replays)),
             None => {

@@ -319,7 +319,7 @@ fn node_options(
 }
 
 /// The level that the system file fixes, if it does.
-fn level(node: &Node, kind: &dyn Kind) -> LevelPlan {
+pub(crate) fn level(node: &Node, kind: &dyn Kind) -> LevelPlan {
     let index = |level: &serde_spanned::Spanned<String>| {
         kind.levels().iter().position(|name| *name == level.get_ref())
     };
@@ -349,7 +349,12 @@ fn start_nodes(
             continue;
         }
         let options = node_options(system, name, node, kind)?;
-        let making = crate::kind::Making { text: &source.text, node: name, base: std::env::current_dir()? };
+        let making = crate::kind::Making {
+            text: &source.text,
+            node: name,
+            base: std::env::current_dir()?,
+            models: None,
+        };
         spawn(kind, &making, options)?;
     }
     Ok(())

@@ -283,7 +283,7 @@ pub(crate) fn start<'f>(
         let (Some((name, node)), Some(kind)) = (node, kinds::find(wanted)) else {
             bail!("{} has no {wanted} to score", source.path);
         };
-        let making = Making { text: &source.text, node: name, base: std::env::current_dir()? };
+        let making = Making { text: &source.text, node: name, base: std::env::current_dir()?, models: None };
         let mut options = NodeOptions::new(name).arena(kind.arena_mib() << 20);
         options.level = super::level(node.get_ref(), kind);
         options.tape.clone_from(&tape);

@@ -178,7 +178,7 @@ fn watched(
     for (name, node, kind) in system.hosted(process) {
         let options = node_options(system, name, node, kind)?;
         let contract = options.contract.context("a hosted node has a contract")?;
-        let making = Making { text: &source.text, node: name, base: base.clone() };
+        let making = Making { text: &source.text, node: name, base: base.clone(), models: None };
         nodes.push(Node {
             name: options.full_name(),
             watch: Watch::new(&contract),

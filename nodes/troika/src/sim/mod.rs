@@ -3,7 +3,7 @@
 mod dialogue;
 mod hours;
 mod sensible;
-mod stage;
+pub(crate) mod stage;
 mod swaps;
 
 use std::{
@@ -49,7 +49,7 @@ pub(crate) enum SimCommand {
 /// Where the nodes of scenarios are from.
 const SYSTEMS: [&str; 2] = ["launch/systems/cabin.toml", "launch/systems/bridge.toml"];
 /// The library of scenarios.
-const CASES: &str = "sim/scenarios/cases";
+pub(crate) const CASES: &str = "sim/scenarios/cases";
 
 /// What to run, and how.
 #[derive(clap::Args)]
@@ -117,7 +117,7 @@ pub(crate) fn run(command: &SimCommand) -> anyhow::Result<()> {
 }
 
 /// What is taken unless something else is named is not here: somebody is in another folder.
-fn elsewhere(missing: &str, instead: &str) -> String {
+pub(crate) fn elsewhere(missing: &str, instead: &str) -> String {
     let here =
         std::env::current_dir().map_or_else(|_| "this folder".to_owned(), |here| here.display().to_string());
     format!(
@@ -126,7 +126,7 @@ fn elsewhere(missing: &str, instead: &str) -> String {
 }
 
 /// The files, those of a folder in the order of their names.
-fn files(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn files(given: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in given {
         if path == Path::new(CASES) && !path.exists() {
@@ -241,7 +241,7 @@ impl How {
 }
 
 /// Does `work` on each in so many threads; what comes of them is shown to `each` as it comes, and returned in the order of `all`.
-fn in_parallel<T: Send, R: Send>(
+pub(crate) fn in_parallel<T: Send, R: Send>(
     all: Vec<T>,
     jobs: usize,
     work: impl Fn(T) -> R + Sync,

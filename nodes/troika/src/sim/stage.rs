@@ -33,11 +33,11 @@ use crate::{
 };
 
 /// Where the nodes and their parameters are from.
-pub(super) struct Systems(Vec<(Source, System)>);
+pub(crate) struct Systems(Vec<(Source, System)>);
 
 impl Systems {
     /// Reads system files; errors are shown with their line.
-    pub(super) fn load(files: &[PathBuf]) -> anyhow::Result<Systems> {
+    pub(crate) fn load(files: &[PathBuf]) -> anyhow::Result<Systems> {
         for usual in super::SYSTEMS {
             let named = files.iter().any(|file| file == Path::new(usual));
             if named && !Path::new(usual).exists() {
@@ -53,7 +53,7 @@ impl Systems {
     }
 
     /// The first that has a node of the kind.
-    pub(super) fn with(&self, kind: &str) -> anyhow::Result<&(Source, System)> {
+    pub(crate) fn with(&self, kind: &str) -> anyhow::Result<&(Source, System)> {
         let has = |system: &System| system.nodes.values().any(|node| node.get_ref().kind.get_ref() == kind);
         self.0.iter().find(|(_, system)| has(system)).with_context(|| {
             format!("no system file has a node of the kind {kind}; name one that has with --system")
@@ -61,7 +61,7 @@ impl Systems {
     }
 
     /// The parameters of the first node of a kind.
-    pub(super) fn params<C: serde::de::DeserializeOwned>(&self, kind: &str) -> anyhow::Result<C> {
+    pub(crate) fn params<C: serde::de::DeserializeOwned>(&self, kind: &str) -> anyhow::Result<C> {
         let (source, system) = self.with(kind)?;
         let node = system.nodes.iter().find(|(_, node)| node.get_ref().kind.get_ref() == kind);
         let (name, _) = node.with_context(|| format!("a node of the kind {kind}"))?;
@@ -151,7 +151,7 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 /// What befalls the nodes of a kind.
-fn fate(case: &Case, kind: &str) -> Fate {
+pub(crate) fn fate(case: &Case, kind: &str) -> Fate {
     let mut fate = Fate::default();
     for trouble in case.troubles_of(kind) {
         let (from, to) = trouble.span();
