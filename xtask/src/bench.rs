@@ -5,7 +5,7 @@ use std::{path::absolute, process::Command};
 use clap::Subcommand;
 
 use crate::{
-    deadlines, environments, inference, mediapipe,
+    chain, deadlines, environments, inference, mediapipe,
     packages::{self, succeed},
     steps::{built, cargo, pull, root, say, set_up, target},
 };
@@ -17,6 +17,9 @@ pub(crate) enum Bench {
     Deadlines(deadlines::Deadlines),
     /// The same frames through MediaPipe's own Python graphs and through our detectors, in turns.
     Mediapipe(mediapipe::Mediapipe),
+    /// Frame to state and frame to gesture, one thread: our detectors with the networks' own kernels and without, and MediaPipe's graphs, in
+    /// turns.
+    Chain(chain::Chain),
     /// Every network, one thread: tract as it is, tract with our operators, LiteRT and ONNX Runtime, in turns.
     Inference(inference::Inference),
     /// How long a message takes on this machine: our slots and transports beside iceoryx2, CycloneDDS and a plain socket.
@@ -97,6 +100,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Deadlines(arguments) => deadlines::run(arguments),
+        Bench::Chain(arguments) => chain::run(arguments),
         Bench::Mediapipe(arguments) => mediapipe::run(arguments),
         Bench::Inference(arguments) => inference::run(arguments),
         Bench::Transport { json, rounds, seconds, only } => {

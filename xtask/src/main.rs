@@ -4,6 +4,7 @@
 
 mod advisories;
 mod bench;
+mod chain;
 mod deadlines;
 mod environments;
 mod faults;

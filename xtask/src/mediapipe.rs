@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Mediapipe) -> anyhow::Result<()> {
 }
 
 /// The Python of the peer's own environment.
-fn peer() -> anyhow::Result<PathBuf> {
+pub(crate) fn peer() -> anyhow::Result<PathBuf> {
     let place = target().join("mediapipe-peer");
     let python = place.join("bin/python");
     let works = |python: &Path| {
