@@ -11,7 +11,8 @@ Variants, where a network can have them:
   floats, which is all that models/tflite widens. The same speed.
 - pruned: an eighth of the channels that lead from one layer to one other alone, those with the smallest weights. What a channel without
   weights would say, its bias through what follows, is folded into the next layer's bias.
-- nhwc: of an ONNX network of convolutions and dense layers, the same network as `.tflite`, which models/tflite runs on kernels of its own.
+- nhwc: of an ONNX network of convolutions and dense layers, the same network as `.tflite`, which models/tflite runs on kernels of its own. Of
+  eye_state it is the one in use, made of `eye_state.onnx`, which train.py writes.
 
 No variant is trained again, and none of a fetched network is kept here: whoever wants one runs this.
 """
@@ -301,9 +302,8 @@ class Tflite:
         return less
 
 
-def nhwc(passport, path):
+def nhwc(passport, net):
     """An ONNX network of convolutions and dense layers in a row, with heads at the end, as `.tflite`."""
-    net = Onnx(path)
     model, graph = tfl.ModelT(), tfl.SubGraphT()
     model.version, model.description, model.operatorCodes, model.metadata = 3, f"{passport['name']}, NHWC", [], []
     model.buffers, model.subgraphs = [tfl.BufferT()], [graph]
@@ -392,16 +392,23 @@ def nhwc(passport, path):
 
 def variants(passport, path):
     """The name, the format and the bytes of each."""
-    if passport["format"] == "tflite":
-        for variant in ("fp16", "int8", "pruned"):
-            yield variant, "tflite", getattr(Tflite(path), variant)()
+    if passport["format"] == "onnx":
+        for variant in ("fp16", "int8"):
+            net = Onnx(path)
+            yield variant, "onnx", net.stored(variant) if net.layers() else None
+        yield "pruned", "onnx", Onnx(path).pruned()
+        if len(passport["input"]) == 1 and len(passport["input"][0]["shape"]) == 4:
+            yield "nhwc", "tflite", nhwc(passport, Onnx(path))
         return
     for variant in ("fp16", "int8"):
-        net = Onnx(path)
-        yield variant, "onnx", net.stored(variant) if net.layers() else None
-    yield "pruned", "onnx", Onnx(path).pruned()
-    if len(passport["input"]) == 1 and len(passport["input"][0]["shape"]) == 4:
-        yield "nhwc", "tflite", nhwc(passport, path)
+        yield variant, "tflite", getattr(Tflite(path), variant)()
+    trained = HERE / passport["name"] / f"{passport['name']}.onnx"
+    if trained.exists():
+        yield "nhwc", "tflite", nhwc(passport, Onnx(trained))
+        pruned = Onnx(trained)
+        yield "pruned", "tflite", nhwc(passport, pruned) if pruned.pruned() else None
+    else:
+        yield "pruned", "tflite", Tflite(path).pruned()
 
 
 def write(folder, passport, text, kind, data):

@@ -16,11 +16,14 @@ fn main() -> io::Result<()> {
     for folder in folders {
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files: Vec<PathBuf> = fs::read_dir(&folder)?.filter_map(|e| Some(e.ok()?.path())).collect();
+        let passport = folder.join("model.toml");
+        let told = fs::read_to_string(&passport)?;
+        // What a network was made of may lie there too.
         files.retain(|f| {
-            ["f32", "onnx", "tflite", "bin"].iter().any(|e| f.extension().is_some_and(|x| x == *e))
+            let named = f.file_name().is_some_and(|n| told.contains(&format!("{:?}", n.to_string_lossy())));
+            named && ["f32", "onnx", "tflite", "bin"].iter().any(|e| f.extension().is_some_and(|x| x == *e))
         });
         files.sort();
-        let passport = folder.join("model.toml");
         let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let _ = writeln!(
             code,

@@ -63,7 +63,8 @@ pub(crate) fn run(arguments: &Inference) -> anyhow::Result<()> {
     succeed(command.current_dir(root()))
 }
 
-/// Makes the `.onnx` of each `.tflite` in `place`, unless it is there and was made of the same bytes.
+/// Puts the `.onnx` of each `.tflite` beside it in `place`, unless it is there and belongs to the same bytes: what it was made of, or else a
+/// conversion.
 fn convert(example: &Path, place: &Path) -> anyhow::Result<()> {
     succeed(Command::new(example).arg("export").arg(place))?;
     let mut networks = Vec::new();
@@ -75,6 +76,14 @@ fn convert(example: &Path, place: &Path) -> anyhow::Result<()> {
         let (onnx, stamp) = (tflite.with_extension("onnx"), tflite.with_extension("sha256"));
         let digest = environments::hash(std::slice::from_ref(&tflite))?;
         if onnx.is_file() && fs::read_to_string(&stamp).is_ok_and(|made_of| made_of == digest) {
+            continue;
+        }
+        // One of our own was made of an ONNX file, which lies beside it.
+        let name = tflite.file_stem().unwrap_or_default();
+        let made_of = root().join("models").join(name).join(name).with_extension("onnx");
+        if made_of.is_file() {
+            fs::copy(&made_of, &onnx)?;
+            fs::write(&stamp, digest)?;
             continue;
         }
         let python = environments::conversion()?;
