@@ -19,7 +19,7 @@ use troika_models::{Candidate, Differences, Kernels, Network, Passport, Store};
 use crate::{
     Interrupted, kinds,
     output::Output,
-    sim::stage::Systems,
+    sim::{self, stage::Systems},
     status_line::StatusLine,
 };
 use play::{Played, Sides};
