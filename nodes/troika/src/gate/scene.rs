@@ -153,7 +153,7 @@ fn read(file: &Path, subject: Subject) -> anyhow::Result<Read> {
             _ => Read::Nothing,
         });
     }
-    let case = Case::read(file)?;
+    let case = Case::parse(&file.display().to_string(), &text)?;
     if subject == Subject::Words {
         let says = case.says.iter().map(|say| (format!("{:.1} s", say.at_s), say.words.clone()));
         let lines: Vec<_> = says.collect();
