@@ -1,9 +1,9 @@
 //! The black box: the last minute of a process in memory, bounded in time and in bytes, written out as a recording when an alert is
 //! raised or a node gives a fault. At most so many files: the oldest goes.
 //!
-//! What goes on and on must not push out the file of how it began. A fault that does not rest is written once. An alert that is raised again
-//! soon after it was written goes into a file of its own that begins where the first one ends, and comes when a whole one is full. Each file
-//! names all that happened in it.
+//! Each file has the whole time before what it is of, also where another file has some of that. What goes on and on must not push out the file of
+//! how it began. A fault that does not rest is written once. An alert that is raised again soon after it was written goes into a file of its own that
+//! begins where the first one ends, and comes when a whole one is full. Each file names all that happened in it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -171,6 +171,9 @@ impl BlackBox {
         let longest = self.longest();
         match &mut self.due {
             Some(due) => {
+                if is_new {
+                    due.from = due.from.min(self.now - self.limits.before);
+                }
                 // What waits is written with what does not; what does not waits for what comes shortly after.
                 due.at = if at < due.at { at } else { at.min(due.latest).max(due.at) };
                 due.latest = due.latest.min(self.now + longest).max(due.at);
@@ -179,27 +182,28 @@ impl BlackBox {
                 }
             }
             None => {
-                let (from, latest) = (self.now - self.limits.before, at.max(self.now + longest));
+                let latest = at.max(self.now + longest);
+                // The same again: its beginning is in the file before.
+                let written =
+                    self.written.filter(|_| !is_new).map(|written| written + Duration::from_nanos(1));
+                let from = written.unwrap_or(self.now - self.limits.before);
                 self.due = Some(Due { whys: vec![why], from, at, latest });
             }
         }
     }
 
-    /// Writes what is held, and begins anew: the next file begins where this one ends.
+    /// Writes what is held and wanted. It stays held: what happens next has its own time before it.
     fn write(&mut self, due: &Due) {
         let why = due.whys.join("; ");
-        let mut held = std::mem::take(&mut self.held);
-        held.retain(|message| message.log_time >= due.from);
         self.written = Some(self.now);
-        self.bytes = 0;
-        let told = match self.file(&why, held) {
+        let told = match self.file(&why, due.from) {
             Ok(file) => format!("black box: {why}: {}", file.display()),
             Err(error) => format!("black box: {why}: not written: {error}"),
         };
         (self.tell)(told);
     }
 
-    fn file(&self, why: &str, held: VecDeque<Message>) -> Result<PathBuf, BagError> {
+    fn file(&self, why: &str, from: Time) -> Result<PathBuf, BagError> {
         let folder = &self.limits.folder;
         let told = |why| BagError::File { file: folder.clone(), why };
         std::fs::create_dir_all(folder).map_err(told)?;
@@ -209,7 +213,7 @@ impl BlackBox {
         // Under another name until it is whole.
         let unfinished = file.with_extension("mcap.part");
         let mut bag = Bag::create(&unfinished)?;
-        let written = self.fill(&mut bag, why, held);
+        let written = self.fill(&mut bag, why, from);
         drop(bag);
         let renamed = written.and_then(|()| {
             let told = |why| BagError::File { file: file.clone(), why };
@@ -221,14 +225,14 @@ impl BlackBox {
         renamed.map(|()| file)
     }
 
-    fn fill(&self, bag: &mut Bag, why: &str, held: VecDeque<Message>) -> Result<(), BagError> {
+    fn fill(&self, bag: &mut Bag, why: &str, from: Time) -> Result<(), BagError> {
         for head in &self.heads {
             bag.put(head.clone())?;
         }
         let fields = BTreeMap::from([("why".to_owned(), why.to_owned())]);
         bag.put(Entry::Metadata { name: "troika.black_box".to_owned(), fields })?;
-        for message in held {
-            bag.put(Entry::Message(message))?;
+        for message in self.held.iter().filter(|message| message.log_time >= from) {
+            bag.put(Entry::Message(message.clone()))?;
         }
         bag.finish()
     }

@@ -120,7 +120,7 @@ pub(super) fn summary<'r>(nodes: impl Iterator<Item = &'r NodeReport> + Clone) -
             named(&|verdict| matches!(verdict, Verdict::LeftOut(_))),
         ),
         part(
-            "not compared, being no function of what is recorded",
+            "not compared, for the reason told with each",
             named(&|verdict| matches!(verdict, Verdict::NotReplayed(_))),
         ),
     ];
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(
             summary(nodes.iter()),
             "3 nodes: 1 identical; 1 NOT COMPARED, for want of what they saw (--raw records it): /driver_state; \
-             1 not compared, being no function of what is recorded: /camera"
+             1 not compared, for the reason told with each: /camera"
         );
         let of = OfTopic { changed: 3, gone: 1, ..OfTopic::default() };
         assert_eq!(counts("/a", &of), "/a: 3 changed, 1 gone");

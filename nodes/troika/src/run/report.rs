@@ -194,7 +194,7 @@ pub(super) struct ChainFigures {
 }
 
 /// An alert that was missed, or that nothing calls for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct AlertFigures {
     /// What it is about, in words.
     pub alert: String,
@@ -251,6 +251,10 @@ pub(super) struct DriverStateFigures {
     pub unjudged_raised_alerts: usize,
     /// Alerts that may have been due in a gap of the truth, and were not raised: in none of the counts above.
     pub unjudged_silent_alerts: usize,
+    /// Alerts that were due less than a second before the end, and had not come: in none of the counts above.
+    pub unjudged_at_the_end: usize,
+    /// Which those of these that were not raised are.
+    pub unjudged_which: Vec<AlertFigures>,
     /// Scored frames that nobody answered: each counts as wrong.
     pub unanswered_frames: u64,
     /// What came here of what all this is held against.
@@ -350,8 +354,14 @@ impl DriverStateFigures {
                 (named(&scores.missed), named(&scores.false_alerts));
             figures.heard = Some(heard);
             figures.unanswered_frames = scores.unanswered();
-            figures.unjudged_raised_alerts = scores.unjudged.raised;
-            figures.unjudged_silent_alerts = scores.unjudged.silent;
+            figures.unjudged_raised_alerts = scores.unjudged.raised.len();
+            figures.unjudged_silent_alerts = scores.unjudged.silent.len();
+            figures.unjudged_at_the_end = scores.unjudged.at_the_end.len();
+            figures.unjudged_which = [&scores.unjudged.silent, &scores.unjudged.at_the_end]
+                .into_iter()
+                .flatten()
+                .map(|one| AlertFigures::new(one, record))
+                .collect();
             figures.accuracy = scores.accuracy();
             figures.constant_accuracy = scores.constant_accuracy();
             figures.states = scores

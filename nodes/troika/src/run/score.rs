@@ -247,11 +247,15 @@ impl Record {
         let raised = Raised::of(&self.alerts);
         let is_unavailable = |one: &Raised| one.kind == DriverAlert::MONITORING_UNAVAILABLE;
         let unavailable = raised.iter().filter(|one| is_unavailable(one)).count();
-        let (matched, missed, others) = match_alerts(&due.heard, &raised);
+        let (matched, mut missed, others) = match_alerts(&due.heard, &raised);
+        // What fell due so shortly before the end may still have come in its time.
+        let until = self.last_truth().unwrap_or(Time::ZERO);
+        let at_the_end: Vec<Raised> = missed.extract_if(.., |one| one.at + ALERT_TOLERANCE > until).collect();
         let (guessed_raised, guessed_silent, mut false_alerts) = match_alerts(&due.guessed, &others);
         // Of the system and not of the driver where nothing in the truth calls for it, and it is not false for that.
         false_alerts.retain(|one| !is_unavailable(one));
-        let unjudged = Unjudged { raised: guessed_raised.len(), silent: guessed_silent.len() };
+        let raised = guessed_raised.into_iter().map(|(one, _)| one).collect();
+        let unjudged = Unjudged { raised, silent: guessed_silent, at_the_end };
         Scores { confusion, skipped, matched, missed, false_alerts, unavailable, unjudged }
     }
 }
@@ -282,13 +286,15 @@ fn match_alerts(
     (matched, missed, free.into_iter().flatten().cloned().collect())
 }
 
-/// Alerts of which nobody knows whether they were due: the truth has a gap there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Alerts of which nobody knows whether they are right or missing.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Unjudged {
-    /// Raised: counted neither as right nor as false.
-    pub raised: usize,
-    /// Not raised: counted neither as right nor as missed.
-    pub silent: usize,
+    /// Raised in a gap of the truth: counted neither as right nor as false.
+    pub raised: Vec<Raised>,
+    /// Not raised, and perhaps due in a gap of the truth: counted neither as right nor as missed.
+    pub silent: Vec<Raised>,
+    /// Due, and not raised before the run ended: less than [`ALERT_TOLERANCE`] before its end.
+    pub at_the_end: Vec<Raised>,
 }
 
 /// The scores of one run.
@@ -300,7 +306,7 @@ pub(super) struct Scores {
     pub skipped: u64,
     /// Raised alerts that monitoring was unavailable, whether the truth calls for them or not.
     pub unavailable: usize,
-    /// Alerts that may have been due while no truth came.
+    /// Alerts that may have been due while no truth came, or that had no time to come.
     pub unjudged: Unjudged,
     /// Expected alerts that were raised, with how far from their time.
     pub matched: Vec<(Raised, Duration)>,
@@ -475,8 +481,8 @@ mod tests {
         let is_blind = |one: &&Raised| one.kind == DriverAlert::MONITORING_UNAVAILABLE;
         assert_eq!(called.heard.iter().find(is_blind), None, "the scorer was blind, not the monitor");
         let scores = lost.score(&called);
-        assert_eq!((scores.missed.len(), scores.unjudged.raised), (called.heard.len(), 0));
-        assert_eq!(scores.unjudged.silent, called.guessed.len());
+        assert_eq!((scores.missed.len(), scores.unjudged.raised.len()), (called.heard.len(), 0));
+        assert_eq!(scores.unjudged.silent, called.guessed);
         // One of them that was raised after all is not false either.
         let guessed = &called.guessed[0];
         let (sec, nanosec) = guessed.at.to_stamp();
@@ -486,7 +492,20 @@ mod tests {
         (alert.header.stamp.sec, alert.header.stamp.nanosec) = (sec, nanosec);
         lost.alert(alert);
         let scores = lost.score(&called);
-        assert_eq!((scores.unjudged.raised, scores.false_alerts.len()), (1, 0));
+        assert_eq!((scores.unjudged.raised.len(), scores.false_alerts.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_falls_due_as_the_run_ends_is_not_missed_and_not_right_but_what_came_is() {
+        let sleep = |at: Time| Raised { at, profile: "euro_ncap".into(), kind: DriverAlert::SLEEP };
+        let record = asleep(3);
+        let end = record.last_truth().expect("truth");
+        let just = Due::known(&[sleep(Time::from_nanos(end.as_nanos() - 900_000_000))]);
+        let scores = record.score(&just);
+        assert_eq!((scores.missed.len(), scores.unjudged.at_the_end.len()), (0, 1));
+        let before = Due::known(&[sleep(Time::from_nanos(end.as_nanos() - 1_100_000_000))]);
+        let scores = record.score(&before);
+        assert_eq!((scores.missed.len(), scores.unjudged.at_the_end.len()), (1, 0));
     }
 
     #[test]

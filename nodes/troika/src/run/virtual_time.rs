@@ -139,7 +139,12 @@ pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
     }
     output::apart(&[("--report", arguments.report.as_deref()), ("--record", arguments.record.as_deref())])?;
     let report_to = Output::if_any(arguments.report.as_deref())?;
-    arguments.record.as_deref().map(Output::probe).transpose()?;
+    if let Some(file) = arguments.record.as_deref() {
+        if file.exists() {
+            bail!("{} is there already: give another with --record", file.display());
+        }
+        Output::probe(file)?;
+    }
     let of_hands = sound(&arguments.scenarios)?;
     let record = arguments.record.as_deref().map(|file| RecordTo { file, raw: arguments.raw });
     let mut all = Vec::new();

@@ -26,6 +26,13 @@ impl DriverStateFigures {
                 self.unanswered_frames
             )?;
         }
+        if self.unjudged_at_the_end > 0 {
+            writeln!(
+                out,
+                "                 not judged: {} due less than a second before the end",
+                counted(self.unjudged_at_the_end as u64, "alert")
+            )?;
+        }
         let Some(heard) = &self.heard else { return Ok(()) };
         let lost = heard.truths_sent.map_or(0, |sent| sent - heard.truths);
         if heard.gaps > 0 {
@@ -43,6 +50,9 @@ impl DriverStateFigures {
                     counted(silent, "alert")
                 )?,
             }
+        }
+        for one in &self.unjudged_which {
+            writeln!(out, "                 {}", one.told("silent"))?;
         }
         if lost > 0 || heard.alerts_lost > 0 {
             writeln!(
@@ -219,7 +229,7 @@ impl Report {
                 if node.undecodable > 0 || node.dropped > 0 {
                     writeln!(
                         out,
-                        "    messages to it that could not be read: {}; dropped: {}",
+                        "    messages to it that could not be read: {}; to it or from it that a full queue dropped: {}",
                         node.undecodable, node.dropped
                     )?;
                 }
@@ -310,6 +320,13 @@ mod tests {
             accuracy: Some(0.5),
             constant_accuracy: Some(0.25),
             unjudged_silent_alerts: 3,
+            unjudged_at_the_end: 1,
+            unjudged_which: vec![AlertFigures {
+                alert: "sleep".into(),
+                profile: "euro_ncap".into(),
+                at_s: 18.5,
+                ..AlertFigures::default()
+            }],
             unanswered_frames: 9,
             heard: Some(heard),
             ..DriverStateFigures::default()
@@ -319,6 +336,8 @@ mod tests {
         for part in [
             "0 expected, 0 missed",
             "without an answer, all wrong: 9",
+            "not judged: 1 alert due less than a second before the end",
+            "silent    18.50 s  sleep (euro_ncap)",
             "not judged: 58.1 s without the driver's truth, in 70 gaps; 3 alerts may have been due",
             "in no score: the truth of 8 frames, 1 alert",
         ] {
