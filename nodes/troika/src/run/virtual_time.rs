@@ -415,6 +415,8 @@ fn print(shown: &str, scores: &Scores, record: &Record, virtual_time: Duration, 
     };
     scores.missed.iter().for_each(|alert| line("missed", alert));
     scores.false_alerts.iter().for_each(|alert| line("false", alert));
+    // Due less than a second before the end, so that nobody knows whether they would have come.
+    scores.unjudged.at_the_end.iter().for_each(|alert| line("too late to be judged", alert));
     if let Some((alert, apart)) = scores.matched.iter().max_by_key(|(_, apart)| *apart) {
         println!(
             "    furthest from its time: {} ({}), {:.0} ms",
