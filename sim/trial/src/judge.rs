@@ -295,15 +295,20 @@ fn node(seen: &Seen, kind: &str, wanted: &Counts) -> Found {
         counted(node.level_changes, "change")
     );
     let holds = [
-        wanted.missed_at_most.is_none_or(|most| node.missed <= most),
-        wanted.fall_backs_at_least.is_none_or(|least| node.fall_backs >= least),
-        wanted.fall_backs_at_most.is_none_or(|most| node.fall_backs <= most),
-        wanted.lateness_below_ms.is_none_or(|most| node.lateness_ms < most),
+        ("missed_at_most", wanted.missed_at_most.is_none_or(|most| node.missed <= most)),
+        ("fall_backs_at_least", wanted.fall_backs_at_least.is_none_or(|least| node.fall_backs >= least)),
+        ("fall_backs_at_most", wanted.fall_backs_at_most.is_none_or(|most| node.fall_backs <= most)),
+        ("lateness_below_ms", wanted.lateness_below_ms.is_none_or(|most| node.lateness_ms < most)),
         // Levels change one at a time: two changes are there and back.
-        wanted.reaches_level.is_none_or(|level| node.level >= level || node.level_changes >= 2 * level),
-        wanted.ends_at_level.is_none_or(|level| node.level == level),
+        (
+            "reaches_level",
+            wanted.reaches_level.is_none_or(|level| node.level >= level || node.level_changes >= 2 * level),
+        ),
+        ("ends_at_level", wanted.ends_at_level.is_none_or(|level| node.level == level)),
     ];
-    found(holds.into_iter().all(|holds| holds), None, told)
+    let broken: Vec<&str> = holds.iter().filter(|(_, holds)| !holds).map(|(key, _)| *key).collect();
+    let told = if broken.is_empty() { told } else { format!("{told}; not held: {}", broken.join(", ")) };
+    found(broken.is_empty(), None, told)
 }
 
 #[cfg(test)]

@@ -28,6 +28,23 @@ pub struct Kind {
     late: Vec<f64>,
 }
 
+/// An alert that was missed or false, as it can be looked for: the drive of this seed again, at this time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Odd {
+    /// The drive's seed.
+    pub seed: u64,
+    /// When it was due, or raised, s.
+    pub at_s: f64,
+    /// The kind of alert.
+    pub alert: String,
+    /// Its profile.
+    pub profile: String,
+    /// It was due; else it was raised and nothing calls for it.
+    pub missed: bool,
+    /// Around a glare that blinded the camera.
+    pub in_glare: bool,
+}
+
 /// Of many drives.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Tally {
@@ -39,16 +56,29 @@ pub struct Tally {
     pub glares: u64,
     /// By kind of alert.
     pub kinds: BTreeMap<String, Kind>,
+    /// Which were missed or false.
+    pub odd: Vec<Odd>,
 }
 
 impl Tally {
-    /// Counts a drive of so many seconds.
-    pub fn add(&mut self, seconds: f64, glares: usize, meetings: &[Meeting]) {
+    /// Counts the drive of this seed, of so many seconds.
+    pub fn add(&mut self, seed: u64, seconds: f64, glares: usize, meetings: &[Meeting]) {
         self.hours += seconds / 3600.0;
         self.drives += 1;
         self.glares += glares as u64;
         for one in meetings {
-            let kind = self.kinds.entry(names::name(names::ALERTS, one.alert.kind).to_string()).or_default();
+            let alert = names::name(names::ALERTS, one.alert.kind).to_string();
+            if !matches!(one.how, How::Met { .. }) {
+                self.odd.push(Odd {
+                    seed,
+                    at_s: one.at,
+                    alert: alert.clone(),
+                    profile: one.alert.profile.clone(),
+                    missed: one.how != How::False,
+                    in_glare: one.blinded,
+                });
+            }
+            let kind = self.kinds.entry(alert).or_default();
             match one.how {
                 How::Met { late_s } => {
                     kind.due += 1;
@@ -105,10 +135,10 @@ mod tests {
     fn what_is_met_missed_and_false_is_counted_apart() {
         let mut tally = Tally::default();
         let met = |frames: f64| meeting(DriverAlert::SLEEP, How::Met { late_s: frames / 30.0 }, false);
-        tally.add(1800.0, 2, &[met(1.0), met(-3.0), met(2.0)]);
+        tally.add(7, 1800.0, 2, &[met(1.0), met(-3.0), met(2.0)]);
         let missed = meeting(DriverAlert::SLEEP, How::Missed { nearest_s: None }, true);
         let falsely = meeting(DriverAlert::DROWSINESS, How::False, false);
-        tally.add(5400.0, 0, &[missed, falsely]);
+        tally.add(7, 5400.0, 0, &[missed, falsely]);
         let tally = tally.finish(30.0);
         assert_eq!((tally.hours, tally.drives, tally.glares), (2.0, 2, 2));
         let sleep = &tally.kinds["sleep"];

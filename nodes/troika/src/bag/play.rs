@@ -51,7 +51,6 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
     }
     let stop = stop_on_signals()?;
     let files = bag::files(std::slice::from_ref(&arguments.file))?;
-    let transport = topic::open(&arguments.place)?;
     let topics: Vec<String> = arguments.topics.iter().map(|topic| topic::absolute(topic)).collect();
     let mut wanted = Vec::new();
     let mut known = BTreeSet::new();
@@ -68,7 +67,8 @@ pub(crate) fn play(arguments: &PlayArguments) -> anyhow::Result<()> {
     if !missing.is_empty() {
         bail!("{}: {}", arguments.file.display(), missing.join("; "));
     }
-    // Before ours are among them.
+    // The file has what is wanted: now somebody is looked for who hears it. Before ours are among them.
+    let transport = topic::open(&arguments.place)?;
     let there = topic::settled_graph(&*transport)?.endpoints;
     let mut player = Player { node: transport.node("/", NAME)?, publishers: HashMap::new() };
     wanted.iter().try_for_each(|channel| player.declare(channel))?;

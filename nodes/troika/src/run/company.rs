@@ -180,6 +180,13 @@ impl Company {
         notices.into_iter().for_each(|notice| self.note(notice));
     }
 
+    /// Where it ends and not all had given a sign of life yet: who.
+    pub(super) fn never_ready(&self) -> Option<String> {
+        let silent: Vec<&str> = self.awaited.iter().map(String::as_str).collect();
+        let all = silent.join(", ");
+        (!silent.is_empty()).then(|| format!("not ready until the end: no sign of life of {all}"))
+    }
+
     /// What a person waits for at the start: that all are there, and that the cloud is reached; and when the link comes and goes.
     fn news(&mut self, dashboard: &Dashboard) -> Vec<String> {
         let mut news = Vec::new();

@@ -115,6 +115,9 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
         })
     };
     let seconds = start.elapsed().as_secs_f64();
+    if let Some(notice) = company.never_ready() {
+        company.note(notice);
+    }
     let (figures, failed) = company.stop();
     drop(subscriptions);
     shown?;

@@ -67,6 +67,9 @@ struct Hours {
     mixed: Tally,
 }
 
+/// Missed and false alerts that are told one by one.
+const TOLD: usize = 12;
+
 /// A drive: its length, glares, and what became of alerts.
 type Drive = (f64, usize, Vec<Meeting>);
 
@@ -86,6 +89,7 @@ fn tally(name: &str, drafts: Vec<Draft>, jobs: usize, systems: &Systems) -> anyh
         eprintln!("{name}: {}", counted(count, "drive"));
     }
     let mut shown = Ok(());
+    let seeds: Vec<u64> = drafts.iter().map(|draft| draft.seed).collect();
     let drives = in_parallel(
         drafts,
         jobs,
@@ -102,9 +106,9 @@ fn tally(name: &str, drafts: Vec<Draft>, jobs: usize, systems: &Systems) -> anyh
         eprintln!();
     }
     let mut tally = Tally::default();
-    for one in drives {
+    for (seed, one) in seeds.into_iter().zip(drives) {
         let (seconds, glares, meetings) = one?;
-        tally.add(seconds, glares, &meetings);
+        tally.add(seed, seconds, glares, &meetings);
     }
     Ok(tally.finish(f64::from(troika_sim::RATE)))
 }
@@ -127,6 +131,20 @@ fn table(name: &str, tally: &Tally) {
             "  {kind:<18}{:>7}{:>8}{:>14}{:>8}{:>14}   {late}",
             one.due, one.missed, one.missed_in_glare, one.raised_falsely, one.false_in_glare
         );
+    }
+    for one in tally.odd.iter().take(TOLD) {
+        println!(
+            "  {} {} ({}) at {:.2} s of the drive of seed {}{}",
+            if one.missed { "missed:" } else { "false: " },
+            one.alert,
+            one.profile,
+            one.at_s,
+            one.seed,
+            if one.in_glare { ", near a glare" } else { "" }
+        );
+    }
+    if tally.odd.len() > TOLD {
+        println!("  and {} more: --report FILE has all of them", tally.odd.len() - TOLD);
     }
 }
 
