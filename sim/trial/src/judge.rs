@@ -104,7 +104,10 @@ fn look(expectation: &Expectation, seen: &Seen) -> Found {
             let said = seen.speech.iter().find(|one| span.holds(one.at) && says.is_match(&one.value.text));
             match (said, is) {
                 (Some(one), _) => found(*is, one.at, format!("it says \"{}\"", one.value.text)),
-                (None, true) => found(false, None, said_instead(seen, span)),
+                (None, true) => {
+                    let first = seen.speech.iter().find(|one| span.holds(one.at)).map(|one| one.at);
+                    found(false, first, said_instead(seen, span))
+                }
                 (None, false) => found(true, None, "it says nothing of the kind"),
             }
         }
@@ -230,7 +233,8 @@ fn command(seen: &Seen, span: Span, function: &str, slots: &[(&str, &str)], resu
         });
         let told: Vec<String> = told.collect();
         let sent = if told.is_empty() { "no command".to_owned() } else { told.join("; ") };
-        return found(false, None, format!("sent was: {sent}; {}", said_instead(seen, span)));
+        let first = within().next().map(|one| one.at);
+        return found(false, first, format!("sent was: {sent}; {}", said_instead(seen, span)));
     };
     let Some(wanted) = result else { return found(true, sent.at, format!("sent at {:.3} s", sent.at)) };
     let results: Vec<_> = seen.results.iter().filter(|one| one.value.command_id == sent.value.id).collect();
@@ -256,9 +260,9 @@ fn no_command(seen: &Seen, span: Span, function: Option<&str>) -> Found {
 }
 
 fn said_instead(seen: &Seen, span: Span) -> String {
-    let said: Vec<_> =
-        seen.speech.iter().filter(|one| span.holds(one.at)).map(|one| one.value.text.as_str()).collect();
-    if said.is_empty() { "it says nothing".into() } else { format!("it says \"{}\"", said.join(" ")) }
+    let said = seen.speech.iter().filter(|one| span.holds(one.at));
+    let said: Vec<_> = said.map(|one| format!("\"{}\" at {:.3} s", one.value.text, one.at)).collect();
+    if said.is_empty() { "it says nothing".into() } else { format!("it says {}", said.join(", ")) }
 }
 
 fn decision(seen: &Seen, span: Span, tier: u8, reason: Option<&str>) -> Found {

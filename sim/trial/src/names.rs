@@ -71,6 +71,7 @@ pub fn meant<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Strin
 /// What the TOML reader says of a name that it does not know, with the one that may have been meant before all that there are: a reader
 /// of thirty keys does not look behind them. Both are in its message, in quotes.
 pub(crate) fn read_in_order(message: &str) -> String {
+    let message = &in_words(message);
     let mut quoted = message.split('`').skip(1).step_by(2);
     let given = quoted.next().filter(|_| message.starts_with("unknown "));
     let near = given.map_or_else(String::new, |given| meant(given, quoted));
@@ -78,6 +79,18 @@ pub(crate) fn read_in_order(message: &str) -> String {
         Some((unknown, known)) if !near.is_empty() => format!("{unknown}{near} Expected{known}"),
         _ => format!("{message}{near}"),
     }
+}
+
+/// A fault of the reader without the names of Rust's numbers.
+fn in_words(message: &str) -> String {
+    let Some((before, kind)) = message.trim_end().rsplit_once("expected ") else { return message.to_owned() };
+    let kind = match kind {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        _ => return message.to_owned(),
+    };
+    format!("{before}expected {kind}")
 }
 
 /// The name of a value.

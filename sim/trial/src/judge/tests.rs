@@ -205,7 +205,7 @@ fn what_left_and_what_was_decided_and_said_is_looked_at() {
     assert!(holds("[[expect]]\ndecision = \"cloud\"\nreason = \"cloud_better\"\n", &seen));
     assert_eq!(reason("[[expect]]\ndecision = \"on_vehicle\"\n", &seen), "decided was cloud: cloud_better");
     assert!(holds("[[expect]]\nreply = \"window is (open|shut)\"\n", &seen));
-    assert_eq!(reason("[[expect]]\nreply = \"door\"\n", &seen), "it says \"The window is open.\"");
+    assert_eq!(reason("[[expect]]\nreply = \"door\"\n", &seen), "it says \"The window is open.\" at 3.000 s");
     assert!(!holds("[[expect]]\nno_reply = \"window\"\n", &seen));
 }
 
