@@ -11,7 +11,7 @@ use clap::Args;
 use crate::{
     mediapipe,
     packages::{self, succeed},
-    steps::{pull, root, say, set_up, target},
+    steps::{keeps_memory, pull, root, say, set_up, target},
 };
 
 /// How it is measured.
@@ -45,8 +45,5 @@ pub(crate) fn run(arguments: &Chain) -> anyhow::Result<()> {
         command.arg("--json").arg(json);
     }
     say("chain");
-    // As in `bench inference`.
-    command.env("MALLOC_MMAP_THRESHOLD_", (1 << 30).to_string());
-    command.env("MALLOC_TRIM_THRESHOLD_", i32::MAX.to_string());
-    succeed(command.current_dir(root()))
+    succeed(keeps_memory(&mut command).current_dir(root()))
 }

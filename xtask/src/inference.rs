@@ -12,7 +12,7 @@ use clap::Args;
 use crate::{
     environments,
     packages::{self, succeed},
-    steps::{pull, root, say, set_up, target},
+    steps::{keeps_memory, pull, root, say, set_up, target},
 };
 
 /// How it is measured.
@@ -57,10 +57,7 @@ pub(crate) fn run(arguments: &Inference) -> anyhow::Result<()> {
     if let Some(json) = &json {
         command.arg("--json").arg(json);
     }
-    // Freed memory is kept, as our processes do (nodes/host): else each large tensor is mapped, and its pages faulted in, again.
-    command.env("MALLOC_MMAP_THRESHOLD_", (1 << 30).to_string());
-    command.env("MALLOC_TRIM_THRESHOLD_", i32::MAX.to_string());
-    succeed(command.current_dir(root()))
+    succeed(keeps_memory(&mut command).current_dir(root()))
 }
 
 /// Puts the `.onnx` of each `.tflite` beside it in `place`, unless it is there and belongs to the same bytes: what it was made of, or else a

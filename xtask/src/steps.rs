@@ -31,6 +31,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// Freed memory is kept, as our processes do (nodes/host): else each large tensor of a measurement is mapped, and its pages faulted in, again.
+pub(crate) fn keeps_memory(command: &mut Command) -> &mut Command {
+    command.env("MALLOC_MMAP_THRESHOLD_", (1 << 30).to_string());
+    command.env("MALLOC_TRIM_THRESHOLD_", i32::MAX.to_string())
+}
+
 /// Where cargo puts what it builds.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)

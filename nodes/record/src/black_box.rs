@@ -163,6 +163,7 @@ impl BlackBox {
         if !is_new && !is_alert {
             return;
         }
+        let a_whole_before = self.now - self.limits.before;
         let mut at = self.now + self.limits.after;
         // The same alert soon after it was written: its file waits until there is a whole one to write.
         if let Some(written) = self.written.filter(|_| !is_new) {
@@ -172,7 +173,7 @@ impl BlackBox {
         match &mut self.due {
             Some(due) => {
                 if is_new {
-                    due.from = due.from.min(self.now - self.limits.before);
+                    due.from = due.from.min(a_whole_before);
                 }
                 // What waits is written with what does not; what does not waits for what comes shortly after.
                 due.at = if at < due.at { at } else { at.min(due.latest).max(due.at) };
@@ -186,7 +187,7 @@ impl BlackBox {
                 // The same again: its beginning is in the file before.
                 let written =
                     self.written.filter(|_| !is_new).map(|written| written + Duration::from_nanos(1));
-                let from = written.unwrap_or(self.now - self.limits.before);
+                let from = written.unwrap_or(a_whole_before);
                 self.due = Some(Due { whys: vec![why], from, at, latest });
             }
         }

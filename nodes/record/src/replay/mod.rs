@@ -97,6 +97,25 @@ pub struct NodeReport {
     pub topics: BTreeMap<String, OfTopic>,
 }
 
+impl NodeReport {
+    /// Of a node of which nothing has been replayed yet.
+    pub fn new(node: &str, kind: &str, verdict: Verdict) -> NodeReport {
+        NodeReport {
+            node: node.to_owned(),
+            kind: kind.to_owned(),
+            verdict,
+            steps: 0,
+            messages: 0,
+            differing: 0,
+            nearly_equal: 0,
+            not_recorded: 0,
+            unsent_on: BTreeMap::new(),
+            first: None,
+            topics: BTreeMap::new(),
+        }
+    }
+}
+
 /// What differs on a topic.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct OfTopic {

@@ -1,6 +1,6 @@
 //! One node that is done again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use troika_host::{
     replay::{Frozen, Given, Played, Replays},
@@ -30,19 +30,7 @@ pub(super) struct OneNode {
 
 impl OneNode {
     pub(super) fn new(about: AboutNode, made: Result<Made, String>) -> OneNode {
-        let report = NodeReport {
-            node: about.name.clone(),
-            kind: about.kind.clone(),
-            verdict: Verdict::Identical,
-            steps: 0,
-            messages: 0,
-            differing: 0,
-            nearly_equal: 0,
-            not_recorded: 0,
-            unsent_on: BTreeMap::new(),
-            first: None,
-            topics: BTreeMap::new(),
-        };
+        let report = NodeReport::new(&about.name, &about.kind, Verdict::Identical);
         let mut one = OneNode { about, node: None, stopped: None, waiting: VecDeque::new(), report };
         one.take(made);
         one

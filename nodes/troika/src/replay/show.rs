@@ -134,19 +134,7 @@ mod tests {
 
     #[test]
     fn what_was_not_compared_is_told_in_the_last_line_and_what_differs_by_topic() {
-        let node = |name: &str, verdict| NodeReport {
-            node: name.into(),
-            kind: String::new(),
-            verdict,
-            steps: 0,
-            messages: 0,
-            differing: 0,
-            nearly_equal: 0,
-            not_recorded: 0,
-            unsent_on: BTreeMap::new(),
-            first: None,
-            topics: BTreeMap::new(),
-        };
+        let node = |name: &str, verdict| NodeReport::new(name, "", verdict);
         let left_out = node("/driver_state", Verdict::LeftOut("no picture".into()));
         assert_eq!(line(&left_out), "NOT COMPARED: no picture");
         let nodes = [
