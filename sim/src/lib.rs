@@ -24,6 +24,7 @@ mod render;
 mod scenario;
 mod script;
 mod sensor;
+pub mod slip;
 mod worn;
 
 pub use asset::AssetError;

@@ -33,7 +33,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{camera::Camera, head::Head, light::Light};
+use crate::{camera::Camera, head::Head, light::Light, slip};
 
 /// A scenario that cannot be played.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -220,7 +220,7 @@ fn smooth() -> Spanned<f32> {
 }
 
 #[derive(Deserialize, Clone, Copy)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a speed, km/h, or two of them: [from, to]")]
 enum SpeedText {
     Steady(f32),
     Ramp([f32; 2]),
@@ -312,7 +312,7 @@ impl Lines<'_> {
     /// The file as it is written.
     pub(crate) fn parse<T: serde::de::DeserializeOwned>(self) -> Result<T, ScenarioError> {
         toml::from_str(self.0).map_err(|error| {
-            self.error(error.span().map_or(0, |span| span.start), error.message().to_owned())
+            self.error(error.span().map_or(0, |span| span.start), slip::read_in_order(error.message()))
         })
     }
 }

@@ -246,10 +246,12 @@ fn what_is_wrong_with_a_scenario_is_told_with_its_line() {
     let good = "name = 'x'\nseed = 1\n[[segment]]\nface = 'ada'\nlight = 'day'\nspeed_kmh = 50\nacts = [\n  { act = 'attentive', s = 1.0 },\n]\n";
     assert!(Scenario::parse(good).is_ok());
     for (from, to, line, word) in [
-        ("seed = 1", "sead = 1", 2, "sead"),
+        ("seed = 1", "sead = 1", 2, "unknown field `sead`; did you mean seed? Expected one of `name`"),
         ("'ada'", "'bob'", 4, "bob"),
         ("'day'", "'noon'", 5, "noon"),
+        ("'day'", "'side_lefd'", 5, "did you mean side_left?"),
         ("= 50", "= -3", 6, "speed"),
+        ("= 50", "= 'fast'", 6, "[from, to]"),
         ("'attentive'", "'asleep'", 8, "asleep"),
         ("s = 1.0", "s = 0.0", 8, "lasts"),
         ("s = 1.0", "s = 1.0, droop = true", 8, "droop"),

@@ -42,13 +42,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
-use troika_sim::{Camera, Scenario, ScenarioError, SegmentText, hand::HandScenario};
+use troika_sim::{Camera, Scenario, ScenarioError, SegmentText, hand::HandScenario, slip};
 use troika_world::perception::Sensing;
 
-use crate::{
-    expect::{ExpectText, Expectation},
-    names,
-};
+use crate::expect::{ExpectText, Expectation};
 
 mod shown;
 
@@ -302,7 +299,7 @@ impl Case {
         let read: FileText = match toml::from_str(text) {
             Ok(read) => read,
             Err(error) => {
-                let told = names::read_in_order(error.message());
+                let told = slip::read_in_order(error.message());
                 return Examined::nothing(vec![lines.fault(error.span().map_or(0, |span| span.start), told)]);
             }
         };

@@ -18,7 +18,7 @@
 //! | `answer_to = MARK`, `tiers`, `complete`, `contains`, `silence_below_s`, `first_words_below_s`, `repeats` | how the question at that mark is answered |
 //! | `never_leaves = WORDS` | the cloud is not told them |
 //! | `swap = MODEL`, `outcome` | the network that is offered for it is `"taken"`, or `"refused"` |
-//! | `node = KIND`, `missed_at_most`, `fall_backs_at_least`, `fall_backs_at_most`, `lateness_below_ms`, `reaches_level`, `ends_at_level` | what a node's own counts say |
+//! | `node = KIND`, `missed_at_most`, `fall_backs_at_least`, `fall_backs_at_most`, `lateness_below_ms`, `reaches_level`, `ends_at_level` | what a node's own counts say; of levels 0 is the dearest |
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -244,7 +244,7 @@ fn time_of(marks: &Marks, name: &str) -> Result<f64, String> {
         None => {
             let known: Vec<&str> = marks.iter().map(|(name, ..)| name.as_str()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let meant = names::meant(bare, marks.iter().map(|(name, ..)| name.as_str()));
+            let meant = troika_sim::slip::meant(bare, marks.iter().map(|(name, ..)| name.as_str()));
             Err(format!("nothing has the mark '{bare}'; marks are: {known}{meant}"))
         }
     }

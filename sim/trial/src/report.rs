@@ -16,6 +16,8 @@ pub struct Outcome {
     pub name: String,
     /// "landmarks" or "pixels".
     pub level: &'static str,
+    /// Pictures were rendered, of a driver or of a hand.
+    pub rendered: bool,
     /// Virtual time, s.
     pub virtual_seconds: f64,
     /// Wall time, s.
@@ -65,8 +67,8 @@ pub struct Report {
 impl Report {
     /// Of these, which took so long together.
     pub fn new(scenarios: Vec<Outcome>, wall_seconds: f64) -> Report {
-        let speed = |level: &str| {
-            let of = || scenarios.iter().filter(|one| one.level == level && one.fault.is_none());
+        let speed = |rendered: bool| {
+            let of = || scenarios.iter().filter(|one| one.rendered == rendered && one.fault.is_none());
             let wall: f64 = of().map(|one| one.wall_seconds).sum();
             (wall > 0.0).then(|| of().map(|one| one.virtual_seconds).sum::<f64>() / wall)
         };
@@ -76,8 +78,8 @@ impl Report {
             expectations: scenarios.iter().map(|one| one.verdicts.len()).sum(),
             virtual_seconds: scenarios.iter().map(|one| one.virtual_seconds).sum(),
             wall_seconds,
-            speed_landmarks: speed(level_name(Level::Landmarks)),
-            speed_pixels: speed(level_name(Level::Pixels)),
+            speed_landmarks: speed(false),
+            speed_pixels: speed(true),
             scenarios,
         }
     }
@@ -141,6 +143,7 @@ mod tests {
             file: "a.toml".into(),
             name: "a".into(),
             level: "landmarks",
+            rendered: false,
             virtual_seconds: 30.0,
             wall_seconds: 0.5,
             verdicts: vec![verdict],
@@ -155,6 +158,9 @@ mod tests {
             fault: Some("a.toml, line 3: unknown field".into()),
             ..outcome(true)
         };
+        let hand = Outcome { rendered: true, wall_seconds: 20.0, ..outcome(true) };
+        let with_a_hand = Report::new(vec![outcome(true), hand], 1.0);
+        assert_eq!((with_a_hand.speed_landmarks, with_a_hand.speed_pixels), (Some(60.0), Some(1.5)));
         let report = Report::new(vec![outcome(true), outcome(false), unread], 1.0);
         assert_eq!((report.passed, report.failed, report.expectations), (1, 2, 2));
         assert_eq!((report.speed_landmarks, report.speed_pixels), (Some(60.0), None));

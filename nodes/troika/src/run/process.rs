@@ -166,7 +166,7 @@ fn close_in_time(
         if closed.wait_for(2 * super::CLOSING) {
             return;
         }
-        eprintln!("notice: the transport does not close (a peer hangs?): ended without it");
+        eprintln!("notice: the transport does not close (a peer that does not answer, or no time on this machine): ended without it");
         // The figures first: a disk that stands still must not cost them.
         let code = i32::from(write(None).is_err());
         if recording.is_some_and(|recording| !recording.end_within(super::CLOSING)) {

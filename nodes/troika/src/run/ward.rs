@@ -49,11 +49,17 @@ pub(super) struct Seen {
 pub(super) struct Ward {
     orders: Option<Sender<()>>,
     news: Receiver<News>,
-    process: Option<OwnedFd>,
+    process: Option<Running>,
     /// Starts that were ordered and not told of.
     on_its_way: bool,
     /// We ended it.
     killed: bool,
+}
+
+/// A process that was started, and not seen to have ended.
+struct Running {
+    handle: OwnedFd,
+    number: u32,
 }
 
 impl Ward {
@@ -82,7 +88,7 @@ impl Ward {
         let mut ward = Ward { orders: Some(orders), news, process: None, on_its_way: false, killed: false };
         ward.start_again();
         let (process, number) = match ward.news.recv() {
-            Ok(News::Started(process, number)) => (process, number),
+            Ok(News::Started(handle, number)) => (Running { handle, number }, number),
             Ok(News::Failed(why)) => return Err(why),
             Ok(News::Buried(_)) | Err(_) => return Err(anyhow!("the thread that starts processes ended")),
         };
@@ -103,6 +109,13 @@ impl Ward {
         self.process.is_some() && !self.killed
     }
 
+    /// It runs no more, and is not gone yet: the kernel takes its memory from it, which on a machine without time takes as long as a hang
+    /// does to be noticed.
+    pub(super) fn is_ending(&self) -> bool {
+        let Some(process) = &self.process else { return false };
+        std::fs::read_to_string(format!("/proc/{}/stat", process.number)).is_ok_and(|stat| says_ending(&stat))
+    }
+
     /// What happened; waits for nothing.
     ///
     /// # Errors
@@ -111,8 +124,8 @@ impl Ward {
         let mut seen = Seen::default();
         while let Ok(news) = self.news.try_recv() {
             match news {
-                News::Started(process, number) => {
-                    self.process = Some(process);
+                News::Started(handle, number) => {
+                    self.process = Some(Running { handle, number });
                     self.on_its_way = false;
                     self.killed = false;
                     seen.started = Some(number);
@@ -123,7 +136,7 @@ impl Ward {
             }
         }
         if let Some(process) = &self.process
-            && has_ended(process)
+            && has_ended(&process.handle)
         {
             self.process = None;
             seen.ended = true;
@@ -144,7 +157,7 @@ impl Ward {
 
     fn signal(&self, signal: Signal) {
         if let Some(process) = &self.process {
-            let _gone_already = pidfd_send_signal(process, signal);
+            let _gone_already = pidfd_send_signal(&process.handle, signal);
         }
     }
 
@@ -181,6 +194,18 @@ fn has_ended(process: &OwnedFd) -> bool {
     poll(&mut handles, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
+/// Whether a process's line of `/proc` says that it was killed or ends (proc_pid_stat(5): the flags are the ninth field, the signals that
+/// wait for it the 31st; the second field, the program's name, may hold anything).
+fn says_ending(stat: &str) -> bool {
+    /// `PF_EXITING` of the kernel's sched.h.
+    const EXITING: u64 = 0x4;
+    const KILL: u64 = 1 << (Signal::KILL.as_raw() - 1);
+    let Some((_, fields)) = stat.rsplit_once(')') else { return false };
+    let number =
+        |field: usize| fields.split_whitespace().nth(field - 3).and_then(|text| text.parse::<u64>().ok());
+    number(9).is_some_and(|flags| flags & EXITING > 0) || number(31).is_some_and(|waiting| waiting & KILL > 0)
+}
+
 /// Starts and buries, one after the other, until nobody orders any more. The process is told when this thread ends, and ends itself
 /// then, so it must last as long as the watchdog does.
 fn serve(command: &mut Command, ordered: &Receiver<()>, tell: &Sender<News>) {
@@ -213,5 +238,35 @@ fn serve(command: &mut Command, ordered: &Receiver<()>, tell: &Sender<News>) {
         if let Ok(status) = child.wait() {
             let _nobody_listens = tell.send(News::Buried(status));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_killed_ends_and_one_that_hangs_does_not() {
+        let mut child = Command::new("sleep").arg("1000").spawn().expect("a process");
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("not buried yet");
+        assert!(!says_ending(&stat()), "{}", stat());
+        let pid = Pid::from_raw(child.id() as i32).expect("a number");
+        rustix::process::kill_process(pid, Signal::STOP).expect("its parent may");
+        assert!(!says_ending(&stat()), "stopped, and nothing is on its way: {}", stat());
+        // From here on, whether it has looked at its signals or not.
+        rustix::process::kill_process(pid, Signal::KILL).expect("its parent may");
+        assert!(says_ending(&stat()), "{}", stat());
+        let handle = pidfd_open(pid, PidfdFlags::empty()).expect("a handle");
+        poll(&mut [PollFd::new(&handle, PollFlags::IN)], None).expect("it ends");
+        assert!(says_ending(&stat()), "dead, and not buried: {}", stat());
+        child.wait().expect("buried");
+    }
+
+    #[test]
+    fn a_programs_name_does_not_pass_for_its_flags() {
+        let tail = "S 1 2 3 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9 9 9 9 9 9 9 9 9 0 0 0 0";
+        assert!(!says_ending(&format!("7 (a) R 1 1 1 1 1 4) {tail}")));
+        assert!(says_ending(&format!("7 (a) {}", tail.replace("4194304", "4194308"))));
+        assert!(!says_ending("") && !says_ending("7 (a) S"));
     }
 }

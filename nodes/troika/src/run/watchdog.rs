@@ -99,6 +99,8 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         let worst = watched.look(&page, at, late, now, &mut account);
         if let Some(name) = worst
             && ward.lives()
+            // Who was killed by another is neither hung nor killed by us, and is told of when it is gone.
+            && !ward.is_ending()
         {
             account.killed += 1;
             eprintln!(

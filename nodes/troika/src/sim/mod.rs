@@ -277,6 +277,7 @@ fn unread(file: &Path, fault: String) -> Outcome {
         file: file.display().to_string(),
         name: String::new(),
         level: level_name(Level::Landmarks),
+        rendered: false,
         virtual_seconds: 0.0,
         wall_seconds: 0.0,
         verdicts: Vec::new(),
@@ -296,6 +297,7 @@ fn play(case: &Case, systems: &Systems, real_time: bool) -> Outcome {
         file: case.file.clone(),
         name: case.name.clone(),
         level: level_name(case.level),
+        rendered: case.level == Level::Pixels || case.hand.is_some(),
         virtual_seconds,
         wall_seconds: wall.elapsed().as_secs_f64(),
         verdicts,
@@ -327,7 +329,7 @@ fn tell(outcome: &Outcome, verbose: bool, (done, count): (usize, usize)) {
 
 fn summary(report: &Report) {
     let speed = |name: &str, speed: Option<f64>| {
-        speed.map_or(String::new(), |speed| format!(", {name} at {speed:.1} x real time a core"))
+        speed.map_or(String::new(), |speed| format!(", {name} {speed:.1} x real time a core"))
     };
     println!(
         "{} passed, {} failed, {}; {:.0} s of virtual time in {:.1} s{}{}",
@@ -336,8 +338,8 @@ fn summary(report: &Report) {
         counted(report.expectations, "expectation"),
         report.virtual_seconds,
         report.wall_seconds,
-        speed("landmarks", report.speed_landmarks),
-        speed("pixels", report.speed_pixels)
+        speed("without pictures", report.speed_landmarks),
+        speed("with pictures", report.speed_pixels)
     );
 }
 

@@ -224,7 +224,11 @@ impl Report {
                     writeln!(out, "    steps over their budget: {}", node.over_budget)?;
                 }
                 if let Some(fault) = &node.last_fault {
-                    writeln!(out, "    fell back {}, last for: {fault}", times(node.fall_backs))?;
+                    writeln!(
+                        out,
+                        "    fell back {}, which the times hold too; last for: {fault}",
+                        times(node.fall_backs)
+                    )?;
                 }
                 if node.undecodable > 0 || node.dropped > 0 {
                     writeln!(
