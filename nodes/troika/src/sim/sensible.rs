@@ -5,11 +5,8 @@ use std::path::Path;
 
 use troika_monitor::{Config, Kind, Profile};
 use troika_router::Reason;
-use troika_trial::{
-    Case, CaseError, Examined, Expectation, Expected, Level, What,
-    expect::Counts,
-    names::{self, meant},
-};
+use troika_sim::slip::meant;
+use troika_trial::{Case, CaseError, Examined, Expectation, Expected, Level, What, expect::Counts, names};
 use troika_vehicle::catalogue::Catalogue;
 
 use super::{
