@@ -3,6 +3,7 @@
 //! what a stranger compiles first.
 
 mod advisories;
+mod ahead;
 mod bench;
 mod chain;
 mod deadlines;
@@ -97,6 +98,9 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "target/artefacts/trace.html")]
         html: std::path::PathBuf,
     },
+    /// Build what the suites after the first stand on.
+    #[command(hide = true, name = ahead::COMMAND)]
+    Ahead,
     /// Install and fetch and build, and nothing more.
     Setup,
     /// Install, build, then build zenoh's own router with what is compiled here already: it loads the plugin.
@@ -109,6 +113,7 @@ fn main() -> ExitCode {
             steps::demo(&system, seconds, headless, report.as_deref())
         }
         Command::Test { suite } => suites::run(suite),
+        Command::Ahead => suites::ahead(),
         Command::Soak { what: Some(what), .. } => soak::run(&what),
         Command::Soak { what: None, messages } => suites::soak(messages),
         Command::Advisories => advisories::run(),

