@@ -1,4 +1,5 @@
 //! Frame to driver state: face, mesh, iris, head pose, gaze, eyes, mouth.
+pub mod another;
 pub mod calibration;
 pub mod canonical;
 pub mod config;

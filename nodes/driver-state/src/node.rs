@@ -16,6 +16,7 @@ use troika_msgs::{
 };
 
 use crate::{
+    another::Another,
     config::{Config, ConfigError, Zone},
     image::ImageView,
     perception::{Look, Networks, Perception, Stage},
@@ -48,6 +49,7 @@ enum Mind {
 pub struct DriverStateNode {
     mind: Mind,
     temporal: Temporal,
+    another: Another,
     landmarks: bool,
     max_frame_age: Duration,
     still: Still,
@@ -65,6 +67,7 @@ impl DriverStateNode {
         Ok(DriverStateNode {
             mind: Mind::Ready(Box::new(Perception::new(config, networks))),
             temporal: Temporal::new(config),
+            another: Another::default(),
             landmarks: config.landmarks,
             max_frame_age: Duration::from_secs_f32(config.max_frame_age_s),
             still: Still::new(Duration::from_secs_f32(config.frozen_after_s)),
@@ -99,6 +102,7 @@ impl DriverStateNode {
         Ok(DriverStateNode {
             mind: Mind::Unavailable,
             temporal: Temporal::new(config),
+            another: Another::default(),
             landmarks: false,
             max_frame_age: Duration::ZERO,
             still: Still::new(Duration::ZERO),
@@ -139,10 +143,17 @@ impl DriverStateNode {
             return Err(Fault::Unavailable("the driver-state models"));
         };
         let view = ImageView::new(&image.encoding, image.width, image.height, image.step, &image.data)?;
-        let look = perception.look_with(&view, level == 0, done)?;
+        let mut look = perception.look_with(&view, level == 0, done)?;
         // A camera without a clock leaves the stamp zero.
         let stamped = Time::from(image.header.stamp.clone());
         let taken = if stamped == Time::ZERO { received } else { stamped };
+        if look.is_none() {
+            self.another.lost();
+        } else if self.another.is_there(taken, perception.traits()) {
+            perception.reset();
+            self.temporal.another();
+            look = None;
+        }
         let seen =
             look.map(|look| Seen { gaze: look.gaze, openness: look.openness, presence: look.presence });
         let verdict = self.temporal.observe(taken, seen.as_ref());
@@ -254,6 +265,7 @@ impl Step for DriverStateNode {
             requirements::SR_TIM_007,
             requirements::SR_DMS_007,
             requirements::SR_DMS_025,
+            requirements::SR_DMS_026,
             requirements::SR_DAT_002,
             requirements::SR_DAT_009,
         ],

@@ -6,6 +6,7 @@
 use troika_kit::Fault;
 
 use crate::{
+    another::Traits,
     config::{Config, IrisPlan},
     detect, eyes, gaze,
     gaze::Direction,
@@ -135,6 +136,7 @@ pub struct Perception {
     scores: Vec<f32>,
     points: Vec<f32>,
     contour: Vec<f32>,
+    traits: Box<Traits>,
 }
 
 impl Perception {
@@ -154,6 +156,7 @@ impl Perception {
             scores: vec![0.0; detect::ANCHORS],
             points: vec![0.0; mesh::POINTS * 3],
             contour: vec![0.0; 71 * 3],
+            traits: Box::default(),
         }
     }
 
@@ -194,6 +197,7 @@ impl Perception {
         else {
             return Ok(None);
         };
+        self.traits.read(view, &self.mesh, &pose, &camera);
         done(Stage::Geometry);
         self.track = Some(self.mesh.roi());
 
@@ -232,6 +236,11 @@ impl Perception {
     /// The mesh of the last face.
     pub fn mesh(&self) -> &Mesh {
         &self.mesh
+    }
+
+    /// By what the last face is told from another.
+    pub fn traits(&self) -> &Traits {
+        &self.traits
     }
 
     /// Where the right and the left eye look in the head (canonical axes), as last read.

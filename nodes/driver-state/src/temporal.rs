@@ -182,6 +182,12 @@ impl Temporal {
         Verdict { state, confidence, gaze: Some(raw), zone, openness, perclos }
     }
 
+    /// Another's face is there: what was learnt of the forward view is doubted. A closure is not ended by it: should it be the same driver after
+    /// all, a sleeper stays one.
+    pub fn another(&mut self) {
+        self.forward.doubt();
+    }
+
     fn unknown(&mut self, now: Time) -> Verdict {
         self.unseen_since.get_or_insert(now);
         let perclos = self.perclos.unseen(now);
