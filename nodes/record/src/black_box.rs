@@ -2,8 +2,9 @@
 //! raised or a node gives a fault. At most so many files: the oldest goes.
 //!
 //! Each file has the whole time before what it is of, also where another file has some of that. What goes on and on must not push out the file of
-//! how it began. A fault that does not rest is written once. An alert that is raised again soon after it was written goes into a file of its own that
-//! begins where the first one ends, and comes when a whole one is full. Each file names all that happened in it.
+//! how it began. A fault that does not rest is written as it begins, and once more when it rests. An alert that is raised again soon after it was written goes into
+//! a file of its own that begins where the first one ends, and comes when a whole one is full. Each file names what it is of, and all that happened
+//! in it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -56,6 +57,10 @@ pub struct BlackBox {
     due: Option<Due>,
     /// When each thing happened last: what goes on and on is written once.
     seen: BTreeMap<String, Time>,
+    /// What happened while what is held was, and when, the oldest first.
+    happened: VecDeque<(Time, String)>,
+    /// Faults that go on, and when each came last.
+    lasting: BTreeMap<String, Time>,
     /// When the newest file was written.
     written: Option<Time>,
     /// Each node's first step in this life, and what it has lacked since then.
@@ -94,6 +99,8 @@ impl BlackBox {
             now: Time::ZERO,
             due: None,
             seen: BTreeMap::new(),
+            happened: VecDeque::new(),
+            lasting: BTreeMap::new(),
             written: None,
             began: BTreeMap::new(),
             tell: Box::new(tell),
@@ -103,11 +110,21 @@ impl BlackBox {
     fn hold(&mut self, message: Message) {
         self.now = self.now.max(message.log_time);
         self.bytes += message.cdr.len();
-        if let Some(happened) = self.happened(&message) {
+        if let Some(happened) = self.happening(&message) {
             self.note(happened);
         }
         self.held.push_back(message);
+        let rested = |last: &Time| self.now.since(*last) > self.limits.after;
+        while let Some((why, last)) =
+            self.lasting.iter().find(|(_, last)| rested(last)).map(|(why, last)| (why.clone(), *last))
+        {
+            self.lasting.remove(&why);
+            self.rested(why, last);
+        }
         let oldest = self.now - self.limits.before - self.longest();
+        while self.happened.front().is_some_and(|(at, _)| *at < oldest) {
+            self.happened.pop_front();
+        }
         while self.held.front().is_some_and(|first| first.log_time < oldest || self.bytes > self.limits.bytes)
         {
             self.bytes -= self.held.pop_front().map_or(0, |first| first.cdr.len());
@@ -120,7 +137,7 @@ impl BlackBox {
     }
 
     /// What a message tells that is worth a file.
-    fn happened(&mut self, message: &Message) -> Option<Happened> {
+    fn happening(&mut self, message: &Message) -> Option<Happened> {
         let ty = message.topic.ty.name;
         if ty == DriverAlert::TYPE.name {
             let alert = DriverAlert::decode(&message.cdr).ok()?;
@@ -160,7 +177,14 @@ impl BlackBox {
         };
         let before = self.seen.insert(why.clone(), self.now);
         let is_new = before.is_none_or(|before| self.now.since(before) > self.limits.before);
+        // A node that falls back at each step is in the list once a second.
+        let again =
+            |(at, known): &(Time, String)| *known == why && self.now.since(*at) < Duration::from_secs(1);
+        if is_alert || !self.happened.iter().rev().any(again) {
+            self.happened.push_back((self.now, why.clone()));
+        }
         if !is_new && !is_alert {
+            self.lasting.insert(why, self.now);
             return;
         }
         let a_whole_before = self.now - self.limits.before;
@@ -189,6 +213,22 @@ impl BlackBox {
                     self.written.filter(|_| !is_new).map(|written| written + Duration::from_nanos(1));
                 let from = written.unwrap_or(a_whole_before);
                 self.due = Some(Due { whys: vec![why], from, at, latest });
+            }
+        }
+    }
+
+    /// A fault that went on has rested since `last`: how it ended is written, unless the file of something else has it.
+    fn rested(&mut self, why: String, last: Time) {
+        if self.written.is_some_and(|written| written >= last) {
+            return;
+        }
+        let why = format!("{why}, for the last time");
+        match &mut self.due {
+            Some(due) => due.whys.push(why),
+            None => {
+                let behind = self.written.map_or(Time::ZERO, |written| written + Duration::from_nanos(1));
+                let from = behind.max(last - self.limits.before);
+                self.due = Some(Due { whys: vec![why], from, at: self.now, latest: self.now });
             }
         }
     }
@@ -230,7 +270,13 @@ impl BlackBox {
         for head in &self.heads {
             bag.put(head.clone())?;
         }
-        let fields = BTreeMap::from([("why".to_owned(), why.to_owned())]);
+        let mut all: Vec<&str> = Vec::new();
+        for (_, what) in self.happened.iter().filter(|(at, _)| *at >= from) {
+            if !all.contains(&what.as_str()) {
+                all.push(what);
+            }
+        }
+        let fields = BTreeMap::from([("why".to_owned(), why.to_owned()), ("all".to_owned(), all.join("; "))]);
         bag.put(Entry::Metadata { name: "troika.black_box".to_owned(), fields })?;
         for message in self.held.iter().filter(|message| message.log_time >= from) {
             bag.put(Entry::Message(message.clone()))?;
@@ -272,6 +318,9 @@ impl Store for BlackBox {
     }
 
     fn finish(&mut self) -> Result<(), BagError> {
+        for (why, last) in std::mem::take(&mut self.lasting) {
+            self.rested(why, last);
+        }
         if let Some(due) = self.due.take() {
             self.write(&due);
         }

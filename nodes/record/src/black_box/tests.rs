@@ -177,14 +177,50 @@ fn what_a_node_lacks_from_its_start_on_is_no_reason_and_what_it_comes_to_lack_is
 }
 
 #[test]
-fn a_fault_that_goes_on_is_written_once_and_again_when_it_comes_back() {
+fn a_fault_that_goes_on_is_written_as_it_begins_as_it_rests_and_again_when_it_comes_back() {
     troika_safety::verifies![SR_OBS_004];
     let kept = Kept::new();
     let mut black_box = kept.black_box(10, 1 << 20);
-    put(&mut black_box, (0..300).map(|second| fell_back(f64::from(second))));
+    put(
+        &mut black_box,
+        (0..300).flat_map(|second| [text(f64::from(second), 1), fell_back(f64::from(second) + 0.5)]),
+    );
     assert_eq!(kept.files().len(), 1);
+    put(&mut black_box, (300..310).map(|second| text(f64::from(second), 1)));
+    let files = kept.files();
+    assert_eq!((files.len(), files[1].first(), files[1].last()), (2, Some(&240), Some(&305)));
+    assert!(kept.told.lock().expect("one thread")[1].contains("/driver_state fell back, for the last time"));
     put(&mut black_box, [text(400.0, 1), fell_back(401.0), text(420.0, 1)]);
-    assert_eq!(kept.files().len(), 2);
+    assert_eq!(kept.files().len(), 3);
+    // The run ends while it goes on: what the file of its beginning has not is written.
+    put(&mut black_box, (421..440).map(|second| fell_back(f64::from(second))));
+    put(&mut black_box, [text(440.0, 1)]);
+    black_box.finish().expect("it ends");
+    assert_eq!(kept.files()[3], [440]);
+}
+
+#[test]
+fn a_file_names_all_that_happened_in_it_beside_what_it_is_of() {
+    troika_safety::verifies![SR_OBS_004];
+    let kept = Kept::new();
+    let mut black_box = kept.black_box(10, 1 << 20);
+    put(&mut black_box, [text(0.0, 1), fell_back(1.0), fell_back(9.0), text(20.0, 1)]);
+    put(&mut black_box, (21..30).map(|second| fell_back(f64::from(second))));
+    put(&mut black_box, [alert(30.0, DriverAlert::RAISED), text(40.0, 1)]);
+    let folder = kept.folder.path().join("black");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("one").path()).collect();
+    files.sort();
+    let named =
+        BagReader::open(files.last().expect("a file")).expect("a recording").find_map(
+            |record| match record {
+                Record::Metadata { name, fields } if name == "troika.black_box" => Some(fields),
+                _ => None,
+            },
+        );
+    let named = named.expect("it names them");
+    assert!(named["why"].contains("alert sleep"), "{named:?}");
+    assert!(named["all"].contains("/driver_state fell back; alert sleep"), "{named:?}");
 }
 
 #[test]

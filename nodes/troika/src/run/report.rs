@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use troika_msgs::names::alert_in_words;
 
-use super::score::{Raised, Record, Scores};
+use super::score::{Raised, Record, Scores, Standing, Unknown};
 
 /// Percentiles.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -200,7 +200,7 @@ pub(super) struct AlertFigures {
     pub alert: String,
     /// Its profile.
     pub profile: String,
-    /// When it was due (of a false one: raised), seconds from the first true frame.
+    /// When it was due (of a false one: raised), seconds from the first true frame; below zero: its stamp is older than that.
     pub at_s: f64,
     /// What the driver did then.
     pub truth: Option<String>,
@@ -216,7 +216,7 @@ impl AlertFigures {
         AlertFigures {
             alert: alert_in_words(raised.kind).unwrap_or("?").to_owned(),
             profile: raised.profile.clone(),
-            at_s: record.seconds(raised.at),
+            at_s: record.seconds_signed(raised.at),
             truth: stretch.map(|one| one.state.to_owned()),
             truth_from_s: stretch.map(|one| one.from_s),
             truth_to_s: stretch.map(|one| one.to_s),
@@ -247,6 +247,10 @@ pub(super) struct DriverStateFigures {
     pub missed_sleep_alerts: usize,
     /// Raised alerts that monitoring was unavailable.
     pub unavailable_alerts: usize,
+    /// When these stood.
+    pub unavailable_which: Vec<Standing>,
+    /// When nothing was known of the driver.
+    pub unknown: Unknown,
     /// Raised alerts that may have been due in a gap of the truth: in none of the counts above.
     pub unjudged_raised_alerts: usize,
     /// Alerts that may have been due in a gap of the truth, and were not raised: in none of the counts above.
@@ -374,6 +378,8 @@ impl DriverStateFigures {
             figures.missed_alerts = scores.missed.len();
             figures.missed_sleep_alerts = scores.missed_sleep();
             figures.unavailable_alerts = scores.unavailable;
+            figures.unavailable_which = record.unavailable();
+            figures.unknown = record.unknown();
         }
         if let Some(node) = node {
             figures.latency_ms = node.latency_ms;

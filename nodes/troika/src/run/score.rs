@@ -4,8 +4,11 @@
 //! without an answer counts as wrong. Alerts are scored against those that the same rules raise on the truth itself, as far as the
 //! truth came: what may have been due in a time of which none did is counted apart, and never taken for right ([`Due`]).
 
+mod known;
+
 use std::collections::BTreeMap;
 
+pub(super) use known::{Standing, Unknown};
 use troika_kit::{Duration, Time};
 use troika_monitor::GAP;
 use troika_msgs::{
@@ -221,6 +224,12 @@ impl Record {
         at.since(Time::from_nanos(first)).as_secs_f64()
     }
 
+    /// The same, and before it below zero.
+    pub(super) fn seconds_signed(&self, at: Time) -> f64 {
+        let first = Time::from_nanos(self.truth.first_key_value().map_or(0, |(nanos, _)| *nanos));
+        at.since(first).as_secs_f64() - first.since(at).as_secs_f64()
+    }
+
     /// The stamp of the newest true frame.
     pub(super) fn last_truth(&self) -> Option<Time> {
         self.truth.last_key_value().map(|(nanos, _)| Time::from_nanos(*nanos))
@@ -247,7 +256,8 @@ impl Record {
         let raised = Raised::of(&self.alerts);
         let is_unavailable = |one: &Raised| one.kind == DriverAlert::MONITORING_UNAVAILABLE;
         let unavailable = raised.iter().filter(|one| is_unavailable(one)).count();
-        let (matched, mut missed, others) = match_alerts(&due.heard, &raised);
+        let (mut matched, mut missed, others) = match_alerts(&due.heard, &raised);
+        matched.extend(missed.extract_if(.., |one| self.stood(one)).map(|one| (one, Duration::ZERO)));
         // What fell due so shortly before the end may still have come in its time.
         let until = self.last_truth().unwrap_or(Time::ZERO);
         let at_the_end: Vec<Raised> = missed.extract_if(.., |one| one.at + ALERT_TOLERANCE > until).collect();

@@ -398,7 +398,7 @@ fn print(shown: &str, scores: &Scores, record: &Record, virtual_time: Duration, 
         );
     }
     println!(
-        "  alerts: {} expected, {} missed (sleep: {}), {} false",
+        "  alerts: {} expected, {} missed (of closed eyes: {}), {} false",
         scores.matched.len() + scores.missed.len(),
         scores.missed.len(),
         scores.missed_sleep(),

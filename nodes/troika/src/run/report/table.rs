@@ -11,6 +11,8 @@ impl AlertFigures {
         let mut line = format!("{what:<7}{:>8.2} s  {} ({})", self.at_s, self.alert, self.profile);
         if let (Some(truth), Some(from), Some(to)) = (&self.truth, self.truth_from_s, self.truth_to_s) {
             let _ = write!(line, "; by the truth {truth} from {from:.2} to {to:.2} s");
+        } else if self.at_s < 0.0 {
+            line.push_str("; its stamp is older than this run's first frame: is something played beside it?");
         }
         line
     }
@@ -31,6 +33,16 @@ impl DriverStateFigures {
                 out,
                 "                 not judged: {} due less than a second before the end",
                 counted(self.unjudged_at_the_end as u64, "alert")
+            )?;
+        }
+        if self.unknown.count > 0 {
+            writeln!(
+                out,
+                "                 nothing known of the driver for {:.1} s, over 0.3 s at a time {}, the longest {:.1}; by the truth {:.1} s",
+                self.unknown.seconds,
+                times(self.unknown.count),
+                self.unknown.longest_s,
+                self.unknown.by_the_truth_s
             )?;
         }
         let Some(heard) = &self.heard else { return Ok(()) };
@@ -106,7 +118,7 @@ impl Report {
         };
         writeln!(
             out,
-            "  frames         {} due, {} in, {} done ({counted})",
+            "  frames         {} due, {} made, {} done ({counted})",
             self.frames_due, self.frames_in, self.frames_done
         )?;
         if let Some(driver) = &self.driver_state
@@ -124,16 +136,24 @@ impl Report {
             }
             writeln!(
                 out,
-                "  alerts         {} expected, {} missed (sleep: {}), {} false{}",
+                "  alerts         {} expected, {} missed (of closed eyes: {}), {} false{}",
                 driver.expected_alerts,
                 driver.missed_alerts,
                 driver.missed_sleep_alerts,
                 driver.false_alerts,
                 match driver.unavailable_alerts {
                     0 => String::new(),
-                    count => format!("; monitoring unavailable: {count}"),
+                    count => format!("; monitoring unavailable, due or not: {}", times(count as u64)),
                 }
             )?;
+            for one in &driver.unavailable_which {
+                let to = one.to_s.map_or("the end".to_owned(), |to| format!("{to:.2} s"));
+                writeln!(
+                    out,
+                    "                 unavailable from {:.2} s to {to} ({})",
+                    one.from_s, one.profile
+                )?;
+            }
             let missed = driver.missed_which.iter().map(|one| one.told("missed"));
             for line in missed.chain(driver.false_which.iter().map(|one| one.told("false"))) {
                 writeln!(out, "                 {line}")?;
@@ -174,7 +194,7 @@ impl Report {
             writeln!(
                 out,
                 "  {:<15}{:>8}   {:<33}   {:<16}",
-                "", "", "release to output, ms", "step alone, ms"
+                "", "", "release to output, if any, ms", "every step alone, ms"
             )?;
             writeln!(
                 out,
