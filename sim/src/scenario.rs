@@ -311,8 +311,9 @@ impl Lines<'_> {
 
     /// The file as it is written.
     pub(crate) fn parse<T: serde::de::DeserializeOwned>(self) -> Result<T, ScenarioError> {
-        toml::from_str(self.0).map_err(|error| {
-            self.error(error.span().map_or(0, |span| span.start), slip::read_in_order(error.message()))
+        slip::read(self.0).map_err(|faults| {
+            let faults = faults.into_iter().map(|(line, reason)| ScenarioError::Line { line, reason });
+            ScenarioError::of(faults.collect()).unwrap_or_else(|| self.error(0, "cannot be read".to_owned()))
         })
     }
 }

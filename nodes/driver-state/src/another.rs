@@ -21,8 +21,8 @@ const HELD: usize = 7;
 /// The first frame behind a jump, of those that are held from the oldest on.
 const BEHIND: usize = 3;
 /// How far both have to jump: centimetres of the form (root mean square) times the unlikeness of the brightness (half the square of the
-/// distance of two vectors of length one). Of rendered faces: 0.007 to 0.2 from one to another (the first and the last hundredth left out),
-/// 0.0002 from a frame to the next of the same.
+/// distance of two vectors of length one). Of rendered faces, from one to another 0.03 (0.006 to 0.09 but for the first and the last hundredth); from
+/// a frame to the next of the same 0.00014, and of one in a hundred as much as this.
 const JUMP: f32 = 0.004;
 /// And how many times as far as in any frame around: a head that turns fast changes as much, but not in one frame.
 const ALONE: f32 = 3.0;

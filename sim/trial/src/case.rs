@@ -296,11 +296,11 @@ impl Case {
 
     fn examine_text(file: &str, text: &str) -> Examined {
         let lines = Lines { file, text };
-        let read: FileText = match toml::from_str(text) {
+        let read: FileText = match slip::read(text) {
             Ok(read) => read,
-            Err(error) => {
-                let told = slip::read_in_order(error.message());
-                return Examined::nothing(vec![lines.fault(error.span().map_or(0, |span| span.start), told)]);
+            Err(faults) => {
+                let fault = |(line, reason)| CaseError { file: file.to_owned(), line: Some(line), reason };
+                return Examined::nothing(faults.into_iter().map(fault).collect());
             }
         };
         let drive = match Scenario::of(text, read.name.clone(), read.seed, read.camera, &read.segment) {
