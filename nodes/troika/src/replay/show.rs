@@ -104,8 +104,21 @@ pub(super) fn summary<'r>(nodes: impl Iterator<Item = &'r NodeReport> + Clone) -
     let named = |is: &dyn Fn(&Verdict) -> bool| -> Vec<&str> {
         nodes.clone().filter(|node| is(&node.verdict)).map(|node| node.node.as_str()).collect()
     };
+    // Of a folder's files each may have the same nodes.
     let part = |what: &str, names: Vec<&str>| {
-        (!names.is_empty()).then(|| format!("{} {what}: {}", names.len(), names.join(", ")))
+        let mut told: Vec<(&str, usize)> = Vec::new();
+        for name in &names {
+            match told.iter_mut().find(|(known, _)| known == name) {
+                Some((_, times)) => *times += 1,
+                None => told.push((name, 1)),
+            }
+        }
+        let told = told.iter().map(|(name, times)| match times {
+            1 => (*name).to_owned(),
+            times => format!("{name} in {times} files"),
+        });
+        (!names.is_empty())
+            .then(|| format!("{} {what}: {}", names.len(), told.collect::<Vec<_>>().join(", ")))
     };
     let identical = named(&|verdict| *verdict == Verdict::Identical);
     let parts = [
@@ -142,6 +155,13 @@ mod tests {
             left_out,
             node("/camera", Verdict::NotReplayed("a device".into())),
         ];
+        let twice =
+            [node("/speech", Verdict::NotReplayed("a device".into())), nodes[2].clone(), nodes[2].clone()];
+        assert!(
+            summary(twice.iter()).ends_with(": /speech, /camera in 2 files"),
+            "{}",
+            summary(twice.iter())
+        );
         assert_eq!(
             summary(nodes.iter()),
             "3 nodes: 1 identical; 1 NOT COMPARED, for want of what they saw (--raw records it): /driver_state; \

@@ -144,7 +144,7 @@ fn table(name: &str, tally: &Tally) {
         );
     }
     if tally.odd.len() > TOLD {
-        println!("  and {} more: --report FILE has all of them", tally.odd.len() - TOLD);
+        println!("  and {} more, all of which a file by --report has", tally.odd.len() - TOLD);
     }
 }
 
