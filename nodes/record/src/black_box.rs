@@ -114,13 +114,9 @@ impl BlackBox {
             self.note(happened);
         }
         self.held.push_back(message);
-        let rested = |last: &Time| self.now.since(*last) > self.limits.after;
-        while let Some((why, last)) =
-            self.lasting.iter().find(|(_, last)| rested(last)).map(|(why, last)| (why.clone(), *last))
-        {
-            self.lasting.remove(&why);
-            self.rested(why, last);
-        }
+        let (now, after) = (self.now, self.limits.after);
+        let rested: Vec<_> = self.lasting.extract_if(.., |_, last| now.since(*last) > after).collect();
+        rested.into_iter().for_each(|(why, last)| self.rested(why, last));
         let oldest = self.now - self.limits.before - self.longest();
         while self.happened.front().is_some_and(|(at, _)| *at < oldest) {
             self.happened.pop_front();
