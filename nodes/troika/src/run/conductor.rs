@@ -215,8 +215,8 @@ fn watch(
     use troika_msgs::{
         sensor_msgs::Image,
         troika::{
-            CommandResult, DriverAlert, DriverState, DriverTruth, LinkState, Transcript, Understanding,
-            VehicleCommand, VehicleSignals, VoiceReply,
+            CommandResult, DriverAlert, DriverState, DriverTruth, LinkState, SafetyState, Transcript,
+            Understanding, VehicleCommand, VehicleSignals, VoiceReply,
         },
     };
     fn on<T: Message>(
@@ -250,6 +250,7 @@ fn watch(
     on::<VehicleCommand>(edge, system, dashboard, &mut all, |to, command| to.command(command.value))?;
     on::<CommandResult>(edge, system, dashboard, &mut all, |to, result| to.result(result.value))?;
     on::<LinkState>(edge, system, dashboard, &mut all, |to, link| to.link = Some(link.value))?;
+    on::<SafetyState>(edge, system, dashboard, &mut all, |to, state| to.safety(&state.value))?;
     on::<Heartbeat>(edge, system, dashboard, &mut all, |to, beat| {
         drop(to.nodes.insert(beat.value.node.clone(), beat.value))
     })?;
@@ -307,6 +308,7 @@ fn report(
             floor_counts: figures.iter().find_map(|process| process.floor_counts),
             cores: crate::cores(),
         },
+        safety: dashboard.safety,
         chains: chains(system, &nodes),
         nodes,
         watchdogs: figures.iter().filter_map(|process| process.watchdog.clone()).collect(),

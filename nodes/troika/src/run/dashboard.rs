@@ -10,12 +10,15 @@ use troika_kit::{Sample, Time};
 use troika_msgs::{
     sensor_msgs::Image,
     troika::{
-        CommandResult, DriverAlert, DriverState, Heartbeat, LinkState, Transcript, Understanding,
-        VehicleCommand, VehicleSignals, VoiceReply,
+        CommandResult, DriverAlert, DriverState, Heartbeat, LinkState, SafetyState, Transcript,
+        Understanding, VehicleCommand, VehicleSignals, VoiceReply,
     },
 };
 
-use super::{report::Percentiles, score::Record};
+use super::{
+    report::{Percentiles, SafetyFigures},
+    score::Record,
+};
 
 /// How many lines of alerts and of utterances are kept for the view.
 const LINES: usize = 32;
@@ -81,6 +84,10 @@ pub(super) struct Dashboard {
     pub nodes: BTreeMap<String, Heartbeat>,
     /// What is known of the link to the cloud.
     pub link: Option<LinkState>,
+    /// How long the whole was in which state, as the supervisor says it.
+    pub safety: Option<SafetyFigures>,
+    /// When it said so last, and what.
+    safety_said: Option<(Time, u8)>,
 }
 
 /// The preview's size in grey cells; two rows fit one line of text.
@@ -119,6 +126,24 @@ impl Dashboard {
             sorted.get(place.saturating_sub(1)).map(|ms| f64::from(*ms))
         };
         Some(Percentiles { p50: at(0.5)?, p99: at(0.99)?, p999: at(0.999)?, max: at(1.0)? })
+    }
+
+    /// What the supervisor says of the whole, ten times a second: each holds until the next.
+    pub(super) fn safety(&mut self, state: &SafetyState) {
+        /// Behind this it counts as silent (SR-SUP-006).
+        const SILENT_S: f64 = 0.5;
+        let figures = self.safety.get_or_insert_default();
+        let at = Time::from_stamp(state.header.stamp.sec, state.header.stamp.nanosec);
+        let before = self.safety_said.replace((at, state.state));
+        let Some((since, then)) = before else { return };
+        let seconds = at.since(since).as_secs_f64();
+        figures.silent_s += (seconds - SILENT_S).max(0.0);
+        let held = seconds.min(SILENT_S);
+        match then {
+            SafetyState::NOMINAL => figures.nominal_s += held,
+            SafetyState::DEGRADED => figures.degraded_s += held,
+            _ => figures.safe_s += held,
+        }
     }
 
     /// An alert.
@@ -229,6 +254,25 @@ fn shrink(image: &Image) -> Option<Preview> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_supervisor_says_holds_until_the_next_and_its_silence_is_counted_apart() {
+        let mut dashboard = Dashboard::default();
+        assert_eq!(dashboard.safety, None);
+        let mut say = |tenths: u64, state| {
+            let mut said = SafetyState { state, ..SafetyState::default() };
+            let at = Time::from_nanos(5_000_000_000 + tenths * 100_000_000);
+            (said.header.stamp.sec, said.header.stamp.nanosec) = at.to_stamp();
+            dashboard.safety(&said);
+        };
+        (0..10).for_each(|tenths| say(tenths, SafetyState::NOMINAL));
+        (10..15).for_each(|tenths| say(tenths, SafetyState::DEGRADED));
+        // Two seconds of nothing.
+        (34..37).for_each(|tenths| say(tenths, SafetyState::SAFE));
+        let figures = dashboard.safety.expect("it said something");
+        let told = [figures.nominal_s, figures.degraded_s, figures.safe_s, figures.silent_s];
+        assert!(told.iter().zip([1.0, 0.9, 0.2, 1.5]).all(|(a, b)| (a - b).abs() < 1e-6), "{figures:?}");
+    }
 
     #[test]
     fn a_command_finds_its_utterance_by_the_id() {

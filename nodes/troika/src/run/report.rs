@@ -165,6 +165,8 @@ pub(super) struct Report {
     pub driver_state: Option<DriverStateFigures>,
     /// Voice.
     pub voice: Option<VoiceFigures>,
+    /// What the supervisor said of the whole.
+    pub safety: Option<SafetyFigures>,
     /// The machine.
     pub machine: Machine,
     /// The system file's chains, held against what their nodes took.
@@ -175,6 +177,19 @@ pub(super) struct Report {
     pub watchdogs: Vec<WatchdogFigures>,
     /// What the machine did not allow.
     pub notices: Vec<String>,
+}
+
+/// How long the whole was in which state, by the supervisor, seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(super) struct SafetyFigures {
+    /// All that is watched does its work.
+    pub nominal_s: f64,
+    /// Something is lost.
+    pub degraded_s: f64,
+    /// The safe state.
+    pub safe_s: f64,
+    /// It said nothing.
+    pub silent_s: f64,
 }
 
 /// A chain of nodes and its goal.

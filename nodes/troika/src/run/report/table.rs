@@ -167,6 +167,13 @@ impl Report {
                 age.p50, age.p99, age.p999, age.max
             )?;
         }
+        if let Some(safety) = &self.safety {
+            writeln!(
+                out,
+                "  safety         nominal {:.1} s, degraded {:.1}, safe {:.1}, nothing said {:.1}",
+                safety.nominal_s, safety.degraded_s, safety.safe_s, safety.silent_s
+            )?;
+        }
         for chain in &self.chains {
             writeln!(out, "  chain          {}", chain.told())?;
         }
@@ -289,7 +296,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Heard, NodeFigures, Percentiles},
+        super::{super::score::Standing, Heard, NodeFigures, Percentiles, SafetyFigures, Unknown},
         *,
     };
 
@@ -308,6 +315,9 @@ mod tests {
             constant_accuracy: Some(0.25),
             missed_alerts: 1,
             missed_which: vec![missed],
+            unavailable_alerts: 1,
+            unavailable_which: vec![Standing { profile: "troika".into(), from_s: 20.0, to_s: None }],
+            unknown: Unknown { count: 2, seconds: 9.0, longest_s: 6.0, by_the_truth_s: 6.5 },
             age_ms: Some(Percentiles { p50: 9.0, p99: 12.0, p999: 13.0, max: 20.25 }),
             ..DriverStateFigures::default()
         };
@@ -321,7 +331,14 @@ mod tests {
         };
         let chains = vec![chain(Some(took(14.0))), chain(Some(took(61.0))), chain(None)];
         let node = NodeFigures { node: "/driver_state".into(), step_ms: took(7.5), ..NodeFigures::default() };
-        let report = Report { driver_state: Some(driver), chains, nodes: vec![node], ..Report::default() };
+        let safety = SafetyFigures { nominal_s: 20.0, degraded_s: 5.0, safe_s: 1.5, silent_s: 0.0 };
+        let report = Report {
+            driver_state: Some(driver),
+            safety: Some(safety),
+            chains,
+            nodes: vec![node],
+            ..Report::default()
+        };
         let table = report.table();
         for part in [
             "missed    12.34 s  sleep (euro_ncap); by the truth eyes_closed from 9.00 to 15.50 s",
@@ -330,7 +347,11 @@ mod tests {
             "goal 50 ms: held",
             "goal 50 ms: NOT SHOWN to hold",
             "goal 50 ms: NOT JUDGED",
-            "release to output, ms",
+            "monitoring unavailable, due or not: once",
+            "unavailable from 20.00 s to the end (troika)",
+            "nothing known of the driver for 9.0 s, over 0.3 s at a time 2 times, the longest 6.0; by the truth 6.5 s",
+            "safety         nominal 20.0 s, degraded 5.0, safe 1.5, nothing said 0.0",
+            "release to output, if any, ms",
             "step alone, ms",
         ] {
             assert!(table.contains(part), "{part}: {table}");
