@@ -1,5 +1,5 @@
-//! How the safety state is read: silence is the safe state, from the first word on (SR-SUP-006). What is not the supervisor's own, or was said
-//! before, is no word of it (SR-SUP-009).
+//! How the safety state is read: silence is the safe state, from the first word on (SR-SUP-006). What is not the supervisor's own, was said
+//! before, or is of another time (a recording is right in all of its checks), is no word of it (SR-SUP-009).
 
 use troika_e2e::Status;
 use troika_kit::{Duration, Latest, Time};
@@ -42,7 +42,8 @@ impl SafetyReader {
             // Whatever is on the topic: somebody supervises, or somebody poses as who does.
             self.supervised = true;
             // One that is out of its sequence is the first of a supervisor that began again, or an old one: the next tells, in 0.1 s.
-            if matches!(self.opener.open(Some(&sample.value)), Status::Ok | Status::OkSomeLost) {
+            let right = matches!(self.opener.open(Some(&sample.value)), Status::Ok | Status::OkSomeLost);
+            if right && is_of(sample.received, &sample.value) {
                 // A value that is none of the three says nothing good.
                 let fine = matches!(sample.value.state, SafetyState::NOMINAL | SafetyState::DEGRADED);
                 self.heard = Some((sample.received, fine));
@@ -53,10 +54,16 @@ impl SafetyReader {
     }
 }
 
+/// Whether it was said when it came, by the time line that all processes of a system share. A supervisor without a clock leaves the stamp zero.
+pub fn is_of(received: Time, state: &SafetyState) -> bool {
+    let said = state.header.time();
+    said == Time::ZERO || received.since(said).max(said.since(received)) <= STALE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protect::Seal;
+    use crate::{protect::Seal, std_msgs::Header};
 
     fn at(ms: u64) -> Time {
         Time::from_nanos(1_000_000 * ms)
@@ -100,6 +107,18 @@ mod tests {
         for (n, wrong) in [changed, foreign, old, plain].into_iter().cycle().take(40).enumerate() {
             let now = at(300 + 100 * n as u64);
             assert!(reader.limited(now, &Latest::holding(wrong, now)));
+        }
+        // A recording of the supervisor's own words, in their order.
+        let recorded: Vec<_> = (0..20)
+            .map(|n| SafetyState { header: Header::at(at(100 * n + 50)), ..SafetyState::default() })
+            .map(|mut said| {
+                seal.seal(&mut said).expect("it fits");
+                said
+            })
+            .collect();
+        for (n, word) in recorded.into_iter().enumerate() {
+            let now = at(6_000 + 100 * n as u64);
+            assert!(reader.limited(now, &Latest::holding(word, now)), "{n}");
         }
         // A supervisor that was started again is believed with its second word.
         let mut again = Seal::new(sender::SUPERVISOR);

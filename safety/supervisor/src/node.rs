@@ -207,6 +207,8 @@ pub struct SupervisorNode<K = ()> {
     pulses: Vec<Pulse>,
     state_seal: Seal<SafetyState>,
     alert_seal: Seal<DriverAlert>,
+    /// Its first round.
+    begun: Time,
     /// It has said that monitoring is unavailable.
     raised: bool,
     told: Option<Time>,
@@ -234,6 +236,7 @@ impl<K: Keepalive> SupervisorNode<K> {
             pulses: Vec::new(),
             state_seal: Seal::new(sender::SUPERVISOR),
             alert_seal: Seal::new(sender::SUPERVISOR),
+            begun: Time::ZERO,
             raised: false,
             told: None,
             keepalive,
@@ -242,6 +245,7 @@ impl<K: Keepalive> SupervisorNode<K> {
     }
 
     fn begin(&mut self, now: Time) {
+        self.begun = now;
         let silent_after = Duration::from_millis(self.config.silent_after_ms);
         self.pulses =
             self.config.nodes().into_iter().map(|name| Pulse::new(name, BEAT, silent_after, now)).collect();
@@ -274,7 +278,7 @@ impl<K: Keepalive> SupervisorNode<K> {
         let starting = matches!(monitoring.machine.state(), Capability::Starting(_));
         let silent =
             monitoring.nodes.iter().filter_map(|at| self.pulses.get(*at)).filter(|pulse| pulse.silent(now));
-        let since = silent.map(|pulse| pulse.age(now).unwrap_or(UNAVAILABLE_WITHIN)).max();
+        let since = silent.map(|pulse| pulse.age(now).unwrap_or_else(|| now.since(self.begun))).max();
         let phase = match since {
             Some(_) if !self.raised && !starting => DriverAlert::RAISED,
             None if self.raised && usable => DriverAlert::CLEARED,

@@ -24,6 +24,7 @@ enum Fault {
     Field,
     Cut,
     Repeated,
+    Recorded,
     Foreign,
     Bare,
     Lost,
@@ -31,13 +32,17 @@ enum Fault {
 
 fn tampered(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Result<Vec<Verdict>> {
     let mut vehicle = Vehicle::new(ground)?;
-    let good = vehicle.safety(SafetyState::NOMINAL)?;
-    vehicle.tell(&good)?;
-    vehicle.pass(Duration::from_millis(100))?;
+    let mut recorded = Vec::new();
+    for _ in 0..if fault == Fault::Recorded { 25 } else { 1 } {
+        let good = vehicle.safety(SafetyState::NOMINAL)?;
+        vehicle.tell(&good)?;
+        vehicle.pass(Duration::from_millis(100))?;
+        recorded.push(good);
+    }
     vehicle.state = None;
     let onset = vehicle.rig.now();
     let (mut noticed, mut harm) = (None, None);
-    for _ in 0..20 {
+    for round in 0..20 {
         let said = vehicle.safety(SafetyState::SAFE)?;
         match fault {
             Fault::Lost => {}
@@ -55,7 +60,9 @@ fn tampered(fault: Fault, ground: &Ground<'_>, dice: &mut Dice) -> anyhow::Resul
                     ..said
                 })?;
             }
-            Fault::Repeated => vehicle.tell_damaged(good.clone())?,
+            Fault::Repeated | Fault::Recorded => {
+                vehicle.tell_damaged(recorded[round.min(recorded.len() - 1)].clone())?;
+            }
             Fault::Foreign => {
                 let mut foreign = SafetyState { state: SafetyState::NOMINAL, ..said };
                 Seal::new("/elsewhere").seal(&mut foreign)?;
@@ -101,6 +108,7 @@ injections! {
     field: Field,
     truncated: Cut,
     repeated: Repeated,
+    recorded: Recorded,
     foreign: Foreign,
     bare: Bare,
     lost: Lost,

@@ -294,6 +294,17 @@ pub(super) const CLASSES: &[Class] = &[
         inject: safety::repeated,
     },
     Class {
+        name: "safety_state.recorded",
+        fault: "a recording of NOMINAL is played in order in the place of SAFE",
+        reaction: "gated functions are refused",
+        harm: "what is behind a gate is carried out more than 0.65 s into the safe state",
+        requirement: sr::SR_SUP_009,
+        limit: safety::LIMITED_WITHIN,
+        gap: None,
+        times: 6,
+        inject: safety::recorded,
+    },
+    Class {
         name: "safety_state.foreign",
         fault: "another says NOMINAL in the place of SAFE",
         reaction: "gated functions are refused",
