@@ -126,8 +126,19 @@ pub(crate) fn run(mut arguments: RunArguments, ros: &RosArgs) -> anyhow::Result<
             }
         }
     }
+    if system.system.production
+        && (system.system.transport != TransportKind::Zenoh || std::env::var_os(SOCKETS).is_none())
+    {
+        bail!(
+            "`production`: who may speak to the system is not limited; that is done over zenoh with {SOCKETS} naming a folder which its processes' \
+             user alone may enter (launch/deploy/README.md)"
+        );
+    }
     conductor::conduct(&arguments, &source, &system)
 }
+
+/// Names the folder of the sockets that the processes of a system speak over.
+const SOCKETS: &str = "TROIKA_ZENOH_SOCKETS";
 
 /// The environment's transport, where the system file says nothing.
 fn unless_said(source: &Source) -> Option<TransportKind> {

@@ -90,6 +90,10 @@ pub(crate) struct Head {
     /// The public key of who may put another model in the place of one that runs; without it anybody may who reaches the topic.
     #[serde(default)]
     pub model_key: Option<Spanned<PathBuf>>,
+    /// What a system on the road must have is wanted: signed models, watchdogs, a supervisor, commands of their senders alone; see
+    /// [`check`](crate::system::check).
+    #[serde(default)]
+    pub production: bool,
     /// Run the detectors' networks on our kernels; else on tract's own operators, which take several times as long.
     #[serde(default = "yes")]
     pub fast_networks: bool,

@@ -1,6 +1,7 @@
 //! What is wrong with a system file that reads well: unknown kinds, unsound contracts, type mismatches, and (in
 //! [`scheduling`]) priorities against the contracts, cores with more work than time, chains that take longer than they may.
 
+mod production;
 mod scheduling;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,7 @@ pub(crate) fn check(text: &str, system: &System, kinds: &[&'static dyn Kind], co
     problems.extend(links(text, system));
     problems.extend(scheduling::check(system, &known, &contracts, cores));
     problems.extend(processes(text, system, &known));
+    problems.extend(production::check(text, system, &known));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     problems
 }

@@ -392,3 +392,46 @@ fn a_link_that_is_measured_to_elsewhere_than_the_cloud_is_told_with_the_address(
     let found = problems(&format!("{over_zenoh}{uplink}"));
     assert!(!found.iter().any(|one| one.message.contains("measures the way to")), "{found:?}");
 }
+
+#[test]
+fn a_system_on_the_road_has_signed_models_watchdogs_and_a_supervisor_and_nothing_of_a_desk() {
+    troika_safety::verifies![SR_DAT_002];
+    let text = "[system]\nname = 'car'\nproduction = true\nblack_box = { folder = '/tmp', raw = true }\nfrom_outside = ['/vehicle/command']\n\
+                [processes.a]\n[processes.b]\n\
+                [nodes.camera]\nkind = 'sim_driver'\nprocess = 'b'\nparams = { scenario = 'x.toml' }\n\
+                [nodes.driver_state]\nkind = 'driver_state'\nprocess = 'a'\nsched = { policy = 'fifo', priority = 80 }\n\
+                inject = { fault = 'hang', at_step = 9 }\n\
+                [nodes.body]\nkind = 'vehicle'\nprocess = 'b'\n";
+    let of = |text: &str| -> Vec<String> {
+        problems(text)
+            .into_iter()
+            .map(|one| one.message)
+            .filter(|told| told.contains("`production`"))
+            .collect()
+    };
+    let told = of(text);
+    for part in [
+        "nobody signed",
+        "pictures and sound",
+        "nobody supervises",
+        "`camera` is a simulator",
+        "`driver_state` gives a fault on purpose",
+        "`body` takes commands of anybody",
+        "nobody watches process `a`",
+    ] {
+        assert!(told.iter().any(|one| one.contains(part)), "{part}: {told:?}");
+    }
+    assert_eq!(told.len(), 7, "{told:?}");
+    assert_eq!(of(&text.replace("production = true\n", "")), Vec::<String>::new(), "nothing of it on a desk");
+    let sound = text
+        .replace("production = true\n", "production = true\nmodel_key = 'key.pub'\n")
+        .replace(", raw = true", "")
+        .replace("[processes.a]\n", "[processes.a]\nwatchdog = true\n[processes.s]\nwatchdog = true\n")
+        .replace("kind = 'sim_driver'", "kind = 'camera'")
+        .replace("inject = { fault = 'hang', at_step = 9 }\n", "")
+        .replace("kind = 'vehicle'\n", "kind = 'vehicle'\nparams = { protected_only = true }\n")
+        + "[nodes.supervisor]\nkind = 'supervisor'\nprocess = 's'\n";
+    assert_eq!(of(&sound), Vec::<String>::new());
+    let message = of(&sound.replace("[processes.s]\nwatchdog = true\n", ""));
+    assert!(message.len() == 1 && message[0].contains("process `s`"), "{message:?}");
+}
