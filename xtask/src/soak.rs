@@ -29,6 +29,15 @@ const SYSTEM: &str = "system_file";
 const CRATES: [&str; 5] =
     ["troika-e2e", "troika-supervisor", "troika-kit", "troika-router", "troika-monitor"];
 
+/// Tests that are not for this: they judge the suite, not the monitor, and would take most of the time.
+const NOT_FOR_MUTANTS: [(&str, &str); 1] =
+    [("troika-monitor", "the_suite_notices_each_number_of_the_rules_that_is_another")];
+/// Tests that take longer under ptrace, where each line stops the program, than is waited for: thousands of generated traces.
+const NOT_FOR_COVERAGE: [(&str, &str); 2] = [
+    ("troika-monitor", "every_alert_is_within_a_frame_of_its_limit"),
+    ("troika-monitor", "the_suite_notices_each_number_of_the_rules_that_is_another"),
+];
+
 /// What for long.
 #[derive(Subcommand)]
 pub(crate) enum Soak {
@@ -48,6 +57,9 @@ pub(crate) enum Soak {
         /// The crate; all that are held to it otherwise.
         #[arg(value_name = "CRATE")]
         of: Option<String>,
+        /// One part of them, `0/4` to `3/4`: where all take longer than there is time for. Its report is in `target/mutants/CRATE/0-of-4`.
+        #[arg(long, value_name = "K/N", requires = "of")]
+        shard: Option<String>,
         /// The share of them, percent, that have to be noticed.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=100))]
         least: u64,
@@ -71,7 +83,7 @@ pub(crate) fn run(what: &Soak) -> anyhow::Result<()> {
             Ok(())
         }
         Soak::Fuzz { target, seconds, .. } => fuzz(target.as_deref(), *seconds),
-        Soak::Mutants { of, least } => each(of.as_deref(), |of| mutants(of, *least)),
+        Soak::Mutants { of, shard, least } => each(of.as_deref(), |of| mutants(of, shard.as_deref(), *least)),
         Soak::Coverage { of, least } => each(of.as_deref(), |of| coverage(of, *least)),
     }
 }
@@ -179,26 +191,40 @@ fn seeds(name: &str, place: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
+/// The tests of a crate that are left out, and says so.
+fn left_out<'a>(of: &str, all: &[(&str, &'a str)]) -> Vec<&'a str> {
+    let tests: Vec<&str> = all.iter().filter(|(name, _)| *name == of).map(|(_, test)| *test).collect();
+    tests.iter().for_each(|test| println!("{of}: its test {test} is left out"));
+    tests
+}
+
 /// Runs cargo-mutants on one crate, and tells the share that was noticed.
-fn mutants(of: &str, least: u64) -> anyhow::Result<()> {
+fn mutants(of: &str, shard: Option<&str>, least: u64) -> anyhow::Result<()> {
     let program = tool("cargo-mutants", CARGO_MUTANTS, &[])?;
     let commit = commit().unwrap_or_else(|| "no commit".to_owned());
-    say(&format!("mutants: {of} at {commit}"));
-    let place = absolute(target())?.join("mutants").join(of);
+    let part = shard.map_or_else(String::new, |shard| format!(", part {shard}"));
+    say(&format!("mutants: {of}{part} at {commit}"));
+    let all = absolute(target())?.join("mutants");
+    let mut place = all.join(of);
+    place.extend(shard.map(|shard| shard.replace('/', "-of-")));
     fs::create_dir_all(&place)?;
-    // A copy of the tree, built in a folder of its own: ours is not touched.
     let mut command = Command::new(program);
     command.args(["mutants", "--package", of, "--no-shuffle", "--colors", "never", "--output"]).arg(&place);
-    let status = command
-        .env_remove("CARGO_TARGET_DIR")
-        .current_dir(root())
-        .status()
-        .context("cannot run cargo-mutants")?;
+    command.args(shard.into_iter().flat_map(|shard| ["--shard", shard]));
+    // Examples and doc tests are built anew for each mutant, and notice next to nothing.
+    command.arg("--cargo-arg=--tests");
+    let skipped = left_out(of, &NOT_FOR_MUTANTS);
+    if !skipped.is_empty() {
+        command.args(["--", "--"]).args(skipped.iter().flat_map(|test| ["--skip", test]));
+    }
+    // A copy of the tree, built in a folder of its own: ours is not touched, and what it stands on is built once for all crates.
+    command.env("CARGO_TARGET_DIR", all.join("build")).env("CARGO_PROFILE_DEV_DEBUG", "0");
+    let status = command.current_dir(root()).status().context("cannot run cargo-mutants")?;
     let file = place.join("mutants.out/outcomes.json");
     let text = fs::read_to_string(&file)
         .with_context(|| format!("{}: cargo-mutants ended with {status}", file.display()))?;
     let score = Score::of(&text).with_context(|| file.display().to_string())?;
-    println!("{of} at {commit}: {score}");
+    println!("{of}{part} at {commit}: {score}");
     if score.percent() < least {
         bail!(
             "{of}: {} % of its mutants are noticed, {least} % are wanted; see {}",
@@ -227,6 +253,10 @@ fn coverage(of: &str, least: u64) -> anyhow::Result<()> {
     command.arg("--target-dir").arg(place.join("build"));
     // Optimised code has no line for many a statement.
     command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "0").env_remove("CARGO_TARGET_DIR");
+    let skipped = left_out(of, &NOT_FOR_COVERAGE);
+    if !skipped.is_empty() {
+        command.arg("--").args(skipped.iter().flat_map(|test| ["--skip", test]));
+    }
     succeed(command.current_dir(root()))?;
     let file = folder.join("tarpaulin-report.json");
     let text = fs::read_to_string(&file).with_context(|| format!("{} was not written", file.display()))?;

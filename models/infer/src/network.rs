@@ -1,5 +1,10 @@
 //! A network that is ready to run: compiled for this machine, its shapes held against the passport.
 
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
 use thiserror::Error;
 use tract_onnx::prelude::*;
 use troika_tflite::Kernels;
@@ -19,6 +24,9 @@ pub enum NetworkError {
     /// tract does not accept the ONNX file, or cannot compile the network.
     #[error("tract refuses it: {0}")]
     Tract(String),
+    /// tract stumbled over it: its code trusts a file more than one that is damaged deserves.
+    #[error("tract stumbles over it: {0}")]
+    Stumbled(String),
     /// It is not a network.
     #[error("its format is {0:?}, which is not run by tract")]
     Format(Format),
@@ -120,6 +128,17 @@ impl Network {
 
     /// The same, of the kernels that are named: those of a `.tflite` network. ONNX networks are tract's own operators anyhow.
     pub fn load_with(
+        passport: &Passport,
+        bytes: &[u8],
+        parts: usize,
+        kernels: Kernels,
+    ) -> Result<Self, NetworkError> {
+        // Nothing that was half done outlives this: the panic of a library on a bad file is an error like any other.
+        catch_unwind(AssertUnwindSafe(|| Network::compile(passport, bytes, parts, kernels)))
+            .unwrap_or_else(|panic| Err(NetworkError::Stumbled(words(panic.as_ref()))))
+    }
+
+    fn compile(
         passport: &Passport,
         bytes: &[u8],
         parts: usize,
@@ -275,6 +294,11 @@ fn onnx(passport: &Passport, bytes: &[u8]) -> Result<TypedModel, NetworkError> {
         model.set_input_fact(i, f32::fact(&spec.shape).into()).map_err(tract)?;
     }
     model.into_typed().map_err(tract)
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words").to_owned()
 }
 
 fn count(what: &'static str, found: usize, expected: usize) -> Result<(), NetworkError> {

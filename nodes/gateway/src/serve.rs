@@ -21,7 +21,7 @@ use crate::{
     api,
     audit::Event,
     clock,
-    config::ms,
+    config::{Config, ms},
     door::{self, Scarce, Shown},
     gateway::Gateway,
     identity::{Identity, VehicleId},
@@ -172,6 +172,14 @@ async fn connection(
 
 type Stream = Patient<tokio_rustls::server::TlsStream<TcpStream>>;
 
+/// How a connection is read: HTTP/1.1, whose heads are bounded and come in time.
+pub fn reader(config: &Config) -> http1::Builder {
+    let mut reader = http1::Builder::new();
+    reader.timer(TokioTimer::new()).header_read_timeout(ms(config.times.head_ms));
+    reader.max_headers(HEADERS).max_buf_size(HEAD_BYTES);
+    reader
+}
+
 async fn http(gateway: &Arc<Gateway>, identity: Arc<Identity>, replaced: &Notify, stream: Stream) {
     let service = service_fn({
         let (gateway, vehicle) = (gateway.clone(), identity.vehicle.clone());
@@ -180,12 +188,7 @@ async fn http(gateway: &Arc<Gateway>, identity: Arc<Identity>, replaced: &Notify
             async { Ok::<_, Infallible>(answer.await) }
         }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(ms(gateway.config.times.head_ms))
-        .max_headers(HEADERS)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+    let connection = reader(&gateway.config).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let (mut tls, mut ending) = (gateway.tls(), gateway.ending());
     let mut told = false;

@@ -58,7 +58,7 @@ pub(crate) struct ConformanceArguments {
     /// An alert is under way for so long, ms: what comes sooner after a frame counts as of the one before. A frame's time is granted anyhow.
     #[arg(long, default_value_t = 0)]
     transport_ms: u32,
-    /// It works PERCLOS out by itself: `perclos` and `eu_ddaw` are not judged.
+    /// It works PERCLOS out by itself: `perclos` and `eu_ddaw` are judged by the lids, not by the value that comes with the frames.
     #[arg(long)]
     perclos_from_lids: bool,
     /// Violations and what was checked, as JSON.

@@ -83,6 +83,18 @@ pub struct View {
     runtime: Runtime,
 }
 
+/// What answers behind the page's port and behind Foxglove's, without a transport and without the ports: for whoever brings a connection's
+/// bytes by himself.
+pub fn answers(options: &Options) -> [axum::Router; 2] {
+    let shared = Arc::new(shared(options));
+    [page::router(shared.clone()), foxglove::socket::router(shared)]
+}
+
+fn shared(options: &Options) -> Shared {
+    let loopback = options.listen.ip().is_loopback();
+    Shared::new(options.place.clone(), options.images, options.foxglove_origins.clone(), loopback)
+}
+
 fn listen(address: SocketAddr, option: &'static str) -> Result<(TcpListener, SocketAddr), ViewError> {
     let open = || {
         let listener = TcpListener::bind(address)?;
@@ -101,8 +113,7 @@ impl View {
     pub fn open(options: Options) -> Result<View, ViewError> {
         let page = listen(options.listen, "--listen")?;
         let foxglove = options.foxglove.map(|address| listen(address, "--foxglove")).transpose()?;
-        let loopback = options.listen.ip().is_loopback();
-        let shared = Shared::new(options.place, options.images, options.foxglove_origins, loopback);
+        let shared = shared(&options);
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("view")

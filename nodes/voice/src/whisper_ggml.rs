@@ -45,6 +45,9 @@ const FTYPE_F16: i32 = 1;
 /// Samples in Whisper's window at 16 kHz (25 ms), so 201 frequency bins.
 const FFT: usize = 400;
 
+/// Bands of the mel filter bank: Whisper has 80 or 128. The bank is made here, 201 numbers for each.
+const MOST_MELS: usize = 256;
+
 /// Converts `model_bin` (CTranslate2, format 6, f16 or f32) with its `vocabulary` (one token a line) and writes `out`, by way of a file
 /// beside it that is renamed at the end.
 ///
@@ -82,6 +85,9 @@ pub fn convert_bytes(weights: &[u8], vocabulary: &str) -> Result<Vec<u8>, Conver
     let [audio_ctx, _] = model.tensor("encoder/position_encodings/encodings")?.dims2()?;
     let [text_ctx, _] = model.tensor("decoder/position_encodings/encodings")?.dims2()?;
     let mels = model.tensor("encoder/conv1/weight")?.dims.get(1).copied().unwrap_or(0);
+    if !(1..=MOST_MELS).contains(&mels) {
+        return Err(Ct2Error::Shape("encoder/conv1/weight".to_owned()).into());
+    }
     let (encoder_layers, decoder_layers) = (model.layers("encoder"), model.layers("decoder"));
     let heads = model.scalar_i16("encoder/num_heads")?;
     let text_heads = model.scalar_i16("decoder/num_heads")?;

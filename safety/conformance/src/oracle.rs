@@ -9,6 +9,7 @@ mod drowsy;
 mod eyes;
 mod facts;
 mod glance;
+mod lids;
 mod ncap;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ pub use eyes::{EYES_UNRESPONSIVE, GAZE_UNRESPONSIVE, MICROSLEEP, SLEEP};
 use facts::Facts;
 pub use facts::{SPEED_HOLD, UNKNOWN_BRIDGE};
 pub use glance::{EXCURSION, FAST_KMH, FAST_LIMIT, NON_NOMINAL_EXTRA, SLOW_KMH, SLOW_LIMIT};
+use lids::Lids;
+pub use lids::PERCLOS_WINDOW;
 pub use ncap::{DRIVING_TASK, FIRST_MINUTE, NON_DRIVING, REPEATED, REPEATED_WINDOW, ROAD_VIEW};
 
 /// A row of the table, or a part of a row that has its own number. For counting and for naming a violation.
@@ -164,7 +167,7 @@ pub struct Reading {
     /// resolution is 50 ms; a DMS that lets no single misread frame end a glance needs three frames.
     pub debounce: Ns,
     /// The DMS works out PERCLOS from the lids by itself and does not look at the trace's value, with which the lids of a generated trace do not
-    /// agree: then `perclos` and `eu_ddaw` are not judged.
+    /// agree: then `perclos` and `eu_ddaw` are judged by the lids.
     pub perclos_from_lids: bool,
 }
 
@@ -192,11 +195,15 @@ pub fn expectations(trace: &Trace, reading: &Reading) -> Vec<Expectation> {
         let unresponsive = eyes::unresponsive(&facts, &[&long, &repeated]);
         all.extend([long, repeated, phone, eyes::microsleep(&facts), eyes::sleep(&facts), unresponsive]);
     }
-    if trace.has(Profile::Perclos) && !reading.perclos_from_lids {
-        all.push(drowsy::perclos(&facts));
+    let of_eyes = trace.has(Profile::Perclos) || trace.has(Profile::EuDdaw);
+    let lids = (of_eyes && reading.perclos_from_lids).then(|| Lids::of(&facts));
+    if trace.has(Profile::Perclos) {
+        let expected = lids.as_ref().map(|lids| drowsy::perclos_of_lids(&facts, lids));
+        all.push(expected.unwrap_or_else(|| drowsy::perclos(&facts)));
     }
-    if trace.has(Profile::EuDdaw) && !reading.perclos_from_lids {
-        all.push(drowsy::ddaw(&facts));
+    if trace.has(Profile::EuDdaw) {
+        let expected = lids.as_ref().map(|lids| drowsy::ddaw_of_lids(&facts, lids));
+        all.push(expected.unwrap_or_else(|| drowsy::ddaw(&facts)));
     }
     all
 }

@@ -2,7 +2,7 @@
 //! it leaves, are never at fault; it depends on no origin of time; nothing that comes later changes what was due.
 
 use troika_dms_conformance::interval::IntervalSet;
-use troika_dms_conformance::time::{MS, SECOND};
+use troika_dms_conformance::time::{MS, RESOLUTION, SECOND};
 use troika_dms_conformance::trace::{Frame, Signal};
 use troika_dms_conformance::{
     Alert, Expectation, Kind, Ns, Phase, Profile, Reading, State, Trace, Zone, expectations, generate, judge,
@@ -64,14 +64,20 @@ fn steps(expected: &Expectation, mut turns: Vec<(Ns, Phase)>) -> Vec<Alert> {
     alerts
 }
 
+/// PERCLOS as a value of the frames, and as a share of the lids.
+const READINGS: [Reading; 2] = [
+    Reading { debounce: RESOLUTION, perclos_from_lids: false },
+    Reading { debounce: RESOLUTION, perclos_from_lids: true },
+];
+
 #[test]
 fn doing_what_the_oracle_says_is_no_fault() {
-    for seed in 0..TRACES {
+    for (seed, reading) in (0..TRACES).flat_map(|seed| READINGS.map(|reading| (seed, reading))) {
         let trace = generate(seed);
-        let expected = expectations(&trace, &Reading::default());
+        let expected = expectations(&trace, &reading);
         for respond in [lazy, eager] {
             let alerts: Vec<Alert> = expected.iter().flat_map(|e| respond(&trace, e)).collect();
-            let violations = judge(&trace, &Reading::default(), &alerts).violations;
+            let violations = judge(&trace, &reading, &alerts).violations;
             let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
             assert!(violations.is_empty(), "seed {seed}\n{}", told.join("\n"));
         }
@@ -80,9 +86,9 @@ fn doing_what_the_oracle_says_is_no_fault() {
 
 #[test]
 fn what_must_be_may_be_and_what_is_over_may_not() {
-    for seed in 0..TRACES {
+    for (seed, reading) in (0..TRACES).flat_map(|seed| READINGS.map(|reading| (seed, reading))) {
         let trace = generate(seed);
-        for expected in expectations(&trace, &Reading::default()) {
+        for expected in expectations(&trace, &reading) {
             // Within one frame both may be: whether an excursion was short enough is open by as much.
             let both = expected.allowed.intersect(&expected.over);
             assert!(turns(&trace, &both).is_empty(), "seed {seed}: {:?} {both:?}", expected.kind);

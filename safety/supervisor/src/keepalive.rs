@@ -156,6 +156,39 @@ mod tests {
     }
 
     #[test]
+    fn a_watchdog_is_fed_again_when_its_time_has_come_and_not_a_round_later() {
+        troika_safety::verifies![SR_SUP_008];
+        let folder = tempfile::tempdir().expect("a folder");
+        let device = folder.path().join("watchdog");
+        File::create(&device).expect("made");
+        // A quarter of 4 s is more than the half second that is never passed.
+        let within = Some(Duration::from_secs(4));
+        let mut watchdogs = Watchdogs::open(None, within, Some(&device)).expect("opened");
+        let fed: Vec<usize> = (0..11_u64)
+            .map(|round| {
+                watchdogs.round(Time::from_nanos(round * 100_000_000));
+                std::fs::read(&device).expect("there").len()
+            })
+            .collect();
+        assert_eq!(fed, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3]);
+    }
+
+    #[test]
+    fn a_socket_whose_name_begins_with_an_at_is_an_abstract_one() {
+        let name = format!("troika-notify-{}", std::process::id());
+        let hidden = SocketAddr::from_abstract_name(&name).expect("a name");
+        let systemd = UnixDatagram::bind_addr(&hidden).expect("bound");
+        systemd.set_nonblocking(true).expect("set");
+        let named = OsStr::new("@").to_owned();
+        let named = [named.as_os_str(), OsStr::new(&name)].into_iter().collect::<std::ffi::OsString>();
+        let mut watchdogs = Watchdogs::open(Some(&named), None, None).expect("opened");
+        watchdogs.round(Time::ZERO);
+        let mut said = [0; 64];
+        let length = systemd.recv(&mut said).expect("a word");
+        assert_eq!(&said[..length], b"READY=1\nWATCHDOG=1");
+    }
+
+    #[test]
     fn a_watchdog_that_is_named_and_is_not_there_is_told() {
         let device =
             Watchdogs::open(None, None, Some(Path::new("/nowhere/watchdog"))).expect_err("none there");

@@ -259,4 +259,72 @@ mod tests {
         }
         assert_eq!(ahead.0.look(at(4_500)), Health::Unheard, "nothing was heard that counts");
     }
+
+    #[test]
+    fn what_is_missing_is_noted_once_in_a_period_and_a_half_and_four_of_it_are_no_channel() {
+        troika_safety::verifies![SR_SUP_004];
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        for round in 0..6 {
+            pulse.hear(at(900 * round), &beat(&mut seal, Heartbeat::OK, 900 * round));
+        }
+        // The last one was at 4.5 s. 1.35 s are not passed in the round of that moment, so that there are 1.4 s from one to the next.
+        let broken = (1..200).map(|round| 4_500 + 50 * round).find(|ms| {
+            pulse.look(at(*ms));
+            pulse.why(at(*ms)).contains("not right end to end")
+        });
+        assert_eq!(broken, Some(4_500 + 4 * 1_400));
+    }
+
+    #[test]
+    fn a_sender_that_was_doubted_is_believed_when_enough_has_come_in_its_order() {
+        troika_safety::verifies![SR_SUP_004];
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        let mut now = 0;
+        let mut hear = |pulse: &mut Pulse, seal: &mut Seal<Heartbeat>| {
+            now += 900;
+            let before = pulse.age(at(now));
+            pulse.hear(at(now), &beat(seal, Heartbeat::OK, now));
+            pulse.age(at(now)) != before
+        };
+        assert!((0..20).all(|_| hear(&mut pulse, &mut seal)));
+        // It begins anew, which is believed; and the old one goes on, which is not, until it has for four.
+        let mut again = Seal::new("/a");
+        assert!(hear(&mut pulse, &mut again));
+        let believed: Vec<bool> = (0..6).map(|_| hear(&mut pulse, &mut seal)).collect();
+        assert_eq!(believed, [false, false, false, false, true, true]);
+    }
+
+    #[test]
+    fn a_stamp_may_be_as_old_as_a_node_may_be_silent() {
+        troika_safety::verifies![SR_SUP_010];
+        for (age, heard) in [(2_500, true), (2_501, false)] {
+            let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+            for round in 0..3 {
+                let now = 5_000 + 900 * round;
+                pulse.hear(at(now), &beat(&mut seal, Heartbeat::OK, now - age));
+            }
+            assert_eq!(pulse.age(at(7_000)).is_some(), heard, "{age} ms");
+        }
+    }
+
+    #[test]
+    fn why_it_is_worth_no_more_is_told_for_each_case() {
+        let (mut pulse, mut seal) = (Pulse::new("/a", PERIOD, SILENT, at(0)), Seal::new("/a"));
+        assert_eq!(pulse.why(at(100)), "no heartbeat yet");
+        for round in 0..3 {
+            let now = 900 * round;
+            let mut beat =
+                Heartbeat { reason: "two levels down".into(), ..beat(&mut seal, Heartbeat::DEGRADED, now) };
+            Seal::new("/a").seal(&mut beat).expect("it fits");
+            let mut told = Heartbeat { e2e: Vec::new(), ..beat };
+            seal = Seal::new("/a");
+            for _ in 0..=round {
+                seal.seal(&mut told).expect("it fits");
+            }
+            pulse.hear(at(now), &told);
+        }
+        assert_eq!(pulse.why(at(1_900)), "two levels down");
+        assert_eq!(pulse.why(at(1_800 + 2_500)), "two levels down", "not longer than it may be silent");
+        assert_eq!(pulse.why(at(1_800 + 2_600)), "silent for 2.6 s");
+    }
 }

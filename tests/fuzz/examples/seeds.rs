@@ -31,6 +31,9 @@ fn main() -> anyhow::Result<()> {
     media()?;
     talk()?;
     fleet()?;
+    programs()?;
+    servers()?;
+    whisper()?;
     let voice = r#"{"audio":{"sample_rate":22050},"inference":{"noise_scale":0.667,"length_scale":1,"noise_w":0.8},"phoneme_type":"espeak","num_speakers":1,"phoneme_id_map":{"_":[0],"^":[1],"$":[2],"a":[14]}}"#;
     put("piper_settings", "voice.json", voice)?;
     put("link_coverage", "empty.toml", troika_link::Coverage::new(4).to_text())?;
@@ -236,6 +239,15 @@ fn fleet() -> anyhow::Result<()> {
         r#"{"version":1,"request":"0123456789abcdef","session":"fedcba9876543210"}"#,
     )?;
     put(
+        "mesh_parts",
+        "answer",
+        concat!(
+            r#"{"version":1,"part":0,"then":"more","head":{"status":200,"content_type":"text/event-stream"}}"#,
+            "\n",
+            r#"{"version":1,"part":1,"then":"end"}"#,
+        ),
+    )?;
+    put(
         "mesh_key",
         "question",
         troika_dialogue_mesh::wire::question("vehicle-7", "0123456789abcdef", "v1/chat/completions"),
@@ -247,4 +259,161 @@ fn fleet() -> anyhow::Result<()> {
     wanted.subject_alt_names = vec![rcgen::SanType::URI("troika:vehicle:vehicle-7".try_into()?)];
     let certificate = wanted.self_signed(&rcgen::KeyPair::generate()?)?;
     put("certificate", "vehicle.der", certificate.der())
+}
+
+fn programs() -> anyhow::Result<()> {
+    put(
+        "uplink_config",
+        "whole.json",
+        r#"{"file":"outbox.redb","cloud":{"url":"https://gateway.example/v1"},"outbox":{"items":100,"bytes":1000000,"item_bytes":1000},"delivery":{"batch_items":3,"pause_first_ms":500},"report":{"report_s":10,"driver_state":true}}"#,
+    )?;
+    put(
+        "bridge_config",
+        "least.toml",
+        "east_m = 12.5\nutc_offset_min = 60\nmicroeuro_a_token = 0.4\n[dialogue]\nstall_soft_ms = 800\n[dialogue.cloud]\nurl = \"https://gateway.example/v1\"\nmodel = \"large\"\n",
+    )?;
+    put(
+        "bridge_config",
+        "mesh.json",
+        r#"{"dialogue":{"cloud":{"url":"zenoh+quic://router.example:7447","model":"large"}},"trace":{"endpoint":"http://127.0.0.1:4318"},"nice":5}"#,
+    )?;
+    put(
+        "voice_config",
+        "files.toml",
+        "partials_s = 0.5\nthreads = 2\n[source]\nkind = \"files\"\nfolder = \"speech\"\ngap_s = 1.0\n",
+    )?;
+    put(
+        "voice_config",
+        "german.json",
+        r#"{"source":{"kind":"topic"},"spoken_language":"de","model":"whisper_base","namespace":"/car","domain":7}"#,
+    )
+}
+
+fn servers() -> anyhow::Result<()> {
+    let post = |path: &str, more: &str, body: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: gateway.example\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{more}\r\n{body}",
+            body.len()
+        )
+    };
+    put("gateway_http", "models", "GET /v1/models HTTP/1.1\r\nhost: gateway.example\r\n\r\n")?;
+    put(
+        "gateway_http",
+        "chat",
+        post(
+            "/v1/chat/completions",
+            "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nx-troika-vehicle: vehicle-7\r\n",
+            r#"{"model":"large","messages":[{"role":"user","content":"where can I eat"}],"stream":true}"#,
+        ),
+    )?;
+    put(
+        "gateway_http",
+        "report",
+        post("/v1/vehicle/report", "", r#"{"link":"up","tier":"cloud","rtt_ms":45.5,"errors":2}"#),
+    )?;
+    put(
+        "gateway_http",
+        "outbox",
+        post(
+            "/v1/outbox",
+            "",
+            r#"[{"id":"a1","kind":"log","body":{"text":"hello"}},{"id":"a2","kind":"log","body":7}]"#,
+        ),
+    )?;
+    put(
+        "gateway_http",
+        "chunked",
+        "POST /v1/outbox HTTP/1.1\r\nhost: g\r\ntransfer-encoding: chunked\r\n\r\n1e\r\n[{\"id\":\"c\",\"kind\":\"k\",\"body\":1}\r\n1\r\n]\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: g\r\n\r\n",
+    )?;
+    for (name, path) in
+        [("page", "/"), ("script", "/page.js"), ("events", "/events"), ("picture", "/picture?after=3")]
+    {
+        put(
+            "view_http",
+            name,
+            format!(
+                "GET {path} HTTP/1.1\r\nhost: 127.0.0.1:8090\r\naccept: */*\r\nconnection: close\r\n\r\n"
+            ),
+        )?;
+    }
+    let open = "GET / HTTP/1.1\r\nhost: 127.0.0.1:8765\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+                sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                sec-websocket-protocol: foxglove.sdk.v1\r\norigin: https://app.foxglove.dev\r\n\r\n";
+    // A mask of zeros: what is said can be read in the file.
+    let frame = |op: u8, text: &str| -> anyhow::Result<Vec<u8>> {
+        Ok([
+            &[0x80 | op, 0x80 | u8::try_from(text.len()).context("a short frame")?, 0, 0, 0, 0],
+            text.as_bytes(),
+        ]
+        .concat())
+    };
+    let subscribe = frame(1, r#"{"op":"subscribe","subscriptions":[{"id":1,"channelId":1}]}"#)?;
+    let unsubscribe = frame(1, r#"{"op":"unsubscribe","subscriptionIds":[1]}"#)?;
+    put("foxglove_socket", "opened", open)?;
+    put(
+        "foxglove_socket",
+        "asks",
+        [
+            open.as_bytes(),
+            &subscribe,
+            &unsubscribe,
+            &frame(2, "abc")?,
+            &frame(9, "ping")?,
+            &frame(8, "\u{3}\u{e8}")?,
+        ]
+        .concat(),
+    )
+}
+
+/// A Whisper with one layer a side, 2 wide, of 4 tokens and 3 mels, in CTranslate2's form; its vocabulary before it.
+fn whisper() -> anyhow::Result<()> {
+    let mut weights: Vec<(String, Vec<u32>)> = Vec::new();
+    let mut add = |name: String, dims: &[u32]| weights.push((name, dims.to_vec()));
+    add("decoder/embeddings/weight".into(), &[4, 2]);
+    for (conv, inner) in [("conv1", 3), ("conv2", 2)] {
+        add(format!("encoder/{conv}/weight"), &[2, inner, 3]);
+        add(format!("encoder/{conv}/bias"), &[2]);
+    }
+    for (side, context) in [("encoder", 5), ("decoder", 6)] {
+        add(format!("{side}/position_encodings/encodings"), &[context, 2]);
+        let cross = (side == "decoder").then_some(("attention", &[2, 4, 2][..]));
+        let mut norms = vec![format!("{side}/layer_norm"), format!("{side}/layer_0/ffn/layer_norm")];
+        for (block, rows) in [("self_attention", &[6, 2][..])].into_iter().chain(cross) {
+            norms.push(format!("{side}/layer_0/{block}/layer_norm"));
+            for (n, rows) in rows.iter().enumerate() {
+                add(format!("{side}/layer_0/{block}/linear_{n}/weight"), &[*rows, 2]);
+                add(format!("{side}/layer_0/{block}/linear_{n}/bias"), &[*rows]);
+            }
+        }
+        for norm in norms {
+            add(format!("{norm}/gamma"), &[2]);
+            add(format!("{norm}/beta"), &[2]);
+        }
+        for (n, (rows, columns)) in [(8, 2), (2, 8)].into_iter().enumerate() {
+            add(format!("{side}/layer_0/ffn/linear_{n}/weight"), &[rows, columns]);
+            add(format!("{side}/layer_0/ffn/linear_{n}/bias"), &[rows]);
+        }
+    }
+    let mut file = b"!\na\n<|endoftext|>\n<|startoftranscript|>\n---\n".to_vec();
+    file.extend(6u32.to_le_bytes());
+    file.extend(12u16.to_le_bytes());
+    file.extend(b"WhisperSpec\0");
+    file.extend([3, u32::try_from(weights.len())? + 2].iter().flat_map(|number| number.to_le_bytes()));
+    let mut weight = |name: &str, dims: &[u32], dtype: u8, bytes: &[u8]| -> anyhow::Result<()> {
+        file.extend((u16::try_from(name.len())? + 1).to_le_bytes());
+        file.extend(name.as_bytes());
+        file.extend([0, u8::try_from(dims.len())?]);
+        dims.iter().for_each(|dim| file.extend(dim.to_le_bytes()));
+        file.push(dtype);
+        file.extend(u32::try_from(bytes.len())?.to_le_bytes());
+        file.extend(bytes);
+        Ok(())
+    };
+    for (name, dims) in &weights {
+        weight(name, dims, 4, &vec![0x3c; dims.iter().product::<u32>() as usize * 2])?;
+    }
+    for side in ["encoder", "decoder"] {
+        weight(&format!("{side}/num_heads"), &[], 2, &1u16.to_le_bytes())?;
+    }
+    put("whisper_ct2", "tiny", file)
 }

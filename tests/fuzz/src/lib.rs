@@ -26,17 +26,27 @@ pub struct Target {
     pub memory: (u64, u64),
     /// Mutations in a bounded run: a second or two of them.
     pub cases: u32,
+    /// Its reader catches the panics of a library that it stands on. Under libFuzzer any other panic ends the process where it happens.
+    pub catches: bool,
 }
 
 impl Target {
     /// A target for text of ordinary size.
     pub const fn text(name: &'static str, run: Run, shipped: &'static [&'static str]) -> Target {
-        Target { name, run, shipped, longest: 32 << 10, memory: (1 << 20, 200), cases: 6_000 }
+        Target { name, run, shipped, longest: 32 << 10, memory: (1 << 20, 200), cases: 6_000, catches: false }
     }
 
     /// A target for bytes of a message's size.
     pub const fn bytes(name: &'static str, run: Run) -> Target {
-        Target { name, run, shipped: &[], longest: 4 << 10, memory: (64 << 10, 64), cases: 60_000 }
+        Target {
+            name,
+            run,
+            shipped: &[],
+            longest: 4 << 10,
+            memory: (64 << 10, 64),
+            cases: 60_000,
+            catches: false,
+        }
     }
 
     /// As many cases as that.
@@ -57,6 +67,13 @@ impl Target {
     #[must_use]
     pub const fn memory(mut self, fixed: u64, each: u64) -> Target {
         self.memory = (fixed, each);
+        self
+    }
+
+    /// A reader that catches what a library makes of an input.
+    #[must_use]
+    pub const fn catches(mut self) -> Target {
+        self.catches = true;
         self
     }
 

@@ -75,10 +75,12 @@ targets! {
     ros_args ros_params zenoh_key zenoh_token zenoh_attachment dds_entities dds_request
     monitor_profile router_policy gesture_mapping vehicle_catalogue link_coverage link_trace scenario hand_scenario trial town words topics
     router_tasks
-    passport tflite signature piper_settings
+    passport tflite onnx whisper_ct2 signature piper_settings
     wav flac netpbm jpeg mcap mcap_mend
     cloud_stream gateway_stream
-    chat_request mesh_attachment mesh_key certificate
+    chat_request mesh_attachment mesh_parts mesh_key certificate
+    gateway_config uplink_config bridge_config voice_config
+    gateway_http view_http foxglove_socket
 }
 
 #[test]

@@ -225,7 +225,7 @@ impl UplinkConfig {
         place::check(&self.file).map_err(UplinkConfigError::Place)?;
         let (delivery, report) = (&self.delivery, &self.report);
         // One of the outbox's largest goes alone at least.
-        let largest = self.outbox.item_bytes + AROUND;
+        let largest = self.outbox.item_bytes.saturating_add(AROUND);
         let ranges = [
             ("outbox.item_bytes", self.outbox.item_bytes, 1, MOST_BYTES - AROUND),
             ("delivery.bytes_a_minute", delivery.bytes_a_minute, largest, 1 << 40),
@@ -332,6 +332,14 @@ mod tests {
         let plain = LEAST.replace("https:", "http:");
         let plain: UplinkConfig = toml::from_str(&plain).unwrap();
         assert!(plain.check().unwrap_err().to_string().contains("plain_http"));
+    }
+
+    #[test]
+    fn the_largest_number_that_there_is_is_told_like_any_other() {
+        let text = r#"{"file": "outbox.redb", "cloud": {"url": "https://gateway.example/v1"},
+            "outbox": {"item_bytes": 18446744073709551615, "bytes": 18446744073709551615}}"#;
+        let told = UplinkConfig::load(text).unwrap().check_but_clouds_files().unwrap_err().to_string();
+        assert!(told.starts_with("outbox.item_bytes is 18446744073709551615; it is from 1"), "{told}");
     }
 
     #[test]

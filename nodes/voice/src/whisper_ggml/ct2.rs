@@ -91,6 +91,10 @@ impl<'a> Model<'a> {
                 Dtype::F16 => Some(2),
                 Dtype::Other => None,
             };
+            // No weight is empty; and with a 0 among them the others would be bounded by nothing.
+            if dims.contains(&0) {
+                return Err(Ct2Error::Shape(name));
+            }
             let wanted = size.map(|size| dims.iter().try_fold(size, |all: usize, dim| all.checked_mul(*dim)));
             if wanted.is_some_and(|wanted| wanted != Some(length)) {
                 return Err(Ct2Error::Shape(name));

@@ -107,6 +107,18 @@ fn a_file_cut_anywhere_is_an_error_and_no_panic() {
 }
 
 #[test]
+fn an_empty_weight_makes_no_room_for_the_numbers_beside_its_zero() {
+    let mut file = 6u32.to_le_bytes().to_vec();
+    file.extend(12u16.to_le_bytes());
+    file.extend(b"WhisperSpec\0");
+    file.extend([3u32, 1].iter().flat_map(|number| number.to_le_bytes()));
+    // Nothing of it is in the file, and 4 billion bands of the filter bank would have been made.
+    put(&mut file, "encoder/conv1/weight", &[0, u32::MAX, 3], 4, &[]);
+    let told = convert_bytes(&file, VOCABULARY).expect_err("empty").to_string();
+    assert!(told.contains("encoder/conv1/weight"), "{told}");
+}
+
+#[test]
 fn another_format_or_vocabulary_is_refused_by_name() {
     let mut other = tiny();
     other[0] = 7;

@@ -24,7 +24,7 @@ const LOSSES: [Ns; 4] = [100 * MS, 300 * MS, 500 * MS, 2 * SECOND];
 
 /// One scene of a random kind, aimed at a limit.
 pub(super) fn boundary(random: &mut Random) -> Script {
-    let scenes: [fn(&mut Random) -> Script; 18] = [
+    let scenes: [fn(&mut Random) -> Script; 19] = [
         gaze::addw_plain,
         gaze::addw_plain,
         gaze::addw_crossing,
@@ -42,6 +42,7 @@ pub(super) fn boundary(random: &mut Random) -> Script {
         eyes::face_lost,
         eyes::perclos,
         eyes::ddaw,
+        eyes::tired_lids,
         gaze::first_minute,
     ];
     let scene = random.pick(scenes);

@@ -141,7 +141,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The last stamp before `t`, or `t` where there is none.
-    fn frame_before(&self, t: Ns) -> Ns {
+    pub(super) fn frame_before(&self, t: Ns) -> Ns {
         let index = self.stamps.partition_point(|s| *s < t);
         index.checked_sub(1).and_then(|i| self.stamps.get(i)).copied().unwrap_or(t)
     }
@@ -212,7 +212,8 @@ impl<'a> Facts<'a> {
         (until, until)
     }
 
-    fn hold(&self, wanted: impl Fn(usize) -> bool) -> IntervalSet {
+    /// The moments of the frames, by their place, that are so.
+    pub(super) fn hold(&self, wanted: impl Fn(usize) -> bool) -> IntervalSet {
         let next = |i: usize| self.stamps.get(i + 1).copied().unwrap_or(self.span.until);
         let held = self.stamps.iter().enumerate().filter(|(i, _)| wanted(*i));
         IntervalSet::of(held.map(|(i, s)| Interval::new(*s, next(i).min(s + UNKNOWN_BRIDGE))))

@@ -19,6 +19,7 @@ struct Cabin {
     states: Vec<(u64, SafetyState)>,
     alerts: Vec<(u64, DriverAlert)>,
     told: usize,
+    diagnostics: Option<DiagnosticArray>,
 }
 
 fn config() -> Config {
@@ -38,6 +39,7 @@ impl Cabin {
             states: Vec::new(),
             alerts: Vec::new(),
             told: 0,
+            diagnostics: None,
         }
     }
 
@@ -75,6 +77,13 @@ impl Cabin {
             self.states.extend(outputs.state.sent().iter().map(|state| (self.ms, state.clone())));
             self.alerts.extend(outputs.alert.sent().iter().map(|alert| (self.ms, alert.clone())));
             self.told += outputs.diagnostics.sent().len();
+            self.diagnostics = outputs.diagnostics.sent().last().cloned().or(self.diagnostics.take());
+            let stamps = outputs.state.sent().iter().map(|state| state.header.time());
+            assert!(
+                stamps
+                    .chain(outputs.alert.sent().iter().map(|alert| alert.header.time()))
+                    .all(|at| at == now)
+            );
             self.ms += 100;
         }
     }
@@ -119,6 +128,8 @@ fn a_monitor_that_falls_silent_makes_the_state_safe_and_the_driver_is_told_withi
         assert!(raised - last <= 5_000, "{raised}");
         assert_eq!((alert.kind, alert.phase), (DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::RAISED));
         assert_eq!((&*alert.profile, &*alert.requirement), ("troika_supervisor", "SR-SUP-005"));
+        assert_eq!(alert.limit_s, 5.0);
+        assert!((2.5..=2.6).contains(&alert.elapsed_s) && alert.speed_kmh.is_nan(), "{alert:?}");
         // It comes back, as a process that was started again.
         cabin.status[node] = Some(Heartbeat::OK);
         cabin.seals[node] = Seal::new(NODES[node]);
@@ -201,6 +212,63 @@ fn a_node_that_is_never_heard_is_lost_when_the_start_is_over_and_a_third_loss_st
 }
 
 #[test]
+fn diagnostics_tell_of_each_capability_and_each_node_what_it_is_worth_and_why() {
+    let mut cabin = Cabin::new();
+    let told = |cabin: &mut Cabin, seconds: f64| -> Vec<(u8, String, String, String)> {
+        cabin.run(seconds, Vec::new(), false);
+        let all = cabin.diagnostics.as_ref().expect("once a second");
+        let one = |one: &DiagnosticStatus| {
+            let value = one.values.iter().map(|value| format!("{}={}", value.key, value.value)).collect();
+            (one.level, one.name.clone(), one.message.clone(), value)
+        };
+        all.status.iter().map(one).collect()
+    };
+    let named = |level: u8, name: &str, message: &str, value: &str| {
+        (level, format!("troika: {name}"), message.to_owned(), value.to_owned())
+    };
+    cabin.status = [Some(Heartbeat::OK), None, Some(Heartbeat::OK)];
+    assert_eq!(
+        told(&mut cabin, 0.1),
+        [
+            named(DiagnosticStatus::WARN, "driver_monitoring", "starting", "losses=0"),
+            named(DiagnosticStatus::OK, "gestures", "available", "losses=0"),
+            named(DiagnosticStatus::STALE, "node /driver_monitor", "no heartbeat yet", "heartbeat_age_s="),
+            named(DiagnosticStatus::OK, "node /driver_state", "OK", "heartbeat_age_s=0.0"),
+            named(DiagnosticStatus::OK, "node /gesture", "OK", "heartbeat_age_s=0.0"),
+        ]
+    );
+    cabin.status = [Some(Heartbeat::OK), Some(Heartbeat::OK), Some(Heartbeat::DEGRADED)];
+    let degraded = told(&mut cabin, 9.0);
+    assert_eq!(
+        degraded[..2],
+        [
+            named(DiagnosticStatus::OK, "driver_monitoring", "available", "losses=0"),
+            named(DiagnosticStatus::WARN, "gestures", "degraded", "losses=0"),
+        ]
+    );
+    cabin.status[1] = None;
+    let lost = told(&mut cabin, 4.0);
+    assert_eq!(lost[0], named(DiagnosticStatus::ERROR, "driver_monitoring", "lost", "losses=1"));
+    let silent =
+        named(DiagnosticStatus::STALE, "node /driver_monitor", "silent for 4.0 s", "heartbeat_age_s=4.0");
+    assert_eq!(lost[2], silent);
+    cabin.status[1] = Some(Heartbeat::OK);
+    let recovers = told(&mut cabin, 2.0);
+    assert_eq!(recovers[0].2, "well again, and not trusted yet");
+    for _ in 0..2 {
+        cabin.status[1] = Some(Heartbeat::OK);
+        cabin.run(10.8, Vec::new(), false);
+        cabin.status[1] = None;
+        cabin.run(5.4, Vec::new(), false);
+    }
+    let latched = told(&mut cabin, 1.0);
+    assert_eq!(
+        latched[0],
+        named(DiagnosticStatus::ERROR, "driver_monitoring", "lost too often: until a reset", "losses=3")
+    );
+}
+
+#[test]
 fn parameters_that_make_no_supervisor_are_refused_with_their_key() {
     let with = |change: fn(&mut Config)| {
         let mut config = config();
@@ -213,6 +281,11 @@ fn parameters_that_make_no_supervisor_are_refused_with_their_key() {
     let node =
         with(|config| config.capabilities.values_mut().for_each(|one| one.nodes = vec!["camera".into()]));
     assert!(node.contains("full name"), "{node}");
+    let root = with(|config| config.capabilities.values_mut().for_each(|one| one.nodes = vec!["/".into()]));
+    assert!(root.contains("full name"), "{root}");
+    let mut short = config();
+    short.capabilities.values_mut().for_each(|one| one.nodes = vec!["/a".into()]);
+    assert_eq!(short.check(), Ok(()), "the shortest full name");
     let none = with(|config| config.capabilities.values_mut().for_each(|one| one.nodes.clear()));
     assert!(none.contains("driver_monitoring"), "{none}");
 }

@@ -9,8 +9,7 @@ use troika_msgs::troika::{DriverAlert, DriverState, VehicleSignals};
 use super::{Found, found};
 use crate::seen::{Event, Seen};
 
-/// As the monitor reads what the table leaves open: three frames at 30 Hz (`bridge_s` of the profiles), and PERCLOS from the lids, which is not
-/// judged then.
+/// As the monitor reads what the table leaves open: three frames at 30 Hz (`bridge_s` of the profiles), and PERCLOS from the lids.
 const READING: Reading = Reading { debounce: 100_000_000, perclos_from_lids: true };
 
 /// Two events of one moment: times are nanoseconds as seconds.

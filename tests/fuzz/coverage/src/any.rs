@@ -11,7 +11,14 @@ fn target() -> &'static Target {
     static TARGET: OnceLock<Target> = OnceLock::new();
     TARGET.get_or_init(|| {
         let name = std::env::var("TROIKA_FUZZ_TARGET").expect("TROIKA_FUZZ_TARGET names a target");
-        targets::named(&name).unwrap_or_else(|| panic!("TROIKA_FUZZ_TARGET={name}: there is no such target"))
+        let target = targets::named(&name);
+        let target =
+            target.unwrap_or_else(|| panic!("TROIKA_FUZZ_TARGET={name}: there is no such target"));
+        if target.catches {
+            // libFuzzer's own hook ends the process at a panic that would be caught; one that is not caught ends it all the same.
+            std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+        }
+        target
     })
 }
 

@@ -1,6 +1,6 @@
 //! What comes over the fleet's links: requests of vehicles, the words beside them, certificates.
 
-use troika_dialogue_mesh::wire::{Asked, Cancelled, whose};
+use troika_dialogue_mesh::wire::{Asked, Cancelled, Parts, Then, whose};
 use troika_gateway::{
     identity::{Identity, VehicleId},
     request::{Bounds, Chat},
@@ -12,6 +12,7 @@ use crate::Target;
 pub(super) const ALL: &[Target] = &[
     Target::text("chat_request", request, &[]).cases(10_000).memory(1 << 20, 400),
     Target::bytes("mesh_attachment", attachment),
+    Target::bytes("mesh_parts", parts),
     Target::text("mesh_key", key, &[]).cases(20_000).longest(1 << 10),
     Target::bytes("certificate", certificate).cases(20_000).memory(256 << 10, 200),
 ];
@@ -51,6 +52,25 @@ fn attachment(bytes: &[u8]) -> bool {
         told(error, bytes);
     }
     asked.is_ok() || cancelled.is_ok()
+}
+
+/// The attachments of an answer's pieces, one a line: they come in order, the first alone has a head, and behind the end nothing is taken.
+fn parts(bytes: &[u8]) -> bool {
+    let mut parts = Parts::default();
+    let (mut taken, mut over) = (0, false);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let begun = parts.begun();
+        match parts.take(line) {
+            Ok((head, then)) => {
+                assert!(!over, "a piece behind the end");
+                assert_eq!(head.is_some(), !begun, "one head, and first");
+                over = then != Then::More;
+                taken += 1;
+            }
+            Err(error) => told(&error, line),
+        }
+    }
+    taken > 0
 }
 
 /// A key is one vehicle's or nobody's: no wildcard gets through.

@@ -3,12 +3,16 @@
 #[cfg(feature = "all")]
 mod fleet;
 #[cfg(feature = "all")]
+mod http;
+#[cfg(feature = "all")]
 mod maps;
 #[cfg(feature = "all")]
 mod media;
 mod messages;
 #[cfg(feature = "all")]
 mod models;
+#[cfg(feature = "all")]
+mod programs;
 mod ros;
 mod settings;
 #[cfg(feature = "all")]
@@ -21,7 +25,8 @@ use crate::Target;
 /// Those that build within minutes, with a sanitiser too: they stand on no network, neural or other.
 pub const LIGHT: [&[Target]; 3] = [messages::ALL, ros::ALL, settings::ALL];
 #[cfg(feature = "all")]
-const REST: [&[Target]; 6] = [maps::ALL, models::ALL, media::ALL, talk::ALL, fleet::ALL, wire::ALL];
+const REST: [&[Target]; 8] =
+    [maps::ALL, models::ALL, media::ALL, talk::ALL, fleet::ALL, wire::ALL, programs::ALL, http::ALL];
 #[cfg(not(feature = "all"))]
 const REST: [&[Target]; 0] = [];
 

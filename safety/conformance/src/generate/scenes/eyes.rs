@@ -3,8 +3,8 @@
 use super::{FRAME, LOSSES, blinks, dwell, script};
 use crate::generate::random::Random;
 use crate::generate::script::{Look, Script};
-use crate::oracle::{EYES_UNRESPONSIVE, MICROSLEEP, SLEEP, UNAVAILABLE};
-use crate::time::{MS, SECOND};
+use crate::oracle::{EVALUATION, EYES_UNRESPONSIVE, MICROSLEEP, PERCLOS_WINDOW, SLEEP, UNAVAILABLE};
+use crate::time::{MS, Ns, SECOND};
 use crate::trace::{Profile, Zone};
 
 pub(super) fn closed_eyes(random: &mut Random) -> Script {
@@ -76,5 +76,37 @@ pub(super) fn ddaw(random: &mut Random) -> Script {
         scene.look(Look::Shut(Zone::Forward), random.between(450 * MS, 900 * MS)).road(6 * SECOND);
     }
     blinks(&mut scene, random);
+    scene
+}
+
+/// Closures whose share of a minute ends just under, at, just over its limit, or far over it; then, now and then, a driver who is awake again.
+pub(super) fn tired_lids(random: &mut Random) -> Script {
+    let on_the_motorway = random.chance(35);
+    let profile = if on_the_motorway { Profile::EuDdaw } else { Profile::Perclos };
+    let mut scene = script("PERCLOS of the lids", random, profile);
+    let motorway = random.pick([70.0, 70.1, 120.0, 120.0]);
+    scene.speeds = vec![(0, if on_the_motorway { motorway } else { random.pick([0.0, 30.0, 90.0, 90.0]) })];
+    // What comes with the frames says nothing: who reads it has nothing to raise.
+    scene.perclos = vec![(0, f32::NAN)];
+    // The longer a closure, the less its ends leave open.
+    let closed = random.between(1_200 * MS, 5_500 * MS);
+    let permille: Ns = if on_the_motorway {
+        random.pick([120, 250, 300])
+    } else {
+        random.pick([70, 110, 130, 135, 140, 145, 150, 155, 160, 165, 170, 180, 250])
+    };
+    let until =
+        if on_the_motorway { PERCLOS_WINDOW + EVALUATION + 6 * SECOND } else { PERCLOS_WINDOW + 8 * SECOND };
+    let until = until + random.between(0, 8 * SECOND);
+    while scene.length() < until {
+        scene.road(closed * 1_000 / permille - closed).look(Look::Shut(Zone::Forward), closed);
+    }
+    if !on_the_motorway && random.chance(60) {
+        scene.road(random.between(20 * SECOND, 50 * SECOND));
+    }
+    scene.road(2 * SECOND);
+    if random.chance(25) {
+        blinks(&mut scene, random);
+    }
     scene
 }
