@@ -50,8 +50,11 @@ pub(crate) struct ConformanceArguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Leave out traces that are longer, seconds: those of Euro NCAP's gaze rules begin with a minute of plain driving.
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 120.0)]
     longest: f64,
+    /// End well though limits of these profiles were not put to the test.
+    #[arg(long)]
+    partial: bool,
     /// A return of the gaze, or a look of open eyes, up to this long may be overlooked, ms. The table's own resolution is 50 ms.
     #[arg(long, default_value_t = 100)]
     debounce_ms: u32,
@@ -80,7 +83,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What comes after the last frame is waited for.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
-/// Tries it. An error where a rule was violated, or nothing was tried.
+/// Tries it. An error where a rule was violated, or a limit was not put to the test.
 pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()> {
     let json_to = Output::if_any(arguments.json.as_deref())?;
     let stop = stop_on_signals()?;
@@ -90,12 +93,7 @@ pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()
         perclos_from_lids: arguments.perclos_from_lids,
     };
     let (mut tally, mut told, mut tried) = (Tally::default(), Vec::new(), 0);
-    let mut seed = arguments.seed;
-    while tried < arguments.traces && !stop.is_stopped() {
-        let Some(trace) = of_interest(generate(seed), arguments) else {
-            seed += 1;
-            continue;
-        };
+    for (seed, trace) in chosen(arguments, &reading) {
         let seconds = length(&trace).as_secs_f64();
         println!("{} of {}: {} ({seconds:.0} s)", tried + 1, arguments.traces, trace.name);
         let alerts = try_one(&trace, arguments, &*transport, &stop)?;
@@ -111,8 +109,8 @@ pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()
         }
         tally.absorb(&verdicts.tally);
         tried += 1;
-        seed += 1;
     }
+    let untried = tally.lacking_in(1, &arguments.profiles);
     let checked: BTreeMap<String, u64> = tally
         .episodes
         .iter()
@@ -120,17 +118,60 @@ pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()
         .map(|((rule, boundary), counts)| (format!("{rule:?} {boundary:?}"), counts.must + counts.must_not))
         .collect();
     if let Some(to) = json_to {
-        let report = serde_json::json!({ "traces": tried, "violations": told, "checked": checked });
+        let report = serde_json::json!({
+            "traces": tried, "violations": told, "checked": checked, "not_put_to_the_test": untried,
+        });
         to.write(&serde_json::to_vec_pretty(&report)?)?;
     }
     println!("{tried} traces, {} violations, {} episodes checked", told.len(), checked.values().sum::<u64>());
+    for one in &untried {
+        println!("not put to the test: {one}");
+    }
     if stop.is_stopped() {
         return Err(Interrupted.into());
     }
     if !told.is_empty() {
         bail!("{} violations of the rules", told.len());
     }
+    if !untried.is_empty() && !arguments.partial {
+        bail!(
+            "nothing was violated, and {} of the rules' limits were not put to the test: more --traces, a higher --longest, or --partial",
+            untried.len()
+        );
+    }
     Ok(())
+}
+
+/// The traces, each with its seed: of many those that put the most limits to the test that none before them did, for their length.
+fn chosen(arguments: &ConformanceArguments, reading: &Reading) -> Vec<(u64, Trace)> {
+    /// For each that is wanted. Rare episodes are in one of some hundred.
+    const CONSIDERED: u64 = 60;
+    let wanted = arguments.traces as usize;
+    let considered =
+        arguments.seed..arguments.seed.saturating_add((arguments.traces * CONSIDERED).max(2_000));
+    let mut of_interest = considered.filter_map(|seed| {
+        let trace = of_interest(generate(seed), arguments)?;
+        let tally = judge(&trace, reading, &[]).tally;
+        Some((seed, trace, tally))
+    });
+    let mut candidates: Vec<_> = of_interest.by_ref().collect();
+    let (mut all, mut so_far) = (Vec::new(), Tally::default());
+    while all.len() < wanted && !candidates.is_empty() {
+        let lacking = so_far.lacking_in(1, &arguments.profiles).len();
+        let worth = |(_, trace, tally): &(u64, Trace, Tally)| {
+            let mut with = so_far.clone();
+            with.absorb(tally);
+            let more = lacking - with.lacking_in(1, &arguments.profiles).len();
+            more as f64 / length(trace).as_secs_f64().max(1.0)
+        };
+        let best = candidates.iter().enumerate().map(|(place, one)| (worth(one), place));
+        // The first of equal ones: in the order of their seeds.
+        let Some((_, place)) = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))) else { break };
+        let (seed, trace, tally) = candidates.remove(place);
+        so_far.absorb(&tally);
+        all.push((seed, trace));
+    }
+    all
 }
 
 /// With the profiles that the system has and no others, where it has one of the trace's, and not too long.
@@ -301,5 +342,37 @@ fn message(frame: &Frame, at: Time) -> DriverState {
         eye_openness_right: frame.eye_openness_right,
         perclos: frame.perclos,
         ..DriverState::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_traces_that_are_chosen_put_the_limits_to_the_test() {
+        let arguments = |traces, profiles: &[Profile]| ConformanceArguments {
+            place: Where::default(),
+            start: "true".into(),
+            profiles: profiles.to_vec(),
+            traces,
+            seed: 0,
+            longest: 120.0,
+            partial: false,
+            debounce_ms: 100,
+            transport_ms: 0,
+            perclos_from_lids: false,
+            json: None,
+        };
+        let reading = Reading { debounce: 100_000_000, perclos_from_lids: false };
+        let lacking = |arguments: &ConformanceArguments| {
+            let mut tally = Tally::default();
+            let chosen = chosen(arguments, &reading);
+            assert_eq!(chosen.len() as u64, arguments.traces);
+            chosen.iter().for_each(|(_, trace)| tally.absorb(&judge(trace, &reading, &[]).tally));
+            tally.lacking_in(1, &arguments.profiles)
+        };
+        assert_eq!(lacking(&arguments(20, &[Profile::EuAddw, Profile::EuroNcap])), Vec::<String>::new());
+        assert!(!lacking(&arguments(4, &[Profile::EuAddw, Profile::EuroNcap])).is_empty());
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn json<T: Message>(message: &T) -> anyhow::Result<serde_json::Value>
 }
 
 /// Where to look.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Where {
     /// The router to join; by default the usual one on this machine.
     #[arg(long, value_name = "tcp/HOST:PORT")]

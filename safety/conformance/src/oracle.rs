@@ -69,6 +69,34 @@ pub enum Rule {
     Ddaw,
 }
 
+impl Rule {
+    /// Whose alert it is.
+    #[must_use]
+    pub fn profile(self) -> Profile {
+        match self {
+            Rule::AddwFast
+            | Rule::AddwSlow
+            | Rule::AddwCrossing
+            | Rule::AddwTooSlow
+            | Rule::AddwInterrupted
+            | Rule::AddwNonNominal
+            | Rule::AddwArea1 => Profile::EuAddw,
+            Rule::NcapNonDriving
+            | Rule::NcapDrivingTask
+            | Rule::NcapMixed
+            | Rule::NcapRepeated
+            | Rule::NcapPhone
+            | Rule::Microsleep
+            | Rule::Sleep
+            | Rule::UnresponsiveEyes
+            | Rule::UnresponsiveGaze => Profile::EuroNcap,
+            Rule::MonitoringUnavailable => Profile::Troika,
+            Rule::Perclos => Profile::Perclos,
+            Rule::Ddaw => Profile::EuDdaw,
+        }
+    }
+}
+
 /// Where the condition ended, relative to the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Boundary {

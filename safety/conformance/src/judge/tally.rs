@@ -74,14 +74,23 @@ impl Tally {
     /// each rule next to its limit, in words. Empty when the suite is worth something.
     #[must_use]
     pub fn lacking(&self, least: u64) -> Vec<String> {
+        self.lacking_in(least, &[Profile::EuAddw, Profile::EuroNcap, Profile::EuDdaw, Profile::Perclos])
+    }
+
+    /// The same for a system that has these profiles alone; monitoring unavailable is every system's.
+    #[must_use]
+    pub fn lacking_in(&self, least: u64, profiles: &[Profile]) -> Vec<String> {
         let mut lacks = Vec::new();
-        for (rule, boundary) in MUST_BE_DUE {
+        let has = |(rule, _): &&(Rule, Boundary)| {
+            rule.profile() == Profile::Troika || profiles.contains(&rule.profile())
+        };
+        for (rule, boundary) in MUST_BE_DUE.iter().filter(has) {
             let found = self.of(*rule, *boundary).must;
             if found < least {
                 lacks.push(format!("{rule:?} {boundary:?}: due {found} times, not {least}"));
             }
         }
-        for (rule, boundary) in MUST_BE_FORBIDDEN {
+        for (rule, boundary) in MUST_BE_FORBIDDEN.iter().filter(has) {
             let found = self.of(*rule, *boundary).must_not;
             if found < least {
                 lacks.push(format!("{rule:?} {boundary:?}: forbidden {found} times, not {least}"));
