@@ -77,12 +77,27 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
                 escaped(&one.id),
                 escaped(&one.controller),
                 escaped(&one.action),
-                escaped(&one.kind),
+                one.kind.words(),
                 escaped(&one.context),
                 escaped(&one.hazard),
                 answer(&one.requirements, one.gap.as_deref(), None),
             ),
         );
+    }
+    page.push_str("</table><h2>Guide words that lead to no hazard</h2><table><tr><th>action<th>type<th>why");
+    for one in &matrix.analysis.considered {
+        for (word, why) in &one.why {
+            put(
+                &mut page,
+                format_args!(
+                    "<tr><td>{} \u{201c}{}\u{201d}<td>{}<td>{}",
+                    escaped(&one.controller),
+                    escaped(&one.action),
+                    word.words(),
+                    escaped(why),
+                ),
+            );
+        }
     }
     page.push_str(
         "</table><h2>Failures</h2><table><tr><th>failure<th>effect<th>detected, answered<th>requirements",
