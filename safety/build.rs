@@ -17,6 +17,8 @@ struct GoalHead {
     id: String,
     text: String,
     rationale: String,
+    safe_state: String,
+    fault_tolerant_time: String,
 }
 
 #[derive(Deserialize)]
@@ -55,16 +57,20 @@ fn main() {
         let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let goal: Goal = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         assert!(
-            !goal.goal.text.is_empty() && !goal.goal.rationale.is_empty(),
-            "{}: empty goal",
+            ![&goal.goal.text, &goal.goal.rationale, &goal.goal.safe_state, &goal.goal.fault_tolerant_time]
+                .into_iter()
+                .any(|text| text.trim().is_empty()),
+            "{}: a goal has a text, a rationale, a safe state and a fault-tolerant time",
             goal.goal.id
         );
         write!(
             goals,
-            "Goal {{ id: {:?}, text: {:?}, rationale: {:?} }}, ",
+            "Goal {{ id: {:?}, text: {:?}, rationale: {:?}, safe_state: {:?}, fault_tolerant_time: {:?} }}, ",
             goal.goal.id,
             goal.goal.text.trim(),
             goal.goal.rationale.trim(),
+            goal.goal.safe_state.trim(),
+            goal.goal.fault_tolerant_time.trim(),
         )
         .expect("writing to a string");
         for requirement in goal.requirement {

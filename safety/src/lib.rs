@@ -33,6 +33,10 @@ pub struct Goal {
     pub text: &'static str,
     /// Why.
     pub rationale: &'static str,
+    /// What the item is brought to when a fault threatens the goal.
+    pub safe_state: &'static str,
+    /// How long that may take, in the numbers of the requirements that it names. Of the item: how long a vehicle can bear it is the vehicle's.
+    pub fault_tolerant_time: &'static str,
 }
 
 impl Requirement {
@@ -93,6 +97,18 @@ macro_rules! verifies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_goal_has_a_fault_tolerant_time_of_requirements_that_there_are() {
+        for goal in GOALS {
+            let words = goal.fault_tolerant_time.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            let ids: Vec<&str> = words.filter(|word| word.starts_with("SR-")).collect();
+            assert!(!ids.is_empty(), "{}: its time names no requirement", goal.id);
+            for id in ids {
+                assert!(ALL.iter().any(|one| one.id() == id), "{}: there is no {id}", goal.id);
+            }
+        }
+    }
 
     #[test]
     fn every_requirement_has_an_id_and_a_sentence() {

@@ -15,6 +15,7 @@ mod mediapipe;
 mod packages;
 mod running;
 mod soak;
+mod source;
 mod steps;
 mod suites;
 mod told;
@@ -89,7 +90,7 @@ enum Command {
         seed: u64,
     },
     /// Join requirements, code, tests and the results of the last `cargo xtask test` into a matrix; fails where a requirement has no test that
-    /// passed.
+    /// passed, and where a log is of another source than the one that is here.
     Trace {
         /// The matrix as JSON.
         #[arg(long, value_name = "FILE", default_value = "target/artefacts/trace.json")]

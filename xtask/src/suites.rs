@@ -14,6 +14,7 @@ use crate::{
     ahead::Ahead,
     environments,
     packages::{self, succeed},
+    source,
     steps::{self, built, cargo, pull, root, say, set_up, target},
     told::{folder, test, told},
 };
@@ -392,7 +393,7 @@ fn artefact(name: &str) -> PathBuf {
 pub(crate) fn trace(json: &Path, html: &Path) -> anyhow::Result<()> {
     say("trace: requirements and their tests");
     let mut command = Command::new(built("troika-trace"));
-    command.arg("--top").arg(root()).arg("--logs").arg(folder());
+    command.arg("--top").arg(root()).arg("--logs").arg(folder()).arg("--source").arg(source::of(&root())?);
     command.arg("--json").arg(json).arg("--html").arg(html);
     succeed(&mut command)?;
     println!("{} and {}", json.display(), html.display());

@@ -1,4 +1,5 @@
-//! A suite's tests, with what they say kept for the trace: the user sees all but cargo's messages, a file has both.
+//! A suite's tests, with what they say kept for the trace: the user sees all but cargo's messages, a file has both, and in its first line the
+//! source that it is of.
 
 use std::{
     fs::{self, File},
@@ -12,7 +13,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::steps::{cargo, target};
+use crate::{
+    source,
+    steps::{cargo, root, target},
+};
 
 /// A process that a test leaves behind has our pipe; it is not waited for longer.
 const LEFT_BEHIND: Duration = Duration::from_secs(3);
@@ -33,7 +37,9 @@ pub(crate) fn test(arguments: &[&str]) -> Command {
 pub(crate) fn told(name: &str, command: &mut Command) -> anyhow::Result<()> {
     fs::create_dir_all(folder())?;
     let path = folder().join(format!("{name}.log"));
-    let log = File::create(&path).with_context(|| path.display().to_string())?;
+    let mut log = File::create(&path).with_context(|| path.display().to_string())?;
+    // First of all: what it is of. The trace takes no log of another source.
+    writeln!(log, "source: {}", source::of(&root())?)?;
     let (reader, writer) = io::pipe()?;
     // The trace reads its words, whatever the terminal or the environment wants.
     command.env("CARGO_TERM_COLOR", "never");

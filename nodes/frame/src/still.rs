@@ -3,7 +3,8 @@
 
 use troika_kit::{Duration, Time};
 
-/// Bytes of a frame that are held against the next one's, spread over all of it: of as many of a real sensor some always differ.
+/// Bytes of a frame that are held against the next one's, spread over all of it: of as many of a real sensor some always differ. What changes
+/// between them alone is not seen.
 const COMPARED: usize = 4_096;
 
 /// Looks at one camera.

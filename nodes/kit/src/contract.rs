@@ -50,7 +50,8 @@ pub struct ContractSpec {
 pub struct Contract(ContractSpec);
 
 impl Contract {
-    /// Checks the numbers (SR-TIM-001).
+    /// Checks the numbers. That SR-TIM-001 is checked when a contract is compiled is shown by the example below, which must not compile; the tests
+    /// of this file show that tightening keeps to it.
     ///
     /// # Panics
     /// When they are unsound; in a `const` that is a compile error:

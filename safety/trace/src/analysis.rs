@@ -1,6 +1,10 @@
 //! What the requirements come from: hazards, unsafe control actions, failures. Data in `safety/analysis/*.toml`; their fields are explained there.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,6 +20,8 @@ pub struct Analysis {
     pub controllers: Vec<Controller>,
     /// Its unsafe control actions.
     pub unsafe_actions: Vec<Unsafe>,
+    /// `considered.toml`: the guide words that lead to no hazard.
+    pub considered: Vec<Considered>,
     /// `failures.toml`.
     pub failures: Vec<Failure>,
     /// `threats.toml`.
@@ -60,13 +66,53 @@ pub struct Unsafe {
     pub controller: String,
     pub action: String,
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: GuideWord,
     pub context: String,
     pub hazard: String,
     pub scenarios: Vec<String>,
     #[serde(default)]
     pub requirements: Vec<String>,
     pub gap: Option<String>,
+}
+
+/// How a control action can be unsafe (STPA's four types).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[expect(missing_docs, reason = "the method's own words")]
+pub enum GuideWord {
+    #[serde(rename = "not provided")]
+    NotProvided,
+    #[serde(rename = "provided")]
+    Provided,
+    #[serde(rename = "too early/late")]
+    TooEarlyOrLate,
+    #[serde(rename = "wrong duration")]
+    WrongDuration,
+}
+
+impl GuideWord {
+    /// All of them.
+    pub const ALL: [GuideWord; 4] =
+        [GuideWord::NotProvided, GuideWord::Provided, GuideWord::TooEarlyOrLate, GuideWord::WrongDuration];
+
+    /// As the files have it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            GuideWord::NotProvided => "not provided",
+            GuideWord::Provided => "provided",
+            GuideWord::TooEarlyOrLate => "too early/late",
+            GuideWord::WrongDuration => "wrong duration",
+        }
+    }
+}
+
+/// Why guide words of an action lead to no hazard.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the file says of each what it is")]
+pub struct Considered {
+    pub controller: String,
+    pub action: String,
+    pub why: BTreeMap<GuideWord, String>,
 }
 
 /// How a part fails (FMEA).
@@ -102,6 +148,12 @@ struct Control {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct AllConsidered {
+    considered: Vec<Considered>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Failures {
     failure: Vec<Failure>,
 }
@@ -114,12 +166,14 @@ impl Analysis {
     pub fn read(folder: &Path) -> anyhow::Result<Analysis> {
         let Hazards { hazard } = file(&folder.join("hazards.toml"))?;
         let Control { controller, r#unsafe } = file(&folder.join("control.toml"))?;
+        let AllConsidered { considered } = file(&folder.join("considered.toml"))?;
         let Failures { failure } = file(&folder.join("failures.toml"))?;
         let tara = Threats::read(&folder.join("threats.toml"))?;
         Ok(Analysis {
             hazards: hazard,
             controllers: controller,
             unsafe_actions: r#unsafe,
+            considered,
             failures: failure,
             tara,
         })
@@ -151,6 +205,7 @@ impl Analysis {
     ) -> Vec<String> {
         let mut problems = Vec::new();
         let mut ids = BTreeSet::new();
+        problems.extend(self.not_considered());
         let all = self.hazards.iter().map(|one| &one.id).chain(self.controllers.iter().map(|one| &one.id));
         let all = all.chain(self.unsafe_actions.iter().map(|one| &one.id));
         for id in all.chain(self.failures.iter().map(|one| &one.id)) {
@@ -164,6 +219,11 @@ impl Analysis {
                 (Some(goal), None) => problems.push(format!("{}: there is no goal {goal}", hazard.id)),
                 (None, Some(_)) => {}
                 _ => problems.push(format!("{}: either `goal` or `out_of_scope`", hazard.id)),
+            }
+        }
+        for hazard in self.hazards.iter().filter(|hazard| hazard.goal.is_some()) {
+            if !self.unsafe_actions.iter().any(|one| one.hazard == hazard.id) {
+                problems.push(format!("{}: no unsafe control action leads to it", hazard.id));
             }
         }
         for goal in goals {
@@ -199,6 +259,43 @@ impl Analysis {
         }
         let hazards: Vec<&str> = self.hazards.iter().map(|hazard| hazard.id.as_str()).collect();
         problems.extend(self.tara.problems(&hazards, requirements, exists));
+        problems
+    }
+
+    /// Each action of each controller has all four guide words: an unsafe action of that type, or a reason why there is none.
+    fn not_considered(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut reasons = BTreeMap::new();
+        for one in &self.considered {
+            let known = self.controllers.iter().any(|controller| {
+                controller.id == one.controller && controller.actions.contains(&one.action)
+            });
+            if !known {
+                problems
+                    .push(format!("considered.toml: {} has no action \"{}\"", one.controller, one.action));
+            }
+            if reasons.insert((&one.controller, &one.action), &one.why).is_some() {
+                problems.push(format!("considered.toml: {} \"{}\" twice", one.controller, one.action));
+            }
+        }
+        for controller in &self.controllers {
+            for action in &controller.actions {
+                for word in GuideWord::ALL {
+                    let of = |one: &&Unsafe| one.controller == controller.id && one.action == *action;
+                    let is_unsafe = self.unsafe_actions.iter().filter(of).any(|one| one.kind == word);
+                    let why = reasons.get(&(&controller.id, action)).and_then(|why| why.get(&word));
+                    let what = match (is_unsafe, why.map(|why| !why.is_empty())) {
+                        (true, None) | (false, Some(true)) => continue,
+                        (true, Some(_)) => "is unsafe, and considered.toml says why it is not",
+                        (false, Some(false)) => "has an empty reason in considered.toml",
+                        (false, None) => {
+                            "was not considered: an [[unsafe]] in control.toml, or why there is none in considered.toml"
+                        }
+                    };
+                    problems.push(format!("{} \"{action}\" {}: {what}", controller.id, word.words()));
+                }
+            }
+        }
         problems
     }
 }
@@ -243,6 +340,77 @@ mod tests {
         );
         assert_eq!(with(vec![failure(&[], Some("x")); 2]), ["FM-CAM-01: used twice"]);
         assert_eq!(Analysis::default().problems(&["SG-1"], &[], &|_| true), ["SG-1: no hazard leads to it"]);
+    }
+
+    #[test]
+    fn each_action_has_all_four_guide_words_as_an_unsafe_action_or_with_a_reason_and_not_both() {
+        let controller = Controller {
+            id: "router".into(),
+            name: "router".into(),
+            process_model: "the link".into(),
+            actions: vec!["decide".into()],
+        };
+        let decides = |kind| Unsafe {
+            id: "UCA-01".into(),
+            controller: "router".into(),
+            action: "decide".into(),
+            kind,
+            context: "private".into(),
+            hazard: "HZ-16".into(),
+            scenarios: Vec::new(),
+            requirements: Vec::new(),
+            gap: Some("all".into()),
+        };
+        let because = |action: &str, words: &[GuideWord]| Considered {
+            controller: "router".into(),
+            action: action.into(),
+            why: words.iter().map(|word| (*word, "the vehicle answers".to_owned())).collect(),
+        };
+        let with = |considered: Vec<Considered>| {
+            let analysis = Analysis {
+                controllers: vec![controller.clone()],
+                unsafe_actions: vec![decides(GuideWord::Provided)],
+                considered,
+                ..Analysis::default()
+            };
+            analysis.not_considered()
+        };
+        let [not, provided, timing, duration] = GuideWord::ALL;
+        assert_eq!(with(vec![because("decide", &[not, timing, duration])]), Vec::<String>::new());
+        let missing = with(vec![because("decide", &[not, timing])]);
+        assert!(
+            missing.len() == 1 && missing[0].contains("wrong duration: was not considered"),
+            "{missing:?}"
+        );
+        let both = with(vec![because("decide", &GuideWord::ALL)]);
+        assert!(both.len() == 1 && both[0].contains(provided.words()), "{both:?}");
+        let other = with(vec![because("decide", &[not, timing, duration]), because("sing", &[not])]);
+        assert_eq!(other, ["considered.toml: router has no action \"sing\""]);
+        let mut empty = because("decide", &[not, timing, duration]);
+        empty.why.insert(not, String::new());
+        assert!(with(vec![empty])[0].contains("empty reason"));
+    }
+
+    #[test]
+    fn a_hazard_that_has_a_goal_and_no_unsafe_control_action_is_told() {
+        let text = r#"
+            [[hazard]]
+            id = "HZ-28"
+            function = "supervision"
+            malfunction = "lost"
+            situation = "any"
+            harm = "as HZ-05"
+            severity = "S3"
+            exposure = "E3"
+            controllability = "C2"
+            goal = "SG-5"
+        "#;
+        let Hazards { hazard } = toml::from_str(text).expect("a hazard");
+        let analysis = Analysis { hazards: hazard, ..Analysis::default() };
+        assert_eq!(
+            analysis.problems(&["SG-5"], &[], &|_| true),
+            ["HZ-28: no unsafe control action leads to it"]
+        );
     }
 
     #[test]

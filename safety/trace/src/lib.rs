@@ -9,4 +9,5 @@ pub mod declared;
 pub mod matrix;
 pub mod page;
 pub mod ran;
+pub mod source;
 pub mod threats;

@@ -3,16 +3,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Parser;
 use troika_trace::{
     analysis::Analysis,
     declared::Source,
     matrix::{File, Inputs, Matrix, Outcome},
-    page, ran,
+    page, ran, source,
 };
 
 /// Joins requirements, code, tests and the results of the last test run; fails on a requirement that is not shown to hold.
@@ -25,6 +25,9 @@ struct Arguments {
     /// The logs of the test run: `*.log` in here.
     #[arg(long, value_name = "FOLDER", default_value = "target/trace")]
     logs: PathBuf,
+    /// Which source is here, as `cargo xtask test` writes it into the first line of each log: logs of another one are refused.
+    #[arg(long, value_name = "SOURCE")]
+    source: String,
     /// Write the matrix as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -49,7 +52,7 @@ fn trace(arguments: &Arguments) -> anyhow::Result<bool> {
     let top = fs::canonicalize(&arguments.top).with_context(|| arguments.top.display().to_string())?;
     let mut tree = Tree { top: top.clone(), files: Vec::new(), packages: Vec::new() };
     tree.walk(&top)?;
-    let ran = logs(&arguments.logs, &top)?;
+    let ran = logs(&arguments.logs, &top, &arguments.source)?;
     let analysis = Analysis::read(&top.join("safety/analysis"))?;
     let inputs = Inputs {
         goals: troika_safety::GOALS,
@@ -60,7 +63,7 @@ fn trace(arguments: &Arguments) -> anyhow::Result<bool> {
         analysis: &analysis,
         exists: &|path| !path.is_empty() && top.join(path).is_file(),
     };
-    let matrix = Matrix::join(&inputs, &commit(&top));
+    let matrix = Matrix::join(&inputs, &arguments.source);
     if let Some(file) = &arguments.json {
         write(file, &serde_json::to_string_pretty(&matrix)?)?;
     }
@@ -94,28 +97,26 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(file, text).with_context(|| file.display().to_string())
 }
 
-/// The commit, with a plus where files are not as it has them.
-fn commit(top: &Path) -> String {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(top).args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return "unknown".to_owned() };
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|told| !told.is_empty());
-    if dirty { format!("{commit}+") } else { commit }
-}
-
 /// The tests of all logs, their roots from the top.
-fn logs(folder: &Path, top: &Path) -> anyhow::Result<Vec<ran::Ran>> {
+fn logs(folder: &Path, top: &Path, today: &str) -> anyhow::Result<Vec<ran::Ran>> {
     let way_out = "run `cargo xtask test` first: it leaves the logs of its suites there";
     let entries = fs::read_dir(folder).with_context(|| format!("{}: {way_out}", folder.display()))?;
-    let mut all = Vec::new();
+    let (mut all, mut of) = (Vec::new(), Vec::new());
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|end| end == "log") {
             let log = fs::read(&path).with_context(|| path.display().to_string())?;
-            all.extend(ran::read(&String::from_utf8_lossy(&log)));
+            let log = String::from_utf8_lossy(&log);
+            of.push((path.display().to_string(), source::of(&log).map(str::to_owned)));
+            all.extend(ran::read(&log));
         }
+    }
+    of.sort();
+    if let Some(told) = source::stale(&of, today) {
+        bail!(told);
+    }
+    if today == source::NO_GIT {
+        eprintln!("note: there is no git: whether the logs are of this source cannot be told");
     }
     for ran in &mut all {
         ran.root = from_top(Path::new(&ran.root), top);

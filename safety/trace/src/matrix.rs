@@ -93,8 +93,8 @@ pub struct Row {
 /// The whole.
 #[derive(Debug, Clone, Serialize)]
 pub struct Matrix {
-    /// The commit that the run was of.
-    pub commit: String,
+    /// The source that the logs are of: its commit, and a digest of what differs from it.
+    pub source: String,
     /// In file order.
     pub requirements: Vec<Row>,
     /// Hazards, unsafe actions, failures and threats, with their goals and requirements.
@@ -105,7 +105,7 @@ pub struct Matrix {
 
 impl Matrix {
     /// Joins all of it.
-    pub fn join(inputs: &Inputs, commit: &str) -> Matrix {
+    pub fn join(inputs: &Inputs, source: &str) -> Matrix {
         let mut problems = Vec::new();
         let known: BTreeSet<String> = inputs.requirements.iter().map(constant).collect();
         let mut tests = Vec::new();
@@ -160,7 +160,7 @@ impl Matrix {
         let ids: Vec<&str> = inputs.requirements.iter().map(Requirement::id).collect();
         let goals: Vec<&str> = inputs.goals.iter().map(|goal| goal.id).collect();
         problems.extend(inputs.analysis.problems(&goals, &ids, inputs.exists));
-        Matrix { commit: commit.to_owned(), requirements, analysis: inputs.analysis.clone(), problems }
+        Matrix { source: source.to_owned(), requirements, analysis: inputs.analysis.clone(), problems }
     }
 }
 

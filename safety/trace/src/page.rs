@@ -19,10 +19,10 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
     let shown = matrix.requirements.iter().filter(|row| row.shown).count();
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Troika: requirements and their tests</title><style>{STYLE}</style>\
-         <h1>Requirements and their tests</h1><p>{shown} of {} are shown to hold. Commit <code>{}</code>. Conformance of logic to these \
+         <h1>Requirements and their tests</h1><p>{shown} of {} are shown to hold. Source: <code>{}</code>. Conformance of logic to these \
          requirements; no ASIL and no type approval is claimed.</p>",
         matrix.requirements.len(),
-        escaped(&matrix.commit),
+        escaped(&matrix.source),
     );
     if !matrix.problems.is_empty() {
         page.push_str("<h2 class=\"bad\">What is wrong</h2><ul>");
@@ -35,10 +35,12 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
         put(
             &mut page,
             format_args!(
-                "<h2>{}: {}</h2><p class=\"quiet\">{}",
+                "<h2>{}: {}</h2><p class=\"quiet\">{}<p>Safe state: {}<br>Fault-tolerant time: {}",
                 goal.id,
                 escaped(goal.text),
-                escaped(goal.rationale)
+                escaped(goal.rationale),
+                escaped(goal.safe_state),
+                escaped(goal.fault_tolerant_time),
             ),
         );
         page.push_str("<table><tr><th>requirement<th>named by<th>verified by");
@@ -77,12 +79,27 @@ pub fn render(matrix: &Matrix, goals: &[Goal]) -> String {
                 escaped(&one.id),
                 escaped(&one.controller),
                 escaped(&one.action),
-                escaped(&one.kind),
+                one.kind.words(),
                 escaped(&one.context),
                 escaped(&one.hazard),
                 answer(&one.requirements, one.gap.as_deref(), None),
             ),
         );
+    }
+    page.push_str("</table><h2>Guide words that lead to no hazard</h2><table><tr><th>action<th>type<th>why");
+    for one in &matrix.analysis.considered {
+        for (word, why) in &one.why {
+            put(
+                &mut page,
+                format_args!(
+                    "<tr><td>{} \u{201c}{}\u{201d}<td>{}<td>{}",
+                    escaped(&one.controller),
+                    escaped(&one.action),
+                    word.words(),
+                    escaped(why),
+                ),
+            );
+        }
     }
     page.push_str(
         "</table><h2>Failures</h2><table><tr><th>failure<th>effect<th>detected, answered<th>requirements",
@@ -204,13 +221,18 @@ mod tests {
     #[test]
     fn the_page_tells_what_is_wrong_and_takes_no_text_for_markup() {
         let matrix = Matrix {
-            commit: "c0ffee".into(),
+            source: "c0ffee".into(),
             requirements: Vec::new(),
             analysis: Analysis::default(),
             problems: vec!["SR-X-001: <b>".into()],
         };
         let page = render(&matrix, troika_safety::GOALS);
         assert!(page.contains("SR-X-001: &lt;b&gt;") && !page.contains("SR-X-001: <b>"));
-        assert!(troika_safety::GOALS.iter().all(|goal| page.contains(goal.id)));
+        let told = |goal: &Goal| {
+            [goal.id, goal.safe_state, goal.fault_tolerant_time]
+                .iter()
+                .all(|text| page.contains(&escaped(text)))
+        };
+        assert!(troika_safety::GOALS.iter().all(told));
     }
 }

@@ -177,7 +177,9 @@ impl Report {
             "{:width$} {:>8} {:>8} {:>8} {:>7} {:>9} {:>9}  requirement\n{out}",
             "class", "injected", "detected", "in time", "unsafe", "worst ms", "limit ms"
         );
-        let _ = writeln!(text, "\nwhat nothing notices today:");
+        if !self.gaps.is_empty() {
+            let _ = writeln!(text, "\nwhat nothing notices today:");
+        }
         for gap in &self.gaps {
             let _ = writeln!(
                 text,

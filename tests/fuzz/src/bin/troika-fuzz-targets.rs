@@ -5,9 +5,14 @@ use std::{env, fs, path::PathBuf};
 use anyhow::{Context as _, bail};
 use troika_fuzz::{campaign, targets};
 
+const USAGE: &str = "troika-fuzz-targets                  the names of the targets, one a line; `light`: it builds within minutes
+troika-fuzz-targets TARGET FOLDER    a target's seeds as files of that folder (what is in it is deleted), for libFuzzer
+";
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match &arguments[..] {
+        [one] if one == "--help" || one == "-h" => print!("{USAGE}"),
         [] => {
             let light = |name| targets::LIGHT.into_iter().flatten().any(|target| target.name == name);
             for target in targets::all() {
@@ -25,7 +30,7 @@ fn main() -> anyhow::Result<()> {
                 fs::write(folder.join(format!("{number:04}")), bytes)?;
             }
         }
-        _ => bail!("wanted: nothing, or TARGET FOLDER"),
+        _ => bail!("wanted: nothing, or TARGET FOLDER\n{USAGE}"),
     }
     Ok(())
 }
