@@ -3,7 +3,7 @@
 //! `TROIKA_FUZZ_CASES=N` makes N mutations instead, `TROIKA_FUZZ_SEED=S` others. Where an input ends the process (no memory, no stack),
 //! `TROIKA_FUZZ_TRACE=FILE` has it: each input is written there before it is run.
 
-use std::{env, fs, path::Path};
+use std::{env, fs, path::Path, sync::Once};
 
 use allocation_counter::measure;
 use troika_fuzz::{
@@ -18,7 +18,11 @@ fn wanted<T: std::str::FromStr>(variable: &str) -> Option<T> {
     Some(number)
 }
 
+/// With RUST_BACKTRACE a panic that a reader catches (a library's, on a bad file) would look up symbols in tens of megabytes of its thread's account.
+static PLAIN_PANICS: Once = Once::new();
+
 fn run(target: &Target) -> Result<Tally, Found> {
+    PLAIN_PANICS.call_once(|| std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))));
     let seeds = campaign::seeds(target).expect("its seeds");
     let cases = wanted("TROIKA_FUZZ_CASES").unwrap_or(target.cases);
     let seed = wanted("TROIKA_FUZZ_SEED").unwrap_or(1);

@@ -396,7 +396,7 @@ fn a_link_that_is_measured_to_elsewhere_than_the_cloud_is_told_with_the_address(
 #[test]
 fn a_system_on_the_road_has_signed_models_watchdogs_and_a_supervisor_and_nothing_of_a_desk() {
     troika_safety::verifies![SR_DAT_002];
-    let text = "[system]\nname = 'car'\nproduction = true\nblack_box = { folder = '/tmp', raw = true }\nfrom_outside = ['/vehicle/command']\n\
+    let text = "production = true\nblack_box = { folder = '/tmp', raw = true }\nfrom_outside = ['/vehicle/command']\n\
                 [processes.a]\n[processes.b]\n\
                 [nodes.camera]\nkind = 'sim_driver'\nprocess = 'b'\nparams = { scenario = 'x.toml' }\n\
                 [nodes.driver_state]\nkind = 'driver_state'\nprocess = 'a'\nsched = { policy = 'fifo', priority = 80 }\n\
