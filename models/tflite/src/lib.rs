@@ -15,12 +15,14 @@ mod fuse;
 mod graph;
 mod ops;
 mod plain;
+mod quicken;
 
 use tract_core::internal::*;
 
 pub use error::ReadError;
 use graph::{Graph, Work};
 use ops::Kernel;
+pub use quicken::quicken;
 
 /// What a network is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
