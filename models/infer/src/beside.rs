@@ -10,7 +10,6 @@ use crate::{
     exchange::{Candidate, Place, Refusal},
     golden::Agreement,
     network::{Network, NetworkError, Outputs, RunError},
-    passport::Format,
     store::{Store, StoreError},
 };
 
@@ -56,7 +55,7 @@ impl Beside {
     /// Puts the other store's network of this name beside `network`, where that is another one.
     pub(crate) fn join(&self, own: &Store, name: &str, network: Network) -> Result<Network, StoreError> {
         let (passport, other) = (own.passport(name)?, self.other.passport(name)?);
-        let kernels = own.kernels != self.other.kernels && passport.format == Format::Tflite;
+        let kernels = own.kernels != self.other.kernels;
         if passport.sha256 == other.sha256 && !kernels {
             return Ok(network);
         }

@@ -126,7 +126,7 @@ impl Network {
         Network::load_with(passport, bytes, parts, Kernels::Fast)
     }
 
-    /// The same, of the kernels that are named: those of a `.tflite` network. ONNX networks are tract's own operators anyhow.
+    /// The same, of the kernels that are named.
     pub fn load_with(
         passport: &Passport,
         bytes: &[u8],
@@ -147,7 +147,7 @@ impl Network {
         let tract = |e: TractError| NetworkError::Tract(format!("{e:#}"));
         let model = match passport.format {
             Format::Tflite => troika_tflite::read_with(bytes, kernels)?,
-            Format::Onnx => onnx(passport, bytes)?,
+            Format::Onnx => troika_tflite::quicken(onnx(passport, bytes)?, kernels).map_err(tract)?,
             other => return Err(NetworkError::Format(other)),
         };
         count("inputs", model.inputs.len(), passport.inputs.len())?;

@@ -65,7 +65,33 @@ impl Graph<'_, '_> {
         }
         kept.retain(|n| !n.inputs.is_empty());
         self.nodes = kept;
+        self.fuse_borders(&readers);
         self.fuse_separable(&readers);
+    }
+
+    /// Leaves borders of zeros to the convolution that alone reads them: it makes them a few rows at a time.
+    fn fuse_borders(&mut self, readers: &[usize]) {
+        let mut made: Vec<Option<usize>> = vec![None; self.file.tensors.len()];
+        for at in 0..self.nodes.len() {
+            made[self.nodes[at].output] = Some(at);
+            let padded = self.nodes[at].inputs[0];
+            let Some(before) = made[padded].filter(|_| readers[padded] == 1) else { continue };
+            let Work::Kernel(Kernel::Pad(pad)) = &self.nodes[before].work else { continue };
+            let (Some((input, above)), &[image]) = (pad.border_alone(), self.nodes[before].inputs.as_slice())
+            else {
+                continue;
+            };
+            let taken = match &mut self.nodes[at].work {
+                Work::Kernel(Kernel::Conv(conv)) => conv.take_border(input, above),
+                Work::Kernel(Kernel::Depthwise(depthwise)) => depthwise.take_border(input, above),
+                _ => false,
+            };
+            if taken {
+                self.nodes[at].inputs[0] = image;
+                self.nodes[before].inputs.clear();
+            }
+        }
+        self.nodes.retain(|n| !n.inputs.is_empty());
     }
 
     /// Makes one kernel of a depthwise convolution and the pointwise one that alone reads it.

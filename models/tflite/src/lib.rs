@@ -5,6 +5,8 @@
 //! layout stays NHWC from end to end. Convolutions, PReLU, pooling, padding and resizing are operators of our own (see the
 //! `ops` module, which also says why); additions and activations are fused into the kernel before them.
 //!
+//! [`quicken`] puts the same operators, and some for lists of vectors, into a model that tract read from elsewhere.
+//!
 //! A damaged file gives a [`ReadError`]: every offset is checked, nothing panics, and memory is bounded by a small multiple of
 //! the file's length. Quantised, sparse, dynamic and control-flow networks are refused by name.
 
@@ -15,12 +17,14 @@ mod fuse;
 mod graph;
 mod ops;
 mod plain;
+mod quicken;
 
 use tract_core::internal::*;
 
 pub use error::ReadError;
 use graph::{Graph, Work};
 use ops::Kernel;
+pub use quicken::quicken;
 
 /// What a network is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use tract_core::internal::*;
 use tract_core::ops::{
     array::FiniteReshape,
     cnn::{Conv, KernelFormat, PaddingSpec, PoolSpec},
-    math,
+    math, nn,
     nn::DataFormat,
 };
 
@@ -101,6 +101,9 @@ pub(crate) fn activate(
     }
     let (low, high) = activation.bounds();
     let mut y = x;
+    if let Activation::Leaky { slope, .. } = activation {
+        y = one(model.wire_node(format!("{name}.leaky"), nn::leaky_relu(slope.get()), &[y])?)?;
+    }
     if low > f32::NEG_INFINITY {
         let low = constant(model, "low", &[low])?;
         y = one(model.wire_node(format!("{name}.max"), math::max(), &[y, low])?)?;

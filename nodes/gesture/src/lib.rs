@@ -9,5 +9,6 @@ pub mod palm;
 pub mod perception;
 pub mod pose;
 pub mod reading;
+pub mod region;
 pub mod store;
 pub mod track;

@@ -11,7 +11,7 @@ use troika_frame::{
 };
 use troika_kit::Fault;
 
-use crate::{config::Config, hand, hand::Hand, palm, palm::Palm, store::Network};
+use crate::{config::Config, hand, hand::Hand, palm, palm::Palm, region, store::Network};
 
 /// What one frame showed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,6 +51,8 @@ pub struct Perception {
     search_every: u32,
     decoder: palm::Decoder,
     next: Next,
+    /// Where the hand was looked at last.
+    region: Roi,
     picture: Vec<f32>,
     regressors: Vec<f32>,
     scores: Vec<f32>,
@@ -68,6 +70,7 @@ impl Perception {
             search_every: config.search_every,
             decoder: palm::Decoder::default(),
             next: Next::Search(0),
+            region: Roi::square([0.0; 2], 0.0, 0.0),
             picture: vec![0.0; hand::SIDE * hand::SIDE * 3],
             regressors: vec![0.0; palm::ANCHORS * palm::COORDINATES],
             scores: vec![0.0; palm::ANCHORS],
@@ -137,7 +140,7 @@ impl Perception {
             self.next = Next::Search(self.search_every.saturating_sub(frames));
             return Ok(Sight::Nothing);
         };
-        self.next = Next::Follow(palm.roi());
+        self.next = Next::Follow(region::of_grid(&palm.roi()));
         Ok(Sight::Found(palm))
     }
 
@@ -146,6 +149,7 @@ impl Perception {
         let map = roi.map(side, side);
         let fill = Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Black, taps: 1 };
         view.warp::<3>(&map, &fill, &mut self.picture[..side * side * 3]);
+        self.region = *roi;
         map
     }
 
@@ -163,7 +167,7 @@ impl Perception {
         let Some(hand) = hand.filter(|hand| hand.presence >= self.min_presence) else {
             return Ok(Sight::Lost);
         };
-        self.next = Next::Follow(hand.roi());
+        self.next = Next::Follow(region::settle(&self.region, &hand.roi()));
         Ok(Sight::Followed(hand))
     }
 }

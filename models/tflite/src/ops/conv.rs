@@ -89,6 +89,15 @@ impl Conv {
         }
     }
 
+    /// From now on reads an input of this height and width as if it had zeros around it, so many rows above and columns left; whether it
+    /// can.
+    pub(crate) fn take_border(&mut self, input: [usize; 2], before: [usize; 2]) -> bool {
+        let Some(window) = self.window.within(input, before) else { return false };
+        self.plan = Plan::new(&window, self.channels_in);
+        self.window = window;
+        true
+    }
+
     /// Whether each output is made of one pixel, the same one.
     pub(crate) fn is_pointwise(&self) -> bool {
         let w = &self.window;

@@ -60,6 +60,15 @@ impl Depthwise {
         }
     }
 
+    /// From now on reads an input of this height and width as if it had zeros around it, so many rows above and columns left; whether it
+    /// can.
+    pub(crate) fn take_border(&mut self, input: [usize; 2], before: [usize; 2]) -> bool {
+        let Some(window) = self.window.within(input, before) else { return false };
+        self.interior = window.interior();
+        self.window = window;
+        true
+    }
+
     /// Pixels of the input.
     pub(crate) fn pixels_in(&self) -> usize {
         self.window.batch * self.window.input[0] * self.window.input[1]
@@ -330,6 +339,10 @@ impl Row<'_> {
                     each!(p below P => { sums[p] = sums[p].max(zero).plus(sums[p].min(zero), slope); });
                 }
                 other => {
+                    if let Activation::Leaky { slope, .. } = other {
+                        let (zero, slope) = (T::splat(0.0), T::splat(slope.get()));
+                        each!(p below P => { sums[p] = sums[p].max(zero).plus(sums[p].min(zero), slope); });
+                    }
                     let (low, high) = other.bounds();
                     let (low, high) = (T::splat(low), T::splat(high));
                     each!(p below P => { sums[p] = sums[p].max(low).min(high); });

@@ -258,6 +258,15 @@ unsafe fn tile<T: Vector, const P: usize, const V: usize>(t: &Tile, y: &mut [f32
                 });
             }
             other => {
+                if let Activation::Leaky { slope, .. } = other {
+                    let (zero, slope) = (T::splat(0.0), T::splat(slope.get()));
+                    each!(p below P => {
+                        each!(v below V => {
+                            let s = sums[p][v];
+                            sums[p][v] = s.max(zero).plus(s.min(zero), slope);
+                        });
+                    });
+                }
                 let (low, high) = other.bounds();
                 let (low, high) = (T::splat(low), T::splat(high));
                 each!(p below P => {

@@ -4,9 +4,11 @@
 //! still in registers. That is where the time goes in these small networks: a separate pass for each PReLU, addition and
 //! padding costs more than the multiplications.
 
+mod attention;
 mod conv;
 mod depthwise;
 mod gemm;
+mod rows;
 mod separable;
 mod simple;
 #[cfg(test)]
@@ -17,8 +19,10 @@ use std::sync::Arc;
 
 use tract_core::internal::*;
 
+pub(crate) use attention::Attention;
 pub(crate) use conv::Conv;
 pub(crate) use depthwise::Depthwise;
+pub(crate) use rows::{Affine, Norm, Sum};
 pub(crate) use separable::Separable;
 pub(crate) use simple::{Pad, Pool, PoolKind, Resize};
 pub(crate) use vector::Isa;
@@ -35,6 +39,19 @@ impl PartialEq for Floats {
 }
 impl Eq for Floats {}
 
+/// A number that is equal when it is the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Number(u32);
+
+impl Number {
+    pub(crate) fn new(value: f32) -> Self {
+        Number(value.to_bits())
+    }
+    pub(crate) fn get(self) -> f32 {
+        f32::from_bits(self.0)
+    }
+}
+
 /// What happens to a value on its way out of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
@@ -44,6 +61,11 @@ pub(crate) enum Activation {
     ReluN1To1,
     /// Slope of the negative side, one a channel.
     PRelu(Floats),
+    /// One slope for all channels, then nothing below `least`.
+    Leaky {
+        slope: Number,
+        least: Number,
+    },
 }
 
 impl Activation {
@@ -54,6 +76,8 @@ impl Activation {
             Activation::Relu => (0.0, f32::INFINITY),
             Activation::Relu6 => (0.0, 6.0),
             Activation::ReluN1To1 => (-1.0, 1.0),
+            // The slope is applied before.
+            Activation::Leaky { least, .. } => (least.get(), f32::INFINITY),
         }
     }
 
@@ -69,6 +93,10 @@ impl Activation {
                 for (v, s) in values.iter_mut().zip(&slopes.0[channel..]) {
                     *v = v.max(0.0) + v.min(0.0) * s;
                 }
+            }
+            Activation::Leaky { slope, least } => {
+                let (slope, least) = (slope.get(), least.get());
+                values.iter_mut().for_each(|v| *v = (v.max(0.0) + v.min(0.0) * slope).max(least));
             }
         }
     }
@@ -111,6 +139,12 @@ impl Window {
             }
         }
         Some(Window { batch, input, output, kernel, stride, dilation, before })
+    }
+    /// The same outputs from a smaller input, which begins so far into this one, with nothing but zeros around it; `None` where all windows
+    /// end before it.
+    pub(crate) fn within(&self, input: [usize; 2], from: [usize; 2]) -> Option<Self> {
+        let before = [self.before[0] + from[0], self.before[1] + from[1]];
+        (0..2).all(|a| before[a] < self.span(a)).then(|| Window { input, before, ..self.clone() })
     }
     /// Extent of one axis that the taps of all outputs cover.
     pub(crate) fn span(&self, axis: usize) -> usize {
@@ -173,6 +207,10 @@ pub(crate) enum Kernel {
     Resize(Resize),
     /// An activation that could not be fused; the channel count is that of the last axis.
     Activate(Activation, usize),
+    Sum(Sum),
+    Norm(Norm),
+    Affine(Affine),
+    Attention(Attention),
 }
 
 /// A kernel as a tract operator.
@@ -192,6 +230,10 @@ impl Op for Nhwc {
             Kernel::Pad(_) => "NhwcPad".into(),
             Kernel::Resize(_) => "NhwcResize".into(),
             Kernel::Activate(..) => "NhwcActivate".into(),
+            Kernel::Sum(_) => "RowsSum".into(),
+            Kernel::Norm(_) => "RowsNorm".into(),
+            Kernel::Affine(_) => "RowsAffine".into(),
+            Kernel::Attention(_) => "Attention".into(),
         }
     }
     op_as_typed_op!();
@@ -220,6 +262,15 @@ impl EvalOp for Nhwc {
                     y.copy_from_slice(x);
                     y.chunks_exact_mut(*channels).for_each(|pixel| activation.apply(pixel, 0));
                 }
+                Kernel::Sum(k) => k.run(x, y),
+                Kernel::Norm(k) => k.run(x, y),
+                Kernel::Affine(k) => k.run(x, y),
+                Kernel::Attention(k) => {
+                    let &[q, keys, values, ..] = slices.as_slice() else {
+                        bail!("attention of three inputs")
+                    };
+                    k.run(q, keys, values, slices.get(3).copied(), y);
+                }
             }
         }
         Ok(tvec!(out.into_tvalue()))
@@ -236,9 +287,14 @@ impl TypedOp for Nhwc {
             Kernel::Conv(k) => (k.work(), k.weights()),
             Kernel::Depthwise(k) => (k.work(), k.weights()),
             Kernel::Separable(k) => (k.work(), k.weights()),
-            Kernel::Pool(_) | Kernel::Pad(_) | Kernel::Resize(_) | Kernel::Activate(..) => {
-                return Ok(tvec!());
-            }
+            Kernel::Attention(k) => (k.work(), 0),
+            Kernel::Pool(_)
+            | Kernel::Pad(_)
+            | Kernel::Resize(_)
+            | Kernel::Activate(..)
+            | Kernel::Sum(_)
+            | Kernel::Norm(_)
+            | Kernel::Affine(_) => return Ok(tvec!()),
         };
         let (multiplied, held) = (Cost::FMA(f32::datum_type()), Cost::Params(f32::datum_type()));
         Ok(tvec!((multiplied, multiplications.to_dim()), (held, weights.to_dim())))

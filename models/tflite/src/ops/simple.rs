@@ -97,6 +97,13 @@ impl Pad {
         alone.then_some(self.input[3])
     }
 
+    /// Height and width of the input, and the rows above and columns left of it, where they have a border and nothing else is added.
+    pub(crate) fn border_alone(&self) -> Option<([usize; 2], [usize; 2])> {
+        let [batch, rows, columns, channels] = self.pads;
+        let alone = batch == (0, 0) && channels == (0, 0);
+        alone.then_some(([self.input[1], self.input[2]], [rows.0, columns.0]))
+    }
+
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
         let out: [usize; 4] = std::array::from_fn(|a| self.input[a] + self.pads[a].0 + self.pads[a].1);
         let mut rows = x.chunks_exact(self.input[3]);

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{Activation, Conv, Depthwise, Floats, Isa, Separable, Window};
+use super::{Activation, Conv, Depthwise, Floats, Isa, Number, Pad, Separable, Window};
 
 /// Allowed between the kernels and the definition.
 const TOLERANCE: f64 = 1e-4;
@@ -32,6 +32,7 @@ fn activation(which: u8, channels: usize) -> Activation {
         1 => Activation::Relu,
         2 => Activation::Relu6,
         3 => Activation::ReluN1To1,
+        4 => Activation::Leaky { slope: Number::new(0.2), least: Number::new(-0.1) },
         _ => Activation::PRelu(Floats(numbers(channels, 77).into())),
     }
 }
@@ -44,6 +45,10 @@ fn activated(activation: &Activation, value: f64, channel: usize) -> f64 {
         Activation::ReluN1To1 => value.clamp(-1.0, 1.0),
         Activation::PRelu(slopes) if value < 0.0 => value * f64::from(slopes.0[channel]),
         Activation::PRelu(_) => value,
+        Activation::Leaky { slope, least } => {
+            let sloped = if value < 0.0 { value * f64::from(slope.get()) } else { value };
+            sloped.max(f64::from(least.get()))
+        }
     }
 }
 
@@ -110,7 +115,7 @@ fn windows() -> impl Strategy<Value = Window> {
 proptest! {
     #[test]
     fn a_convolution_is_what_its_definition_says(
-        w in windows(), ci in 1..20usize, co in 1..70usize, act in 0..5u8, add in any::<bool>(), narrower in 0..40usize,
+        w in windows(), ci in 1..20usize, co in 1..70usize, act in 0..6u8, add in any::<bool>(), narrower in 0..40usize,
         seed in any::<u32>(),
     ) {
         let (x, weights) = (numbers(w.batch * w.input[0] * w.input[1] * ci, seed), numbers(co * w.kernel[0] * w.kernel[1] * ci, !seed));
@@ -136,7 +141,7 @@ proptest! {
 
     #[test]
     fn a_depthwise_convolution_is_what_its_definition_says(
-        w in windows(), c in 1..70usize, act in 0..5u8, add in any::<bool>(), seed in any::<u32>(),
+        w in windows(), c in 1..70usize, act in 0..6u8, add in any::<bool>(), seed in any::<u32>(),
     ) {
         let (x, weights) = (numbers(w.batch * w.input[0] * w.input[1] * c, seed), numbers(w.kernel[0] * w.kernel[1] * c, !seed));
         let (bias, act) = (numbers(c, seed ^ 5), activation(act, c));
@@ -154,8 +159,47 @@ proptest! {
     }
 
     #[test]
+    fn a_border_is_the_same_before_a_convolution_and_in_it(
+        w in windows(), (ci, co) in (1..9usize, 1..20usize), pads in [(0..3usize, 0..3usize), (0..3usize, 0..3usize)], act in 0..6u8,
+        seed in any::<u32>(),
+    ) {
+        // The window is over the input with its border.
+        let size: [usize; 2] = std::array::from_fn(|a| w.input[a].saturating_sub(pads[a].0 + pads[a].1));
+        prop_assume!(size[0] > 0 && size[1] > 0);
+        let (before, outputs) = ([pads[0].0, pads[1].0], w.batch * w.output[0] * w.output[1]);
+        let bordered = |channels: usize| {
+            let pads = [(0, 0), pads[0], pads[1], (0, 0)];
+            let pad = Pad { input: [w.batch, size[0], size[1], channels], pads };
+            let x = numbers(w.batch * size[0] * size[1] * channels, seed);
+            let mut y = vec![f32::NAN; w.batch * w.input[0] * w.input[1] * channels];
+            pad.run(&x, &mut y);
+            assert_eq!(pad.border_alone(), Some((size, before)));
+            (x, y)
+        };
+        for isa in isas() {
+            let taps = w.kernel[0] * w.kernel[1];
+            let mut conv = Conv::new(isa, w.clone(), ci, &numbers(co * taps * ci, !seed), &numbers(co, 3), activation(act, co));
+            let (narrow, wide) = bordered(ci);
+            let (mut expected, mut found) = (vec![f32::NAN; outputs * co], vec![f32::NAN; outputs * co]);
+            conv.run(&wide, None, &mut expected);
+            if conv.take_border(size, before) {
+                conv.run(&narrow, None, &mut found);
+                prop_assert_eq!(&found, &expected);
+            }
+            let (weights, bias) = (Floats(numbers(taps * co, !seed).into()), Floats(numbers(co, 3).into()));
+            let mut depthwise = Depthwise::new(isa, w.clone(), co, weights, bias, activation(act, co));
+            let (narrow, wide) = bordered(co);
+            depthwise.run(&wide, None, &mut expected);
+            if depthwise.take_border(size, before) {
+                depthwise.run(&narrow, None, &mut found);
+                assert_close(&found, &expected.iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
     fn fused_convolutions_are_what_they_are_one_after_the_other(
-        w in windows(), channels in (1..9usize, 1..40usize, 1..40usize), act in 0..5u8, add in any::<bool>(), expand in any::<bool>(),
+        w in windows(), channels in (1..9usize, 1..40usize, 1..40usize), act in 0..6u8, add in any::<bool>(), expand in any::<bool>(),
         seed in any::<u32>(),
     ) {
         let (ci, c, co) = channels;
