@@ -11,18 +11,18 @@ use core::f32::consts::{PI, TAU};
 use troika_frame::roi::{self, Roi};
 
 /// The region stays while the hand's own one is centred within this share of its side, …
-const OFF_CENTRE: f32 = 1.0 / 12.0;
+const OFF_CENTRE: f32 = 1.0 / 24.0;
 /// … is this many times as large at most, or that much smaller, …
-const LARGER: f32 = 1.12;
-/// … and is turned by no more than this, radians (6 degrees).
-const TURNED: f32 = 0.105;
+const LARGER: f32 = 1.07;
+/// … and is turned by no more than this, radians (3.5 degrees).
+const TURNED: f32 = 0.061;
 
-/// Sides that are looked at: so many in each doubling. The nearest is off by 6 % at most.
-const SIDES: f32 = 6.0;
+/// Sides that are looked at: so many in each doubling. The nearest is off by 4.5 % at most.
+const SIDES: f32 = 8.0;
 /// Places of a centre, in each direction, within one side.
-const PLACES: f32 = 16.0;
+const PLACES: f32 = 20.0;
 /// Angles in a whole turn.
-const ANGLES: f32 = 64.0;
+const ANGLES: f32 = 96.0;
 
 /// The region of the next frame: `last` where that will do for a hand whose own region is `wanted`, else one of the grid.
 pub fn settle(last: &Roi, wanted: &Roi) -> Roi {
@@ -70,7 +70,7 @@ mod tests {
         for frame in 0..60_u8 {
             let hand = Roi::square([300.0 + 4.0 * f32::from(frame), 200.0], 260.0, 0.2);
             region = settle(&region, &hand);
-            assert!(roi::distance(region.centre, hand.centre) <= 0.1 * 260.0, "{frame}: {region:?}");
+            assert!(roi::distance(region.centre, hand.centre) <= 0.05 * 260.0, "{frame}: {region:?}");
         }
     }
 
