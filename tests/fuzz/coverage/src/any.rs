@@ -12,8 +12,7 @@ fn target() -> &'static Target {
     TARGET.get_or_init(|| {
         let name = std::env::var("TROIKA_FUZZ_TARGET").expect("TROIKA_FUZZ_TARGET names a target");
         let target = targets::named(&name);
-        let target =
-            target.unwrap_or_else(|| panic!("TROIKA_FUZZ_TARGET={name}: there is no such target"));
+        let target = target.unwrap_or_else(|| panic!("TROIKA_FUZZ_TARGET={name}: there is no such target"));
         if target.catches {
             // libFuzzer's own hook ends the process at a panic that would be caught; one that is not caught ends it all the same.
             std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
