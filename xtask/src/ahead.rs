@@ -5,12 +5,13 @@
 
 use std::{
     fs::{self, File},
+    path::absolute,
     process::{Child, Command},
 };
 
 use anyhow::Context as _;
 
-use crate::steps::target;
+use crate::steps::{built, target};
 
 /// The command that does it, unseen in the help.
 pub(crate) const COMMAND: &str = "ahead";
@@ -27,7 +28,8 @@ impl Ahead {
         // Ends, and all that it started, when this program does, however that comes about.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "timeout", "2h", "chrt", "--idle", "0"]);
-        command.arg(std::env::current_exe()?).arg(COMMAND).stdout(log.try_clone()?).stderr(log);
+        // As the whole build made it: this program's own file may have gone with that.
+        command.arg(absolute(built("xtask"))?).arg(COMMAND).stdout(log.try_clone()?).stderr(log);
         Ok(Ahead(command.spawn().context("cannot run setpriv (util-linux)")?))
     }
 
