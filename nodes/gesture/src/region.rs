@@ -11,18 +11,18 @@ use core::f32::consts::{PI, TAU};
 use troika_frame::roi::{self, Roi};
 
 /// The region stays while the hand's own one is centred within this share of its side, …
-const OFF_CENTRE: f32 = 1.0 / 24.0;
+const OFF_CENTRE: f32 = 1.0 / 40.0;
 /// … is this many times as large at most, or that much smaller, …
-const LARGER: f32 = 1.07;
-/// … and is turned by no more than this, radians (3.5 degrees).
-const TURNED: f32 = 0.061;
+const LARGER: f32 = 1.045;
+/// … and is turned by no more than this, radians (2.2 degrees).
+const TURNED: f32 = 0.0385;
 
-/// Sides that are looked at: so many in each doubling. The nearest is off by 4.5 % at most.
-const SIDES: f32 = 8.0;
+/// Sides that are looked at: so many in each doubling. The nearest is off by 3 % at most.
+const SIDES: f32 = 12.0;
 /// Places of a centre, in each direction, within one side.
-const PLACES: f32 = 20.0;
+const PLACES: f32 = 32.0;
 /// Angles in a whole turn.
-const ANGLES: f32 = 96.0;
+const ANGLES: f32 = 144.0;
 
 /// The region of the next frame: `last` where that will do for a hand whose own region is `wanted`, else one of the grid.
 pub fn settle(last: &Roi, wanted: &Roi) -> Roi {
@@ -62,7 +62,7 @@ mod tests {
         let first = of_grid(&Roi::square([300.0, 200.0], 260.0, 0.2));
         let mut region = first;
         for frame in 0..60_u8 {
-            let off = f32::from(frame % 7) - 3.0;
+            let off = f32::from(frame % 7) / 6.0 - 0.5;
             region =
                 settle(&region, &Roi::square([300.0 + off, 200.0 - off], 260.0 + off, 0.2 + off / 100.0));
         }
@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn a_turn_over_the_end_of_the_circle_is_a_small_one() {
-        let last = Roi::square([300.0, 200.0], 260.0, PI - 0.02);
-        assert_eq!(settle(&last, &Roi { angle: 0.02 - PI, ..last }), last);
+        let last = Roi::square([300.0, 200.0], 260.0, PI - 0.01);
+        assert_eq!(settle(&last, &Roi { angle: 0.01 - PI, ..last }), last);
         assert_ne!(settle(&last, &Roi { angle: 0.3 - PI, ..last }), last);
     }
 
