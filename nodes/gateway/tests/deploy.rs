@@ -70,7 +70,7 @@ const EXPOSURE: [(&str, u32); 4] = [
     ("troika-gateway.service", 14),
     ("troika-router.service", 14),
     ("troika-uplink.service", 16),
-    ("troika.service", 16),
+    ("troika.service", 17),
 ];
 
 #[test]
@@ -101,7 +101,7 @@ fn each_unit_may_do_little_more_than_it_needs() {
         ("IPAddressDeny=any\n", ""),
     ] {
         assert!(vehicle.contains(line), "{line}");
-        let (fine, words) = within("loose.service", &vehicle.replace(line, loose), 16);
+        let (fine, words) = within("loose.service", &vehicle.replace(line, loose), 17);
         assert!(!fine, "without {line}: {words}");
     }
 }
