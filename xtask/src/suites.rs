@@ -263,8 +263,13 @@ impl Peers {
         let mut lint = cargo(&["clippy", "--locked", "--manifest-path", ROS2, "--target-dir"]);
         // Where r2r's peer was built, which stands on much of the same.
         lint.arg(target().join("r2r")).args(["--all-targets", "--", "--deny", "warnings"]);
-        lint.envs(self.sourced.iter().map(|(name, value)| (name, value))).envs(self.variables());
-        lint
+        self.sourced(lint)
+    }
+
+    /// With what building on stock ROS 2 and its tests want.
+    fn sourced(&self, mut command: Command) -> Command {
+        command.envs(self.sourced.iter().map(|(name, value)| (name, value))).envs(self.variables());
+        command
     }
 
     fn variables(&self) -> Vec<(&'static str, OsString)> {
@@ -316,22 +321,19 @@ const ON_ROS2: &str = "troika/ros2,troika-conformance/ros2,troika-interop/ros2";
 fn ros2() -> anyhow::Result<()> {
     say("ros2: stock ROS 2, our messages, peers");
     let peers = Peers::ready()?;
-    let sourced = |mut command: Command| {
-        command.envs(peers.sourced.iter().map(|(name, value)| (name, value))).envs(peers.variables());
-        command
-    };
     say("ros2: troika on rcl");
     let of_tests = ["--locked", "--workspace", "--features", ON_ROS2, "--test", "ros2"];
     // The program with the tests: by itself it would choose other features of what both stand on, and tract and zenoh be built again.
-    succeed(sourced(cargo(&["build"])).args(of_tests).args(["--bin", "troika"]))?;
+    succeed(peers.sourced(cargo(&["build"])).args(of_tests).args(["--bin", "troika"]))?;
     say("ros2: conformance, and peers");
-    told("ros2", sourced(test(&of_tests)).args(["--", "--nocapture", "--test-threads=1"]))?;
+    told("ros2", peers.sourced(test(&of_tests)).args(["--", "--nocapture", "--test-threads=1"]))?;
     say("ros2: lint");
     succeed(&mut peers.ros2_lint())
 }
 
 /// The bill of materials: a workspace of its own.
 const SBOM: &str = "safety/sbom/Cargo.toml";
+
 fn sbom_test() -> Command {
     let mut command = test(&["--locked", "--manifest-path", SBOM, "--target-dir"]);
     command.arg(target().join("sbom"));

@@ -10,6 +10,7 @@ use troika_kit::{Duration, Time};
 use crate::{
     canonical::BASIS,
     image::ImageView,
+    math,
     mesh::{Mesh, POINTS},
     pose::{Pinhole, Pose},
 };
@@ -87,13 +88,12 @@ impl Traits {
 
     /// The middle one of three, number by number.
     fn middle(&mut self, of: [&Traits; 3]) {
-        let median = |a: f32, b: f32, c: f32| a.max(b).min(a.min(b).max(c));
         let [a, b, c] = of;
         for (n, out) in self.form.iter_mut().enumerate() {
-            *out = median(a.form[n], b.form[n], c.form[n]);
+            *out = math::middle(a.form[n], b.form[n], c.form[n]);
         }
         for (n, out) in self.shade.iter_mut().enumerate() {
-            *out = median(a.shade[n], b.shade[n], c.shade[n]);
+            *out = math::middle(a.shade[n], b.shade[n], c.shade[n]);
         }
     }
 }

@@ -124,6 +124,11 @@ pub fn solve<const N: usize>(a: &[[f32; N]; N], b: &[f32; N]) -> Option<[f32; N]
     x.iter().all(|value| value.is_finite()).then_some(x)
 }
 
+/// The middle one of three.
+pub fn middle(a: f32, b: f32, c: f32) -> f32 {
+    a.max(b).min(a.min(b).max(c))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use crate::{
     calibration::Forward,
     config::{Config, Zone},
     gaze::{self, Direction},
+    math,
     perclos::Perclos,
 };
 
@@ -83,7 +84,7 @@ impl Median {
             1 | 2 => value,
             _ => {
                 let [a, b, c] = self.held;
-                a.max(b).min(a.min(b).max(c))
+                math::middle(a, b, c)
             }
         }
     }

@@ -149,12 +149,12 @@ fn chosen(arguments: &ConformanceArguments, reading: &Reading) -> Vec<(u64, Trac
     let wanted = arguments.traces as usize;
     let considered =
         arguments.seed..arguments.seed.saturating_add((arguments.traces * CONSIDERED).max(2_000));
-    let mut of_interest = considered.filter_map(|seed| {
+    let candidates = considered.filter_map(|seed| {
         let trace = of_interest(generate(seed), arguments)?;
         let tally = judge(&trace, reading, &[]).tally;
         Some((seed, trace, tally))
     });
-    let mut candidates: Vec<_> = of_interest.by_ref().collect();
+    let mut candidates: Vec<_> = candidates.collect();
     let (mut all, mut so_far) = (Vec::new(), Tally::default());
     while all.len() < wanted && !candidates.is_empty() {
         let lacking = so_far.lacking_in(1, &arguments.profiles).len();

@@ -220,8 +220,7 @@ impl Record {
 
     /// Seconds since the first true frame; before it 0.
     pub(super) fn seconds(&self, at: Time) -> f64 {
-        let first = self.truth.first_key_value().map_or(0, |(nanos, _)| *nanos);
-        at.since(Time::from_nanos(first)).as_secs_f64()
+        self.seconds_signed(at).max(0.0)
     }
 
     /// The same, and before it below zero.
