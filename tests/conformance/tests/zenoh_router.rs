@@ -51,7 +51,7 @@ fn the_first_starts_a_router_and_the_second_joins_it() {
 
 #[test]
 fn of_two_that_start_together_one_starts_the_router() {
-    for _ in 0..3 {
+    for _ in 0..20 {
         let endpoint = free_endpoint();
         let barrier = Barrier::new(2);
         let [a, b] = thread::scope(|scope| {

@@ -4,11 +4,12 @@
 //! directly, so the end of the process that holds the router does not part them; who comes next starts a new one and the
 //! others connect to it again.
 
-use std::{
-    io::ErrorKind,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
-};
+use std::net::{SocketAddr, ToSocketAddrs};
 
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketType, bind, socket, sockopt::set_socket_reuseaddr},
+};
 use zenoh::{Session, Wait};
 
 use crate::{
@@ -172,10 +173,11 @@ fn resolve(endpoint: &str) -> Result<Vec<SocketAddr>, RouterError> {
 fn look(endpoint: &str, addresses: &[SocketAddr]) -> Result<Place, RouterError> {
     let mut free = None;
     for address in addresses {
-        match TcpListener::bind(address) {
-            Ok(_) => free = free.or(Some(*address)),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => return Ok(Place::Taken),
-            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {}
+        match bindable(address) {
+            Ok(()) => free = free.or(Some(*address)),
+            Err(Errno::ADDRINUSE) => return Ok(Place::Taken),
+            // No such address here, or no such family of addresses at all.
+            Err(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT) => {}
             Err(error) => {
                 return Err(RouterError::Start { endpoint: endpoint.to_owned(), reason: error.to_string() });
             }
@@ -184,9 +186,41 @@ fn look(endpoint: &str, addresses: &[SocketAddr]) -> Result<Place, RouterError> 
     Ok(free.map_or(Place::Elsewhere, Place::Free))
 }
 
+/// Whether somebody could listen at the address. The socket never listens and lets others bind the same address (`SO_REUSEADDR`;
+/// socket(7)): only who really listens stands in its way, and it in nobody's, so that two that look at the same moment do not take each
+/// other for a router.
+fn bindable(address: &SocketAddr) -> Result<(), Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket(family, SocketType::STREAM, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, address)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn a_look_sees_who_listens_and_takes_the_place_from_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let address = listener.local_addr().expect("bound");
+        assert_eq!(bindable(&address), Err(Errno::ADDRINUSE));
+        drop(listener);
+        // As many looks as a second thread manages, and a listener in the midst of them each time.
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = bindable(&address);
+                }
+            });
+            let refused = (0..2000).filter(|_| TcpListener::bind(address).is_err()).count();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(refused, 0, "a look was in the way");
+        });
+    }
 
     #[test]
     fn an_endpoint_that_is_none_is_refused_with_an_example() {
