@@ -16,7 +16,7 @@
 use std::marker::PhantomData;
 
 use troika_e2e::{Checker, Profile, Protection, Protector, Status, Wrong};
-use troika_kit::{EncodeError, Message, Time};
+use troika_kit::{Duration, EncodeError, Message, Time};
 
 use crate::cdr::Writer;
 
@@ -162,22 +162,27 @@ impl<T: Protected> Opener<T> {
     }
 }
 
-/// Messages of a sender that began again, until it is believed; and how far behind one may be that was overtaken on its way.
-const SETTLES: u8 = 3;
-const STRAGGLES: u32 = 8;
+/// Messages in order of a sender that began again, until it is believed.
+const SETTLES: u8 = 4;
+/// Of one's own line nothing was heard for so long: whoever sends in another may have begun again. Shorter silences are bridged by who reads.
+const SILENT: Duration = Duration::from_millis(300);
+/// Messages that may pass unseen between two that are looked at.
+const UNSEEN: u32 = 0xffff;
 
 /// Whom to believe on a topic that one sender owns, and that systems without protection use as well: whoever sends, until the owner was heard
 /// once; from then on the owner alone, and each message of it once and in its order.
 #[derive(Debug, Clone)]
 pub struct Trust<T> {
-    opener: Opener<T>,
-    owned: bool,
-    /// Of the newest that was right.
-    sequence: Option<u32>,
-    /// So many in order are wanted until one is believed again.
-    settles: u8,
+    /// As it is before its first message: what is in order is judged here, by the sequence that the check covers.
+    checker: Checker,
+    form: Vec<u8>,
+    /// Sequence and arrival of the newest that was believed.
+    newest: Option<(u32, Time)>,
+    /// The last of another line, and how many of it came in order.
+    other: Option<(u32, u8)>,
     /// Arrival of the message that was judged last, and what it was found to be.
     judged: Option<(Time, bool)>,
+    of: PhantomData<T>,
 }
 
 impl<T: Protected> Trust<T> {
@@ -185,39 +190,47 @@ impl<T: Protected> Trust<T> {
     /// none of another.
     pub fn new(sender: &str) -> Trust<T> {
         Trust {
-            opener: Opener::tolerating(sender, u16::MAX),
-            owned: false,
-            sequence: None,
-            settles: 0,
+            checker: Checker::new(protection::<T>(sender, MAX_DELTA)),
+            form: Vec::new(),
+            newest: None,
+            other: None,
             judged: None,
+            of: PhantomData,
         }
     }
 
-    /// Whether to believe it. One that is far out of its order is the first of a sender that began again, or of a recording that is played among
-    /// the sender's own: three in order after it tell, which a recording between two of the sender's never has.
-    pub fn believes(&mut self, message: &T) -> bool {
+    /// Whether to believe it, which came at `received`. One out of its order is overtaken, of a sender that began again, or of a recording that is
+    /// played: while the sender's own line goes on, however many others there are beside it, none of them counts. Once it was silent for 0.3 s
+    /// another line is taken for its own with the fourth message in order.
+    pub fn believes(&mut self, received: Time, message: &T) -> bool {
         if message.e2e().is_empty() {
-            return !self.owned;
+            return self.newest.is_none();
         }
-        match self.opener.open(Some(message)) {
-            Status::Ok | Status::OkSomeLost => {
-                self.owned = true;
-                self.sequence = Some(message.sequence());
-                let settled = self.settles == 0;
-                self.settles = self.settles.saturating_sub(1);
-                settled
-            }
-            Status::WrongSequence => {
-                // A straggler was overtaken by a few: nobody began again.
-                let behind = self.sequence.map_or(0, |newest| newest.wrapping_sub(message.sequence()));
-                if behind > STRAGGLES {
-                    self.settles = SETTLES;
-                    self.sequence = Some(message.sequence());
-                }
-                false
-            }
-            Status::Error(_) | Status::Repeated | Status::NoNewData => false,
+        let right = form(message, &mut self.form)
+            .is_some_and(|form| !matches!(self.checker.clone().check(Some(form)), Status::Error(_)));
+        if !right {
+            return false;
         }
+        let sequence = message.sequence();
+        let follows = |last: u32| (1..=UNSEEN).contains(&sequence.wrapping_sub(last));
+        let believed = match self.newest {
+            None => true,
+            Some((last, _)) if follows(last) => true,
+            Some((_, at)) if received.since(at) < SILENT => false,
+            Some(_) => {
+                let in_order = match self.other {
+                    Some((last, count)) if follows(last) => count + 1,
+                    _ => 1,
+                };
+                self.other = Some((sequence, in_order));
+                in_order >= SETTLES
+            }
+        };
+        if believed {
+            self.newest = Some((sequence, received));
+            self.other = None;
+        }
+        believed
     }
 
     /// The same for who looks at the newest again and again: a message is judged by its arrival once.
@@ -225,7 +238,7 @@ impl<T: Protected> Trust<T> {
         match self.judged {
             Some((at, right)) if at == received => right,
             _ => {
-                let right = self.believes(message);
+                let right = self.believes(received, message);
                 self.judged = Some((received, right));
                 right
             }
@@ -304,36 +317,61 @@ mod tests {
     fn a_topic_is_whoevers_until_its_owner_was_heard_and_the_owners_from_then_on() {
         troika_safety::verifies![SR_DAT_009];
         let (mut trust, mut seal) = (Trust::new("/a"), Seal::new("/a"));
-        assert!(trust.believes(&beat("/a")) && trust.believes(&beat("/a")), "nobody protects");
-        assert!(!trust.believes(&sealed(&mut Seal::new("/b"))) && trust.believes(&beat("/a")), "no owner");
+        let ms = |ms: u64| Time::from_nanos(1_000_000 * (1_000 + ms));
+        let soon = ms(0);
+        assert!(trust.believes(soon, &beat("/a")) && trust.believes(soon, &beat("/a")), "nobody protects");
+        assert!(!trust.believes(soon, &sealed(&mut Seal::new("/b"))), "no owner");
+        assert!(trust.believes(soon, &beat("/a")));
         let first = sealed(&mut seal);
-        assert!(trust.believes(&first));
-        assert!(!trust.believes(&beat("/a")), "it is owned");
-        assert!(!trust.believes(&first), "again");
+        assert!(trust.believes(soon, &first));
+        assert!(!trust.believes(soon, &beat("/a")), "it is owned");
+        assert!(!trust.believes(soon, &first), "again");
         let mut second = sealed(&mut seal);
-        assert!(!trust.believes(&sealed(&mut Seal::new("/b"))), "another's");
+        assert!(!trust.believes(soon, &sealed(&mut Seal::new("/b"))), "another's");
         second.steps += 1;
-        assert!(!trust.believes(&second), "changed");
+        assert!(!trust.believes(soon, &second), "changed");
         second.steps -= 1;
-        assert!(trust.believes(&second));
+        assert!(trust.believes(soon, &second));
         (0..50).for_each(|_| drop(sealed(&mut seal)));
-        assert!(trust.believes(&sealed(&mut seal)), "some were not seen");
-        assert!(!trust.believes(&first), "an old one");
+        assert!(trust.believes(soon, &sealed(&mut seal)), "some were not seen");
+        assert!(!trust.believes(soon, &first), "an old one");
+        let newest = sealed(&mut seal);
+        assert!(
+            trust.believes_newest(ms(1), &newest) && trust.believes_newest(ms(1), &newest),
+            "looked at twice"
+        );
+    }
+
+    #[test]
+    fn a_sender_that_began_again_is_believed_after_a_silence_and_a_recording_beside_it_never() {
+        troika_safety::verifies![SR_DAT_009];
+        let (mut trust, mut seal) = (Trust::new("/a"), Seal::new("/a"));
+        let ms = |ms: u64| Time::from_nanos(1_000_000 * (1_000 + ms));
+        let recorded: Vec<Heartbeat> = (0..100).map(|_| sealed(&mut seal)).collect();
+        assert!(trust.believes(ms(0), &recorded[99]));
         let mut again = Seal::new("/a");
-        let began: Vec<bool> = (0..6).map(|_| trust.believes(&sealed(&mut again))).collect();
-        assert_eq!(began, [false, false, false, false, true, true], "it began again");
-        // A recording that is played among the sender's own hides both, which is told as silence; and is believed by nobody.
-        let recorded: Vec<Heartbeat> = (0..60).map(|_| sealed(&mut again)).collect();
-        recorded.iter().for_each(|one| _ = trust.believes(one));
-        (0..200).for_each(|_| _ = trust.believes(&sealed(&mut again)));
-        for old in &recorded {
-            assert!(!trust.believes(old) && !trust.believes(&sealed(&mut again)));
+        let mut at = |trust: &mut Trust<Heartbeat>, time: u64| trust.believes(ms(time), &sealed(&mut again));
+        assert!((0..30).all(|n| !at(&mut trust, 10 * n)), "0.29 s after the last of its line");
+        let began: Vec<bool> = (0..6).map(|n| at(&mut trust, 300 + 10 * n)).collect();
+        assert_eq!(began, [false, false, false, true, true, true], "it began again");
+        (0..200).for_each(|_| assert!(at(&mut trust, 400)));
+        // All of the recording between each two of the sender's own, which come as seldom as is bridged.
+        for n in 1..20 {
+            for old in &recorded {
+                assert!(!trust.believes(ms(400 + 299 * n), old), "{n}");
+            }
+            assert!(at(&mut trust, 400 + 299 * n), "{n}: the sender's own is believed all the same");
         }
-        let after: Vec<bool> = (0..5).map(|_| trust.believes(&sealed(&mut again))).collect();
-        assert_eq!(after, [false, false, true, true, true], "and the sender again when it is over");
-        let at = Time::from_nanos(9);
-        let newest = sealed(&mut again);
-        assert!(trust.believes_newest(at, &newest) && trust.believes_newest(at, &newest), "looked at twice");
+        // One that stutters: four in order are wanted, and each step back begins the count anew.
+        let later = 400 + 299 * 19 + 300;
+        let stutters: Vec<bool> =
+            [0, 1, 2, 1, 2, 3, 3, 4].into_iter().map(|n| trust.believes(ms(later), &recorded[n])).collect();
+        assert_eq!(stutters, [false, false, false, false, false, false, false, false]);
+        assert!(!trust.believes(ms(later), &recorded[5]));
+        assert!(
+            trust.believes(ms(later), &recorded[6]),
+            "the owner is gone, and whoever comes in order is it"
+        );
     }
 
     #[test]

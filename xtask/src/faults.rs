@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: the campaign of faults in virtual time, on the source as it is.
+//! `cargo xtask faults`: the campaign of faults, on the source as it is.
 
 use std::{path::absolute, process::Command};
 
@@ -21,6 +21,9 @@ pub(crate) struct Faults {
     /// Only classes whose names begin so.
     #[arg(long, value_name = "PREFIX")]
     only: Option<String>,
+    /// Without real processes, peers on the network and a real machine's memory.
+    #[arg(long)]
+    virtual_only: bool,
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<String>,
@@ -41,6 +44,9 @@ pub(crate) fn run(arguments: &Faults) -> anyhow::Result<()> {
     }
     if let Some(prefix) = &arguments.only {
         command.args(["--only", prefix]);
+    }
+    if arguments.virtual_only {
+        command.arg("--virtual-only");
     }
     if let Some(file) = &arguments.json {
         // A relative path is the caller's, not the checkout's.

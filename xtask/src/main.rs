@@ -75,7 +75,7 @@ enum Command {
         #[command(subcommand)]
         what: bench::Bench,
     },
-    /// Install, fetch, build, then inject faults by the thousand into the real steps in virtual time; fails on an unsafe reaction, and where
+    /// Install, fetch, build, then inject faults by the thousand into the real steps in virtual time, and into real processes; fails on an unsafe reaction, and where
     /// what is claimed to be noticed is not.
     Faults(faults::Faults),
     /// Build, then lay out a prefix in which ROS 2 finds Troika as a package.

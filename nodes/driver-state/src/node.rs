@@ -414,7 +414,7 @@ mod tests {
                 faults.push((number, fault));
                 node.fall_back(&tick, &fault, &mut outputs);
             }
-            assert!(trust.believes(&outputs.state.sent()[0]), "each is protected, the fall-back's too");
+            assert!(trust.believes(now, &outputs.state.sent()[0]), "each is protected, the fall-back's too");
         }
         assert_eq!(faults.first().map(|(number, _)| *number), Some(31));
         assert_eq!(faults.last().map(|(number, _)| *number), Some(59));

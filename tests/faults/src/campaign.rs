@@ -55,7 +55,7 @@ pub fn run(
 ) -> anyhow::Result<Report> {
     let mut figures: Vec<Figures> = classes.iter().map(Figures::of).collect();
     let mut round = 0;
-    'rounds: loop {
+    'rounds: while !classes.is_empty() {
         for (at, class) in classes.iter().enumerate() {
             let claimed = figures.iter().filter(|one| !one.gap);
             let progress = Progress {

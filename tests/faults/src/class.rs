@@ -71,6 +71,8 @@ pub enum Off {
     Undecided,
     /// A tool that does not exist does something.
     Tools,
+    /// An outbox on a full disk says that it took what it did not.
+    DiskFull,
 }
 
 /// Where the faults of a class are injected.

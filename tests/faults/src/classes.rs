@@ -4,12 +4,20 @@ mod cloud;
 mod monitoring;
 mod seals;
 mod sensing;
+mod storage;
 mod vehicle;
 
 use crate::class::Class;
 
 /// All of them, in the order of a round.
 pub fn all() -> Vec<Class> {
-    let groups = [seals::CLASSES, monitoring::CLASSES, vehicle::CLASSES, cloud::CLASSES, sensing::CLASSES];
+    let groups = [
+        seals::CLASSES,
+        monitoring::CLASSES,
+        vehicle::CLASSES,
+        cloud::CLASSES,
+        sensing::CLASSES,
+        storage::CLASSES,
+    ];
     groups.into_iter().flatten().copied().collect()
 }

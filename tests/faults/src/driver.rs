@@ -155,7 +155,7 @@ fn closed(kind: u8) -> bool {
 }
 
 /// What the detector says of open or closed eyes.
-fn seen(stamp: Time, closed: bool) -> DriverState {
+pub(crate) fn seen(stamp: Time, closed: bool) -> DriverState {
     let openness = if closed { 0.03 } else { 0.9 };
     DriverState {
         header: Header { stamp: stamp.into(), frame_id: "driver_camera_optical_frame".into() },

@@ -5,10 +5,12 @@
 //! - [`campaign`]: the rounds over all classes; [`report`]: their figures; [`prove`]: one reaction after another is switched off, and the campaign has to
 //!   notice.
 //! - The benches, each with the real steps that its faults meet: [`seals`], [`heartbeats`], [`driver`], [`door`], [`safety`], [`voice`], [`dialogue`],
-//!   [`sensing`].
+//!   [`sensing`], [`storage`].
 //!
-//! Process faults (overrun, panic, hang, kill) on real processes are in `tests/reactions`; a full disk and a kill between two writes in
-//! `nodes/dialogue/outbox` (tests `full`, `crash`).
+//! - [`live`]: what takes a process, a machine or a network, on real ones in real time.
+//!
+//! How soon faults of a step (overrun, panic, hang) are answered is measured in `tests/reactions`; a kill between two writes is in
+//! `nodes/dialogue/outbox` (test `kill`).
 
 pub mod campaign;
 pub mod class;
@@ -18,10 +20,12 @@ pub mod dialogue;
 pub mod door;
 pub mod driver;
 pub mod heartbeats;
+pub mod live;
 pub mod prove;
 pub mod report;
 pub mod rig;
 pub mod safety;
 pub mod seals;
 pub mod sensing;
+pub mod storage;
 pub mod voice;

@@ -6,6 +6,7 @@ use std::{
     io::{IsTerminal as _, Write as _, stderr},
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,13 +16,14 @@ use troika_faults::{
     campaign,
     class::Ground,
     classes,
+    live::{self, LiveClass},
     prove::{self, REACTIONS},
     report::Report,
     sensing::Eyes,
 };
-use troika_host::signal;
+use troika_host::{StopToken, signal};
 
-/// Injects faults into the real steps in virtual time, and tells what was made of each.
+/// Injects faults into the real steps in virtual time and, beside that, into real processes; tells what was made of each.
 #[derive(Parser)]
 struct Cli {
     /// How long, at most; the round that is under way is not finished.
@@ -36,6 +38,9 @@ struct Cli {
     /// Only classes whose names begin so.
     #[arg(long, value_name = "PREFIX")]
     only: Option<String>,
+    /// Without real processes, peers on the network and a real machine's memory.
+    #[arg(long)]
+    virtual_only: bool,
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -56,7 +61,15 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let chosen = |name: &str| cli.only.as_deref().is_none_or(|prefix| name.starts_with(prefix));
     let classes: Vec<_> = classes::all().into_iter().filter(|class| chosen(class.name)).collect();
-    anyhow::ensure!(!classes.is_empty(), "no class begins so");
+    let lives: Vec<&LiveClass> =
+        live::CLASSES.iter().filter(|class| !cli.virtual_only && chosen(class.name)).collect();
+    anyhow::ensure!(!(classes.is_empty() && lives.is_empty()), "no class begins so");
+    let troika = std::env::current_exe()?.with_file_name("troika");
+    anyhow::ensure!(
+        lives.is_empty() || troika.is_file(),
+        "{} is not there: build the workspace, or choose --virtual-only",
+        troika.display()
+    );
     let (began, mut shown) = (Instant::now(), Instant::now());
     let terminal = stderr().is_terminal();
     let enough = |progress: &campaign::Progress<'_>| {
@@ -78,7 +91,27 @@ fn main() -> anyhow::Result<ExitCode> {
             || cli.rounds.is_some_and(|rounds| progress.round >= rounds)
     };
     let ground = Ground { off: None, eyes: &eyes };
-    let mut report = campaign::run(&classes, &ground, cli.seed, enough, || began.elapsed())?;
+    let ended = StopToken::new();
+    let (report, outcome) = thread::scope(|scope| {
+        let live = scope.spawn(|| live::run(&lives, &troika, cli.seed, cli.rounds, &ended));
+        let mut report = campaign::run(&classes, &ground, cli.seed, enough, || began.elapsed());
+        // Where rounds were asked for, those of real processes are not over when the others are.
+        while report.is_ok()
+            && !live.is_finished()
+            && !stop.is_stopped()
+            && began.elapsed().as_secs() < cli.seconds
+        {
+            thread::sleep(Duration::from_millis(100));
+        }
+        ended.stop();
+        let outcome = live.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if let Ok(report) = &mut report {
+            report.seconds = began.elapsed().as_secs_f64();
+        }
+        (report, outcome)
+    });
+    let mut report = report?;
+    report.with(outcome?);
     report.commit.clone_from(&cli.commit);
     if terminal {
         eprint!("\r\x1b[K");
@@ -103,6 +136,9 @@ fn judged(report: &Report) -> ExitCode {
         report.classes.iter().filter(|one| one.injected == 0).map(|one| one.name.as_str()).collect();
     if !missed.is_empty() {
         eprintln!("notice: there was no time for {}", missed.join(", "));
+    }
+    for left_out in &report.left_out {
+        eprintln!("notice: not injected here: {left_out}");
     }
     for gap in
         report.gaps.iter().filter(|gap| gap.injected > 0 && gap.detected == gap.injected && gap.harmed == 0)

@@ -30,6 +30,7 @@ impl Proof {
 
 /// Each reaction, and the classes that stand on it.
 pub const REACTIONS: &[(Off, &str, &[&str])] = &[
+    (Off::DiskFull, "a full disk is told to nobody", &["disk.full"]),
     (
         Off::EndToEnd,
         "end-to-end checks find nothing",

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use troika_kit::Duration;
 
-use crate::class::{Class, Verdict};
+use crate::{
+    class::{Class, Verdict},
+    live::Outcome,
+};
 
 /// Of one class.
 #[derive(Debug, Clone, Default, Serialize, PartialEq)]
@@ -21,7 +24,7 @@ pub struct Figures {
     /// Faults with a consequence that must not be.
     #[serde(rename = "unsafe")]
     pub harmed: u64,
-    /// The longest that one took to be noticed, ms of virtual time; none: nothing was noticed.
+    /// The longest that one took to be noticed, ms of virtual time (of real time where the process is real); none: nothing was noticed.
     pub worst_ms: Option<f64>,
     /// The class's limit.
     pub limit_ms: f64,
@@ -100,8 +103,10 @@ pub struct Report {
     pub commit: Option<String>,
     /// Of all chance.
     pub seed: u64,
-    /// Rounds over all classes that were whole.
+    /// Rounds over all classes in virtual time that were whole.
     pub rounds: u64,
+    /// The same over those of real processes.
+    pub live_rounds: u64,
     /// Of the wall clock.
     pub seconds: f64,
     /// Faults, of all classes.
@@ -117,6 +122,8 @@ pub struct Report {
     pub classes: Vec<Figures>,
     /// Those that nothing notices.
     pub gaps: Vec<Gap>,
+    /// Those that this machine has no means for, with the reason.
+    pub left_out: Vec<String>,
 }
 
 impl Report {
@@ -136,6 +143,7 @@ impl Report {
             commit: None,
             seed,
             rounds,
+            live_rounds: 0,
             seconds,
             injected: sum(|one| one.injected),
             detected: sum(|one| one.detected),
@@ -143,7 +151,21 @@ impl Report {
             harmed: figures.iter().filter(|one| !one.gap).map(|one| one.harmed).sum(),
             gaps: classes.iter().zip(&figures).filter_map(gap).collect(),
             classes: figures,
+            left_out: Vec::new(),
         }
+    }
+
+    /// With what was injected into real processes beside it.
+    pub fn with(&mut self, live: Outcome) {
+        for one in &live.figures {
+            self.injected += one.injected;
+            self.detected += one.detected;
+            self.in_time += one.in_time;
+            self.harmed += one.harmed;
+        }
+        self.live_rounds = live.rounds;
+        self.classes.extend(live.figures);
+        self.left_out.extend(live.left_out);
     }
 
     /// Classes whose claims do not hold.
@@ -191,8 +213,8 @@ impl Report {
         let in_time: u64 = self.classes.iter().filter(|one| !one.gap).map(|one| one.in_time).sum();
         let _ = writeln!(
             text,
-            "\n{} faults in {:.0} s, seed {}, {} rounds; of {claimed} that are claimed to be noticed {in_time} were, in time; {} unsafe reactions",
-            self.injected, self.seconds, self.seed, self.rounds, self.harmed
+            "\n{} faults in {:.0} s, seed {}, {} rounds ({} of real processes); of {claimed} that are claimed to be noticed {in_time} were, in time; {} unsafe reactions",
+            self.injected, self.seconds, self.seed, self.rounds, self.live_rounds, self.harmed
         );
         text
     }

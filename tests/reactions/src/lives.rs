@@ -8,12 +8,14 @@ use std::{
 };
 
 use troika_host::StopToken;
+use troika_reactions::{
+    peer::{Ear, Heard, Peer, now, pause},
+    system::System,
+};
 
 use crate::{
     TRANSPORT,
     figures::{Again, Figures, Times},
-    peer::{Ear, Heard, Peer, now, pause},
-    system::System,
 };
 
 /// As the system files say.

@@ -9,7 +9,7 @@ use std::{
 use troika_host::StopToken;
 
 /// A busy machine, until it is dropped.
-pub(crate) struct Load {
+pub struct Load {
     /// In words.
     pub what: String,
     stop: StopToken,
@@ -19,7 +19,7 @@ pub(crate) struct Load {
 
 impl Load {
     /// One busy thread on every core; with stress-ng, if it is installed, memory and system calls besides.
-    pub(crate) fn start() -> Load {
+    pub fn start() -> Load {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let stop = StopToken::new();
         let busy = |stop: StopToken| {

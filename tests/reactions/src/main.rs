@@ -4,10 +4,7 @@
 
 mod figures;
 mod lives;
-mod load;
-mod peer;
 mod steps;
-mod system;
 
 use std::{
     fs,
@@ -19,13 +16,13 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use serde::Serialize;
 use troika_host::floor::Floor;
-
-use crate::{
-    figures::{Figures, Percentiles},
+use troika_reactions::{
     load::Load,
-    peer::{Peer, eager},
+    peer::{self, Peer, eager},
     system::System,
 };
+
+use crate::figures::{Figures, Percentiles};
 
 /// What the claimed bounds allow for the way from the node to the peer: couriers, zenoh's ordinary threads on a busy machine, and a
 /// stall of the machine itself.
@@ -132,6 +129,7 @@ fn phase<T: Send>(
     eprintln!("{file}: {times} of each");
     let peer = eager(Peer::open)?;
     // From here, and not from the peer's eager threads: what it starts is ordinary.
-    let system = System::start(troika, file, &peer.endpoint)?;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("systems").join(file);
+    let system = System::start(troika, &file, &peer.endpoint)?;
     eager(|| run(&peer, system, times))
 }

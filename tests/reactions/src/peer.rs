@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use troika_host::{HostClock, Policy, StopToken, sched::raise_threads};
-use troika_kit::{Message as _, Qos, Time};
+use troika_kit::{Message, Qos, Time};
 use troika_msgs::{
     std_msgs::{self, Header},
     troika::{Heartbeat, VehicleSignals},
@@ -28,7 +28,7 @@ const DEPTH: u32 = 1000;
 
 /// One message of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub struct Heard {
     /// When it came here, nanoseconds of `CLOCK_MONOTONIC`.
     pub at: u64,
     /// The tick that it belongs to, nanoseconds of its host's time line.
@@ -41,16 +41,16 @@ pub(crate) struct Heard {
 
 /// What is heard of one node, in order of arrival.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ear(Arc<Mutex<Vec<Heard>>>);
+pub struct Ear(Arc<Mutex<Vec<Heard>>>);
 
 impl Ear {
     /// All of it, to read.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<Heard>> {
+    pub fn lock(&self) -> MutexGuard<'_, Vec<Heard>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `find` finds something in what was heard, and looks at it again every millisecond.
-    pub(crate) fn wait_for<T>(&self, limit: Duration, find: impl Fn(&[Heard]) -> Option<T>) -> Option<T> {
+    pub fn wait_for<T>(&self, limit: Duration, find: impl Fn(&[Heard]) -> Option<T>) -> Option<T> {
         let began = now();
         loop {
             if let Some(found) = find(&self.lock()) {
@@ -66,7 +66,7 @@ impl Ear {
 
 /// A heartbeat.
 #[derive(Debug, Clone)]
-pub(crate) struct Beat {
+pub struct Beat {
     /// When it came here.
     pub at: u64,
     /// When it was made, on its host's time line.
@@ -78,18 +78,18 @@ pub(crate) struct Beat {
 }
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     let clock = HostClock::start();
     clock.to_monotonic(clock.now())
 }
 
 /// Waits.
-pub(crate) fn pause(time: Duration) {
+pub fn pause(time: Duration) {
     StopToken::new().wait_for(time);
 }
 
 /// The session.
-pub(crate) struct Peer {
+pub struct Peer {
     handle: Box<dyn NodeHandle>,
     subscriptions: Mutex<Vec<Box<dyn Subscription>>>,
     /// Where the router is that it holds.
@@ -99,7 +99,7 @@ pub(crate) struct Peer {
 }
 
 /// Runs on a thread that goes before the load, as all threads do that it starts.
-pub(crate) fn eager<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub fn eager<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let first = move || {
             if let Err(why) = rustix::process::nice(NICE) {
@@ -113,7 +113,7 @@ pub(crate) fn eager<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 impl Peer {
     /// Opens a router on a port of its own, and a session.
-    pub(crate) fn open() -> anyhow::Result<Peer> {
+    pub fn open() -> anyhow::Result<Peer> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let endpoint = format!("tcp/127.0.0.1:{port}");
         let router = RouterGuard::ensure(&endpoint)?;
@@ -134,7 +134,7 @@ impl Peer {
     }
 
     /// Hears a node on `/reactions/<name>`.
-    pub(crate) fn hear(&self, name: &str) -> anyhow::Result<Ear> {
+    pub fn hear(&self, name: &str) -> anyhow::Result<Ear> {
         let ear = Ear::default();
         let into = ear.clone();
         let subscription = self.handle.subscribe(
@@ -151,8 +151,29 @@ impl Peer {
         Ok(ear)
     }
 
+    /// Hears what a topic carries, each message with its arrival; what is none of the type's is left out.
+    pub fn listen<T: Message>(
+        &self,
+        topic: &str,
+        mut each: impl FnMut(u64, T) + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let heard = Box::new(move |cdr: &[u8], _: &_| {
+            let at = now();
+            if let Ok(message) = T::decode(cdr) {
+                each(at, message);
+            }
+        });
+        self.keep(self.handle.subscribe(topic, T::TYPE, Qos { depth: DEPTH, ..Qos::DEFAULT }, heard)?);
+        Ok(())
+    }
+
+    /// What sends on a topic.
+    pub fn publisher<T: Message>(&self, topic: &str) -> anyhow::Result<Box<dyn Publisher>> {
+        Ok(self.handle.publisher(topic, T::TYPE, Qos::DEFAULT)?)
+    }
+
     /// Hears the heartbeats of a node.
-    pub(crate) fn beats(&self, node: &'static str) -> anyhow::Result<Arc<Mutex<Vec<Beat>>>> {
+    pub fn beats(&self, node: &'static str) -> anyhow::Result<Arc<Mutex<Vec<Beat>>>> {
         let beats = Arc::<Mutex<Vec<Beat>>>::default();
         let into = beats.clone();
         let subscription = self.handle.subscribe(
@@ -173,13 +194,13 @@ impl Peer {
     }
 
     /// What sends signals on a topic.
-    pub(crate) fn signals(&self, topic: &str) -> anyhow::Result<Signals> {
+    pub fn signals(&self, topic: &str) -> anyhow::Result<Signals> {
         let publisher = self.handle.publisher(topic, VehicleSignals::TYPE, Qos::DEFAULT)?;
         Ok(Signals { publisher, clock: HostClock::start(), buffer: Vec::new() })
     }
 
     /// Sends `/vehicle/signals` at 50 Hz until the stop.
-    pub(crate) fn drive(&self, stop: &StopToken) -> anyhow::Result<JoinHandle<()>> {
+    pub fn drive(&self, stop: &StopToken) -> anyhow::Result<JoinHandle<()>> {
         let (mut signals, stop) = (self.signals("/vehicle/signals")?, stop.clone());
         let drive = move || {
             while !stop.wait_for(SIGNALS_EVERY) {
@@ -191,7 +212,7 @@ impl Peer {
 }
 
 /// Sends the signals of a vehicle that moves.
-pub(crate) struct Signals {
+pub struct Signals {
     publisher: Box<dyn Publisher>,
     clock: HostClock,
     buffer: Vec<u8>,
@@ -199,7 +220,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// One message.
-    pub(crate) fn send(&mut self) {
+    pub fn send(&mut self) {
         let stamp: Time = self.clock.now();
         let header = Header::at(stamp);
         let signals = VehicleSignals { header, speed_kmh: 50.0, ..VehicleSignals::default() };

@@ -8,12 +8,14 @@ use std::{
 };
 
 use troika_host::StopToken;
+use troika_reactions::{
+    peer::{Beat, Ear, Heard, Peer, Signals, now, pause},
+    system::{Injected, System},
+};
 
 use crate::{
     TRANSPORT,
     figures::{Figures, Times},
-    peer::{Beat, Ear, Heard, Peer, Signals, now, pause},
-    system::{Injected, System},
 };
 
 /// As `systems/steps.toml` says.

@@ -18,18 +18,19 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// A fault that was injected, as its node noted it before it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Injected {
+pub struct Injected {
     /// The node's full name.
     pub node: String,
-    /// Its release and its tick, nanoseconds on its host's time line.
+    /// Its release, nanoseconds on its host's time line.
     pub release: u64,
+    /// Its tick, as its release.
     pub tick: u64,
     /// When it happened, nanoseconds of `CLOCK_MONOTONIC`.
     pub onset: u64,
 }
 
 /// The lines of the log of injections; a last one that is not whole yet is left out.
-pub(crate) fn injected(log: &str) -> Vec<Injected> {
+pub fn injected(log: &str) -> Vec<Injected> {
     let whole = log.rfind('\n').map_or("", |end| &log[..end]);
     let read = |line: &str| {
         let mut words = line.split(' ');
@@ -42,15 +43,15 @@ pub(crate) fn injected(log: &str) -> Vec<Injected> {
 }
 
 /// A system that runs.
-pub(crate) struct System {
+pub struct System {
     child: Child,
     folder: tempfile::TempDir,
     endpoint: String,
 }
 
 impl System {
-    /// Starts `troika` on a system file beside this crate.
-    pub(crate) fn start(troika: &Path, file: &str, endpoint: &str) -> anyhow::Result<System> {
+    /// Starts `troika` on a system file.
+    pub fn start(troika: &Path, file: &Path, endpoint: &str) -> anyhow::Result<System> {
         let make = || {
             let mut builder = tempfile::Builder::new();
             builder.prefix("troika-reactions-");
@@ -58,7 +59,6 @@ impl System {
         };
         // In memory where there is one: a note must not wait for a disk.
         let folder = make().tempdir_in("/dev/shm").or_else(|_| make().tempdir())?;
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("systems").join(file);
         let printed = File::create(folder.path().join("printed"))?;
         let child = Command::new(troika)
             .arg("run")
@@ -81,12 +81,12 @@ impl System {
     }
 
     /// What was injected so far.
-    pub(crate) fn injected(&self) -> Vec<Injected> {
+    pub fn injected(&self) -> Vec<Injected> {
         injected(&fs::read_to_string(self.path("injected")).unwrap_or_default())
     }
 
     /// Fails when the system has ended.
-    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
+    pub fn check(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the system ended ({status}); it printed:\n{}", self.printed());
         }
@@ -94,14 +94,14 @@ impl System {
     }
 
     /// The end of what it printed.
-    pub(crate) fn printed(&self) -> String {
+    pub fn printed(&self) -> String {
         let text = fs::read_to_string(self.path("printed")).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
     /// The process of nodes `name`, if it runs: not its watchdog.
-    pub(crate) fn process(&self, name: &str) -> Option<Pid> {
+    pub fn process(&self, name: &str) -> Option<Pid> {
         let is_it = |line: &[u8]| {
             let words: Vec<&str> = line.split(|byte| *byte == 0).flat_map(str::from_utf8).collect();
             words.contains(&self.endpoint.as_str())
@@ -121,7 +121,7 @@ impl System {
     }
 
     /// Stops it in order.
-    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+    pub fn stop(mut self) -> anyhow::Result<()> {
         if let Some(pid) = self.pid() {
             kill_process(pid, Signal::INT)?;
         }

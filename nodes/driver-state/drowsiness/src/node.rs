@@ -103,7 +103,7 @@ impl DrowsinessNode {
 
     fn take_signals(&mut self, inputs: &Inputs) {
         for sample in inputs.signals.iter() {
-            if !self.speeds.believes(&sample.value) {
+            if !self.speeds.believes(sample.received, &sample.value) {
                 continue;
             }
             let VehicleSignals { speed_kmh, steering_angle_deg, ignition_on, .. } = sample.value;
@@ -118,7 +118,7 @@ impl DrowsinessNode {
 
     fn take_states(&mut self, now: Time, inputs: &Inputs) -> Result<(), Fault> {
         for sample in inputs.state.iter() {
-            if !self.states.believes(&sample.value) {
+            if !self.states.believes(sample.received, &sample.value) {
                 continue;
             }
             let openness = openness(&sample.value, self.config.gaze_down_deg);

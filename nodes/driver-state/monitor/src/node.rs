@@ -225,7 +225,9 @@ impl Step for MonitorNode {
     });
 
     fn step(&mut self, tick: &Tick, inputs: &Inputs, outputs: &mut Outputs) -> Result<Done, Fault> {
-        for sample in inputs.signals.iter().filter(|sample| self.speeds.believes(&sample.value)) {
+        for sample in
+            inputs.signals.iter().filter(|sample| self.speeds.believes(sample.received, &sample.value))
+        {
             self.vehicle.take(signals(sample));
         }
         let fresh = inputs.state.fresh();
@@ -235,7 +237,7 @@ impl Step for MonitorNode {
             stamped => stamped,
         };
         let believed = fresh
-            .filter(|sample| self.states.believes(&sample.value))
+            .filter(|sample| self.states.believes(sample.received, &sample.value))
             // Nothing was looked at: no frame, whenever that was said.
             .filter(|sample| !sample.value.fall_back)
             .filter(|sample| !self.lateness.late(stamp(sample), sample.received));

@@ -198,7 +198,7 @@ fn bindable(address: &SocketAddr) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::{net::TcpListener, sync::mpsc::TryRecvError};
 
     use super::*;
 
@@ -209,15 +209,15 @@ mod tests {
         assert_eq!(bindable(&address), Err(Errno::ADDRINUSE));
         drop(listener);
         // As many looks as a second thread manages, and a listener in the midst of them each time.
-        let done = std::sync::atomic::AtomicBool::new(false);
+        let (done, ended) = std::sync::mpsc::channel::<()>();
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            scope.spawn(move || {
+                while ended.try_recv() == Err(TryRecvError::Empty) {
                     let _ = bindable(&address);
                 }
             });
             let refused = (0..2000).filter(|_| TcpListener::bind(address).is_err()).count();
-            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            drop(done);
             assert_eq!(refused, 0, "a look was in the way");
         });
     }

@@ -1,0 +1,245 @@
+//! What takes a process, a machine or a network: injected into real processes on a real transport, one fault after the other in real time, beside the
+//! campaign in virtual time.
+//!
+//! What is done in a round hangs on the seed; what comes of it on the machine as well.
+
+mod bench;
+mod hostile;
+mod processes;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use troika_host::StopToken;
+use troika_kit::Duration;
+use troika_reactions::peer::{Peer, eager};
+use troika_safety::{self as sr, Requirement};
+
+pub use self::bench::Bench;
+use crate::{
+    class::{Dice, Verdict},
+    report::Figures,
+};
+
+/// SR-DMS-006: 3.0 s and three frames; and what a busy machine and zenoh's ordinary threads take on the way here.
+const SLEEP_WITHIN: Duration = Duration::from_millis(3_100 + 400);
+/// SR-DMS-007: who begins anew sees all of a sleeper's 3 s once more; where that takes longer than 5 s, it is told that nobody looks.
+const BEGUN_ANEW_WITHIN: Duration = Duration::from_millis(5_450 + 400);
+/// From a death to a new life's first word: 500 ms until a step is given up (SR-TIM-009), and 3 s for the start of a small process.
+const AGAIN_WITHIN: Duration = Duration::from_millis(3_600);
+
+/// A class of faults of real processes.
+pub struct LiveClass {
+    /// Its name: what it befalls, and what the fault is.
+    pub name: &'static str,
+    /// What is injected.
+    pub fault: &'static str,
+    /// What counts as noticed, and what is done then.
+    pub reaction: &'static str,
+    /// What would be unsafe.
+    pub harm: &'static str,
+    /// What demands the reaction.
+    pub requirement: Requirement,
+    /// The reaction's limit, after the onset.
+    pub limit: Duration,
+    inject: fn(&mut Bench, &mut Dice) -> anyhow::Result<Option<Verdict>>,
+}
+
+const UNTOLD: &str = "a driver sleeps, and nobody says so nor that nobody looks";
+const TAKEN_IN: &str = "a driver sleeps and nobody says so, a function for standstill is carried out at 60 km/h, or a process ends or grows";
+const ASLEEP: &str = "the alert of sleep, or that monitoring is unavailable";
+
+/// All of them, in the order of a round.
+pub const CLASSES: &[LiveClass] = &[
+    LiveClass {
+        name: "process.killed",
+        fault: "the monitor's process is killed about when a driver falls asleep",
+        reaction: "it is started again and tells of the sleeper, or it is told that monitoring is unavailable",
+        harm: UNTOLD,
+        requirement: sr::SR_TIM_009,
+        limit: BEGUN_ANEW_WITHIN,
+        inject: processes::killed,
+    },
+    LiveClass {
+        name: "process.stopped",
+        fault: "the monitor's process stands still for good",
+        reaction: "it is ended, started again and tells of the sleeper, or it is told that monitoring is unavailable",
+        harm: UNTOLD,
+        requirement: sr::SR_TIM_009,
+        limit: BEGUN_ANEW_WITHIN,
+        inject: processes::stopped,
+    },
+    LiveClass {
+        name: "process.stutters",
+        fault: "the monitor's process stands still for 20 to 300 ms, again and again",
+        reaction: ASLEEP,
+        harm: UNTOLD,
+        requirement: sr::SR_TIM_008,
+        limit: SLEEP_WITHIN,
+        inject: processes::stutters,
+    },
+    LiveClass {
+        name: "process.no_memory",
+        fault: "the monitor's process gets no more memory",
+        reaction: ASLEEP,
+        harm: UNTOLD,
+        requirement: sr::SR_TIM_005,
+        limit: SLEEP_WITHIN,
+        inject: processes::no_memory,
+    },
+    LiveClass {
+        name: "supervisor.killed",
+        fault: "the supervisor's process is killed",
+        reaction: "it speaks again",
+        harm: "a function behind a gate is carried out while it is silent",
+        requirement: sr::SR_TIM_009,
+        limit: AGAIN_WITHIN,
+        inject: processes::supervisor_killed,
+    },
+    LiveClass {
+        name: "supervisor.stopped",
+        fault: "the supervisor's process stands still for good",
+        reaction: "it is ended, started again, and speaks",
+        harm: "a function behind a gate is carried out while it is silent",
+        requirement: sr::SR_TIM_009,
+        limit: AGAIN_WITHIN,
+        inject: processes::supervisor_stopped,
+    },
+    LiveClass {
+        name: "machine.busy",
+        fault: "four busy threads for each core",
+        reaction: ASLEEP,
+        harm: UNTOLD,
+        requirement: sr::SR_DMS_006,
+        limit: SLEEP_WITHIN,
+        inject: processes::busy,
+    },
+    LiveClass {
+        name: "machine.memory",
+        fault: "another takes all memory that the system's group may have",
+        reaction: ASLEEP,
+        harm: UNTOLD,
+        requirement: sr::SR_DMS_006,
+        limit: SLEEP_WITHIN,
+        inject: processes::memory,
+    },
+    LiveClass {
+        name: "peer.bytes",
+        fault: "connections to the router by the dozen that speak no zenoh, half of it, or nothing",
+        reaction: ASLEEP,
+        harm: TAKEN_IN,
+        requirement: sr::SR_DAT_011,
+        limit: SLEEP_WITHIN,
+        inject: hostile::bytes,
+    },
+    LiveClass {
+        name: "peer.floods",
+        fault: "messages on every safety topic, as many as the link takes: noise, cut short, without protection",
+        reaction: ASLEEP,
+        harm: TAKEN_IN,
+        requirement: sr::SR_DAT_011,
+        limit: SLEEP_WITHIN,
+        inject: hostile::floods,
+    },
+    LiveClass {
+        name: "peer.large",
+        fault: "messages of 1 to 16 MB on the safety topics",
+        reaction: ASLEEP,
+        harm: TAKEN_IN,
+        requirement: sr::SR_DAT_011,
+        limit: SLEEP_WITHIN,
+        inject: hostile::large,
+    },
+    LiveClass {
+        name: "peer.crowd",
+        fault: "hundreds of nodes that come and go, each with publishers of the safety topics",
+        reaction: ASLEEP,
+        harm: TAKEN_IN,
+        requirement: sr::SR_DAT_011,
+        limit: SLEEP_WITHIN,
+        inject: hostile::crowd,
+    },
+    LiveClass {
+        name: "peer.asks",
+        fault: "questions to everybody about everything, as many as the link takes",
+        reaction: ASLEEP,
+        harm: TAKEN_IN,
+        requirement: sr::SR_DAT_011,
+        limit: SLEEP_WITHIN,
+        inject: hostile::asks,
+    },
+    LiveClass {
+        name: "peer.impostor",
+        fault: "another of the monitor's and the supervisor's names says attentive, 0 km/h, cleared and nominal, plays what it recorded, and gives orders",
+        reaction: ASLEEP,
+        harm: TAKEN_IN,
+        requirement: sr::SR_DAT_009,
+        limit: SLEEP_WITHIN,
+        inject: hostile::impostor,
+    },
+];
+
+/// What came of the live part.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Rounds that were whole.
+    pub rounds: u64,
+    /// Of each class that was chosen.
+    pub figures: Vec<Figures>,
+    /// Classes that this machine has no means for, with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// Rounds over the classes until `stop`, or so many; `troika` is the program.
+///
+/// # Errors
+/// What the bench itself cannot do: a fault of the bench and no verdict.
+pub fn run(
+    classes: &[&LiveClass],
+    troika: &Path,
+    seed: u64,
+    most_rounds: Option<u64>,
+    stop: &StopToken,
+) -> anyhow::Result<Outcome> {
+    let mut figures: Vec<Figures> = classes.iter().map(|class| class.figures()).collect();
+    let mut left_out = Vec::new();
+    if classes.is_empty() {
+        return Ok(Outcome { rounds: 0, figures, left_out });
+    }
+    let peer = eager(Peer::open)?;
+    // From here, and not from the peer's threads, which go before others: what it starts is ordinary.
+    let mut bench = Bench::start(troika, peer)?;
+    let (mut round, mut rounds_over) = (0, 0);
+    while !stop.is_stopped() && most_rounds.is_none_or(|most| round < most) {
+        for (class, into) in classes.iter().zip(&mut figures) {
+            if stop.is_stopped() {
+                break;
+            }
+            let mut dice = Dice::new(seed, class.name, round);
+            let verdict = (class.inject)(&mut bench, &mut dice);
+            match verdict.with_context(|| format!("{}, round {round}", class.name))? {
+                Some(verdict) => into.add(&verdict, class.limit),
+                None if round == 0 => left_out.push(format!("{}: {}", class.name, bench.why_not())),
+                None => {}
+            }
+        }
+        round += 1;
+        rounds_over += u64::from(!stop.is_stopped());
+    }
+    bench.stop()?;
+    Ok(Outcome { rounds: rounds_over, figures, left_out })
+}
+
+impl LiveClass {
+    fn figures(&self) -> Figures {
+        Figures {
+            name: self.name.to_owned(),
+            limit_ms: self.limit.as_secs_f64() * 1e3,
+            requirement: self.requirement.id().to_owned(),
+            fault: self.fault.to_owned(),
+            reaction: self.reaction.to_owned(),
+            hazard: self.harm.to_owned(),
+            ..Figures::default()
+        }
+    }
+}
