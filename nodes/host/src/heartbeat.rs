@@ -58,7 +58,7 @@ impl Beater {
 }
 
 fn message(record: &Record, now: Time) -> Heartbeat {
-    let beat = record.beat();
+    let beat = record.beat(now);
     let cells = &record.cells;
     Heartbeat {
         header: Header::at(now),

@@ -233,6 +233,7 @@ impl<S: Step> Runner<S> {
             }
             self.step.step(&tick, &self.inputs, &mut self.outputs)
         };
+        self.book.cells.began.set(start);
         let done = node_code(self.arena.as_ref(), step).unwrap_or_else(|_panic| {
             self.book.cells.panics.add(1);
             self.panics_in_a_row += 1;
@@ -241,6 +242,7 @@ impl<S: Step> Runner<S> {
             }
             Err(Fault::Panicked)
         });
+        self.book.cells.began.set(Time::ZERO);
         self.on_tape(StepEntry::Ended(match done {
             Ok(Done::Worked) => Outcome::Worked,
             Ok(Done::Idle) => Outcome::Idle,

@@ -22,7 +22,8 @@ use troika_kit::{Class, Contract, Fault, Time};
 use crate::{
     lifecycle::State,
     qos::{PortWatch, QosStats},
-    sync::{Counter, Flag, Histogram, HistogramWriter, Snapshot, histogram},
+    sync::{Counter, Flag, Histogram, HistogramWriter, Snapshot, TimeCell, histogram},
+    watch,
 };
 
 /// Events that wait for the ordinary thread; more are dropped (their faults are counted all the same).
@@ -149,6 +150,8 @@ pub(crate) struct Cells {
     pub(crate) put_late: Counter,
     pub(crate) put_failed: Counter,
     pub(crate) buffer_growths: Counter,
+    /// Its step runs since then; zero where none runs.
+    pub(crate) began: TimeCell,
     pub(crate) real_time: Flag,
     /// The host gave up on the node (repeated panics).
     pub(crate) given_up: Flag,
@@ -204,6 +207,14 @@ pub(crate) struct Beat {
     pub(crate) status: Status,
     pub(crate) reason: String,
     pub(crate) latency: Snapshot,
+}
+
+/// Whoever runs a step for so long does not come back from it: of a hard node as its watchdog judges, where it has one; others share the machine's
+/// ordinary time, and may be kept from it for a second.
+fn hangs_after(contract: &Contract) -> Duration {
+    let spec = contract.spec();
+    let least = if spec.class == Class::Hard { watch::DEAD_AFTER } else { Duration::from_secs(3) };
+    least.max(10 * spec.period)
 }
 
 /// A node's books: for the node's thread, for its courier, for everybody else.
@@ -316,7 +327,7 @@ impl Record {
     }
 
     /// The figures for a heartbeat: called once a second.
-    pub(crate) fn beat(&self) -> Beat {
+    pub(crate) fn beat(&self, now: Time) -> Beat {
         let mut log = self.log();
         log.take_in();
         let cells = &self.cells;
@@ -335,6 +346,10 @@ impl Record {
             _ if cells.given_up.get() => {
                 (Status::Unavailable, "its step panicked repeatedly and is not called any more".into())
             }
+            _ if let Some(runs) = self.hangs(now) => (
+                Status::Unavailable,
+                format!("its step does not return: it runs for {:.1} s", runs.as_secs_f64()),
+            ),
             Some(fault @ Fault::Unavailable(_)) if troubled && !worked => {
                 (Status::Unavailable, fault.to_string())
             }
@@ -355,6 +370,13 @@ impl Record {
         }
         log.beats.push_back(now);
         Beat { status, reason, latency }
+    }
+
+    /// How long a step runs by now that will not come back (SR-TIM-021).
+    fn hangs(&self, now: Time) -> Option<Duration> {
+        let began = self.cells.began.get();
+        let runs = now.since(began);
+        (began != Time::ZERO && runs > hangs_after(&self.contract)).then_some(runs)
     }
 
     /// Everything, now.
@@ -428,4 +450,48 @@ impl NodeStats {
 /// p50, p99, p99.9 and the maximum.
 pub fn quantiles(of: &Snapshot) -> [Duration; 4] {
     [of.quantile(0.5), of.quantile(0.99), of.quantile(0.999), of.max()]
+}
+
+#[cfg(test)]
+mod tests {
+    use troika_kit::{ContractSpec, Wake};
+
+    use super::*;
+
+    fn of(class: Class, period_ms: u64) -> (Recorder, Arc<Record>) {
+        let contract = Contract::new(ContractSpec {
+            node: "steps",
+            wake: Wake::Period,
+            period: Duration::from_millis(period_ms),
+            deadline: Duration::from_millis(period_ms),
+            budget: Duration::from_millis(1),
+            class,
+            requirements: &[],
+        });
+        let (recorder, _, record) = books("/steps".to_owned(), contract);
+        (recorder, record)
+    }
+
+    #[test]
+    fn a_heartbeat_says_of_a_step_that_does_not_return_that_it_does_not() {
+        troika_safety::verifies![SR_TIM_021];
+        let at = |ms: u64| Time::from_nanos((1_000_000 + ms) * 1_000_000);
+        for (class, period, limit) in [
+            (Class::Hard, 33, 500),
+            (Class::Hard, 60, 600),
+            (Class::Firm, 20, 3_000),
+            (Class::Best, 400, 4_000),
+            (Class::Firm, 1_000, 10_000),
+        ] {
+            let (recorder, record) = of(class, period);
+            assert_eq!(record.beat(at(90_000)).status, Status::Ok, "no step runs");
+            recorder.cells.began.set(at(0));
+            assert_eq!(record.beat(at(limit)).status, Status::Ok, "{class:?} {period}");
+            let beat = record.beat(at(limit + 1));
+            assert_eq!(beat.status, Status::Unavailable, "{class:?} {period}");
+            assert!(beat.reason.starts_with("its step does not return: it runs for "), "{}", beat.reason);
+            recorder.cells.began.set(Time::ZERO);
+            assert_eq!(record.beat(at(limit + 2)).status, Status::Ok, "it came back");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::sync::Reading;
 const STALL: Duration = Duration::from_millis(20);
 /// A step that runs this long will not come back. Longer than any stall of a host that was seen (100 ms), and well under the
 /// second in which a driver reacts.
-const DEAD_AFTER: Duration = Duration::from_millis(500);
+pub(crate) const DEAD_AFTER: Duration = Duration::from_millis(500);
 /// Starts of a process within [`WINDOW`] before it is left alone in the fall-back's hands, unless the system says otherwise:
 /// a fault that stays does not take the machine with it.
 pub const RESTARTS_A_MINUTE: usize = 3;

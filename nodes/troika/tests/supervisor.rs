@@ -19,7 +19,7 @@ use support::{Router, Scratch, command, start};
 use troika_kit::{Message, Qos};
 use troika_msgs::{
     protect::{Opener, sender},
-    troika::{CommandResult, DriverAlert, SafetyState, Slot, VehicleCommand},
+    troika::{CommandResult, DriverAlert, Heartbeat, SafetyState, Slot, VehicleCommand},
 };
 use troika_transport::{NodeHandle, Subscription, Transport as _};
 use troika_transport_zenoh::RouterGuard;
@@ -128,6 +128,47 @@ fn a_monitor_that_is_killed_for_good_makes_the_vehicle_safe_and_somebody_says_so
     assert!(code == Some(0) && told.contains("SAFE"), "what is lost stays lost: {code:?} {told}");
     running.interrupt();
     running.wait().says(&["is not to be started again"]);
+}
+
+/// A vehicle whose step waits for ever, in a process that nobody watches.
+const HANGS: &str = r#"
+[system]
+name = "hangs"
+from_outside = ["/voice/command"]
+[nodes.vehicle]
+kind = "vehicle"
+process = "ends"
+inject = { fault = "block", at_step = 150 }
+[nodes.supervisor]
+kind = "supervisor"
+process = "supervisor"
+[nodes.supervisor.params]
+start_within_s = 60
+capabilities = { body = { nodes = ["/vehicle"] } }
+"#;
+
+#[test]
+fn a_step_that_never_returns_is_known_to_the_supervisor_where_there_is_no_watchdog() {
+    troika_safety::verifies![SR_TIM_021, SR_SUP_001];
+    let scratch = Scratch::new();
+    let system = scratch.file("hangs.toml", HANGS);
+    let router = Router::new();
+    let _guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    let peer = transport.node("/", "listener").unwrap();
+    let (states, _states) = listen::<SafetyState>(&*peer, "/safety/state");
+    let (beats, _beats) = listen::<Heartbeat>(&*peer, "/troika/heartbeat");
+    let running = start(&mut router.run(&system, 100));
+    until(&states, "the nominal state", |told| told.iter().any(|one| one.state == SafetyState::NOMINAL));
+    until(&beats, "the heartbeat of a step that hangs", |told| {
+        let hangs = |one: &Heartbeat| one.node == "/vehicle" && one.reason.contains("does not return");
+        told.iter().any(|one| hangs(one) && one.status == Heartbeat::UNAVAILABLE)
+    });
+    until(&states, "the loss of the vehicle's functions", |told| {
+        told.last().is_some_and(|one| one.state == SafetyState::DEGRADED && one.lost == ["body"])
+    });
+    running.interrupt();
+    running.wait();
 }
 
 /// The watched process of this test's system.
