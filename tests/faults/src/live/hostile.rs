@@ -197,14 +197,16 @@ pub(super) fn large(bench: &mut Bench, dice: &mut Dice) -> Found {
     let (endpoint, mut mine) = (bench.endpoint.clone(), Dice::new(u64::from(dice.byte()), "large", 0));
     during(bench, dice, move |stop| {
         let (_transport, mut publishers) = intrude(&endpoint, "large")?;
-        let clock = HostClock::start();
+        let (clock, mut sent) = (HostClock::start(), 0);
         while !stop.wait_for(mine.ms(20, 80)) {
+            sent += 1;
             let (at, topic) = (clock.now(), mine.below(TOPICS.len()));
             // Begins as one of the type's does, and goes on.
             let mut message = lie(topic, at, &mut mine, 0);
             message.resize((1 + mine.below(16)) << 20, mine.byte());
             publishers[topic].put(&message, at)?;
         }
+        anyhow::ensure!(sent > 5, "only {sent} messages left");
         Ok(())
     })
 }
@@ -225,6 +227,7 @@ pub(super) fn crowd(bench: &mut Bench, dice: &mut Dice) -> Found {
             }
             generation += 1;
         }
+        anyhow::ensure!(generation > 1, "only {generation} generations of nodes came");
         Ok(())
     })
 }
@@ -236,13 +239,16 @@ pub(super) fn asks(bench: &mut Bench, dice: &mut Dice) -> Found {
         let told = |error: zenoh::Error| anyhow::anyhow!("{error}");
         let config = ZenohOptions { router: endpoint.clone(), ..ZenohOptions::default() };
         let session = zenoh::open(config.session_config().map_err(told)?).wait().map_err(told)?;
+        let mut asked = 0;
         while !stop.is_stopped() {
+            asked += 1;
             for key in ["**", "0/**", "@/**", "@adv/**"] {
                 // Nobody waits for the answers.
                 drop(session.get(key).payload([0; 512]).wait().map_err(told)?);
             }
             drop(session.liveliness().get("@ros2_lv/**").wait().map_err(told)?);
         }
+        anyhow::ensure!(asked > 10, "only {asked} rounds of questions left");
         session.close().wait().map_err(told)
     })
 }
@@ -278,6 +284,7 @@ pub(super) fn impostor(bench: &mut Bench, dice: &mut Dice) -> Found {
                 }
             }
         }
+        anyhow::ensure!(number > 50, "only {number} lies left");
         Ok(())
     })
 }

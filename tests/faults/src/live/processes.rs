@@ -3,12 +3,14 @@
 use std::{
     fs,
     hint::spin_loop,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
 };
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use anyhow::{Context as _, ensure};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit};
 use troika_host::StopToken;
 use troika_kit::Duration;
 use troika_msgs::troika::CommandResult;
@@ -148,26 +150,45 @@ pub(super) fn busy(bench: &mut Bench, dice: &mut Dice) -> Found {
 /// A group of processes with a bound on their memory (cgroups, version 1 or 2), until it is dropped.
 struct Group {
     folder: PathBuf,
-    bound: PathBuf,
     top: PathBuf,
+    /// Where the kernel counts how often the bound was met: a file, and the word before the number if it has several.
+    met: (PathBuf, Option<&'static str>),
 }
 
 impl Group {
     fn new(bytes: u64) -> std::io::Result<Group> {
-        let (top, bound) = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-            (Path::new("/sys/fs/cgroup"), "memory.max")
-        } else {
-            (Path::new("/sys/fs/cgroup/memory"), "memory.limit_in_bytes")
-        };
+        let second = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let top = Path::new(if second { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/memory" });
         let folder = top.join(format!("troika-faults-{}", std::process::id()));
         fs::create_dir(&folder)?;
-        let group = Group { bound: folder.join(bound), folder, top: top.to_owned() };
-        fs::write(&group.bound, bytes.to_string())?;
+        let met = if second {
+            (folder.join("memory.events"), Some("max "))
+        } else {
+            (folder.join("memory.failcnt"), None)
+        };
+        let bound = folder.join(if second { "memory.max" } else { "memory.limit_in_bytes" });
+        let group = Group { folder, top: top.to_owned(), met };
+        if !bound.is_file() {
+            return Err(std::io::Error::other(format!(
+                "{} is no group of the kernel's",
+                group.folder.display()
+            )));
+        }
+        fs::write(bound, bytes.to_string())?;
         Ok(group)
     }
 
     fn take(&self, pid: impl std::fmt::Display) -> std::io::Result<()> {
         fs::write(self.folder.join("cgroup.procs"), pid.to_string())
+    }
+
+    /// How often somebody in it wanted more than there is.
+    fn met(&self) -> anyhow::Result<u64> {
+        let (file, word) = &self.met;
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let number =
+            text.lines().find_map(|line| line.strip_prefix(word.unwrap_or_default())?.trim().parse().ok());
+        number.with_context(|| format!("{} has no count: {text:?}", file.display()))
     }
 }
 
@@ -181,18 +202,30 @@ impl Drop for Group {
     }
 }
 
-/// A process that takes memory and touches it, until it is dropped.
+/// Processes that take memory and touch it, again and again, until it is dropped.
 struct Hog(Child);
+
+impl Hog {
+    /// In the group: the kernel takes back what it can, then ends the largest of it, which is this one's.
+    fn start(group: &Group) -> std::io::Result<Hog> {
+        let all_of_it = "echo 1000 > /proc/self/oom_score_adj; echo $$ > \"$0\"; while :; do cat /dev/zero | tail -c 1G; done";
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", all_of_it]).arg(group.folder.join("cgroup.procs")).process_group(0);
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Hog)
+    }
+}
 
 impl Drop for Hog {
     fn drop(&mut self) {
-        let _gone = self.0.kill();
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _gone = kill_process_group(pid, Signal::KILL);
+        }
         let _ended = self.0.wait();
     }
 }
 
-/// What the system and the hog have together; the system's own processes take about 120 MB.
-const GROUP: u64 = 512 << 20;
+/// What the system's processes may have from then on, and the hog, together.
+const GROUP: u64 = 64 << 20;
 
 pub(super) fn memory(bench: &mut Bench, dice: &mut Dice) -> Found {
     let group = match Group::new(GROUP) {
@@ -206,21 +239,15 @@ pub(super) fn memory(bench: &mut Bench, dice: &mut Dice) -> Found {
             return bench.cannot(format!("the process {name} cannot be put into a group ({error})"));
         }
     }
-    // Takes twice what there is: the kernel takes back what it can, then ends the largest, which is this one.
-    let hog = Command::new("/bin/sh")
-        .args(["-c", "echo 1000 > /proc/self/oom_score_adj; echo $$ > \"$0\"; exec tail -c 1G /dev/zero"])
-        .arg(group.folder.join("cgroup.procs"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let hog = match hog {
-        Ok(child) => Hog(child),
+    let hog = match Hog::start(&group) {
+        Ok(hog) => hog,
         Err(error) => return bench.cannot(format!("no process that takes memory can be started ({error})")),
     };
     let verdict = bench.falls_asleep(dice.ms(0, 1_000))?;
+    let met = group.met()?;
     drop(hog);
     drop(group);
+    ensure!(met > 0, "the memory of the group was never used up: no fault was injected");
     bench.back(verdict)
 }
 
