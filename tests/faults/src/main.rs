@@ -111,7 +111,7 @@ fn main() -> anyhow::Result<ExitCode> {
         (report, outcome)
     });
     let mut report = report?;
-    report.with(outcome?);
+    let failed = report.with(outcome);
     report.commit.clone_from(&cli.commit);
     if terminal {
         eprint!("\r\x1b[K");
@@ -120,7 +120,11 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Some(file) = &cli.json {
         write(file, &report)?;
     }
-    Ok(judged(&report))
+    let judged = judged(&report);
+    match failed {
+        Some(error) => Err(error.context("what is injected into real processes ended early")),
+        None => Ok(judged),
+    }
 }
 
 fn judged(report: &Report) -> ExitCode {

@@ -155,8 +155,8 @@ impl Report {
         }
     }
 
-    /// With what was injected into real processes beside it.
-    pub fn with(&mut self, live: Outcome) {
+    /// With what was injected into real processes beside it; gives what ended that early.
+    pub fn with(&mut self, live: Outcome) -> Option<anyhow::Error> {
         for one in &live.figures {
             self.injected += one.injected;
             self.detected += one.detected;
@@ -166,6 +166,7 @@ impl Report {
         self.live_rounds = live.rounds;
         self.classes.extend(live.figures);
         self.left_out.extend(live.left_out);
+        live.failed
     }
 
     /// Classes whose claims do not hold.

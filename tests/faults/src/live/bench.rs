@@ -143,9 +143,16 @@ impl Bench {
         Ok(None)
     }
 
-    /// The process of these nodes.
+    /// The process of these nodes; one that is just being started again is waited for.
     pub(super) fn process(&self, name: &str) -> anyhow::Result<Pid> {
-        self.system.process(name).with_context(|| format!("there is no process {name}"))
+        let began = now();
+        loop {
+            match self.system.process(name) {
+                Some(pid) => return Ok(pid),
+                None if now() - began > nanos(NEVER) => bail!("there is no process {name}"),
+                None => pause(Duration::from_millis(50)),
+            }
+        }
     }
 
     /// The driver's eyes close now, or open.

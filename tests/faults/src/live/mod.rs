@@ -188,46 +188,56 @@ pub struct Outcome {
     pub figures: Vec<Figures>,
     /// Classes that this machine has no means for, with the reason.
     pub left_out: Vec<String>,
+    /// What the bench itself could not do, which ended it: a fault of the bench and no verdict.
+    pub failed: Option<anyhow::Error>,
 }
 
 /// Rounds over the classes until `stop`, or so many; `troika` is the program.
-///
-/// # Errors
-/// What the bench itself cannot do: a fault of the bench and no verdict.
 pub fn run(
     classes: &[&LiveClass],
     troika: &Path,
     seed: u64,
     most_rounds: Option<u64>,
     stop: &StopToken,
-) -> anyhow::Result<Outcome> {
-    let mut figures: Vec<Figures> = classes.iter().map(|class| class.figures()).collect();
-    let mut left_out = Vec::new();
-    if classes.is_empty() {
-        return Ok(Outcome { rounds: 0, figures, left_out });
+) -> Outcome {
+    let figures = classes.iter().map(|class| class.figures()).collect();
+    let mut outcome = Outcome { rounds: 0, figures, left_out: Vec::new(), failed: None };
+    if !classes.is_empty() {
+        outcome.failed = rounds(classes, troika, seed, most_rounds, stop, &mut outcome).err();
     }
+    outcome
+}
+
+fn rounds(
+    classes: &[&LiveClass],
+    troika: &Path,
+    seed: u64,
+    most_rounds: Option<u64>,
+    stop: &StopToken,
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
     let peer = eager(Peer::open)?;
     // From here, and not from the peer's threads, which go before others: what it starts is ordinary.
     let mut bench = Bench::start(troika, peer)?;
-    let (mut round, mut rounds_over) = (0, 0);
-    while !stop.is_stopped() && most_rounds.is_none_or(|most| round < most) {
-        for (class, into) in classes.iter().zip(&mut figures) {
+    for round in 0.. {
+        if stop.is_stopped() || most_rounds.is_some_and(|most| round >= most) {
+            break;
+        }
+        for (class, into) in classes.iter().zip(&mut outcome.figures) {
             if stop.is_stopped() {
-                break;
+                return bench.stop();
             }
             let mut dice = Dice::new(seed, class.name, round);
             let verdict = (class.inject)(&mut bench, &mut dice);
             match verdict.with_context(|| format!("{}, round {round}", class.name))? {
                 Some(verdict) => into.add(&verdict, class.limit),
-                None if round == 0 => left_out.push(format!("{}: {}", class.name, bench.why_not())),
+                None if round == 0 => outcome.left_out.push(format!("{}: {}", class.name, bench.why_not())),
                 None => {}
             }
         }
-        round += 1;
-        rounds_over += u64::from(!stop.is_stopped());
+        outcome.rounds += 1;
     }
-    bench.stop()?;
-    Ok(Outcome { rounds: rounds_over, figures, left_out })
+    bench.stop()
 }
 
 impl LiveClass {
