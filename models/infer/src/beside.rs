@@ -6,10 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use troika_tflite::Exact;
+
 use crate::{
     exchange::{Candidate, Place, Refusal},
     golden::Agreement,
     network::{Network, NetworkError, Outputs, RunError},
+    passport::Format,
     store::{Store, StoreError},
 };
 
@@ -22,6 +25,21 @@ pub struct Difference {
     pub max_abs: f32,
     /// The output that has it.
     pub output: String,
+    /// Of the runs that were far apart: see [`Store::beside_judged`].
+    pub far: Far,
+}
+
+/// Runs in which two networks were further apart than allowed, and how far each was from the same network in `f64`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Far {
+    /// How many.
+    pub runs: u64,
+    /// How many of them were computed in `f64`: all of a network that comes as `.tflite` and is the same file on both sides, else none.
+    pub judged: u64,
+    /// The greatest difference from `f64` of the store's own network; infinite where it made no number.
+    pub own: f32,
+    /// The same of the other store's.
+    pub other: f32,
 }
 
 /// The differences by model, of all networks of a store ([`Store::beside`]) together. Clones share them.
@@ -42,6 +60,16 @@ impl Differences {
             (one.max_abs, one.output) = (max_abs, output.to_owned());
         }
     }
+
+    /// Notes a run that was far apart, and how far each side was from `f64`.
+    fn add_far(&self, model: &str, judged: Option<[f32; 2]>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let far = &mut all.entry(model.to_owned()).or_default().far;
+        far.runs += 1;
+        if let Some([own, other]) = judged {
+            (far.judged, far.own, far.other) = (far.judged + 1, far.own.max(own), far.other.max(other));
+        }
+    }
 }
 
 /// What a store's networks run beside.
@@ -49,6 +77,8 @@ impl Differences {
 pub(crate) struct Beside {
     other: Arc<Store>,
     differences: Differences,
+    /// Further apart is far.
+    allowed: f32,
 }
 
 impl Beside {
@@ -59,10 +89,23 @@ impl Beside {
         if passport.sha256 == other.sha256 && !kernels {
             return Ok(network);
         }
-        let network_beside = self.other.network(name)?;
-        let (model, differences) = (name.to_owned(), self.differences.clone());
-        Ok(network.beside(Shadow { network: network_beside, model, differences, inputs: Vec::new() }))
+        let one = passport.sha256 == other.sha256 && passport.format == Format::Tflite;
+        let exact = if one && self.allowed.is_finite() { Some(exact(own, name)?) } else { None };
+        Ok(network.beside(Shadow {
+            network: self.other.network(name)?,
+            model: name.to_owned(),
+            differences: self.differences.clone(),
+            inputs: Vec::new(),
+            allowed: self.allowed,
+            exact,
+        }))
     }
+}
+
+/// The network `name` in `f64`.
+fn exact(store: &Store, name: &str) -> Result<Exact, StoreError> {
+    Exact::read(&store.load_bytes(name)?)
+        .map_err(|reason| StoreError::Network { name: name.to_owned(), reason: reason.into() })
 }
 
 /// A network that sees what another one sees.
@@ -71,6 +114,8 @@ pub(crate) struct Shadow {
     model: String,
     differences: Differences,
     inputs: Vec<Vec<f32>>,
+    allowed: f32,
+    exact: Option<Exact>,
 }
 
 impl Shadow {
@@ -87,9 +132,16 @@ impl Shadow {
     pub(crate) fn compare(&mut self, outputs: &Outputs) -> Result<(), RunError> {
         let inputs: Vec<&[f32]> = self.inputs.iter().map(Vec::as_slice).collect();
         let other = self.network.run(&inputs)?;
+        let mut most = 0f32;
         for (index, spec) in self.network.outputs().iter().enumerate() {
             let off = greatest(outputs.get(index), other.get(index));
             self.differences.add(&self.model, u64::from(index == 0), off, &spec.name);
+            most = most.max(off);
+        }
+        if most > self.allowed {
+            let exact = self.exact.as_ref().and_then(|exact| exact.run(&inputs));
+            let judged = exact.map(|exact| [outputs, &other].map(|made| from_exact(made, &exact)));
+            self.differences.add_far(&self.model, judged);
         }
         Ok(())
     }
@@ -103,6 +155,21 @@ fn greatest(one: &[f32], other: &[f32]) -> f32 {
     let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs());
     // A NaN compares with nothing: it must not pass as small.
     apart.fold(0.0, |most, off| if off.is_nan() { f32::INFINITY } else { most.max(off) })
+}
+
+/// The greatest difference of a run from the same in `f64`; infinite where there is no number, or not as many.
+fn from_exact(made: &Outputs, exact: &[Vec<f64>]) -> f32 {
+    let mut most = 0f64;
+    for (index, exact) in exact.iter().enumerate() {
+        let made = made.get(index);
+        if made.len() != exact.len() {
+            return f32::INFINITY;
+        }
+        let apart = made.iter().zip(exact).map(|(a, b)| (f64::from(*a) - b).abs());
+        // As above.
+        most = apart.fold(most, |most, off| if off.is_nan() { f64::INFINITY } else { most.max(off) });
+    }
+    most as f32
 }
 
 impl Store {
@@ -135,9 +202,16 @@ impl Store {
     /// outputs are its own, and how far the other's are from them is kept. The runs take as long as both.
     #[must_use]
     pub fn beside(&self, other: Store) -> (Store, Differences) {
+        self.beside_judged(other, f32::INFINITY)
+    }
+
+    /// The same, and where an output of one run is further from the other's than `allowed`, the run is computed in `f64` too
+    /// ([`troika_tflite::Exact`]), which tells how far each is off by itself. That takes some tenths of a second.
+    #[must_use]
+    pub fn beside_judged(&self, other: Store, allowed: f32) -> (Store, Differences) {
         let differences = Differences::default();
         let mut store = self.clone();
-        store.beside = Some(Beside { other: Arc::new(other), differences: differences.clone() });
+        store.beside = Some(Beside { other: Arc::new(other), differences: differences.clone(), allowed });
         (store, differences)
     }
 

@@ -14,7 +14,7 @@ mod passport;
 pub mod signature;
 mod store;
 
-pub use beside::{Difference, Differences};
+pub use beside::{Difference, Differences, Far};
 pub use exchange::{Candidate, Exchange, Offered, Refusal};
 pub use fitted::{Fit, FitError, Fitted};
 pub use network::{Network, NetworkError, Outputs, RunError};

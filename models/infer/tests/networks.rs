@@ -250,6 +250,28 @@ fn what_two_kernels_compute_of_the_same_inputs_is_compared_beside_the_run() {
 }
 
 #[test]
+fn runs_that_are_far_apart_are_computed_in_f64_too() {
+    let fast = Store::open_default().unwrap();
+    let plain = fast.clone().with_kernels(Kernels::Plain);
+    // Nothing is allowed: whatever differs is far apart.
+    let (both, differences) = plain.beside_judged(fast.clone(), 0.0);
+    for name in ["face_detection_short_range", "iris_landmark", "gesture_static"] {
+        let mut network = both.network(name).unwrap_or_else(|e| panic!("{e}"));
+        let inputs = golden::inputs(network.inputs(), 1);
+        let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+        network.run(&inputs).unwrap();
+        let all = differences.get();
+        let one = &all[name];
+        // What comes as ONNX is not computed so.
+        let judged = u64::from(name != "gesture_static");
+        assert_eq!((one.far.runs, one.far.judged), (1, judged), "{name}: {one:?}");
+        assert!(one.far.own < 1e-3 && one.far.other < 1e-3, "{name}: {one:?}");
+        // Two that are so far apart cannot both be nearer to what is right.
+        assert!(judged == 0 || one.far.own + one.far.other >= 0.999 * one.max_abs, "{name}: {one:?}");
+    }
+}
+
+#[test]
 fn a_candidate_has_its_place_in_a_store_of_its_own() {
     let store = Store::open_default().unwrap();
     let folder = candidate("iris_landmark");

@@ -4,7 +4,7 @@
 //! outputs, weights; what lies inside an operator is not counted), and the thread time, whole and by kind of operator; with `--nodes` every
 //! operator. Before that, measured here: multiply-adds a second on registers alone, and bytes a second read from memory.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use rustix::time::{ClockId, clock_gettime};
 use tract_core::internal::*;
@@ -32,18 +32,34 @@ impl Line {
     }
 }
 
-fn main() -> TractResult<()> {
-    let (peak, stream) = (peak(), stream());
-    println!("this core: {:.1} thousand million multiply-adds/s, {stream:.1} GB/s read from memory", peak);
-    let mut nodes = false;
-    let mut files = Vec::new();
-    for argument in std::env::args().skip(1) {
-        if argument == "--nodes" { nodes = true } else { files.push(argument) }
+fn main() -> ExitCode {
+    let (options, files): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    let nodes = !options.is_empty();
+    if files.is_empty() || options.iter().any(|option| option != "--nodes") {
+        eprintln!("usage: profile [--nodes] FILE.tflite ...");
+        return ExitCode::from(2);
     }
-    for file in &files {
+    match run(&files, nodes) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // In one line: where in this program it happened helps nobody.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(files: &[String], nodes: bool) -> TractResult<()> {
+    let read = |file: &String| {
         let bytes = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
-        let model = troika_tflite::read(&bytes).map_err(|e| format_err!("{file}: {e}"))?.into_optimized()?;
-        profile(file, &model, nodes, peak, stream)?;
+        troika_tflite::read(&bytes).map_err(|e| format_err!("{file}: {e}"))?.into_optimized()
+    };
+    let models = files.iter().map(read).collect::<TractResult<Vec<_>>>()?;
+    let (peak, stream) = (peak(), stream());
+    println!("this core: {peak:.1} thousand million multiply-adds/s, {stream:.1} GB/s read from memory");
+    for (file, model) in files.iter().zip(&models) {
+        profile(file, model, nodes, peak, stream)?;
     }
     Ok(())
 }

@@ -5,12 +5,15 @@
 //! layout stays NHWC from end to end. Convolutions, PReLU, pooling, padding and resizing are operators of our own (see the
 //! `ops` module, which also says why); additions and activations are fused into the kernel before them.
 //!
+//! [`Exact`] is the same network in `f64`, for judging the others.
+//!
 //! [`quicken`] puts the same operators, and some for lists of vectors, into a model that tract read from elsewhere.
 //!
 //! A damaged file gives a [`ReadError`]: every offset is checked, nothing panics, and memory is bounded by a small multiple of
 //! the file's length. Quantised, sparse, dynamic and control-flow networks are refused by name.
 
 mod error;
+mod exact;
 mod file;
 mod flat;
 mod fuse;
@@ -22,6 +25,7 @@ mod quicken;
 use tract_core::internal::*;
 
 pub use error::ReadError;
+pub use exact::Exact;
 use graph::{Graph, Work};
 use ops::Kernel;
 pub use quicken::quicken;

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use tract_core::prelude::*;
-use troika_tflite::{Kernels, ReadError, read, read_with};
+use troika_tflite::{Exact, Kernels, ReadError, read, read_with};
 
 const TINY: &[u8] = include_bytes!("tiny.tflite");
 const INPUT: usize = 11 * 9 * 3;
@@ -44,6 +44,15 @@ fn every_choice_of_kernels_gives_what_litert_gives() {
 }
 
 #[test]
+fn in_f64_every_operator_gives_what_litert_gives() {
+    let exact = Exact::read(TINY).unwrap();
+    let outputs = exact.run(&[&reference()[..INPUT]]).unwrap();
+    assert_like_litert(&outputs.concat().iter().map(|v| *v as f32).collect::<Vec<_>>());
+    assert_eq!(exact.run(&[&reference()[1..INPUT]]), None, "an input that is too short");
+    assert_eq!(exact.run(&[]), None);
+}
+
+#[test]
 fn plain_kernels_are_none_of_ours() {
     let model = read_with(TINY, Kernels::Plain).unwrap();
     let names: Vec<_> = model.nodes.iter().map(|n| n.op.name().into_owned()).collect();
@@ -81,13 +90,13 @@ proptest! {
         for (at, bit) in flips {
             bytes[at] ^= 1 << bit;
         }
-        let _ = read(&bytes);
+        let (_, _) = (read(&bytes), Exact::read(&bytes));
     }
 
     #[test]
     fn overwritten_numbers_give_an_error_or_a_network_and_never_a_panic(at in 0..TINY.len() / 4, number in any::<u32>()) {
         let mut bytes = TINY.to_vec();
         bytes[at * 4..at * 4 + 4].copy_from_slice(&number.to_le_bytes());
-        let _ = read(&bytes);
+        let (_, _) = (read(&bytes), Exact::read(&bytes));
     }
 }

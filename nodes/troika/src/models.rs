@@ -68,7 +68,7 @@ pub(crate) enum ModelsCommand {
         playing: gate::Playing,
     },
     /// Hold the networks' own kernels against tract's own operators (`fast_networks = false`) on every frame of the scenario set: outputs to
-    /// 1e-3, and the same alerts and gestures.
+    /// 1e-3 (or, where they are further apart, both to 1e-3 of the same network in f64), and the same alerts and gestures.
     ///
     /// Exits with 0 when they agree, 1 when they do not, 2 when it cannot be judged.
     Agree {

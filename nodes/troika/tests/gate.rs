@@ -152,7 +152,7 @@ fn what_cannot_be_judged_is_told_from_what_is_refused() {
             "no scenario shows what eyes does",
         ),
         (heard, nap.clone(), "no scenario shows what hey_troika does"),
-        (sound.clone(), hands, "nothing in it stands on that network"),
+        (sound.clone(), hands, "nothing in it stands on what is compared"),
         (sound, scratch.path("none.toml"), "none.toml: cannot read it"),
         (drowsy, scratch.path("none.toml"), "none.toml: cannot read it"),
     ] {

@@ -160,7 +160,7 @@ impl Window {
     }
     /// The taps of one axis that fall inside the input, for output position `at`.
     #[inline(always)]
-    fn taps(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
+    pub(crate) fn taps(&self, axis: usize, at: usize) -> std::ops::Range<usize> {
         let start = at * self.stride[axis];
         let (d, before) = (self.dilation[axis], self.before[axis]);
         let first = before.saturating_sub(start).div_ceil(d).min(self.kernel[axis]);
@@ -184,7 +184,7 @@ impl Window {
     }
     /// Input position under tap `tap` of output position `at`; the tap must be one of [`Self::taps`].
     #[inline(always)]
-    fn under(&self, axis: usize, at: usize, tap: usize) -> usize {
+    pub(crate) fn under(&self, axis: usize, at: usize, tap: usize) -> usize {
         at * self.stride[axis] + tap * self.dilation[axis] - self.before[axis]
     }
 }

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::{Activation, Conv, Depthwise, Floats, Isa, Number, Pad, Separable, Window};
+use crate::exact::activated;
 
 /// Allowed between the kernels and the definition.
 const TOLERANCE: f64 = 1e-4;
@@ -34,21 +35,6 @@ fn activation(which: u8, channels: usize) -> Activation {
         3 => Activation::ReluN1To1,
         4 => Activation::Leaky { slope: Number::new(0.2), least: Number::new(-0.1) },
         _ => Activation::PRelu(Floats(numbers(channels, 77).into())),
-    }
-}
-
-fn activated(activation: &Activation, value: f64, channel: usize) -> f64 {
-    match activation {
-        Activation::None => value,
-        Activation::Relu => value.max(0.0),
-        Activation::Relu6 => value.clamp(0.0, 6.0),
-        Activation::ReluN1To1 => value.clamp(-1.0, 1.0),
-        Activation::PRelu(slopes) if value < 0.0 => value * f64::from(slopes.0[channel]),
-        Activation::PRelu(_) => value,
-        Activation::Leaky { slope, least } => {
-            let sloped = if value < 0.0 { value * f64::from(slope.get()) } else { value };
-            sloped.max(f64::from(least.get()))
-        }
     }
 }
 

@@ -30,7 +30,8 @@ use verdict::{Behaviour, Extent, Judged};
 /// Where the nodes of scenarios are from.
 const SYSTEMS: [&str; 2] = ["launch/systems/cabin.toml", "launch/systems/gesture.toml"];
 
-/// Two networks' outputs may differ by so much on the same input: in pixels, logits and shares, whatever an output tells.
+/// Two kernels' outputs may differ by so much on the same input: in pixels, logits and shares, whatever an output tells. Where a network makes
+/// more of the last decimals of `f32`, neither may be further than that from what it is in `f64`.
 const AGREE: f32 = 1e-3;
 
 /// What is played, and what is written.
@@ -77,7 +78,7 @@ pub(crate) fn agree(playing: &Playing) -> anyhow::Result<()> {
         let file = Output::if_any(playing.json.as_deref())?;
         let fast = kinds::models()?;
         let plain = fast.clone().with_kernels(Kernels::Plain);
-        let behaviour = behaviour(Subject::Pictures, fast, plain, playing)?;
+        let behaviour = behaviour(Subject::Pictures, fast, plain, AGREE, playing)?;
         finish(Judged::of_kernels(behaviour, AGREE), file)
     };
     agreed().map_err(unjudged)?.end()
@@ -95,7 +96,7 @@ fn judge(folder: &Path, playing: &Playing) -> anyhow::Result<Judged> {
     let timed = timed(&used, &with, &name)?;
     eprintln!("{}", verdict::time_told(&timed));
     let passports = [used.passport(&name)?.clone(), with.passport(&name)?.clone()];
-    let behaviour = behaviour(subject, used, with, playing)?;
+    let behaviour = behaviour(subject, used, with, f32::INFINITY, playing)?;
     finish(Judged::of_candidate(&passports, agreement, timed, behaviour), file)
 }
 
@@ -117,14 +118,20 @@ fn timed(used: &Store, with: &Store, name: &str) -> anyhow::Result<Timed> {
     Ok(time::time(&mut load(used)?, &mut load(with)?)?)
 }
 
-/// Plays the set with both stores and compares.
-fn behaviour(subject: Subject, used: Store, other: Store, playing: &Playing) -> anyhow::Result<Behaviour> {
+/// Plays the set with both stores and compares; runs whose outputs are further apart than `allowed` are held to `f64`.
+fn behaviour(
+    subject: Subject,
+    used: Store,
+    other: Store,
+    allowed: f32,
+    playing: &Playing,
+) -> anyhow::Result<Behaviour> {
     present(subject, &used)?;
     present(subject, &other)?;
     let (scenes, left_out) = scene::all(subject, &playing.scenario)?;
     let systems = Systems::load(&playing.system)?;
     // The networks in use are the fast ones mostly, and so those that can run twice.
-    let (other, differences): (Store, Differences) = other.beside(used.clone());
+    let (other, differences): (Store, Differences) = other.beside_judged(used.clone(), allowed);
     let sides: Sides = [used, other];
     let stop = stop_on_signals()?;
     let (count, whole) = (scenes.len(), scenes.iter().map(scene::Scene::length).sum::<f64>());

@@ -104,7 +104,9 @@ pub(super) fn all(subject: Subject, named: &[PathBuf]) -> anyhow::Result<(Vec<Sc
             Read::Concerns(scene) => scenes.push(*scene),
             Read::LeftOut(why) => left_out.push(format!("{shown}: {why}")),
             Read::Nothing if named.is_empty() => {}
-            Read::Nothing => bail!("{shown}: nothing in it stands on that network"),
+            Read::Nothing => bail!(
+                "{shown}: nothing in it stands on what is compared: name a scenario with pictures of a driver or of hands, or for intent_slots_en a file of lines"
+            ),
         }
     }
     if scenes.is_empty() {

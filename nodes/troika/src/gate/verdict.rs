@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use anyhow::bail;
 use serde::Serialize;
 use troika_kit::counted;
-use troika_models::{Difference, Passport, golden::Agreement};
+use troika_models::{Difference, Far, Passport, golden::Agreement};
 
 use super::{
     NotJudged,
@@ -57,6 +57,42 @@ struct Outputs {
     runs: u64,
     max_abs_difference: f32,
     output: String,
+    /// Of runs further apart than is allowed.
+    far: Option<FarApart>,
+}
+
+/// Runs whose outputs are further apart than is allowed, and how far each side is from the same network in `f64` there.
+#[derive(Debug, Serialize)]
+struct FarApart {
+    runs: u64,
+    /// None where not every one of them could be computed in `f64`.
+    off_f64: Option<OffExact>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct OffExact {
+    used: f32,
+    other: f32,
+}
+
+impl Outputs {
+    fn of(one: Difference) -> Outputs {
+        let Difference { runs, max_abs, output, far: Far { runs: far, judged, own, other } } = one;
+        // The store that plays is the other one's: the network in use runs beside it.
+        let off_f64 = (far == judged).then_some(OffExact { used: other, other: own });
+        let far = (far > 0).then_some(FarApart { runs: far, off_f64 });
+        Outputs { runs, max_abs_difference: max_abs, output, far }
+    }
+
+    fn off_f64(&self) -> Option<OffExact> {
+        self.far.as_ref()?.off_f64
+    }
+
+    /// Whether the two differ by no more, or neither is further from what the network is in `f64`.
+    fn within(&self, allowed: f32) -> bool {
+        let exactly = self.off_f64().is_some_and(|off| off.used <= allowed && off.other <= allowed);
+        self.max_abs_difference <= allowed || exactly
+    }
 }
 
 impl Differs {
@@ -102,10 +138,7 @@ impl Behaviour {
             happened: played.happened[0].len(),
             first_difference: Differs::of(played),
         };
-        let outputs = differences.into_iter().map(|(name, one)| {
-            let Difference { runs, max_abs, output } = one;
-            (name, Outputs { runs, max_abs_difference: max_abs, output })
-        });
+        let outputs = differences.into_iter().map(|(name, one)| (name, Outputs::of(one)));
         Behaviour { scenes: all.iter().map(scene).collect(), left_out, outputs: outputs.collect(), extent }
     }
 
@@ -186,10 +219,16 @@ impl Judged {
     /// Of the kernels.
     pub(super) fn of_kernels(behaviour: Behaviour, allowed: f32) -> Judged {
         let mut reasons = behaviour.reasons();
-        let apart = behaviour.outputs.iter().filter(|(_, one)| one.max_abs_difference > allowed);
+        let apart = behaviour.outputs.iter().filter(|(_, one)| !one.within(allowed));
         reasons.extend(apart.map(|(name, one)| {
             let (found, output) = (one.max_abs_difference, &one.output);
-            format!("{name}: `{output}` is off by {found:e}, allowed is {allowed:e}")
+            let exactly = one.off_f64().map_or(String::new(), |off| {
+                format!(
+                    "; from the same in f64 the kernels in use by {:e}, tract's own by {:e}",
+                    off.used, off.other
+                )
+            });
+            format!("{name}: `{output}` is off by {found:e}, allowed is {allowed:e}{exactly}")
         }));
         Judged::new(reasons, None, None, behaviour)
     }
@@ -238,8 +277,17 @@ impl Judged {
                 writeln!(text, "\n| network | runs on the same inputs | outputs apart by at most | which |");
             let _ = writeln!(text, "|---|---|---|---|");
             for (name, one) in &self.behaviour.outputs {
-                let Outputs { runs, max_abs_difference, output } = one;
-                let _ = writeln!(text, "| {name} | {runs} | {max_abs_difference:.1e} | {output} |");
+                let Outputs { runs, max_abs_difference, output, .. } = one;
+                let _ = writeln!(text, "| {name} | {runs} | {max_abs_difference:.2e} | {output} |");
+            }
+            for (name, one) in &self.behaviour.outputs {
+                let Some(far) = &one.far else { continue };
+                let runs = counted(far.runs as usize, "run");
+                let off = far.off_f64.map_or("it was not computed in f64".to_owned(), |off| {
+                    let OffExact { used, other } = off;
+                    format!("from the same in f64 the kernels in use are off by {used:.2e} there, tract's own by {other:.2e}")
+                });
+                let _ = writeln!(text, "\n{name}: {runs} apart by more than is allowed; {off}");
             }
         }
         if let Some(timed) = &self.time {
@@ -300,8 +348,9 @@ mod tests {
             other_states: 0,
             happened: [side(used), side(candidate)],
         };
-        let differences =
-            [("eye_state".to_owned(), Difference { runs: 300, max_abs: 2e-3, output: "gaze".to_owned() })];
+        let difference =
+            Difference { runs: 300, max_abs: 2e-3, output: "gaze".to_owned(), far: Far::default() };
+        let differences = [("eye_state".to_owned(), difference)];
         Behaviour::new(vec![played], Vec::new(), differences.into(), extent)
     }
 
@@ -354,5 +403,32 @@ mod tests {
         let told = Judged::of_kernels(same(), 1e-3).end().expect_err("they are further apart").to_string();
         assert_eq!(told, "they do not agree: eye_state: `gaze` is off by 2e-3, allowed is 1e-3");
         assert!(Judged::of_kernels(behaviour(&[RAISED], &[], Extent::Whole), 1.0).end().is_err());
+    }
+
+    #[test]
+    fn kernels_that_are_further_apart_agree_when_neither_is_far_from_f64() {
+        let far = |far: Far| {
+            let mut behaviour = behaviour(&[RAISED], &[RAISED], Extent::Whole);
+            let difference = Difference { runs: 300, max_abs: 1.2e-3, output: "points".to_owned(), far };
+            behaviour.outputs = [("hand".to_owned(), Outputs::of(difference))].into();
+            Judged::of_kernels(behaviour, 1e-3)
+        };
+        let both = far(Far { runs: 2, judged: 2, own: 9e-4, other: 4e-4 });
+        assert!(both.end().is_ok());
+        let told = "hand: 2 runs apart by more than is allowed; from the same in f64 the kernels in use are off by 4.00e-4 there, tract's own by 9.00e-4";
+        assert!(
+            both.table().contains(told) && both.table().contains("| hand | 300 | 1.20e-3 |"),
+            "{}",
+            both.table()
+        );
+        // One of them is; one run was not computed; none was.
+        for refused in [
+            Far { runs: 2, judged: 2, own: 9e-4, other: 1.1e-3 },
+            Far { runs: 2, judged: 2, own: 1.1e-3, other: 9e-4 },
+            Far { runs: 2, judged: 1, own: 9e-4, other: 4e-4 },
+            Far { runs: 2, judged: 0, own: 0.0, other: 0.0 },
+        ] {
+            assert!(far(refused.clone()).end().is_err(), "{refused:?}");
+        }
     }
 }
