@@ -73,6 +73,8 @@ pub struct Bench {
     orders: Box<dyn Publisher>,
     resets: Box<dyn Publisher>,
     ordered: u64,
+    /// The monitor's process, when all was well.
+    monitor: Option<Pid>,
     /// That nobody looks is as good as that a driver sleeps.
     pub(super) blind_counts: bool,
     why_not: String,
@@ -114,6 +116,7 @@ impl Bench {
             orders: peer.publisher::<VehicleCommand>("/voice/command")?,
             resets: peer.publisher::<std_msgs::Bool>("/safety/reset")?,
             ordered: 0,
+            monitor: None,
             blind_counts: true,
             why_not: String::new(),
             _peer: peer,
@@ -210,6 +213,14 @@ impl Bench {
         self.eyes(false);
         self.stands(false);
         let began = now();
+        let monitor = self.process("cabin")?;
+        if self.monitor.replace(monitor) != Some(monitor) {
+            // What stands when its sender dies is over (DriverAlert.msg): nobody is left to clear it.
+            self.heard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|(_, said)| !matches!(said, Said::Alert(..)));
+        }
         let mut reset_at = 0;
         loop {
             let at = now();
