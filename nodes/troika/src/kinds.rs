@@ -155,8 +155,16 @@ pub(crate) fn models() -> Result<Store, StoreError> {
 static KERNELS: OnceLock<Kernels> = OnceLock::new();
 
 /// Chooses it, before the first node is made.
-pub(crate) fn choose_kernels(fast: bool) {
-    KERNELS.get_or_init(|| if fast { Kernels::Fast } else { Kernels::Plain });
+///
+/// # Errors
+/// This process has networks that are made otherwise.
+pub(crate) fn choose_kernels(fast: bool) -> anyhow::Result<()> {
+    let wanted = if fast { Kernels::Fast } else { Kernels::Plain };
+    anyhow::ensure!(
+        *KERNELS.get_or_init(|| wanted) == wanted,
+        "`fast_networks` is on in one system file and off in another; one program runs one of them at a time"
+    );
+    Ok(())
 }
 
 /// The kind of a name.

@@ -277,6 +277,28 @@ impl Makes {
     }
 }
 
+impl Makes {
+    /// Chooses what networks run on: as they ran then, or as the other file has it, which moves floats.
+    fn kernels(&mut self, recorded: &System) -> Option<String> {
+        let then = recorded.system.fast_networks;
+        let here = self.other.as_ref().map_or(then, |(_, other)| other.system.fast_networks);
+        if let Err(error) = kinds::choose_kernels(here) {
+            self.floats_may_differ = true;
+            return Some(format!("{error}: floats may differ by {} of their size", troika_record::compare::TOLERANCE));
+        }
+        let told = |fast| if fast { "our kernels" } else { "tract's own operators" };
+        (then != here).then(|| {
+            self.floats_may_differ = true;
+            format!(
+                "networks ran on {} (fast_networks), and run on {} here: floats may differ by {} of their size",
+                told(then),
+                told(here),
+                troika_record::compare::TOLERANCE
+            )
+        })
+    }
+}
+
 impl MakesNodes for Makes {
     fn begin(&mut self, about: &AboutRecording, system: Option<&str>) -> Vec<String> {
         let mut told = Vec::new();
@@ -303,6 +325,7 @@ impl MakesNodes for Makes {
         match system::parse(&text) {
             Ok(system) => {
                 told.extend(self.without_effect(&text, &system));
+                told.extend(self.kernels(&system));
                 self.recorded = Some((Source { path: "the recorded system".to_owned(), text }, system));
             }
             Err(problem) => told.push(format!("its system file cannot be read: {problem}")),

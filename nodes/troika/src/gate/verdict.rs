@@ -294,6 +294,7 @@ impl Judged {
             let _ = writeln!(text, "\n{}", time_told(timed));
         }
         let verdict = match self.verdict {
+            _ if self.behaviour.extent == Extent::Interrupted => "interrupted: nothing is judged",
             Verdict::Accepted if self.files.is_some() => "accepted",
             Verdict::Accepted => "they agree",
             Verdict::Refused => "refused",

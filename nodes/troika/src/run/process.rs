@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     };
     let recording = Recording::start(arguments, process, &source, &system)?;
     let mut place = 0;
-    crate::kinds::choose_kernels(system.system.fast_networks);
+    crate::kinds::choose_kernels(system.system.fast_networks)?;
     super::start_nodes(&source, &system, Some(process), |kind, making, mut options| {
         options.tape = recording.as_ref().map(Recording::tape);
         options.vital = page.as_ref().map(|page| Vital::new(page.clone(), place));
@@ -69,6 +69,11 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     })?;
     let keeper = match crate::kinds::models() {
         Ok(store) => {
+            if !system.system.fast_networks && !store.exchanges().is_empty() {
+                eprintln!(
+                    "notice: process '{process}': its networks run on tract's own operators (fast_networks = false), which take several times as long"
+                );
+            }
             let (handle, of) = (host.handle(), system.clone());
             let lowered = move || {
                 let stats = handle.stats();

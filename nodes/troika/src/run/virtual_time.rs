@@ -151,6 +151,7 @@ pub(crate) fn score(arguments: &ScoreArguments) -> anyhow::Result<()> {
     for (scenario, of_hands) in arguments.scenarios.iter().zip(of_hands) {
         let usual = if of_hands { "launch/systems/gesture.toml" } else { "launch/systems/cabin.toml" };
         let (source, system) = crate::load_checked(arguments.system.as_deref().unwrap_or(Path::new(usual)))?;
+        kinds::choose_kernels(system.system.fast_networks)?;
         let entry = if of_hands {
             virtual_hands::score(scenario, &source, &system, arguments.seconds, record)
                 .map(|scored| Entry::Hands(Box::new(scored)))

@@ -44,7 +44,10 @@ impl Systems {
                 anyhow::bail!(super::elsewhere(usual, "name the system files with --system"));
             }
         }
-        Ok(Systems(files.iter().map(|file| crate::load_checked(file)).collect::<anyhow::Result<_>>()?))
+        let all: Vec<_> =
+            files.iter().map(|file| crate::load_checked(file)).collect::<anyhow::Result<_>>()?;
+        all.iter().try_for_each(|(_, system)| kinds::choose_kernels(system.system.fast_networks))?;
+        Ok(Systems(all))
     }
 
     /// Whether one of them has a node of the kind.
