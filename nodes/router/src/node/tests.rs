@@ -442,3 +442,31 @@ fn a_road_is_taken_from_the_link_where_it_is_a_share_and_a_link_without_a_price_
     assert_eq!(metered(LinkState::METERED_YES), Metered::Yes);
     assert_eq!(metered(LinkState::METERED_UNKNOWN), Metered::Unknown);
 }
+
+#[test]
+fn what_is_asked_back_for_in_a_conversation_may_be_what_was_told_before_and_is_not_planned() {
+    let mut node = node();
+    let mut planned = |text: &str, conversation: &str| {
+        let message =
+            DialogueRequest { text: text.into(), conversation_id: conversation.into(), ..asks("a") };
+        node.planned(&Request::from_message(&message, NOW))
+    };
+    assert!(planned("take me to the casino royale", "c"), "the first turn: nothing was told before");
+    assert!(!planned("take me to the casino royale", "c"), "it goes on");
+    assert!(planned("take me to the casino royale", "d"), "another one begins");
+    assert!(
+        planned("take me to the casino royale", "") && planned("take me to the casino royale", ""),
+        "without one, each is the first"
+    );
+}
+
+#[test]
+fn a_slow_answer_says_nothing_of_how_fast_the_model_is_a_minute_later() {
+    let speed = |after_s: u64| {
+        let mut node = node();
+        node.local_speed = Some((0.25, NOW));
+        let now = NOW + Duration::from_secs(after_s);
+        node.world(now, &inputs(now, &[], &[], Duration::ZERO), false).local_speed
+    };
+    assert_eq!((speed(59), speed(60)), (0.25, 1.0));
+}
