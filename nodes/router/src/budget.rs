@@ -106,4 +106,35 @@ mod tests {
         assert_eq!(ledger.can(start, TURN), Err(Spent::Bytes));
         assert_eq!(ledger.can(start + DAY, TURN), Ok(()));
     }
+
+    #[test]
+    fn a_day_is_one_of_24_hours_from_the_first_charge_and_a_limit_may_be_reached() {
+        let start = Time::from_stamp(1_000, 0);
+        let mut ledger = Ledger::new(Cost { bytes: 20_000.0, microeuro: 600.0 });
+        ledger.reserve(start, "a", TURN);
+        assert_eq!(ledger.can(start, TURN), Ok(()), "just what there is");
+        ledger.reserve(start + Duration::from_secs(3_600), "b", TURN);
+        assert_eq!(ledger.can(start, Cost { bytes: 1.0, microeuro: 0.0 }), Err(Spent::Bytes));
+        assert_eq!(ledger.can(start, Cost { bytes: 0.0, microeuro: 1.0 }), Err(Spent::Money));
+        let day = Duration::from_secs(86_400);
+        assert_eq!(ledger.can(start + day - Duration::from_nanos(1), TURN), Err(Spent::Bytes));
+        assert_eq!((ledger.can(start + day, TURN), ledger.spent()), (Ok(()), Cost::default()));
+    }
+
+    #[test]
+    fn more_requests_under_way_than_are_kept_apart_are_charged_as_reserved() {
+        let start = Time::from_stamp(1_000, 0);
+        let mut ledger = Ledger::new(Cost { bytes: 1e9, microeuro: 1e9 });
+        let one = Cost { bytes: 1.0, microeuro: 1.0 };
+        (0..=UNDER_WAY).for_each(|n| ledger.reserve(start, &n.to_string(), one));
+        let none = Cost::default();
+        ledger.settle(&UNDER_WAY.to_string(), none);
+        assert_eq!(ledger.spent().bytes, UNDER_WAY as f64 + 1.0, "the last is not known apart");
+        ledger.settle(&(UNDER_WAY - 1).to_string(), none);
+        assert_eq!(ledger.spent(), Cost { bytes: UNDER_WAY as f64, microeuro: UNDER_WAY as f64 });
+        // What a day began with may be settled in the next: it gives nothing back that was not spent.
+        ledger.can(start + DAY, one).expect("a new day");
+        ledger.settle("0", none);
+        assert_eq!(ledger.spent(), none);
+    }
 }

@@ -438,4 +438,55 @@ mod tests {
                 .contains("the map")
         );
     }
+
+    #[test]
+    fn numbers_at_the_edges_of_their_ranges_are_taken() {
+        for (from, to) in [
+            ("gain = 0.15", "gain = 1.0"),
+            ("hold_s = 60.0", "hold_s = 3600.0"),
+            ("cents_a_day = 50.0", "cents_a_day = 0.0"),
+            ("short_answer = 40", "short_answer = 100000"),
+            ("kbps_unknown = 40.0", "kbps_unknown = 999999999.0"),
+        ] {
+            assert!(TROIKA.contains(from), "{from}");
+            assert!(Policy::parse("mine.toml", &TROIKA.replacen(from, to, 1)).is_ok(), "{to}");
+        }
+        for (from, to) in [
+            ("hold_s = 60.0", "hold_s = 3601.0"),
+            ("cents_a_day = 50.0", "cents_a_day = 1e15"),
+            ("short_answer = 40", "short_answer = 100001"),
+            ("kbps_unknown = 40.0", "kbps_unknown = 1e9"),
+            ("policy = \"troika\"", "policy = \" \""),
+            ("name = \"cloud-large\"", "name = \"\""),
+        ] {
+            assert_eq!(
+                refused(from, to).line,
+                line_of(from).max(1) - usize::from(from.starts_with("name")),
+                "{to}"
+            );
+        }
+        assert!(refused("\"short_answer\", ", "\"unknown\", ").reason.contains("never leaves"));
+    }
+
+    #[test]
+    fn what_a_policy_says_is_what_it_tells() {
+        let policy = Policy::built_in();
+        let seconds = [Task::ShortAnswer, Task::Navigation, Task::Dialogue, Task::Unknown]
+            .map(|task| policy.deadline(task).as_secs());
+        assert_eq!(seconds, [4, 5, 6, 6]);
+        assert!(policy.redacts_street_addresses());
+        let off = TROIKA.replacen("street_addresses = true", "street_addresses = false", 1);
+        assert!(!Policy::parse("mine.toml", &off).unwrap().redacts_street_addresses());
+        let model = policy.rules.model[2].get_ref();
+        let near = |complexity: f64, planned: bool, wanted: f64| {
+            (model.answers_well(Task::Navigation, complexity, planned) - wanted).abs() < 1e-9
+        };
+        assert!(
+            near(0.0, false, 0.97)
+                && near(1.0, false, 0.93)
+                && near(0.25, true, 0.96)
+                && near(7.0, false, 0.93)
+        );
+        assert_eq!(policy.rules.model[0].get_ref().answers_well(Task::Dialogue, 0.5, true), 0.97);
+    }
 }

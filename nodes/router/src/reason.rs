@@ -166,4 +166,19 @@ mod tests {
         assert_eq!(names.len(), Reason::ALL.len());
         assert!(Reason::ALL.iter().enumerate().all(|(n, reason)| *reason as usize == n));
     }
+
+    #[test]
+    fn each_reason_is_counted_in_its_own_place_and_found_by_its_name() {
+        let mut counts = Counts::default();
+        [Reason::LinkSlow, Reason::Held, Reason::LinkSlow]
+            .into_iter()
+            .for_each(|reason| counts.count(reason));
+        let given: Vec<_> = counts.iter().filter(|(_, times)| *times > 0).collect();
+        assert_eq!(given, [(Reason::LinkSlow, 2), (Reason::Held, 1)]);
+        assert_eq!(counts.iter().count(), Reason::ALL.len());
+        assert!(Reason::ALL.into_iter().all(|reason| Reason::of(reason.name()) == Some(reason)));
+        assert_eq!(Reason::of("because"), None);
+        let words: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.in_words()).collect();
+        assert!(words.len() == Reason::ALL.len() && words.iter().all(|words| words.contains(' ')));
+    }
 }

@@ -182,23 +182,24 @@ fn spellings(name: &str) -> Vec<String> {
             made
         })
     };
-    let written_out = |c| match c {
-        'ä' | 'Ä' => Some("ae"),
-        'ö' | 'Ö' => Some("oe"),
-        'ü' | 'Ü' => Some("ue"),
+    // What is found is found in any case: the sign of a capital is the one of its small letter.
+    let written_out = |c| match small(c) {
+        'ä' => Some("ae"),
+        'ö' => Some("oe"),
+        'ü' => Some("ue"),
         'ß' => Some("ss"),
         _ => None,
     };
-    let bare = |c| match c {
-        'ä' | 'Ä' | 'á' | 'à' | 'â' | 'ã' | 'å' | 'Å' => Some("a"),
-        'ö' | 'Ö' | 'ó' | 'ò' | 'ô' | 'õ' | 'ø' | 'Ø' => Some("o"),
-        'ü' | 'Ü' | 'ú' | 'ù' | 'û' => Some("u"),
-        'é' | 'è' | 'ê' | 'ë' | 'É' => Some("e"),
-        'í' | 'ì' | 'î' | 'ï' | 'ı' | 'İ' => Some("i"),
-        'ç' | 'Ç' | 'č' | 'ć' => Some("c"),
-        'ğ' | 'Ğ' => Some("g"),
+    let bare = |c| match small(c) {
+        'ä' | 'á' | 'à' | 'â' | 'ã' | 'å' => Some("a"),
+        'ö' | 'ó' | 'ò' | 'ô' | 'õ' | 'ø' => Some("o"),
+        'ü' | 'ú' | 'ù' | 'û' => Some("u"),
+        'é' | 'è' | 'ê' | 'ë' => Some("e"),
+        'í' | 'ì' | 'î' | 'ï' | 'ı' => Some("i"),
+        'ç' | 'č' | 'ć' => Some("c"),
+        'ğ' => Some("g"),
         'ñ' => Some("n"),
-        'ş' | 'Ş' | 'š' => Some("s"),
+        'ş' | 'š' => Some("s"),
         'ß' => Some("ss"),
         'ž' | 'ż' | 'ź' => Some("z"),
         _ => None,
@@ -208,6 +209,11 @@ fn spellings(name: &str) -> Vec<String> {
     let genitives: Vec<String> = all.iter().map(|one| format!("{one}s")).collect();
     all.extend(genitives);
     all
+}
+
+/// A letter in lower case; of what is two letters there (`İ` is an i and a dot) the plain one with a sign.
+fn small(c: char) -> char {
+    if c == 'İ' { 'ı' } else { c.to_lowercase().next().unwrap_or(c) }
 }
 
 /// Of a run of figures and of words for them.

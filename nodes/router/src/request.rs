@@ -164,4 +164,31 @@ mod tests {
         assert_eq!((request.complexity, request.asked, request.deadline), (None, received, None));
         assert_eq!(request.privacy, Privacy::Unknown);
     }
+
+    #[test]
+    fn what_a_message_says_is_taken_and_a_stamp_after_its_arrival_is_none() {
+        let received = Time::from_stamp(50, 0);
+        let stamped = |at: Time| {
+            let mut message = DialogueRequest {
+                complexity: 1.0,
+                has_image: true,
+                request_id: "7".into(),
+                conversation_id: "c".into(),
+                text: "where".into(),
+                deadline: Duration::from_millis(1_500).into(),
+                ..DialogueRequest::default()
+            };
+            message.header.stamp = at.into();
+            Request::from_message(&message, received)
+        };
+        let before = Time::from_stamp(49, 0);
+        let request = stamped(before);
+        assert_eq!((request.asked, stamped(received).asked), (before, received));
+        assert_eq!(stamped(Time::from_stamp(51, 0)).asked, received);
+        assert_eq!((request.complexity, request.deadline), (Some(1.0), Some(Duration::from_millis(1_500))));
+        assert_eq!(
+            (&*request.id, &*request.conversation, &*request.text, request.has_image),
+            ("7", "c", "where", true)
+        );
+    }
 }

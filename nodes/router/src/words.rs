@@ -135,4 +135,28 @@ mod tests {
         assert_eq!(complexity(""), 0.0);
         assert!(complexity(&"why or then write with it ".repeat(500)) <= 1.0);
     }
+
+    #[test]
+    fn each_kind_of_mark_counts_once_and_length_over_half_of_a_middling_request_counts_too() {
+        let near = |text: &str, wanted: f64| {
+            let got = complexity(text);
+            assert!((got - wanted).abs() < 1e-9, "{text}: {got}, not {wanted}");
+        };
+        // Six words are half of twelve: nothing for the length.
+        near("a b c d e f", 0.0);
+        near("a b c d e f g h i j k l", 0.075);
+        near("cheaper or better", 0.30);
+        near("why", 0.45);
+        near("how far", 0.0);
+        near("how far or why", 0.30);
+        near(&"a ".repeat(60), 0.30);
+        near("don't it's", 0.0);
+        near("why, write then with it", 1.0);
+    }
+
+    #[test]
+    fn a_token_is_four_bytes_and_there_is_always_one() {
+        assert_eq!((tokens(""), tokens("abcd"), tokens(&"abcd".repeat(25))), (1.0, 1.0, 25.0));
+        assert_eq!(tokens("abcdef"), 1.5);
+    }
 }

@@ -62,3 +62,54 @@ impl Eyes {
         *self = Eyes::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(ms * 1_000_000)
+    }
+
+    /// When the eyes are taken to have closed, after these frames: ms, state, openness.
+    fn closed_since(frames: &[(u64, State, f32)]) -> Time {
+        let mut eyes = Eyes::default();
+        let last = frames.iter().map(|(ms, state, openness)| {
+            let seen = Observation {
+                stamp: at(*ms),
+                state: *state,
+                zone: crate::Zone::Unknown,
+                openness: Some(*openness),
+                nominal: true,
+                vehicle: crate::Vehicle::default(),
+            };
+            eyes.update(at(*ms), Some(&seen))
+        });
+        let (closed, since) = last.last().expect("a frame");
+        assert_eq!(closed, Is::Yes);
+        since
+    }
+
+    #[test]
+    fn lids_that_are_half_open_do_not_fall_yet() {
+        let since =
+            |openness| closed_since(&[(1000, State::Attentive, openness), (1250, State::EyesClosed, 0.0)]);
+        assert_eq!(since(FALLING - 0.01), at(1000));
+        assert_eq!(since(FALLING), at(1250));
+    }
+
+    #[test]
+    fn frames_that_are_lost_while_the_lids_fall_make_no_droop_of_a_closure() {
+        troika_safety::verifies![SR_DMS_006];
+        let fall =
+            [(1000, State::Attentive, 0.3), (1250, State::Attentive, 0.1), (1600, State::EyesClosed, 0.0)];
+        assert_eq!(
+            closed_since(&fall),
+            at(1000),
+            "0.6 s before it was said, and the lids were seen down for 0.25 s of it"
+        );
+        let droop =
+            [(1000, State::Attentive, 0.3), (1550, State::Attentive, 0.3), (1600, State::EyesClosed, 0.0)];
+        assert_eq!(closed_since(&droop), at(1100), "at most 0.5 s is taken from before");
+    }
+}

@@ -177,3 +177,15 @@ fn gaze(seen: &Observation) -> Gaze {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_the_most_alerts_of_a_frame_after_a_gap() {
+        // Each lamp of euro_ncap (five) and of troika (one), put out and lit, in each of two steps.
+        let monitor = Monitor::new(Profile::built_in("euro_ncap"));
+        assert!(monitor.alerts.capacity() >= 2 * 2 * 6, "{}", monitor.alerts.capacity());
+    }
+}

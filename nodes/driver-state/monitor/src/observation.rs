@@ -107,3 +107,19 @@ impl Zones {
         self.0 & 1 << zone as u8 != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_a_message_is_its_state_or_zone_and_any_other_is_unknown() {
+        for state in [State::Unknown, State::Attentive, State::LookingAway, State::EyesClosed] {
+            assert_eq!(State::from_message(state as u8), state);
+        }
+        for zone in 0..=8 {
+            assert_eq!(Zone::from_message(zone) as u8, zone);
+        }
+        assert_eq!((State::from_message(4), Zone::from_message(9)), (State::Unknown, Zone::Unknown));
+    }
+}

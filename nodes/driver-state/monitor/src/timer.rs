@@ -199,6 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn an_excursion_over_the_bridge_by_what_stamps_are_rounded_by_is_bridged() {
+        for (over, since) in [(0, at(0)), (1, at(1000) + ms(300) + STAMP_ROUNDING + Duration::from_nanos(1))]
+        {
+            let mut timer = Timer::new(ms(300));
+            fed(&mut timer, [(0, Is::Yes), (1000, Is::No)]);
+            let back = at(1000) + ms(300) + STAMP_ROUNDING + Duration::from_nanos(over);
+            timer.update(back, Is::Yes, back);
+            assert_eq!(timer.since, Some(since), "{over} ns more");
+        }
+    }
+
+    #[test]
+    fn a_stretch_of_no_time_takes_no_room() {
+        let mut window = Window::new(ms(1000));
+        window.add(at(5), at(5));
+        assert!(window.stretches.is_empty());
+    }
+
+    #[test]
     fn a_full_window_joins_rather_than_grows() {
         let mut window = Window::new(Duration::from_secs(3600));
         (0..10_000).for_each(|n| window.add(at(n * 10), at(n * 10 + 5)));

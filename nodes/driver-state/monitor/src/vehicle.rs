@@ -128,4 +128,17 @@ mod tests {
         assert!(view.at(at(33)).driver_acted);
         assert!(!view.at(at(66)).driver_acted);
     }
+
+    #[test]
+    fn a_trip_is_over_where_the_ignition_is_known_to_be_off_in_a_standing_vehicle() {
+        let mut view = VehicleView::default();
+        let mut parked = |ignition_on: bool, speed_kmh: f32, after: u64| {
+            view.take(Signals { ignition_on, ..signals(1_000, speed_kmh) });
+            view.at(at(1_000 + after)).parked
+        };
+        assert!(parked(false, 0.0, 0));
+        assert!(!parked(true, 0.0, 0), "a red light");
+        assert!(!parked(false, 3.0, 0), "it rolls");
+        assert!(!parked(false, 0.0, 501), "nobody has said so for half a second");
+    }
 }

@@ -301,3 +301,50 @@ fn with_the_signals_lost_the_strictest_limit_counts_and_no_speed_is_named() {
     assert_eq!(anna.raised(LongDistraction), [13_500]);
     assert_eq!(anna.alerts[0].speed_kmh, None);
 }
+
+#[test]
+fn a_warning_of_glances_that_add_up_ends_below_20_kmh_and_begins_at_20() {
+    troika_safety::verifies![SR_DMS_005];
+    let mut bodo = drive(&["euro_ncap"], 80.0);
+    for _ in 0..5 {
+        bodo.looks(Zone::Other, 2000).road(1000);
+    }
+    bodo.speed(19.9).road(50);
+    assert_eq!(bodo.cleared(RepeatedGlances), [15_000]);
+    // Ten seconds at 15 km/h are measured, and told where 20 km/h are reached.
+    let mut bodo = drive(&["euro_ncap"], 15.0);
+    for _ in 0..6 {
+        bodo.looks(Zone::Other, 2000).road(1000);
+    }
+    assert_eq!(bodo.alerts, []);
+    bodo.speed(20.0).looks(Zone::Other, 50);
+    assert_eq!(bodo.raised(RepeatedGlances), [18_000]);
+}
+
+#[test]
+fn in_the_first_minute_glances_do_not_add_up_either_and_a_lost_signal_does_not_shorten_it() {
+    troika_safety::verifies![SR_DMS_005, SR_DMS_013];
+    let mut bodo = drive(&["euro_ncap"], 0.0);
+    bodo.road(1000).speed(30.0).road(1000).signals_lost();
+    for _ in 0..19 {
+        bodo.looks(Zone::Other, 2000).road(1000);
+    }
+    assert_eq!(bodo.alerts, [], "until 59,000");
+    bodo.road(3000).looks(Zone::Other, 3050);
+    assert_eq!(bodo.raised(LongDistraction), [65_000], "the minute is over at 61,000");
+    // A trip that was under way when the signals were first heard of is past its first minute.
+    let mut bodo = drive(&["euro_ncap"], 0.0);
+    bodo.signals_lost().looks(Zone::Other, 3050);
+    assert_eq!(bodo.raised(LongDistraction), [3000]);
+}
+
+#[test]
+fn a_look_back_of_no_more_than_the_bridge_is_no_answer_to_a_warning() {
+    troika_safety::verifies![SR_DMS_010];
+    // At 4000, 4050 and 4100 the road: 100 ms, as long as is bridged. One frame more is an answer.
+    for (road, raised) in [(150, vec![6150]), (200, vec![])] {
+        let mut dora = drive(&["euro_ncap"], 80.0);
+        dora.looks(Zone::Other, 4000).road(road).looks(Zone::Other, 2200);
+        assert_eq!(dora.raised(Unresponsive), raised, "{road} ms of road");
+    }
+}

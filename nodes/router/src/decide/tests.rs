@@ -379,3 +379,67 @@ proptest! {
         prop_assert!(at(rtt) != Tier::Cloud || at(rtt / 2.0) == Tier::Cloud);
     }
 }
+
+#[test]
+fn an_easy_turn_of_a_conversation_on_the_vehicle_stays_because_it_is_easy_and_not_because_it_is_held() {
+    let mut router = Router::new(POLICY.clone());
+    let mut turn = |complexity, after_s| {
+        let now = NOW + Duration::from_secs(after_s);
+        let request =
+            Request { complexity: Some(complexity), conversation: "c".into(), asked: now, ..hard() };
+        router.decide(now, &request, &connected()).reason
+    };
+    assert_eq!([turn(0.0, 0), turn(0.0, 1)], [Reason::LocalEnough; 2]);
+    let above = border() + 0.03;
+    assert_eq!(
+        [turn(above, 61), turn(above, 122)],
+        [Reason::Held, Reason::CloudBetter],
+        "60 s are held, 61 are not"
+    );
+}
+
+#[test]
+fn no_more_conversations_are_remembered_than_there_is_room_for() {
+    let mut router = Router::new(POLICY.clone());
+    let mut turn = |id: String, complexity| {
+        let request = Request { complexity: Some(complexity), conversation: id, ..hard() };
+        router.decide(NOW, &request, &connected()).reason
+    };
+    let above = border() + 0.03;
+    assert_eq!(turn("first".into(), 0.0), Reason::LocalEnough);
+    (1..CONVERSATIONS).for_each(|n| assert_eq!(turn(n.to_string(), 0.0), Reason::LocalEnough));
+    assert_eq!(turn("first".into(), above), Reason::Held, "as many as there is room for");
+    (1..=CONVERSATIONS).for_each(|n| {
+        turn(format!("more {n}"), 0.0);
+    });
+    assert_eq!(turn("first".into(), above), Reason::CloudBetter, "the oldest made room");
+    assert_eq!(
+        [turn(String::new(), 0.0), turn(String::new(), above)],
+        [Reason::LocalEnough, Reason::CloudBetter]
+    );
+}
+
+#[test]
+fn a_few_passes_of_a_road_say_nothing_and_one_more_does() {
+    let chance =
+        |visits| decide(&hard(), &World { here: Some((0.1, visits)), ..connected() }).weighed[0].chance;
+    assert!(chance(FEW_VISITS) > chance(FEW_VISITS + 1) + 0.2);
+}
+
+#[test]
+fn a_link_that_loses_just_what_is_allowed_is_used_and_one_that_is_metered_must_bring_more() {
+    let losing = |loss| World { link: Estimate { loss: Some((loss, 0.9)), ..good_link() }, ..connected() };
+    let large = |world: &World| {
+        decide(&hard(), world).weighed.into_iter().find(|one| one.model == "cloud-large").unwrap()
+    };
+    assert_eq!((large(&losing(0.3)).barred, large(&losing(0.31)).barred), (None, Some(Reason::LinkLossy)));
+    let (metered, free) = (large(&connected()), large(&World { metered: Metered::No, ..connected() }));
+    // A megabyte must bring 0.05, a cent 0.2.
+    let (bytes, cents) = (metered.cost.bytes / 1e6 * 0.05, metered.cost.microeuro / 1e4 * 0.2);
+    assert!(
+        (free.worth - (free.chance - cents)).abs() < 1e-9
+            && (metered.worth - (free.worth - bytes)).abs() < 1e-9
+    );
+    let whole = 0.98 * 0.93;
+    assert!(metered.chance > whole && metered.chance < 1.0 && metered.first.is_some(), "{metered:?}");
+}

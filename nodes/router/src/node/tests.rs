@@ -346,3 +346,127 @@ fn the_safety_state_is_followed_while_nothing_is_asked() {
         }
     }
 }
+
+#[test]
+fn what_is_decided_is_counted_and_the_decision_carries_all_that_it_rests_on() {
+    let mut node = node();
+    let request = DialogueRequest { deadline: Duration::from_secs(9).into(), ..asks("a") };
+    let decision = steps(&mut node, NOW, &inputs(NOW, &[request], &[], Duration::ZERO)).remove(0);
+    let given: Vec<_> = node.counts().iter().filter(|(_, times)| *times > 0).collect();
+    assert_eq!(given, [(Reason::CloudBetter, 1)]);
+    assert_eq!(
+        (decision.header.time(), decision.task, decision.privacy),
+        (NOW, DialogueRequest::NAVIGATION, DialogueRequest::PUBLIC)
+    );
+    assert_eq!(
+        (decision.complexity, Duration::from(decision.deadline), decision.brief),
+        (0.9, Duration::from_secs(9), false)
+    );
+    assert_eq!((decision.down_low_kbps, decision.link_age_s), (1_000.0, 0.5));
+    let codes = [Tier::Vehicle, Tier::OnVehicle, Tier::Cloud, Tier::Canned].map(tier_code);
+    assert_eq!(
+        codes,
+        [DialogueReply::VEHICLE, DialogueReply::ON_VEHICLE, DialogueReply::CLOUD, DialogueReply::CANNED]
+    );
+}
+
+#[test]
+fn the_driver_who_looks_away_or_sleeps_is_answered_briefly_and_one_who_was_not_seen_is_not() {
+    troika_safety::verifies![SR_ATT_001];
+    let brief = |state, age_ms| {
+        let driver = DriverState { state, ..DriverState::default() };
+        let mut inputs = inputs(NOW, &[asks("a")], &[], Duration::ZERO);
+        inputs.driver = Latest::holding(driver, NOW - Duration::from_millis(age_ms));
+        steps(&mut node(), NOW, &inputs).remove(0).brief
+    };
+    let states =
+        [DriverState::UNKNOWN, DriverState::ATTENTIVE, DriverState::LOOKING_AWAY, DriverState::EYES_CLOSED];
+    assert_eq!(states.map(|state| brief(state, 0)), [false, false, true, true]);
+    assert!(brief(DriverState::EYES_CLOSED, 1_000) && !brief(DriverState::EYES_CLOSED, 1_001));
+}
+
+#[test]
+fn a_connection_that_carried_nothing_for_half_a_minute_is_opened_again() {
+    let first = |after_ms: u64, outcome| {
+        let mut node = node();
+        let heard = DialogueReply {
+            tier: DialogueReply::CLOUD,
+            done: outcome == DialogueReply::FAILED,
+            outcome,
+            text: "Well".into(),
+            ..DialogueReply::default()
+        };
+        steps(&mut node, NOW, &inputs(NOW, &[], &[heard], Duration::ZERO));
+        let now = NOW + Duration::from_millis(after_ms);
+        steps(&mut node, now, &inputs(now, &[asks("a")], &[], Duration::ZERO)).remove(0).first_words_s[0]
+    };
+    let (open, closed) = (first(29_999, DialogueReply::GOES_ON), first(30_000, DialogueReply::GOES_ON));
+    assert!((closed - open - 0.16).abs() < 1e-3, "two round trips of 80 ms more: {open} {closed}");
+    assert_eq!(first(1_000, DialogueReply::FAILED), closed, "a failed answer opens none");
+}
+
+#[test]
+fn an_answer_on_the_vehicle_of_which_nothing_comes_for_ten_seconds_keeps_nobody_waiting() {
+    let waits = |after_ms: u64| {
+        let mut node = node();
+        let easy = |id: &str| DialogueRequest { complexity: 0.0, ..asks(id) };
+        steps(&mut node, NOW, &inputs(NOW, &[easy("a")], &[], Duration::ZERO));
+        let now = NOW + Duration::from_millis(after_ms);
+        let decision = steps(&mut node, now, &inputs(now, &[easy("b")], &[], Duration::ZERO)).remove(0);
+        let at = decision.tiers.iter().position(|tier| *tier == DialogueReply::ON_VEHICLE).unwrap();
+        decision.first_words_s[at]
+    };
+    assert!((waits(9_999) - waits(10_000) - 2.0).abs() < 1e-3);
+}
+
+#[test]
+fn a_road_is_taken_from_the_link_where_it_is_a_share_and_a_link_without_a_price_costs_none() {
+    let chances = |here_up: f32, visits: u16| {
+        let mut inputs = inputs(NOW, &[asks("a")], &[], Duration::ZERO);
+        let state = LinkState { here_up, here_visits: visits, ..link(LinkState::UP) };
+        inputs.link = Latest::holding(state, NOW);
+        steps(&mut node(), NOW, &inputs).remove(0).chances[0]
+    };
+    assert!(chances(0.1, 9) < chances(1.0, 9) - 0.2);
+    assert_eq!(chances(1.5, 9), chances(f32::NAN, 9), "no share is no knowledge");
+    let mut node = node();
+    let mut metered = |told| {
+        let inputs = {
+            let mut inputs = inputs(NOW, &[], &[], Duration::ZERO);
+            inputs.link = Latest::holding(LinkState { metered: told, ..link(LinkState::UP) }, NOW);
+            inputs
+        };
+        node.world(NOW, &inputs, false).metered
+    };
+    assert_eq!(metered(LinkState::METERED_NO), Metered::No);
+    assert_eq!(metered(LinkState::METERED_YES), Metered::Yes);
+    assert_eq!(metered(LinkState::METERED_UNKNOWN), Metered::Unknown);
+}
+
+#[test]
+fn what_is_asked_back_for_in_a_conversation_may_be_what_was_told_before_and_is_not_planned() {
+    let mut node = node();
+    let mut planned = |text: &str, conversation: &str| {
+        let message =
+            DialogueRequest { text: text.into(), conversation_id: conversation.into(), ..asks("a") };
+        node.planned(&Request::from_message(&message, NOW))
+    };
+    assert!(planned("take me to the casino royale", "c"), "the first turn: nothing was told before");
+    assert!(!planned("take me to the casino royale", "c"), "it goes on");
+    assert!(planned("take me to the casino royale", "d"), "another one begins");
+    assert!(
+        planned("take me to the casino royale", "") && planned("take me to the casino royale", ""),
+        "without one, each is the first"
+    );
+}
+
+#[test]
+fn a_slow_answer_says_nothing_of_how_fast_the_model_is_a_minute_later() {
+    let speed = |after_s: u64| {
+        let mut node = node();
+        node.local_speed = Some((0.25, NOW));
+        let now = NOW + Duration::from_secs(after_s);
+        node.world(now, &inputs(now, &[], &[], Duration::ZERO), false).local_speed
+    };
+    assert_eq!((speed(59), speed(60)), (0.25, 1.0));
+}

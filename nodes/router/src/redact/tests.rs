@@ -210,3 +210,96 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_sent_is_what_was_said_without_what_is_personal() {
+    troika_safety::verifies![SR_RTE_002];
+    let request = Request {
+        id: "1".into(),
+        conversation: String::new(),
+        text: "a table for two near Anna".into(),
+        task: Task::Navigation,
+        privacy: Privacy::Public,
+        has_image: false,
+        complexity: None,
+        asked: Time::ZERO,
+        deadline: None,
+    };
+    let permit = may_leave(&request, Privacy::Public).unwrap();
+    let mut vault = Vault::new();
+    assert!(vault.is_empty());
+    assert_eq!(Outbound::of(permit, redactor(), &mut vault).text(), "a table for two near [NAME_1]");
+    assert!(!vault.is_empty());
+}
+
+#[test]
+fn names_of_many_languages_are_known_without_their_signs() {
+    troika_safety::verifies![SR_RTE_002];
+    for (name, written) in [
+        ("Ağca", "Agca"),
+        ("Željko", "Zeljko"),
+        ("Åse", "Ase"),
+        ("José", "Jose"),
+        ("Müller", "Mueller"),
+        ("Müller", "Muller"),
+        ("Sørensen", "Sorensen"),
+        ("Çelik", "Celik"),
+        ("Íñigo", "Inigo"),
+        ("Şahin", "Sahin"),
+        ("Groß", "Gross"),
+        ("Jäger", "Jaeger"),
+        ("Jäger", "Jager"),
+        ("Böll", "Boell"),
+        ("Zoë", "Zoe"),
+        ("Ágnes", "Agnes"),
+        ("Čapek", "Capek"),
+        ("Šimon", "Simon"),
+        ("İnci", "Inci"),
+        ("Yıldız", "Yildiz"),
+        ("Übel", "Uebel"),
+        ("Ünal", "Unal"),
+        ("Øster", "Oster"),
+    ] {
+        let redactor = Redactor::new(&[name], false).unwrap();
+        assert_eq!(
+            redactor.redact(&mut Vault::new(), &format!("to {written} now")),
+            "to [NAME_1] now",
+            "{name}"
+        );
+    }
+    let short = Redactor::new(&["Mo Ali Li"], false).unwrap();
+    assert_eq!(
+        short.redact(&mut Vault::new(), "mo, ali and li"),
+        "mo, [NAME_1] and li",
+        "three letters are a name's part"
+    );
+}
+
+#[test]
+fn of_two_that_overlap_all_is_replaced_as_the_longer_one() {
+    let kinds = |text: &str| -> Vec<_> {
+        redactor().find(text).into_iter().map(|(range, kind)| (text[range].to_owned(), kind)).collect()
+    };
+    assert_eq!(kinds("mail anna@example.org"), [("anna@example.org".to_owned(), Personal::Email)]);
+    assert_eq!(kinds("Dr. Anna Lindqvist"), [("Dr. Anna Lindqvist".to_owned(), Personal::Name)]);
+    assert_eq!(kinds("Anna, Mehmet").len(), 2, "what only follows is another");
+    // Six figures are a phone number, five a postcode; the signs after it are none of it.
+    assert_eq!(kinds("call 123456, please"), [("123456".to_owned(), Personal::Phone)]);
+    assert_eq!(kinds("in 12345"), []);
+    assert_eq!(kinds("plus one two three four five"), [], "five");
+    assert_eq!(kinds("one two three four five 6")[0].1, Personal::Phone);
+}
+
+#[test]
+fn words_that_look_like_a_placeholder_are_replaced_and_no_placeholder_is_one_that_was_said() {
+    let (redactor, mut vault) = (redactor(), Vault::new());
+    let text = redactor.redact(&mut vault, "is [NAME_1] Anna");
+    let mut restorer = Restorer::new(&vault);
+    assert_eq!(text, "is [TEXT_1] [NAME_2]");
+    assert_eq!(restorer.push("[name_2] and [TEXT_1]"), "Anna and [NAME_1]");
+    let labels: Vec<_> =
+        [Personal::Email, Personal::Phone, Personal::Address, Personal::Name, Personal::Lookalike]
+            .map(Personal::label)
+            .into();
+    assert_eq!(labels, ["EMAIL", "PHONE", "ADDRESS", "NAME", "TEXT"]);
+}

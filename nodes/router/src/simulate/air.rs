@@ -125,4 +125,45 @@ mod tests {
         assert_eq!(cuts(0.0), 0);
         assert!((80..=120).contains(&cuts(10.0)), "{}", cuts(10.0));
     }
+
+    #[test]
+    fn a_cut_counts_beside_the_gaps_and_the_later_end_is_waited_for() {
+        let trace = Trace::parse("t", "0 1.0\n10 1.0\n").unwrap();
+        let air = Air::cut(&trace, &Outcome::built_in(), vec![(0.2, 0.7), (5.0, 12.0)]);
+        assert_eq!(
+            (air.dead_until(0.5), air.dead_until(0.7), air.dead_until(5.0)),
+            (Some(0.7), None, Some(12.0))
+        );
+        // Alive from 10.0 to 11.5 and so on, looked at each tenth of a second.
+        let air = Air::cut(&trace, &Outcome::built_in(), Vec::new());
+        assert!(air.alive_throughout(1.0, 1.3) && air.alive_throughout(0.0, 1.0));
+        assert!(!air.alive_throughout(1.0, 2.0) && !air.alive_throughout(2.0, 2.0));
+    }
+
+    #[test]
+    fn a_round_trip_grows_as_the_link_slows_and_up_there_is_a_quarter_of_what_there_is_down() {
+        let of = |mbit| Air::cut(&Trace::steady(mbit), &Outcome::built_in(), Vec::new());
+        // 70 ms, and 40 ms at 1 Mbit/s of queue.
+        assert!((of(2.0).rtt(1.0) - 0.090).abs() < 1e-12 && (of(0.001).rtt(1.0) - 4.070).abs() < 1e-12);
+        assert_eq!((of(2.0).down_kbps(1.0), of(2.0).up_kbps(1.0)), (2_000.0, 500.0));
+    }
+
+    #[test]
+    fn a_link_that_is_dead_again_and_again_is_not_waited_for_without_an_end() {
+        let cuts = (0..300).map(|n| (f64::from(n) * 2.0, f64::from(n) * 2.0 + 1.0)).collect();
+        let air = Air::cut(&Trace::steady(2.0), &Outcome::built_in(), cuts);
+        assert_eq!(air.through(0.0, 1, |_| 0.1), [f64::INFINITY]);
+        assert_eq!(air.through(597.5, 1, |_| 0.1), [597.6]);
+    }
+
+    #[test]
+    fn random_cuts_come_one_after_the_other_last_eight_seconds_on_average_and_end_with_the_time() {
+        let cuts = Air::new(&Trace::steady(2.0), &Outcome::built_in(), 60.0, 360_000.0, 3).cuts;
+        let mean = cuts.iter().map(|(from, to)| to - from).sum::<f64>() / cuts.len() as f64;
+        let pause = cuts.windows(2).map(|two| two[1].0 - two[0].1).sum::<f64>() / (cuts.len() - 1) as f64;
+        assert!((mean - 8.0).abs() < 0.5 && (pause - 60.0).abs() < 3.0, "{mean} {pause}");
+        assert!(cuts.windows(2).all(|two| two[0].0 < two[0].1 && two[0].1 < two[1].0));
+        let (last, before) = (cuts[cuts.len() - 1], cuts[cuts.len() - 2]);
+        assert!(before.1 < 360_000.0 && last.1 >= 360_000.0, "{before:?} {last:?}");
+    }
 }

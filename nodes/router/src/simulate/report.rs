@@ -165,3 +165,78 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::run::Became, *};
+    use crate::reason::Reason;
+
+    fn became(n: usize) -> Became {
+        Became {
+            success: n < 1,
+            asked_cloud: n < 2,
+            breach: n < 3,
+            breach_as_told: n < 2,
+            handed_over: n < 4,
+            needless: n < 1,
+            first_s: (n != 4).then_some(n as f64),
+            silence_s: n as f64 / 10.0,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn half_is_at_most_the_median_and_99_of_100_the_99th() {
+        let of = |count: u32| Silence::of((1..=count).rev().map(|n| f64::from(n) / 1000.0));
+        assert_eq!(of(200), Silence { p50: 100.0, p99: 198.0, max: 200.0 });
+        assert_eq!(of(3), Silence { p50: 2.0, p99: 3.0, max: 3.0 });
+        assert_eq!((of(1).p50, of(0).max), (1.0, 0.0));
+        assert_eq!(Silence::of([0.0006].into_iter()).max, 1.0, "whole milliseconds");
+    }
+
+    #[test]
+    fn a_report_is_the_share_of_all_tasks_and_the_bytes_of_a_trace() {
+        let drive = |from: usize| {
+            let mut drive = Drive {
+                tasks: (from..from + 4).map(became).collect(),
+                bytes: 3_000.0,
+                probe_bytes: 500.0,
+                ..Drive::default()
+            };
+            drive.reasons.count(Reason::LinkSlow);
+            drive
+        };
+        let report = PolicyReport::of(Contender::Ours, &[drive(0), drive(1)]);
+        assert_eq!((report.name, report.success, report.cloud_calls), ("ours", 1.0 / 8.0, 3.0 / 8.0));
+        assert_eq!(
+            (report.breaches, report.breaches_as_told, report.hand_overs, report.needless_hand_overs),
+            (5, 3, 7, 1)
+        );
+        assert_eq!((report.bytes, report.probe_bytes), (3_000.0, 500.0));
+        assert_eq!(
+            (report.silence_ms.max, report.first_words_ms.max, report.first_words_ms.p50),
+            (400.0, 3_000.0, 2_000.0)
+        );
+        assert_eq!(report.reasons.into_iter().collect::<Vec<_>>(), [("link_slow", 2)]);
+        let nothing = PolicyReport::of(Contender::Ours, &[]);
+        assert_eq!((nothing.success, nothing.bytes), (0.0, 0.0));
+    }
+
+    #[test]
+    fn the_table_tells_shares_kilobytes_breaches_and_reasons() {
+        let drive = Drive { tasks: (0..4).map(became).collect(), bytes: 3_000.0, ..Drive::default() };
+        let mut reasons = Drive::default();
+        reasons.reasons.count(Reason::Held);
+        let of = |drives: &[Drive]| {
+            Report::new("mine", 4, 1, vec![PolicyReport::of(Contender::Ours, drives)]).to_string()
+        };
+        let text = of(&[drive]);
+        assert!(text.starts_with("4 tasks over each of 1 traces, policy mine\n"), "{text}");
+        let row: Vec<_> =
+            text.lines().find(|line| line.starts_with("ours")).unwrap().split_whitespace().collect();
+        assert_eq!(row, ["ours", "25.0%", "50.0%", "3", "3", "100/300/300", "1000/3000/3000", "4"]);
+        assert!(text.contains("said to be private by the request itself: ours 2"), "{text}");
+        let text = of(&[reasons]);
+        assert!(text.contains("ours: held 1\n") && !text.contains("said to be private"), "{text}");
+    }
+}

@@ -174,4 +174,64 @@ mod tests {
         assert_eq!(Trace::made(Like::Tram, 7, 100.0), Trace::made(Like::Tram, 7, 100.0));
         assert_ne!(Trace::made(Like::Tram, 7, 100.0), Trace::made(Like::Tram, 8, 100.0));
     }
+
+    #[test]
+    fn a_trace_that_begins_late_is_one_from_its_first_line_and_a_line_of_no_rate_is_dead_at_once() {
+        let trace = Trace::parse("t", "5 1.0\n15 0\n20 3.0\n21 3.0\n").unwrap();
+        assert_eq!(
+            (trace.seconds(), trace.mbit(0.0), trace.mbit(9.9), trace.mbit(10.0), trace.mbit(15.5)),
+            (16.0, 1.0, 1.0, 0.0, 3.0)
+        );
+        assert_eq!((trace.mbit(16.0), trace.mbit(-0.5)), (1.0, 3.0), "it goes round");
+        assert_eq!(trace.gaps(1.5, 2.0), [(1.5, 10.0), (10.0, 15.0)]);
+        assert_eq!(trace.gaps(1.5, 5.0), [(1.5, 10.0)], "a gap is longer than that");
+    }
+
+    #[test]
+    fn the_edges_of_times_and_rates_are_taken() {
+        assert!(Trace::parse("t", "0 0\n10000000 100000\n").is_ok());
+        assert!(
+            Trace::parse("t", "0 0\n10000001 1\n").is_err() && Trace::parse("t", "0 0\n1 100001\n").is_err()
+        );
+        assert_eq!(Trace::parse("t", "1 1\n\n\n0 1\n").unwrap_err().line, 4);
+    }
+
+    #[test]
+    fn a_steady_link_has_its_rate_and_no_gap() {
+        let trace = Trace::steady(3.0);
+        assert!((trace.seconds() - 999.0 * 0.5).abs() < 1e-9 && trace.mbit(123.0) == 3.0);
+        assert_eq!(trace.gaps(1.5, 2.0), []);
+        assert!(
+            (Trace::steady(0.001).seconds() - 999.0 * 150.0).abs() < 1e-6,
+            "no slower than 10 kbit/s by its lines"
+        );
+    }
+
+    #[test]
+    fn made_traces_are_as_long_as_asked_for_with_a_gap_in_a_hundred_lines_and_a_rate_that_lingers() {
+        for (like, mean, sd, left) in
+            [(Like::Bus, 0.76, 0.54, 0.91), (Like::Ferry, 0.23, 0.57, 0.86), (Like::Metro, 0.07, 0.44, 0.80)]
+        {
+            let trace = Trace::made(like, 3, 20_000.0);
+            let logs: Vec<f64> = trace.points.iter().map(|(_, rate)| rate.ln()).collect();
+            let count = logs.len() as f64;
+            let got = logs.iter().sum::<f64>() / count;
+            let variance = logs.iter().map(|log| (log - got).powi(2)).sum::<f64>() / count;
+            let next =
+                logs.windows(2).map(|two| (two[0] - got) * (two[1] - got)).sum::<f64>() / count / variance;
+            assert!(
+                (got - mean).abs() < 0.06
+                    && (variance.sqrt() - sd).abs() < 0.04
+                    && (next - left).abs() < 0.03,
+                "{got} {variance} {next}"
+            );
+            let gaps = trace.gaps(1.5, 1.99);
+            let share = gaps.len() as f64 / count;
+            let long = gaps.iter().map(|(from, to)| to - from).sum::<f64>() / gaps.len() as f64;
+            assert!((share - 0.01).abs() < 0.003 && (long - 5.0).abs() < 0.8, "{share} {long}");
+            let last = trace.points.len() - 1;
+            assert!(trace.points[last].0 < 20_000.0 && trace.points[0].0 == 0.0);
+        }
+        assert_eq!(Trace::made(Like::Bus, 1, 0.0).points.len(), 2);
+    }
 }

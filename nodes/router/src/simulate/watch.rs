@@ -87,3 +87,41 @@ pub fn sent(air: &Air, time: f64, probe: Probe) -> (f64, Sample) {
     }
     (over, sample)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Outcome, Trace},
+        *,
+    };
+
+    fn air(mbit: f64) -> Air {
+        Air::cut(&Trace::steady(mbit), &Outcome::built_in(), Vec::new())
+    }
+
+    #[test]
+    fn a_probe_shows_the_round_trip_and_a_bulk_one_the_rate_too() {
+        let (over, sample) = sent(&air(2.0), 5.0, Probe::Ping);
+        assert!((over - 5.09).abs() < 1e-9, "{over}");
+        assert_eq!((sample.rtt, sample.down.bytes), (Some(span(over - 5.0)), 0));
+        let (over, sample) = sent(&air(2.0), 5.0, Probe::Bulk);
+        let took = f64::from(Probe::BULK_BODY) * 8.0 / 1000.0 / 2_000.0;
+        assert!((over - 5.09 - took).abs() < 1e-9, "{over}");
+        assert!(
+            sample.down.bytes == Probe::BULK_BODY && (sample.down.took.as_secs_f64() - took).abs() < 1e-6
+        );
+    }
+
+    #[test]
+    fn probes_are_sent_once_somebody_speaks_and_what_they_show_is_believed() {
+        let (air, mut silent, mut watch) = (air(2.0), Watch::new(), Watch::new());
+        silent.pass(&air, 0.0, 60.0, None);
+        assert_eq!((silent.probe_bytes(), silent.estimate(60.0).rtt_ms), (0.0, None));
+        watch.pass(&air, 0.0, 60.0, Some(58.0));
+        assert!(watch.probe_bytes() > 0.0);
+        let seen = watch.estimate(60.0);
+        let (age, rtt) = (seen.age.unwrap().as_secs_f64(), seen.rtt_ms.unwrap());
+        assert!(age < 2.0 && rtt.low <= 90.0 && 90.0 <= rtt.high, "{seen:?}");
+        assert_eq!(Watch::time(1.5), Time::from_stamp(1_001, 500_000_000));
+    }
+}

@@ -296,4 +296,76 @@ mod tests {
         assert!(Outcome::parse("mine.toml", &without, &tasks).unwrap_err().reason.contains("'eta'"));
         assert!(Tasks::parse("mine.toml", "task = []").is_err());
     }
+
+    #[test]
+    fn a_task_is_private_by_what_it_says_or_by_what_it_is() {
+        let mut task = Tasks::built_in().task.remove(0);
+        let mut of = |said, truth, kind| {
+            (task.privacy, task.privacy_in_truth, task.task) = (said, truth, kind);
+            (task.is_private(), task.says_private())
+        };
+        assert_eq!(of(Privacy::Public, None, Task::Dialogue), (false, false));
+        assert_eq!(of(Privacy::Public, Some(Privacy::Public), Task::Dialogue), (false, false));
+        assert_eq!(of(Privacy::Public, Some(Privacy::Contacts), Task::Dialogue), (true, false));
+        assert_eq!(of(Privacy::Messages, None, Task::Dialogue), (true, true));
+        assert_eq!(of(Privacy::Public, None, Task::VehicleFunction), (true, true));
+        assert_eq!(of(Privacy::Public, None, Task::Unknown), (true, true));
+    }
+
+    #[test]
+    fn what_is_needed_together_must_all_be_right_unless_the_planner_understands_it() {
+        let outcome = Outcome::built_in();
+        let needs = ["find".to_owned(), "plan".to_owned()];
+        let chance = |name: &str, planned| outcome.model(name).unwrap().chance(&needs, planned);
+        assert!((chance("cloud-small", false) - 0.97 * 0.75).abs() < 1e-12);
+        assert_eq!(
+            (chance("smollm2-135m", true), chance("cloud-small", true)),
+            (0.97, chance("cloud-small", false))
+        );
+        assert_eq!(outcome.model("cloud-small").unwrap().chance(&["nothing".to_owned()], false), 0.0);
+    }
+
+    #[test]
+    fn what_ships_is_told_as_the_file_has_it() {
+        let (tasks, outcome) = (Tasks::built_in(), Outcome::built_in());
+        assert_eq!((tasks.len(), tasks.is_empty()), (tasks.task.len(), false));
+        let pace =
+            Pace { first_token_s: 0.1, spread: 0.1, prompt_tokens_per_s: Some(83.0), tokens_per_s: 22.0 };
+        assert_eq!((outcome.pace("smollm2-135m"), outcome.pace("none")), (Some(pace), None));
+        assert_eq!(
+            (outcome.asked(), outcome.rhythm_s(), outcome.threshold_kbps()),
+            (["cloud-large", "smollm2-135m"], (20.0, 2.0), 1000.0)
+        );
+    }
+
+    #[test]
+    fn the_edges_of_a_world_are_taken_and_what_is_beyond_is_not() {
+        let tasks = Tasks::built_in();
+        let parse = |from: &str, to: &str| {
+            assert!(OUTCOME.contains(from), "{from}");
+            Outcome::parse("mine.toml", &OUTCOME.replacen(from, to, 1), &tasks)
+                .map(drop)
+                .map_err(|error| error.reason)
+        };
+        for (from, to) in [
+            ("queue_ms = 40.0", "queue_ms = 0.0"),
+            ("give_up_s = 10.0", "give_up_s = 999999.0"),
+            ("first_token_s = 0.45", "first_token_s = 0.0"),
+            ("spread = 0.1", "spread = 0.0"),
+            ("planned = 0.97", "planned = 1.0"),
+        ] {
+            assert_eq!(parse(from, to), Ok(()), "{to}");
+        }
+        for (from, to, reason) in [
+            ("give_up_s = 10.0", "give_up_s = 1e6", "over 0"),
+            ("queue_ms = 40.0", "queue_ms = 1e6", "0 or more"),
+            ("first_token_s = 0.45", "first_token_s = -0.1", "its times"),
+            ("spread = 0.1", "spread = -0.1", "its times"),
+            ("tokens_per_s = 90.0", "tokens_per_s = 0.0", "its times"),
+            ("planned = 0.97", "planned = 1.1", "its times"),
+            ("cloud = \"cloud-large\"", "cloud = \"none\"", "no model 'none'"),
+        ] {
+            assert!(parse(from, to).unwrap_err().contains(reason), "{to}");
+        }
+    }
 }

@@ -242,9 +242,10 @@ fn alerts_over_the_bound_of_a_step_leave_with_the_next_ones_in_order() {
         requirement: sr::SR_DMS_006,
     };
     cabin.node.waiting.extend(std::iter::repeat_n(alert, 11));
-    cabin.step(None);
+    assert_eq!(cabin.step(None), Done::Worked);
     assert_eq!(cabin.alerts.len(), 8);
-    cabin.step(None);
+    assert_eq!(cabin.step(None), Done::Worked);
+    assert_eq!(cabin.step(None), Done::Idle, "nothing waits any more");
     let sequence: Vec<_> = cabin.alerts.iter().map(|alert| alert.sequence).collect();
     assert_eq!(sequence, (0..11).collect::<Vec<_>>());
 }
@@ -369,4 +370,36 @@ fn frames_that_come_late_with_fall_backs_between_them_hide_no_sleeper() {
     });
     assert_eq!(kinds(&silent), [DriverAlert::MONITORING_UNAVAILABLE], "{silent:?}");
     assert!((5_900..6_500).contains(&silent[0].0), "{silent:?}");
+}
+
+#[test]
+fn the_openness_is_the_mean_of_the_eyes_that_are_seen_and_low_confidence_is_sensing_that_is_not_nominal() {
+    troika_safety::verifies![SR_DMS_014];
+    let seen = |left: f32, right: f32, confidence: f32| {
+        let told = DriverState {
+            eye_openness_left: left,
+            eye_openness_right: right,
+            confidence,
+            ..state(DriverState::ATTENTIVE, 0)
+        };
+        let seen = observation(&told, 0.35);
+        (seen.openness, seen.nominal)
+    };
+    assert_eq!(seen(0.25, 0.75, 0.9), (Some(0.5), true));
+    assert_eq!(seen(f32::NAN, 0.75, 0.35), (Some(0.75), true));
+    assert_eq!(seen(0.25, f32::INFINITY, 0.34), (Some(0.25), false));
+    assert_eq!(seen(f32::NAN, f32::NAN, f32::NAN), (None, false));
+}
+
+#[test]
+fn an_alert_names_where_the_gaze_was() {
+    troika_safety::verifies![SR_DMS_001];
+    let mut cabin = Cabin::new(&["eu_addw"]);
+    for _ in 0..71 {
+        cabin.vehicle(80.0, false);
+        let lap = DriverState { gaze_zone: Zone::Area3 as u8, ..state(DriverState::LOOKING_AWAY, cabin.ms) };
+        cabin.step(Some(lap));
+    }
+    let said: Vec<_> = cabin.alerts.iter().map(|alert| (alert.kind, alert.gaze_zone)).collect();
+    assert_eq!(said, [(DriverAlert::LONG_DISTRACTION, Zone::Area3 as u8)]);
 }

@@ -203,3 +203,40 @@ impl Evidence {
         self.blinks.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Gaze, *};
+    use crate::Vehicle;
+
+    #[test]
+    fn no_more_long_blinks_are_held_than_there_is_room_for() {
+        let mut evidence = Evidence::new(
+            Duration::from_secs(3600),
+            Duration::from_millis(100),
+            0.5,
+            Some(Duration::from_millis(100)),
+        );
+        let mut before = Time::ZERO;
+        let mut frame = |ms: u64, eyes: Is| {
+            let now = Time::from_nanos(ms * 1_000_000);
+            let frame = Frame {
+                before,
+                was: Gaze::Unknown,
+                now,
+                gaze: Gaze::Unknown,
+                eyes,
+                closed_since: now,
+                nominal: true,
+                vehicle: Vehicle::default(),
+            };
+            before = now;
+            evidence.take(&frame);
+        };
+        for n in 0..LONG_BLINKS as u64 + 10 {
+            frame(1_000 * n, Is::Yes);
+            frame(1_000 * n + 200, Is::No);
+        }
+        assert_eq!(evidence.blinks.len(), LONG_BLINKS);
+    }
+}

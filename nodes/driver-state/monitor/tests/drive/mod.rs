@@ -108,6 +108,13 @@ impl Drive {
         self
     }
 
+    /// The host looks at the time: no frame has come up to then.
+    pub(crate) fn looked(&mut self, ms: u64, driver_acted: bool) -> &mut Drive {
+        let vehicle = Vehicle { speed_kmh: self.speed, driver_acted, parked: self.parked };
+        self.alerts.extend_from_slice(self.monitor.silent(at(ms), &vehicle));
+        self
+    }
+
     pub(crate) fn speed(&mut self, kmh: f32) -> &mut Drive {
         self.speed = Some(kmh);
         self
