@@ -38,7 +38,7 @@ pub enum Kernels {
     Fast,
     /// Operators of ours in the vectors that the build is compiled for, whatever the processor has.
     Baseline,
-    /// tract-core's own convolutions and activations, one by one: three to six times slower, and computed by other code.
+    /// tract-core's own convolutions and activations, one by one: two to ten times slower, and computed by other code.
     Plain,
 }
 

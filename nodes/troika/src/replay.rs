@@ -284,7 +284,10 @@ impl Makes {
         let here = self.other.as_ref().map_or(then, |(_, other)| other.system.fast_networks);
         if let Err(error) = kinds::choose_kernels(here) {
             self.floats_may_differ = true;
-            return Some(format!("{error}: floats may differ by {} of their size", troika_record::compare::TOLERANCE));
+            return Some(format!(
+                "{error}: floats may differ by {} of their size",
+                troika_record::compare::TOLERANCE
+            ));
         }
         let told = |fast| if fast { "our kernels" } else { "tract's own operators" };
         (then != here).then(|| {
