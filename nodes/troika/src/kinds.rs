@@ -243,6 +243,14 @@ fn monitor(config: troika_monitor::Config, _: &Making<'_>) -> anyhow::Result<Mon
     Ok(MonitorNode::new(&config, |path| std::fs::read_to_string(path))?)
 }
 
+/// This process takes the place of one that ended while the system ran.
+static AGAIN: OnceLock<()> = OnceLock::new();
+
+/// Says so, before the first node is made.
+pub(crate) fn begin_again() {
+    AGAIN.get_or_init(|| ());
+}
+
 /// The watchdogs are those that systemd and the parameters name.
 fn supervisor(
     config: troika_supervisor::Config,
@@ -252,7 +260,8 @@ fn supervisor(
     let within = std::env::var("WATCHDOG_USEC").ok().and_then(|told| told.parse().ok());
     let socket = std::env::var_os("NOTIFY_SOCKET");
     let watchdogs = Watchdogs::open(socket.as_deref(), within.map(Duration::from_micros), device.as_deref())?;
-    Ok(SupervisorNode::new(config, watchdogs)?)
+    let supervisor = SupervisorNode::new(config, watchdogs)?;
+    Ok(if AGAIN.get().is_some() { supervisor.again() } else { supervisor })
 }
 
 /// Without its head the node runs all the same, on what else there is (SR-DAT-002).

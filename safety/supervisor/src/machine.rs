@@ -61,6 +61,13 @@ impl Machine {
         Machine { limits, state: Capability::Starting(0), losses: 0, quiet: 0 }
     }
 
+    /// Who looked at it ended and begins again: what was lost is not known any more, so all counts as lost, and as often as may be without
+    /// being latched, until it was seen to be well.
+    pub const fn again(limits: Limits) -> Machine {
+        let losses = limits.losses.saturating_sub(1);
+        Machine { limits, state: Capability::Lost, losses, quiet: 0 }
+    }
+
     /// What the capability is worth now.
     pub const fn state(&self) -> Capability {
         self.state

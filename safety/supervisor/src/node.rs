@@ -211,6 +211,8 @@ pub struct SupervisorNode<K = ()> {
     begun: Time,
     /// It has said that monitoring is unavailable.
     raised: bool,
+    /// Another one of its kind ended before it, and what that raised may still stand.
+    again: bool,
     told: Option<Time>,
     keepalive: K,
 }
@@ -238,10 +240,21 @@ impl<K: Keepalive> SupervisorNode<K> {
             alert_seal: Seal::new(sender::SUPERVISOR),
             begun: Time::ZERO,
             raised: false,
+            again: false,
             told: None,
             keepalive,
             config,
         })
+    }
+
+    /// The same for who takes the place of one that ended while the system ran: it does not know what was lost, and says SAFE until it has seen
+    /// for itself that nothing critical is (SR-SUP-011).
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        let limits = self.config.limits();
+        self.capabilities.iter_mut().for_each(|one| one.machine = Machine::again(limits));
+        self.again = true;
+        self
     }
 
     fn begin(&mut self, now: Time) {
@@ -275,15 +288,17 @@ impl<K: Keepalive> SupervisorNode<K> {
         let monitoring = self.capabilities.iter().find(|one| one.name == MONITORING)?;
         let usable = monitoring.machine.state().usable();
         // One that has never been heard of is waited for as long as the system starts.
-        let starting = matches!(monitoring.machine.state(), Capability::Starting(_));
+        let young = now.since(self.begun) <= Duration::from_millis(self.config.silent_after_ms);
+        let starting = matches!(monitoring.machine.state(), Capability::Starting(_)) || self.again && young;
         let silent =
             monitoring.nodes.iter().filter_map(|at| self.pulses.get(*at)).filter(|pulse| pulse.silent(now));
         let since = silent.map(|pulse| pulse.age(now).unwrap_or_else(|| now.since(self.begun))).max();
         let phase = match since {
             Some(_) if !self.raised && !starting => DriverAlert::RAISED,
-            None if self.raised && usable => DriverAlert::CLEARED,
+            None if (self.raised || self.again) && usable => DriverAlert::CLEARED,
             _ => return None,
         };
+        self.again = false;
         self.raised = phase == DriverAlert::RAISED;
         Some(DriverAlert {
             header: Header::at(now),

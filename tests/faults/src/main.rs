@@ -52,6 +52,9 @@ struct Cli {
     prove: bool,
 }
 
+/// As a shell tells of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let stop = signal::stop_on_signals().context("cannot watch for signals")?;
@@ -113,6 +116,9 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut report = report?;
     let failed = report.with(outcome);
     report.commit.clone_from(&cli.commit);
+    if stop.is_stopped() {
+        report.ended_early.get_or_insert_with(|| "interrupted".to_owned());
+    }
     if terminal {
         eprint!("\r\x1b[K");
     }
@@ -123,6 +129,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let judged = judged(&report);
     match failed {
         Some(error) => Err(error.context("what is injected into real processes ended early")),
+        None if stop.is_stopped() && judged == ExitCode::SUCCESS => {
+            eprintln!("interrupted: not all that was asked for was tried");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
         None => Ok(judged),
     }
 }

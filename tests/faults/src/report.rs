@@ -122,8 +122,11 @@ pub struct Report {
     pub classes: Vec<Figures>,
     /// Those that nothing notices.
     pub gaps: Vec<Gap>,
-    /// Those that this machine has no means for, with the reason.
+    /// What could not be injected here, with the reason: this machine has no means for it, or was too busy.
     pub left_out: Vec<String>,
+    /// Somebody did not wait for the end, or the bench itself failed: not all that was asked for was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_early: Option<String>,
 }
 
 impl Report {
@@ -152,6 +155,7 @@ impl Report {
             gaps: classes.iter().zip(&figures).filter_map(gap).collect(),
             classes: figures,
             left_out: Vec::new(),
+            ended_early: None,
         }
     }
 
@@ -166,6 +170,7 @@ impl Report {
         self.live_rounds = live.rounds;
         self.classes.extend(live.figures);
         self.left_out.extend(live.left_out);
+        self.ended_early = live.failed.as_ref().map(|error| format!("{error:#}"));
         live.failed
     }
 

@@ -60,6 +60,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     };
     let recording = Recording::start(arguments, process, &source, &system)?;
     let mut place = 0;
+    if arguments.again {
+        crate::kinds::begin_again();
+    }
     crate::kinds::choose_kernels(system.system.fast_networks)?;
     super::start_nodes(&source, &system, Some(process), |kind, making, mut options| {
         options.tape = recording.as_ref().map(Recording::tape);

@@ -289,3 +289,44 @@ fn parameters_that_make_no_supervisor_are_refused_with_their_key() {
     let none = with(|config| config.capabilities.values_mut().for_each(|one| one.nodes.clear()));
     assert!(none.contains("driver_monitoring"), "{none}");
 }
+
+/// The end of a supervisor and the next one's begin, with a monitor that is `well` meanwhile.
+fn begun_again(well: bool) -> Cabin {
+    let mut cabin = Cabin::new();
+    cabin.supervisor = cabin.supervisor.again();
+    if !well {
+        cabin.status = [None, None, Some(Heartbeat::OK)];
+    }
+    cabin
+}
+
+#[test]
+fn one_that_is_started_again_says_safe_until_it_has_seen_for_itself_that_all_is_well() {
+    troika_safety::verifies![SR_SUP_011, SR_SUP_006];
+    let mut cabin = begun_again(true);
+    cabin.run(8.0, Vec::new(), false);
+    let first = cabin.states.first().map(|(_, state)| state.clone()).expect("a state");
+    assert_eq!((first.state, first.lost.len()), (SafetyState::SAFE, 2), "{first:?}");
+    let trusted =
+        cabin.states.iter().find(|(_, state)| state.state != SafetyState::SAFE).expect("it is trusted");
+    assert!((4_900..=5_100).contains(&trusted.0), "{} ms", trusted.0);
+    // What its predecessor raised may stand: it is cleared, once.
+    let alerts: Vec<_> = cabin.alerts.iter().map(|(ms, alert)| (ms / 1_000, alert.phase)).collect();
+    assert_eq!(alerts, [(trusted.0 / 1_000, DriverAlert::CLEARED)]);
+    // The next loss latches.
+    cabin.status[1] = Some(Heartbeat::UNAVAILABLE);
+    cabin.run(1.0, Vec::new(), false);
+    cabin.status[1] = Some(Heartbeat::OK);
+    cabin.run(20.0, Vec::new(), false);
+    assert_eq!(cabin.states.last().map(|(_, state)| state.state), Some(SafetyState::SAFE), "until a reset");
+}
+
+#[test]
+fn one_that_is_started_again_over_a_dead_monitor_never_says_better_than_safe() {
+    troika_safety::verifies![SR_SUP_011, SR_SUP_005];
+    let mut cabin = begun_again(false);
+    cabin.run(60.0, Vec::new(), false);
+    assert!(cabin.states.iter().all(|(_, state)| state.state == SafetyState::SAFE));
+    let alerts: Vec<_> = cabin.alerts.iter().map(|(ms, alert)| (*ms, alert.phase)).collect();
+    assert!(matches!(alerts[..], [(2_500..=2_700, DriverAlert::RAISED)]), "{alerts:?}");
+}

@@ -69,7 +69,8 @@ fn during(
     bench.blind_counts = true;
     let mut verdict = verdict?;
     if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error.context("the intruder"));
+        bench.calm()?;
+        return bench.cannot(format!("{error:#}"));
     }
     let grown = bench.grown(&before)?;
     let obeyed = bench.since(began).into_iter().find_map(|(_, said)| match said {

@@ -91,7 +91,7 @@ pub const CLASSES: &[LiveClass] = &[
         name: "supervisor.killed",
         fault: "the supervisor's process is killed",
         reaction: "it speaks again",
-        harm: "a function behind a gate is carried out while it is silent",
+        harm: "a function behind a gate is carried out while it is silent, or before it has seen that all is well",
         requirement: sr::SR_TIM_009,
         limit: AGAIN_WITHIN,
         inject: processes::supervisor_killed,
@@ -100,7 +100,7 @@ pub const CLASSES: &[LiveClass] = &[
         name: "supervisor.stopped",
         fault: "the supervisor's process stands still for good",
         reaction: "it is ended, started again, and speaks",
-        harm: "a function behind a gate is carried out while it is silent",
+        harm: "a function behind a gate is carried out while it is silent, or before it has seen that all is well",
         requirement: sr::SR_TIM_009,
         limit: AGAIN_WITHIN,
         inject: processes::supervisor_stopped,
@@ -231,8 +231,8 @@ fn rounds(
             let verdict = (class.inject)(&mut bench, &mut dice);
             match verdict.with_context(|| format!("{}, round {round}", class.name))? {
                 Some(verdict) => into.add(&verdict, class.limit),
-                None if round == 0 => outcome.left_out.push(format!("{}: {}", class.name, bench.why_not())),
-                None => {}
+                // On a machine that is too busy for it, for example: no fault, and no verdict.
+                None => outcome.left_out.push(format!("{}, round {round}: {}", class.name, bench.why_not())),
             }
         }
         outcome.rounds += 1;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit};
 use troika_host::StopToken;
 use troika_kit::Duration;
-use troika_msgs::troika::CommandResult;
+use troika_msgs::troika::{CommandResult, SafetyState};
 use troika_reactions::peer::{now, pause};
 
 use super::{
@@ -119,13 +119,16 @@ fn silent(bench: &mut Bench, dice: &mut Dice, signal: Signal) -> Found {
     let taken = bench.since(onset).into_iter().find_map(|(_, said)| {
         let Said::Result(id, CommandResult::ACCEPTED | CommandResult::DONE) = said else { return None };
         let (at, id) = orders.iter().find(|(_, order)| *order == id)?;
-        let silent = *at > last + nanos(SILENT) && at + 100_000_000 < back;
-        silent.then(|| {
+        (*at > last + nanos(SILENT)).then(|| {
             format!("the trunk opened for {id}, {} ms after the last state", (at - last) / 1_000_000)
         })
     });
+    // What was lost before, the new one cannot know (SR-SUP-011).
+    let first = bench.since(from).into_iter().find(|(_, said)| is_state(said));
+    let better = first.filter(|(_, said)| *said != Said::State(SafetyState::SAFE));
+    let harm = taken.or(better.map(|(_, said)| format!("the first that the new one says is {said:?}")));
     let after = noticed.map(|_| Duration::from_nanos(back - onset));
-    bench.back(Verdict::of(after, taken))
+    bench.back(Verdict::of(after, harm))
 }
 
 pub(super) fn busy(bench: &mut Bench, dice: &mut Dice) -> Found {
