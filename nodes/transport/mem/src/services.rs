@@ -25,11 +25,13 @@ pub(super) struct Served {
     answer: Mutex<OnRequest>,
     /// Who is inside `answer`: it must not wait for itself.
     inside: Mutex<Option<ThreadId>>,
+    /// Its server was dropped: who found it before and waits for `answer` is too late.
+    ended: Mutex<bool>,
 }
 
 impl Served {
     pub(super) fn new(answer: OnRequest) -> Arc<Served> {
-        Arc::new(Served { answer: Mutex::new(answer), inside: Mutex::new(None) })
+        Arc::new(Served { answer: Mutex::new(answer), inside: Mutex::new(None), ended: Mutex::new(false) })
     }
 
     fn is_inside_here(&self) -> bool {
@@ -41,6 +43,10 @@ impl Served {
             return on_reply(Err(CallError::Refused("a service cannot wait for itself".to_owned())));
         }
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        if *self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            drop(answer);
+            return on_reply(Err(CallError::Nobody));
+        }
         let inside = |who| *self.inside.lock().unwrap_or_else(PoisonError::into_inner) = who;
         inside(Some(thread::current().id()));
         let pending = Arc::new(Mutex::new(Pending::Inside));
@@ -49,6 +55,14 @@ impl Served {
         inside(None);
         drop(answer); // who gets the answer may call again
         Pending::wait(&pending, on_reply);
+    }
+
+    /// From its return on no call comes any more; one that is under way on another thread is waited for.
+    fn end(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        if !self.is_inside_here() {
+            drop(self.answer.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }
 
@@ -143,11 +157,28 @@ impl Drop for Declared {
             let id = self.id;
             state.services.extract_if(.., |end| end.id == id).collect()
         };
-        for served in gone.iter().filter_map(|end| end.served.as_ref()).filter(|one| !one.is_inside_here()) {
-            // A call may be under way on another thread: wait for its end.
-            drop(served.answer.lock().unwrap_or_else(PoisonError::into_inner));
-        }
+        gone.iter().filter_map(|end| end.served.as_ref()).for_each(|served| served.end());
         drop(gone); // frees the callback outside the lock
         self.shared.watchers.tell();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn who_found_a_server_before_it_was_dropped_calls_nobody() {
+        let (called, calls) = channel();
+        let served = Served::new(Box::new(move |_, _, _| called.send(()).expect("somebody listens")));
+        let found = served.clone();
+        served.end();
+        let (told, replies) = channel();
+        let meta = Meta { source_time: Time::ZERO, sequence: 1, gid: gid(1) };
+        found.call(b"", &meta, Box::new(move |reply| told.send(reply.map(<[u8]>::to_vec)).expect("told")));
+        assert_eq!(replies.recv().expect("an answer"), Err(CallError::Nobody));
+        assert!(calls.try_recv().is_err(), "a call after the end");
     }
 }
