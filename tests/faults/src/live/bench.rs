@@ -86,7 +86,7 @@ impl Bench {
         let heard = Heard::default();
         let note = |into: &Heard| {
             let into = into.clone();
-            move |at: u64, said: Said| into.lock().unwrap_or_else(PoisonError::into_inner).push((at, said))
+            move |at: u64, said: Said| locked(&into).push((at, said))
         };
         // What its sender did not protect is another's, who may say what he likes.
         let (alerts, states, results) = (note(&heard), note(&heard), note(&heard));
@@ -160,18 +160,18 @@ impl Bench {
 
     /// The driver's eyes close now, or open.
     pub(super) fn eyes(&self, closed: bool) -> u64 {
-        shown(&self.scene).closed = closed;
+        locked(&self.scene).closed = closed;
         now()
     }
 
     /// The vehicle stands, or drives at 60 km/h.
     pub(super) fn stands(&self, stands: bool) {
-        shown(&self.scene).stands = stands;
+        locked(&self.scene).stands = stands;
     }
 
     /// Driver states and signals that were sent, as an eavesdropper has them.
     pub(super) fn recorded(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        shown(&self.scene).recorded.iter().cloned().collect()
+        locked(&self.scene).recorded.iter().cloned().collect()
     }
 
     /// Orders the trunk open, which is for standstill; the order's id.
@@ -185,8 +185,7 @@ impl Bench {
 
     /// What was said since, in its order.
     pub(super) fn since(&self, from: u64) -> Vec<(u64, Said)> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.iter().filter(|(at, _)| *at >= from).cloned().collect()
+        locked(&self.heard).iter().filter(|(at, _)| *at >= from).cloned().collect()
     }
 
     /// The first that is one of these, since then; waits for it.
@@ -216,10 +215,7 @@ impl Bench {
         let monitor = self.process("cabin")?;
         if self.monitor.replace(monitor) != Some(monitor) {
             // What stands when its sender dies is over (DriverAlert.msg): nobody is left to clear it.
-            self.heard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .retain(|(_, said)| !matches!(said, Said::Alert(..)));
+            locked(&self.heard).retain(|(_, said)| !matches!(said, Said::Alert(..)));
         }
         let mut reset_at = 0;
         loop {
@@ -232,9 +228,7 @@ impl Bench {
             });
             if states >= 3 && !worse && !self.stands_raised() {
                 // A bench that runs for an hour holds what is of use.
-                self.heard
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
+                locked(&self.heard)
                     .retain(|(then, said)| *then + nanos(NEVER) > at || matches!(said, Said::Alert(..)));
                 return Ok(true);
             }
@@ -359,8 +353,8 @@ pub(super) fn trunk(id: &str, stamp: troika_msgs::builtin_interfaces::Time) -> V
     }
 }
 
-fn shown(scene: &Mutex<Scene>) -> MutexGuard<'_, Scene> {
-    scene.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sends what the detector and the vehicle say, until the stop.
@@ -373,7 +367,7 @@ fn drive(peer: &Peer, scene: Arc<Mutex<Scene>>, stop: StopToken) -> anyhow::Resu
     let mut tick = move || -> Option<()> {
         let at = clock.now();
         let (closed, stands) = {
-            let scene = shown(&scene);
+            let scene = locked(&scene);
             (scene.closed, scene.stands)
         };
         let signals = VehicleSignals {
@@ -389,7 +383,7 @@ fn drive(peer: &Peer, scene: Arc<Mutex<Scene>>, stop: StopToken) -> anyhow::Resu
         if odd {
             let state = cdr(&seal.sealed(driver::seen(at, closed))?);
             states.put(&state, at).ok()?;
-            let recorded = &mut shown(&scene).recorded;
+            let recorded = &mut locked(&scene).recorded;
             recorded.push_back((state, signals));
             if recorded.len() > RECORDED {
                 recorded.pop_front();
