@@ -4,6 +4,7 @@
 //! [`Store::network`] compiles them with tract and holds inputs and outputs against the passport; [`golden::verify`] compares
 //! what the network computes with the values of another runtime. `troika-models-pull` fills the store.
 
+mod approved;
 mod beside;
 mod exchange;
 mod fitted;
@@ -14,6 +15,7 @@ mod passport;
 pub mod signature;
 mod store;
 
+pub use approved::KEY;
 pub use beside::{Difference, Differences, Far};
 pub use exchange::{Candidate, Exchange, Offered, Refusal};
 pub use fitted::{Fit, FitError, Fitted};

@@ -14,6 +14,7 @@ use crate::beside::Beside;
 use crate::exchange::{Candidate, Exchange};
 use crate::network::{Network, NetworkError};
 use crate::passport::{Format, Passport, PassportError, Registry, Sha256};
+use crate::signature::PublicKey;
 
 pub(crate) struct Entry {
     pub(crate) folder: &'static str,
@@ -61,6 +62,27 @@ pub enum StoreError {
     /// Neither `TROIKA_MODELS`, `XDG_CACHE_HOME` nor `HOME` is set.
     #[error("no place for the models: set TROIKA_MODELS or HOME")]
     NoPlace,
+    /// Models are loaded that a key has signed alone, and this one is not, or not by that key, or not as it lies here.
+    #[error(
+        "model `{name}` refused: {path}: {reason}; this system loads models that its `model_key` has signed (`troika models sign --key FILE --here`)",
+        path = .path.display()
+    )]
+    Unsigned {
+        /// The model.
+        name: String,
+        /// The signature's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The key that models have to be signed with cannot be read, or a key that shall sign is none.
+    #[error("the key of the models, {path}: {reason}", path = .path.display())]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The file system refused.
     #[error("{path}: {reason}", path = .path.display())]
     Io {
@@ -90,21 +112,24 @@ pub struct Store {
     /// In the places of models of the catalogue: see [`Store::with_candidate`].
     pub(crate) candidates: Vec<Arc<Candidate>>,
     pub(crate) beside: Option<Beside>,
+    /// See [`Store::signed_by`].
+    pub(crate) trusted: Option<PublicKey>,
 }
 
 impl Store {
-    /// The cache at `TROIKA_MODELS`, else `$XDG_CACHE_HOME/troika/models`, else `~/.cache/troika/models`.
+    /// The cache at `TROIKA_MODELS`, else `$XDG_CACHE_HOME/troika/models`, else `~/.cache/troika/models`; where [`crate::KEY`] names a public key, of
+    /// models that it has signed alone.
     pub fn open_default() -> Result<Self, StoreError> {
         let var = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let root = var("TROIKA_MODELS")
             .or_else(|| Some(var("XDG_CACHE_HOME")?.join("troika/models")))
             .or_else(|| Some(var("HOME")?.join(".cache/troika/models")));
-        Self::open(root.ok_or(StoreError::NoPlace)?)
+        Self::open(root.ok_or(StoreError::NoPlace)?)?.as_demanded()
     }
 
     /// The cache in a folder that is named, else where [`Store::open_default`] says.
     pub fn open_in(folder: Option<&Path>) -> Result<Self, StoreError> {
-        folder.map_or_else(Self::open_default, Self::open)
+        folder.map_or_else(Self::open_default, |folder| Self::open(folder)?.as_demanded())
     }
 
     /// The cache at `root`, which need not exist yet.
@@ -131,6 +156,7 @@ impl Store {
             kernels: Kernels::Fast,
             candidates: Vec::new(),
             beside: None,
+            trusted: None,
         }
     }
 
@@ -186,7 +212,7 @@ impl Store {
             || fs::metadata(self.blob(passport)).is_ok_and(|m| m.is_file() && m.len() == passport.size)
     }
 
-    /// The bytes of `name`, hashed and found to be those of its passport.
+    /// The bytes of `name`, hashed and found to be those of its passport, and signed where that is demanded ([`Store::signed_by`]).
     pub fn load_bytes(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         let passport = self.passport(name)?;
         // It was hashed when it was examined, and has not left this process's memory since.
@@ -206,6 +232,7 @@ impl Store {
             let expected = passport.sha256;
             return Err(StoreError::WrongHash { name: name.to_owned(), found, expected, path });
         }
+        self.is_signed(name, &bytes)?;
         Ok(bytes)
     }
 

@@ -1,8 +1,11 @@
 //! Every network against the other runtime's outputs. Needs the models of the set `test`: `cargo xtask test` fetches them; alone,
 //! `troika models pull --set test`.
 
+use std::fs;
+
 use troika_models::{
-    Candidate, Exchange, Kernels, Network, NetworkError, Refusal, Store, StoreError, golden,
+    Candidate, Exchange, Kernels, Network, NetworkError, Refusal, Registry, Store, StoreError, golden,
+    signature::SecretKey,
 };
 
 #[test]
@@ -55,8 +58,8 @@ fn bytes_that_were_changed_on_disk_are_refused() {
     let other = Store::open(folder.path()).unwrap();
     let passport = other.passport("iris_landmark").unwrap();
     assert!(matches!(other.load_bytes("iris_landmark"), Err(StoreError::Absent { .. })));
-    std::fs::create_dir_all(folder.path().join("sha256")).unwrap();
-    std::fs::write(other.blob(passport), bytes).unwrap();
+    fs::create_dir_all(folder.path().join("sha256")).unwrap();
+    fs::write(other.blob(passport), bytes).unwrap();
     let refusal = other.load_bytes("iris_landmark").unwrap_err();
     assert!(matches!(refusal, StoreError::WrongHash { .. }), "{refusal}");
 }
@@ -97,10 +100,10 @@ fn candidate(of: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let golden = passport.golden.as_ref().expect("it has golden outputs");
     for file in ["model.toml", &golden.file] {
-        std::fs::copy(from.join(file), folder.path().join(file)).expect("it is there");
+        fs::copy(from.join(file), folder.path().join(file)).expect("it is there");
     }
     let bytes = store.load_bytes(of).expect("it was fetched");
-    std::fs::write(folder.path().join(&passport.file), bytes).expect("room on the disk");
+    fs::write(folder.path().join(&passport.file), bytes).expect("room on the disk");
     folder
 }
 
@@ -148,8 +151,8 @@ fn a_candidate_that_computes_something_else_is_refused_and_the_old_one_runs_on()
     let passport = store.passport("iris_landmark").unwrap().clone();
     let change = |folder: &tempfile::TempDir, file: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
         let path = folder.path().join(file);
-        let bytes = change(std::fs::read(&path).unwrap());
-        std::fs::write(path, bytes).unwrap();
+        let bytes = change(fs::read(&path).unwrap());
+        fs::write(path, bytes).unwrap();
     };
     let golden_file = passport.golden.as_ref().unwrap().file.clone();
 
@@ -162,7 +165,7 @@ fn a_candidate_that_computes_something_else_is_refused_and_the_old_one_runs_on()
     };
     change(&folder, &passport.file, &flip);
     assert!(matches!(refused(exchange, folder.path()), Refusal::WrongHash { .. }));
-    let hash = troika_models::Sha256::of(&std::fs::read(folder.path().join(&passport.file)).unwrap());
+    let hash = troika_models::Sha256::of(&fs::read(folder.path().join(&passport.file)).unwrap());
     let (old, new) = (passport.sha256.to_string(), hash.to_string());
     let rehash = |text: Vec<u8>| String::from_utf8(text).unwrap().replace(&old, &new).into_bytes();
     change(&folder, "model.toml", &rehash);
@@ -172,7 +175,7 @@ fn a_candidate_that_computes_something_else_is_refused_and_the_old_one_runs_on()
     change(&folder, &golden_file, &|bytes| bytes[..bytes.len() - 4].to_vec());
     assert!(matches!(refused(exchange, folder.path()), Refusal::Golden(_)));
     let folder = candidate("iris_landmark");
-    std::fs::remove_file(folder.path().join(&passport.file)).unwrap();
+    fs::remove_file(folder.path().join(&passport.file)).unwrap();
     assert!(matches!(refused(exchange, folder.path()), Refusal::Io { .. }));
     assert!(matches!(refused(exchange, candidate("face_landmark").path()), Refusal::Other { .. }));
 
@@ -279,8 +282,8 @@ fn a_candidate_has_its_place_in_a_store_of_its_own() {
         Candidate::read(folder.path(), None).and_then(|candidate| store.with_candidate(candidate))
     };
     let passport = folder.path().join("model.toml");
-    let text = std::fs::read_to_string(&passport).unwrap();
-    std::fs::write(&passport, text.replace("job = \"", "job = \"in another's place: ")).unwrap();
+    let text = fs::read_to_string(&passport).unwrap();
+    fs::write(&passport, text.replace("job = \"", "job = \"in another's place: ")).unwrap();
     let (other, agreement) = with(&folder).unwrap_or_else(|e| panic!("{e}"));
     assert!(agreement.compared > 0);
     assert!(other.passport("iris_landmark").unwrap().job.starts_with("in another's place"));
@@ -290,8 +293,50 @@ fn a_candidate_has_its_place_in_a_store_of_its_own() {
     assert!(!store.passport("iris_landmark").unwrap().job.starts_with("in another's place"));
     assert!(store.exchanges().is_empty() && other.exchanges().len() == 1);
 
-    std::fs::write(&passport, text.replace("name = \"iris_landmark\"", "name = \"eyes\"")).unwrap();
+    fs::write(&passport, text.replace("name = \"iris_landmark\"", "name = \"eyes\"")).unwrap();
     assert!(matches!(with(&folder), Err(Refusal::Unknown(StoreError::Unknown { .. }))));
-    std::fs::write(&passport, text.replace("[1, 64, 64, 3]", "[1, 64, 3, 64]")).unwrap();
+    fs::write(&passport, text.replace("[1, 64, 64, 3]", "[1, 64, 3, 64]")).unwrap();
     assert!(matches!(with(&folder), Err(Refusal::Differs { what: "inputs" })));
+}
+
+/// A store with the bytes of the one that was pulled, and a folder of its own for signatures.
+fn store_of_its_own(folder: &std::path::Path) -> Store {
+    let pulled = Store::open_default().unwrap();
+    std::os::unix::fs::symlink(pulled.root().join("sha256"), folder.join("sha256")).unwrap();
+    Store::open(folder).unwrap()
+}
+
+#[test]
+fn where_signatures_are_demanded_a_model_is_loaded_with_its_own_alone() {
+    troika_safety::verifies![SR_DAT_012];
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_of_its_own(folder.path());
+    let [maker, other] = [(); 2].map(|()| SecretKey::generate().unwrap());
+    let demanding = store.clone().signed_by(maker.public().unwrap());
+    let refused = |why: &str| {
+        let told = demanding.load_bytes("iris_landmark").unwrap_err();
+        assert!(matches!(&told, StoreError::Unsigned { name, .. } if name == "iris_landmark"), "{told}");
+        for part in [why, "signatures/iris_landmark.sig", "troika models sign --key FILE --here"] {
+            assert!(told.to_string().contains(part), "{part}: {told}");
+        }
+        assert!(demanding.network("iris_landmark").is_err() && demanding.load_path("iris_landmark").is_err());
+    };
+    refused("No such file");
+    store.sign("iris_landmark", &other).unwrap();
+    refused("not of this key");
+    // Another model's.
+    let path = store.sign("face_landmark", &maker).unwrap();
+    fs::copy(path, store.signature("iris_landmark")).unwrap();
+    refused("not of these files");
+    fs::write(store.signature("iris_landmark"), "00ff").unwrap();
+    refused("128 hexadecimal digits");
+    // Who demands signatures can give them, too.
+    demanding.sign("iris_landmark", &maker).unwrap();
+    demanding.network("iris_landmark").unwrap();
+    assert_eq!(store.load_bytes("iris_landmark").unwrap(), demanding.load_bytes("iris_landmark").unwrap());
+    // What comes with the program too, and what it has no passport of is not signed.
+    let embedded = store.passports().iter().find(|one| one.sources[0].registry == Registry::Repo).unwrap();
+    let told = demanding.load_bytes(&embedded.name).unwrap_err();
+    assert!(matches!(told, StoreError::Unsigned { .. }), "{told}");
+    assert!(matches!(store.sign("no_such_model", &maker), Err(StoreError::Unknown { .. })));
 }

@@ -14,7 +14,7 @@ use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Direction, Duration, PortSpec, Ports};
 use troika_link::{LinkNode, shell::SystemEdge};
-use troika_models::{Kernels, Store, StoreError};
+use troika_models::{Kernels, Store, StoreError, signature::PublicKey};
 use troika_monitor::MonitorNode;
 use troika_router::RouterNode;
 use troika_sim::{
@@ -148,7 +148,19 @@ pub(crate) fn models() -> Result<Store, StoreError> {
         return Ok(store.clone());
     }
     let store = Store::open_default()?.with_kernels(KERNELS.get().copied().unwrap_or_default());
+    let store = match DEMANDED.get() {
+        Some(key) => store.signed_by(*key),
+        None => store,
+    };
     Ok(STORE.get_or_init(|| store).clone())
+}
+
+/// Whose signature every model of [`models`] has to have.
+static DEMANDED: OnceLock<PublicKey> = OnceLock::new();
+
+/// Demands it, before the first node is made; a process has one system, and asks once.
+pub(crate) fn demand_signatures(of: PublicKey) {
+    let _ = DEMANDED.set(of);
 }
 
 /// What the networks of [`models`] are made of; a process has one system, which says so once.

@@ -49,13 +49,18 @@ pub(crate) enum ModelsCommand {
         /// The secret key's file; it must not be there yet.
         file: PathBuf,
     },
-    /// Sign a folder with a model, so that systems with the key's other half take it while they run.
+    /// Sign a folder with a model, so that systems with the key's other half take it while they run; or the models that are here, so that
+    /// systems in production with that other half load them.
     Sign {
         /// The secret key's file.
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         /// A folder with its `model.toml`, the file that it names, and the golden outputs.
-        folder: PathBuf,
+        #[arg(required_unless_present = "here", conflicts_with = "here")]
+        folder: Option<PathBuf>,
+        /// All models that `troika models list` says are here; each is hashed first. A signature is written beside the models.
+        #[arg(long)]
+        here: bool,
     },
     /// Judge a network that might take the place of one in use: whether alerts, gestures and commands are the same on the scenario set,
     /// in kind, order and time, and whether it is really faster here. The table goes into the model's card.
@@ -98,10 +103,13 @@ pub(crate) fn run(command: ModelsCommand) -> anyhow::Result<()> {
         }
         ModelsCommand::Verify { names } => verify(&store, &names)?,
         ModelsCommand::Keygen { file } => keygen(&file)?,
-        ModelsCommand::Sign { key, folder } => {
+        ModelsCommand::Sign { key, folder, here: _ } => {
             let text = fs::read_to_string(&key).with_context(|| key.display().to_string())?;
             let key: SecretKey = text.parse().with_context(|| key.display().to_string())?;
-            println!("{}", Candidate::sign(&folder, &key)?.display());
+            match folder {
+                Some(folder) => println!("{}", Candidate::sign(&folder, &key)?.display()),
+                None => sign_here(&store, &key)?,
+            }
         }
         ModelsCommand::Gate { folder, playing } => gate::gate(&folder, &playing)?,
         ModelsCommand::Agree { playing } => gate::agree(&playing)?,
@@ -122,6 +130,26 @@ fn keygen(file: &Path) -> anyhow::Result<()> {
     write(file, 0o600, key.to_text())?;
     write(&public, 0o644, format!("{}\n", key.public()?))?;
     println!("{} (keep it secret) and {} (model_key of a system)", file.display(), public.display());
+    Ok(())
+}
+
+/// Signs every model that is here; one that is not what its passport says is told, and the others are signed all the same.
+fn sign_here(store: &Store, key: &SecretKey) -> anyhow::Result<()> {
+    let (mut signed, mut wrong) = (0, 0);
+    for passport in store.passports().iter().filter(|passport| store.is_present(passport)) {
+        match store.sign(&passport.name, key) {
+            Ok(path) => {
+                signed += 1;
+                println!("{:<30}{}", passport.name, path.display());
+            }
+            Err(error) => {
+                wrong += 1;
+                println!("{:<30}NOT SIGNED: {error}", passport.name);
+            }
+        }
+    }
+    anyhow::ensure!(signed + wrong > 0, "no model is here: `troika models pull` fetches them");
+    anyhow::ensure!(wrong == 0, "{wrong} could not be signed");
     Ok(())
 }
 

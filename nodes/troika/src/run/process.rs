@@ -64,6 +64,10 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         crate::kinds::begin_again();
     }
     crate::kinds::choose_kernels(system.system.fast_networks)?;
+    let trusted = system.system.trusted()?;
+    if let (true, Some(key)) = (system.system.production, trusted) {
+        crate::kinds::demand_signatures(key);
+    }
     super::start_nodes(&source, &system, Some(process), |kind, making, mut options| {
         options.tape = recording.as_ref().map(Recording::tape);
         options.vital = page.as_ref().map(|page| Vital::new(page.clone(), place));
@@ -92,7 +96,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             let notes = recording.as_ref().map(Recording::notes);
             Keeper::start(
                 store,
-                system.system.trusted()?,
+                trusted,
                 process,
                 system.system.namespace.get_ref(),
                 &*transport,

@@ -42,5 +42,8 @@ pub(super) fn command(
     }
     let settings = serde_json::to_string(&settings).context("the parameters have no JSON form")?;
     command.arg("--config").arg(settings);
+    if let Some(key) = system.system.demanded_key() {
+        command.env(troika_models::KEY, std::path::absolute(key)?);
+    }
     Ok(command)
 }

@@ -109,6 +109,12 @@ impl Head {
         let text = std::fs::read_to_string(path).with_context(|| format!("model_key: {}", path.display()))?;
         text.parse().map(Some).with_context(|| format!("model_key: {}", path.display()))
     }
+
+    /// The file of the key that every model has to be signed with; none where any model of the program's passports is taken.
+    pub(crate) fn demanded_key(&self) -> Option<&Path> {
+        let key = self.model_key.as_ref().filter(|_| self.production);
+        key.map(|key| key.get_ref().as_path())
+    }
 }
 
 /// What carries the messages.

@@ -51,7 +51,13 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_troika"));
     command.args(arguments).current_dir(root());
     // What the person who runs the tests has set for their own systems.
-    for ours in ["ROS_DOMAIN_ID", "TROIKA_ZENOH_ENDPOINT", "TROIKA_ZENOH_SHM", "TROIKA_ZENOH_SOCKETS"] {
+    for ours in [
+        "ROS_DOMAIN_ID",
+        "TROIKA_MODEL_KEY",
+        "TROIKA_ZENOH_ENDPOINT",
+        "TROIKA_ZENOH_SHM",
+        "TROIKA_ZENOH_SOCKETS",
+    ] {
         command.env_remove(ours);
     }
     command
@@ -196,6 +202,11 @@ impl Scratch {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path.display().to_string()
+    }
+
+    /// A copy of the model store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.store_with_damaged("", |_| {})
     }
 
     /// A copy of the model store in which one model is damaged.

@@ -435,3 +435,21 @@ fn a_system_on_the_road_has_signed_models_watchdogs_and_a_supervisor_and_nothing
     let message = of(&sound.replace("[processes.s]\nwatchdog = true\n", ""));
     assert!(message.len() == 1 && message[0].contains("process `s`"), "{message:?}");
 }
+
+#[test]
+fn the_vehicles_system_as_shipped_lacks_nothing_but_its_key_and_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("models.pub");
+    let secret = troika_models::signature::SecretKey::generate().unwrap();
+    std::fs::write(&key, format!("{}\n", secret.public().unwrap())).unwrap();
+    let shipped = include_str!("../../../../../launch/systems/vehicle.toml");
+    let of = |text: &str| -> Vec<String> {
+        let system = parse(text).unwrap_or_else(|problem| panic!("{problem}"));
+        check(text, &system, KINDS, 2).into_iter().map(|one| one.message).collect()
+    };
+    let here = folder.path().display().to_string();
+    let keyless = shipped.replace("/var/lib/troika", &here);
+    let told = of(&keyless);
+    assert!(told.len() == 1 && told[0].contains("/etc/troika/models.pub"), "{told:?}");
+    assert_eq!(of(&keyless.replace("/etc/troika/models.pub", &key.display().to_string())), Vec::<String>::new());
+}

@@ -1,0 +1,71 @@
+//! The system that ships for a vehicle, in production mode, on real processes: without signatures its detectors have no networks and say so, with
+//! them they have. Needs the model store (`troika models pull --set test`); no camera and no microphone.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests wait for processes"
+)]
+
+mod support;
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+
+use support::{Router, Run, Scratch, command, report, root};
+
+/// What the nodes that need a model said of it, by the report's notices.
+fn refused(report: &serde_json::Value) -> Vec<String> {
+    let notices = report["notices"].as_array().unwrap().iter().filter_map(|one| one.as_str());
+    notices.filter(|one| one.contains("refused")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_vehicles_system_loads_models_that_its_key_has_signed_and_no_others() {
+    troika_safety::verifies![SR_DAT_012];
+    let (scratch, router) = (Scratch::new(), Router::new());
+    let (store, key, sockets) = (scratch.store(), scratch.path("key"), scratch.path("sockets"));
+    fs::create_dir(&sockets).unwrap();
+    fs::set_permissions(&sockets, fs::Permissions::from_mode(0o700)).unwrap();
+    let with_store = |arguments: &[&str]| -> Command {
+        let mut command = command(arguments);
+        command.env("TROIKA_MODELS", &store);
+        command
+    };
+    let key = key.display().to_string();
+    assert_eq!(Run::of(&mut with_store(&["models", "keygen", &key])).code, Some(0));
+    let shipped = fs::read_to_string(root().join("launch/systems/vehicle.toml")).unwrap();
+    let own = shipped
+        .replace("/etc/troika/models.pub", &format!("{key}.pub"))
+        .replace("/var/lib/troika", &scratch.path("").display().to_string());
+    let system = scratch.file("vehicle.toml", &own);
+    let run = |file: &str| {
+        let figures = scratch.path(file);
+        let mut command = router.run(&system, 6);
+        command.env("TROIKA_MODELS", &store).env("TROIKA_ZENOH_SOCKETS", &sockets);
+        let run = Run::of(command.arg("--report").arg(&figures));
+        assert_eq!(run.code, Some(0), "{run}");
+        report(&figures)
+    };
+
+    let open = router.run(&system, 1).output().unwrap();
+    let told = String::from_utf8_lossy(&open.stderr).into_owned();
+    assert!(!open.status.success() && told.contains("TROIKA_ZENOH_SOCKETS"), "{told}");
+
+    let told = refused(&run("unsigned.json"));
+    for node in ["/driver_state", "/gesture", "/voice"] {
+        let one = told.iter().find(|one| one.starts_with(node));
+        let one = one.unwrap_or_else(|| panic!("{node} said nothing of a signature: {told:?}"));
+        assert!(one.contains(".sig") && one.contains("troika models sign"), "{one}");
+    }
+    assert_eq!(Run::of(&mut with_store(&["models", "sign", "--key", &key, "--here"])).code, Some(0));
+    assert!(Path::new(&store).join("signatures/face_landmark.sig").is_file());
+    assert_eq!(refused(&run("signed.json")), Vec::<String>::new());
+
+    // A model's bytes that are another's are refused by their hash before anybody asks who signed.
+    let mut verify = with_store(&["models", "verify", "iris_landmark"]);
+    assert_eq!(Run::of(verify.env("TROIKA_MODEL_KEY", format!("{key}.pub"))).code, Some(0));
+    fs::remove_file(store.join("signatures/iris_landmark.sig")).unwrap();
+    let refused = Run::of(&mut verify);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    refused.says(&["REFUSED", "signatures/iris_landmark.sig"]);
+}
