@@ -115,7 +115,10 @@ pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()
         .episodes
         .iter()
         .filter(|(_, counts)| counts.must + counts.must_not > 0)
-        .map(|((rule, boundary), counts)| (format!("{rule:?} {boundary:?}"), counts.must + counts.must_not))
+        .map(|((rule, boundary), counts)| {
+            let what = format!("{}, {rule}, {boundary}", rule.profile().name());
+            (what, counts.must + counts.must_not)
+        })
         .collect();
     if let Some(to) = json_to {
         let report = serde_json::json!({

@@ -8,14 +8,23 @@ use std::{
 
 use anyhow::bail;
 use clap::Args;
-use troika_host::{Clock, HostClock, edge::Edge, heartbeat, signal::stop_on_signals};
+use troika_host::{
+    Clock, HostClock,
+    edge::{Edge, TypedPublisher, TypedSubscription},
+    heartbeat,
+    signal::stop_on_signals,
+};
 use troika_kit::{PortSpec, Ports, Qos, Sample, Time};
 use troika_msgs::{
+    diagnostic_msgs::DiagnosticArray,
     protect::{Opener, sender},
     safety, std_msgs,
     troika::{Heartbeat, SafetyState},
 };
-use troika_supervisor::node::{Inputs, Outputs};
+use troika_supervisor::{
+    latched,
+    node::{Inputs, Outputs},
+};
 
 use crate::{
     Interrupted,
@@ -27,7 +36,8 @@ use crate::{
 pub(crate) struct SafetyArguments {
     #[command(flatten)]
     place: Where,
-    /// Trust again what was lost too often, if its nodes are well; tells the state after it, and ends.
+    /// Trust again what was lost too often, if its nodes are well; tells the state after it, and whether the reset was taken: exit code 0, or 1
+    /// where something stays lost until a reset.
     #[arg(long)]
     reset: bool,
     /// Tell the state once: exit code 0 is nominal, 1 is not.
@@ -40,8 +50,6 @@ pub(crate) struct SafetyArguments {
 
 /// A supervisor speaks ten times a second; who has not been heard for so long is not there.
 const SILENT: Duration = Duration::from_secs(5);
-/// A reset has been heard, and answered by a state.
-const ANSWERED: Duration = Duration::from_millis(500);
 /// What a heartbeat says without words.
 const LATE_OR_FAULTY: &str = "faults, fall-backs or steps over its budget in the last second";
 /// Every node has given a sign of life, and said what ails it.
@@ -53,7 +61,7 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
     let transport = open(&arguments.place)?;
     let name = format!("safety_{}", std::process::id());
     let edge = Edge::new(&*transport, Clock::Host(HostClock::start()), "/", &name)?;
-    let (state, reset): (PortSpec, PortSpec) = (<Outputs as Ports>::SPECS[0], <Inputs as Ports>::SPECS[1]);
+    let state: PortSpec = <Outputs as Ports>::SPECS[0];
     let (sender, came) = mpsc::channel();
     let _ear = edge.subscribe::<SafetyState>(state.topic, state.qos, move |sample| {
         drop(sender.send(sample));
@@ -68,13 +76,11 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
             beat => drop(ails.insert(beat.node, beat.reason)),
         }
     })?;
-    let mut resets = edge.publisher::<std_msgs::Bool>(reset.topic, reset.qos)?;
+    let mut asking = arguments.reset.then(|| Reset::new(&edge)).transpose()?;
     // On a busy machine not each word is heard.
     let mut opener = Opener::tolerating(sender::SUPERVISOR, 30);
     let (mut last, mut heard, begin) = (None, None::<Instant>, Instant::now());
     let mut recorded = false;
-    let mut to_reset = arguments.reset;
-    let mut answered_from = Instant::now();
     while !stop.is_stopped() {
         let came = came.recv_timeout(Duration::from_millis(100)).ok();
         let word = came.and_then(|sample| believed(sample, &mut opener, &mut recorded));
@@ -93,14 +99,14 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
             continue;
         };
         heard = Some(Instant::now());
-        if std::mem::take(&mut to_reset) {
-            // Whoever speaks on the one topic has been found on the other as well.
-            resets.send(&std_msgs::Bool { data: true })?;
-            answered_from = Instant::now() + ANSWERED;
-        }
-        if Instant::now() < answered_from
-            || (state.state != SafetyState::NOMINAL && begin.elapsed() < HEARD_ALL)
-        {
+        let answer = match &mut asking {
+            Some(asking) => match asking.answer()? {
+                Some(answer) => Some(answer),
+                None => continue,
+            },
+            None => None,
+        };
+        if state.state != SafetyState::NOMINAL && begin.elapsed() < HEARD_ALL {
             continue;
         }
         let now = (state.state, state.lost.clone());
@@ -117,12 +123,21 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
             }
             last = Some(now);
         }
-        if arguments.reset && !arguments.once {
-            eprintln!(
-                "notice: the reset was sent (nobody says whether it was taken: access control may keep it out); what is well is trusted after its \
-                 time, what is not stays lost"
-            );
-            return Ok(());
+        if let Some(Answer { stay, released }) = answer {
+            if !stay.is_empty() {
+                bail!(
+                    "the reset was not taken for {}: its nodes are not well (above), or access control keeps this program's word from the supervisor \
+                     (launch/deploy/README.md says who may speak)",
+                    stay.join(", ")
+                );
+            }
+            match released.as_slice() {
+                [] => eprintln!("notice: nothing was latched: there was nothing to reset"),
+                all => eprintln!("notice: reset: {}; trusted again after its time without a fault", all.join(", ")),
+            }
+            if !arguments.once {
+                return Ok(());
+            }
         }
         if arguments.once {
             if state.state == SafetyState::NOMINAL {
@@ -132,6 +147,67 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
         }
     }
     Err(Interrupted.into())
+}
+
+/// A reset that is asked for, and held against what the supervisor's diagnostics say before and after it: nobody answers a message.
+struct Reset {
+    to: TypedPublisher<std_msgs::Bool>,
+    told: mpsc::Receiver<(Instant, Vec<String>)>,
+    _ear: TypedSubscription,
+    begun: Instant,
+    /// When it was sent, and what was latched then.
+    sent: Option<(Instant, Vec<String>)>,
+}
+
+/// What came of it.
+struct Answer {
+    /// Latched all the same.
+    stay: Vec<String>,
+    /// No longer.
+    released: Vec<String>,
+}
+
+/// Diagnostics come once a second.
+const NO_DIAGNOSTICS: Duration = Duration::from_secs(5);
+/// The round that takes a reset is over.
+const A_ROUND: Duration = Duration::from_millis(300);
+
+impl Reset {
+    fn new(edge: &Edge) -> anyhow::Result<Reset> {
+        let (topic, diagnostics) = (<Inputs as Ports>::SPECS[1], <Outputs as Ports>::SPECS[2]);
+        let (sender, told) = mpsc::channel();
+        let ear = edge.subscribe::<DiagnosticArray>(diagnostics.topic, diagnostics.qos, move |sample| {
+            if let Some(latched) = latched(&sample.value) {
+                drop(sender.send((Instant::now(), latched)));
+            }
+        })?;
+        let to = edge.publisher(topic.topic, topic.qos)?;
+        Ok(Reset { to, told, _ear: ear, begun: Instant::now(), sent: None })
+    }
+
+    /// Asks when it is known what is latched; none until that is known after it as well.
+    fn answer(&mut self) -> anyhow::Result<Option<Answer>> {
+        let mut answer = None;
+        while let Ok((at, now)) = self.told.try_recv() {
+            match &self.sent {
+                // Whoever speaks on the one topic has been found on the other as well.
+                None => {
+                    self.to.send(&std_msgs::Bool { data: true })?;
+                    self.sent = Some((Instant::now(), now));
+                }
+                Some((sent, before)) if at.duration_since(*sent) > A_ROUND => {
+                    let released = before.iter().filter(|one| !now.contains(one)).cloned().collect();
+                    answer = Some(Answer { released, stay: now });
+                }
+                Some(_) => {}
+            }
+        }
+        let since = self.sent.as_ref().map_or(self.begun, |(sent, _)| *sent);
+        if answer.is_none() && since.elapsed() > NO_DIAGNOSTICS {
+            bail!("the supervisor's /diagnostics are not heard, so nobody can tell what a reset did");
+        }
+        Ok(answer)
+    }
 }
 
 /// What a silent supervisor is worth.

@@ -42,6 +42,7 @@ kind = "supervisor"
 process = "supervisor"
 [nodes.supervisor.params]
 start_within_s = 60
+latch_after = 1
 capabilities = { driver_monitoring = { nodes = ["/driver_monitor"], critical = true }, body = { nodes = ["/vehicle"] } }
 "#;
 
@@ -117,7 +118,8 @@ fn a_monitor_that_is_killed_for_good_makes_the_vehicle_safe_and_somebody_says_so
     let safety = |arguments: &[&str]| {
         let mut asked = command(&["safety", "--router", &router.endpoint]);
         let answered = asked.args(arguments).output().unwrap();
-        (answered.status.code(), String::from_utf8_lossy(&answered.stdout).into_owned())
+        let told = String::from_utf8_lossy(&[answered.stdout, answered.stderr].concat()).into_owned();
+        (answered.status.code(), told)
     };
     let (code, told) = safety(&["--once"]);
     assert!(
@@ -125,7 +127,8 @@ fn a_monitor_that_is_killed_for_good_makes_the_vehicle_safe_and_somebody_says_so
         "{code:?} {told}"
     );
     let (code, told) = safety(&["--reset"]);
-    assert!(code == Some(0) && told.contains("SAFE"), "what is lost stays lost: {code:?} {told}");
+    assert!(code == Some(1) && told.contains("SAFE"), "what is lost stays lost: {code:?} {told}");
+    assert!(told.contains("not taken for driver_monitoring"), "{told}");
     running.interrupt();
     running.wait().says(&["is not to be started again"]);
 }
@@ -146,6 +149,43 @@ process = "supervisor"
 start_within_s = 60
 capabilities = { body = { nodes = ["/vehicle"] } }
 "#;
+
+/// The same where somebody starts it again, once for all losses.
+fn comes_again() -> String {
+    HANGS
+        .replace("at_step = 150", "at_step = 600")
+        .replace("[nodes.vehicle]", "[processes.ends]\nwatchdog = true\n[nodes.vehicle]")
+        .replace("start_within_s = 60", "start_within_s = 60\nrecover_s = 1\nlatch_after = 1")
+}
+
+#[test]
+fn what_is_latched_is_trusted_again_after_a_reset_that_tells_whether_it_was_taken() {
+    troika_safety::verifies![SR_SUP_003];
+    let scratch = Scratch::new();
+    let system = scratch.file("again.toml", &comes_again());
+    let router = Router::new();
+    let _guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
+    let transport = router.transport();
+    let peer = transport.node("/", "listener").unwrap();
+    let (states, _states) = listen::<SafetyState>(&*peer, "/safety/state");
+    let (beats, _beats) = listen::<Heartbeat>(&*peer, "/troika/heartbeat");
+    let running = start(&mut router.run(&system, 140));
+    until(&states, "the nominal state", |told| told.iter().any(|one| one.state == SafetyState::NOMINAL));
+    until(&states, "the loss", |told| told.last().is_some_and(|one| one.lost == ["body"]));
+    let lost = Instant::now();
+    // By its watchdog it is another process, which works; the fault comes with its step 600 again, 12 s later.
+    let from = beats.lock().unwrap().len();
+    until(&beats, "the vehicle, started again", |told| {
+        told[from..].iter().any(|one| one.node == "/vehicle" && one.status == Heartbeat::OK)
+    });
+    println!("well again {:.1} s after the loss", lost.elapsed().as_secs_f32());
+    let mut asked = command(&["safety", "--router", &router.endpoint, "--reset"]);
+    let answered = asked.output().unwrap();
+    let told = String::from_utf8_lossy(&[answered.stdout, answered.stderr].concat()).into_owned();
+    assert!(answered.status.success() && told.contains("reset: body"), "{told}");
+    running.interrupt();
+    running.wait_whatever_panics();
+}
 
 #[test]
 fn a_step_that_never_returns_is_known_to_the_supervisor_where_there_is_no_watchdog() {

@@ -13,6 +13,7 @@ pub mod judge;
 pub mod oracle;
 pub mod time;
 pub mod trace;
+mod words;
 
 pub use generate::generate;
 pub use judge::{Tally, Verdicts, judge};

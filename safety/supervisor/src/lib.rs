@@ -12,4 +12,4 @@ pub mod machine;
 pub mod node;
 pub mod pulse;
 
-pub use node::{CapabilityConfig, Config, ConfigError, PROFILE, SupervisorNode};
+pub use node::{CapabilityConfig, Config, ConfigError, PROFILE, SupervisorNode, latched};

@@ -31,6 +31,10 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 const MONITORING: &str = "driver_monitoring";
 /// SR-DMS-007's, which the supervisor keeps in the monitor's place.
 const UNAVAILABLE_WITHIN: Duration = Duration::from_secs(5);
+/// What `/diagnostics` says of a capability that is latched.
+const LATCHED: &str = "lost too often: until a reset";
+/// Before a capability's name there.
+const CAPABILITY: &str = "troika: ";
 /// The profile in the alerts that the supervisor raises.
 pub const PROFILE: &str = "troika_supervisor";
 
@@ -157,7 +161,7 @@ impl Config {
         nodes.into_iter().collect()
     }
 
-    fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         // Checked: 6000 s are 60,000 rounds.
         let rounds = |seconds: u64| u16::try_from(seconds * 10).unwrap_or(u16::MAX);
         Limits {
@@ -321,10 +325,10 @@ impl<K: Keepalive> SupervisorNode<K> {
                 Capability::Starting(_) => (DiagnosticStatus::WARN, "starting"),
                 Capability::Recovering(_) => (DiagnosticStatus::ERROR, "well again, and not trusted yet"),
                 Capability::Lost => (DiagnosticStatus::ERROR, "lost"),
-                Capability::Latched => (DiagnosticStatus::ERROR, "lost too often: until a reset"),
+                Capability::Latched => (DiagnosticStatus::ERROR, LATCHED),
             };
             let losses = KeyValue { key: "losses".to_owned(), value: one.machine.losses().to_string() };
-            status(level, format!("troika: {}", one.name), message.to_owned(), vec![losses])
+            status(level, format!("{CAPABILITY}{}", one.name), message.to_owned(), vec![losses])
         });
         let nodes = self.pulses.iter().map(|pulse| {
             let age = pulse.age(now).map_or_else(String::new, |age| format!("{:.1}", age.as_secs_f32()));
@@ -339,6 +343,13 @@ impl<K: Keepalive> SupervisorNode<K> {
         });
         DiagnosticArray { header: Header::at(now), status: capabilities.chain(nodes).collect() }
     }
+}
+
+/// The capabilities that stay lost until a reset, by the supervisor's own diagnostics; none where these are somebody else's.
+pub fn latched(told: &DiagnosticArray) -> Option<Vec<String>> {
+    let own = || told.status.iter().filter_map(|one| Some((one.name.strip_prefix(CAPABILITY)?, &one.message)));
+    let held = own().filter(|(_, message)| message.as_str() == LATCHED).map(|(name, _)| name.to_owned());
+    own().next().is_some().then(|| held.collect())
 }
 
 fn status(level: u8, name: String, message: String, values: Vec<KeyValue>) -> DiagnosticStatus {

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the wall clock bounds the campaign")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{IsTerminal as _, Write as _, stderr},
     path::{Path, PathBuf},
@@ -55,8 +56,14 @@ struct Cli {
 /// As a shell tells of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    campaign_of(&Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn campaign_of(cli: &Cli) -> anyhow::Result<ExitCode> {
     let stop = signal::stop_on_signals().context("cannot watch for signals")?;
     let eyes = Eyes::open()?;
     if cli.prove {
@@ -66,7 +73,12 @@ fn main() -> anyhow::Result<ExitCode> {
     let classes: Vec<_> = classes::all().into_iter().filter(|class| chosen(class.name)).collect();
     let lives: Vec<&LiveClass> =
         live::CLASSES.iter().filter(|class| !cli.virtual_only && chosen(class.name)).collect();
-    anyhow::ensure!(!(classes.is_empty() && lives.is_empty()), "no class begins so");
+    if classes.is_empty() && lives.is_empty() {
+        let known = classes::all().into_iter().map(|class| class.name);
+        let known: BTreeSet<&str> = known.chain(live::CLASSES.iter().map(|class| class.name)).collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        anyhow::bail!("no class of faults begins so; there are {}", known.join(", "));
+    }
     let troika = std::env::current_exe()?.with_file_name("troika");
     anyhow::ensure!(
         lives.is_empty() || troika.is_file(),

@@ -54,5 +54,5 @@ fn line(frame: &Frame, trace: &Trace) -> String {
     let sensing = if frame.sensing_nominal { "" } else { ", sensing not nominal" };
     let perclos =
         if frame.perclos > 0.08 { format!(", perclos {:.3}", frame.perclos) } else { String::new() };
-    format!("{state}, {:?}, {eyes}{face}{sensing}{perclos}, {speed:.1} km/h", frame.gaze_zone)
+    format!("{state}, {}, {eyes}{face}{sensing}{perclos}, {speed:.1} km/h", frame.gaze_zone)
 }
