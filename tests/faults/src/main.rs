@@ -140,7 +140,7 @@ fn campaign_of(cli: &Cli) -> anyhow::Result<ExitCode> {
     }
     let judged = judged(&report);
     match failed {
-        Some(error) => Err(error.context("what is injected into real processes ended early")),
+        Some(error) => Err(error.context("the bench of real processes failed, and began anew at most twice")),
         None if stop.is_stopped() && judged == ExitCode::SUCCESS => {
             eprintln!("interrupted: not all that was asked for was tried");
             Ok(ExitCode::from(INTERRUPTED))

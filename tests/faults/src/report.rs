@@ -159,7 +159,7 @@ impl Report {
         }
     }
 
-    /// With what was injected into real processes beside it; gives what ended that early.
+    /// With what was injected into real processes beside it; gives the first of what the bench could not do.
     pub fn with(&mut self, live: Outcome) -> Option<anyhow::Error> {
         for one in &live.figures {
             self.injected += one.injected;
@@ -169,9 +169,11 @@ impl Report {
         }
         self.live_rounds = live.rounds;
         self.classes.extend(live.figures);
-        self.left_out.extend(live.left_out);
-        self.ended_early = live.failed.as_ref().map(|error| format!("{error:#}"));
-        live.failed
+        self.left_out
+            .extend(live.left_out.into_iter().map(|(what, rounds)| format!("{what} ({rounds} of the rounds)")));
+        let failed: Vec<String> = live.failed.iter().map(|error| format!("{error:#}")).collect();
+        self.ended_early = (!failed.is_empty()).then(|| failed.join("; "));
+        live.failed.into_iter().next()
     }
 
     /// Classes whose claims do not hold.

@@ -7,7 +7,7 @@ mod bench;
 mod hostile;
 mod processes;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
 use troika_host::StopToken;
@@ -182,14 +182,14 @@ pub const CLASSES: &[LiveClass] = &[
 /// What came of the live part.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Rounds that were whole.
+    /// Rounds that were begun.
     pub rounds: u64,
     /// Of each class that was chosen.
     pub figures: Vec<Figures>,
-    /// Classes that this machine has no means for, with the reason.
-    pub left_out: Vec<String>,
-    /// What the bench itself could not do, which ended it: a fault of the bench and no verdict.
-    pub failed: Option<anyhow::Error>,
+    /// What this machine had no means for: class and reason, and in how many rounds.
+    pub left_out: BTreeMap<String, u64>,
+    /// What the bench itself could not do: no verdict, and an error of the whole campaign. It begins anew after it.
+    pub failed: Vec<anyhow::Error>,
 }
 
 /// Rounds over the classes until `stop`, or so many; `troika` is the program.
@@ -201,11 +201,18 @@ pub fn run(
     stop: &StopToken,
 ) -> Outcome {
     let figures = classes.iter().map(|class| class.figures()).collect();
-    let mut outcome = Outcome { rounds: 0, figures, left_out: Vec::new(), failed: None };
-    if !classes.is_empty() {
-        outcome.failed = rounds(classes, troika, seed, most_rounds, stop, &mut outcome).err();
+    let mut outcome = Outcome { rounds: 0, figures, left_out: BTreeMap::new(), failed: Vec::new() };
+    while !classes.is_empty() && !over(&outcome, most_rounds, stop) && outcome.failed.len() < MOST_FAILURES {
+        outcome.failed.extend(rounds(classes, troika, seed, most_rounds, stop, &mut outcome).err());
     }
     outcome
+}
+
+/// A bench that fails so often will not do better.
+const MOST_FAILURES: usize = 3;
+
+fn over(outcome: &Outcome, most_rounds: Option<u64>, stop: &StopToken) -> bool {
+    stop.is_stopped() || most_rounds.is_some_and(|most| outcome.rounds >= most)
 }
 
 fn rounds(
@@ -219,10 +226,10 @@ fn rounds(
     let peer = eager(Peer::open)?;
     // From here, and not from the peer's threads, which go before others: what it starts is ordinary.
     let mut bench = Bench::start(troika, peer)?;
-    for round in 0.. {
-        if stop.is_stopped() || most_rounds.is_some_and(|most| round >= most) {
-            break;
-        }
+    while !over(outcome, most_rounds, stop) {
+        // One that the bench failed in is not tried again with the same faults.
+        let round = outcome.rounds;
+        outcome.rounds += 1;
         for (class, into) in classes.iter().zip(&mut outcome.figures) {
             if stop.is_stopped() {
                 return bench.stop();
@@ -232,10 +239,11 @@ fn rounds(
             match verdict.with_context(|| format!("{}, round {round}", class.name))? {
                 Some(verdict) => into.add(&verdict, class.limit),
                 // On a machine that is too busy for it, for example: no fault, and no verdict.
-                None => outcome.left_out.push(format!("{}, round {round}: {}", class.name, bench.why_not())),
+                None => {
+                    *outcome.left_out.entry(format!("{}: {}", class.name, bench.why_not())).or_default() += 1;
+                }
             }
         }
-        outcome.rounds += 1;
     }
     bench.stop()
 }
