@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    signature::{PublicKey, SecretKey, Signed},
+    signature::{SecretKey, Signed},
     store::{CATALOGUE, Store, StoreError, beside},
 };
 
@@ -17,12 +17,6 @@ use crate::{
 pub const KEY: &str = "TROIKA_MODEL_KEY";
 
 impl Store {
-    /// The same, of models alone that this key has signed.
-    #[must_use]
-    pub fn signed_by(self, key: PublicKey) -> Store {
-        Store { trusted: Some(key), ..self }
-    }
-
     /// As [`KEY`] says.
     pub(crate) fn as_demanded(self) -> Result<Store, StoreError> {
         let Some(path) = env::var_os(KEY).filter(|path| !path.is_empty()).map(PathBuf::from) else {
@@ -43,8 +37,7 @@ impl Store {
     /// # Errors
     /// It is not here, or not what its passport says; no such key; the file cannot be written.
     pub fn sign(&self, name: &str, key: &SecretKey) -> Result<PathBuf, StoreError> {
-        // A model without a signature is what this is for.
-        let bytes = Store { trusted: None, ..self.clone() }.load_bytes(name)?;
+        let bytes = self.hashed(name)?;
         let path = self.signature(name);
         let refused = |reason: String| StoreError::Key { path: path.clone(), reason };
         let signed = self.as_released(name, &bytes).ok_or_else(|| refused(NO_PASSPORT.to_owned()))?;
@@ -64,7 +57,11 @@ impl Store {
             let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
             key.verify(&signed, &text).map_err(|error| error.to_string())
         };
-        verified().map_err(|reason| StoreError::Unsigned { name: name.to_owned(), path: path.clone(), reason })
+        verified().map_err(|reason| StoreError::Unsigned {
+            name: name.to_owned(),
+            path: path.clone(),
+            reason,
+        })
     }
 
     /// What is signed of a model: its passport and golden outputs as the program has them, and its bytes.

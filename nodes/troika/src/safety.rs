@@ -133,7 +133,10 @@ pub(crate) fn safety(arguments: &SafetyArguments) -> anyhow::Result<()> {
             }
             match released.as_slice() {
                 [] => eprintln!("notice: nothing was latched: there was nothing to reset"),
-                all => eprintln!("notice: reset: {}; trusted again after its time without a fault", all.join(", ")),
+                all => eprintln!(
+                    "notice: reset: {}; trusted again after its time without a fault",
+                    all.join(", ")
+                ),
             }
             if !arguments.once {
                 return Ok(());

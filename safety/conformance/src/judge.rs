@@ -71,7 +71,12 @@ impl fmt::Display for Violation {
         let (profile, kind) = (self.profile.name(), self.kind);
         write!(out, "{profile}, {kind}: {}, at {:.3} s", self.fault, seconds(self.at_ns))?;
         if let (Some(rule), Some(moment), Some(limit)) = (self.rule, self.limit_moment_ns, self.limit_ns) {
-            write!(out, " ({rule}; the limit of {:.1} s passes at {:.3} s)", seconds(limit), seconds(moment))?;
+            write!(
+                out,
+                " ({rule}; the limit of {:.1} s passes at {:.3} s)",
+                seconds(limit),
+                seconds(moment)
+            )?;
         }
         write!(out, "\n{}", self.excerpt)
     }

@@ -347,7 +347,8 @@ impl<K: Keepalive> SupervisorNode<K> {
 
 /// The capabilities that stay lost until a reset, by the supervisor's own diagnostics; none where these are somebody else's.
 pub fn latched(told: &DiagnosticArray) -> Option<Vec<String>> {
-    let own = || told.status.iter().filter_map(|one| Some((one.name.strip_prefix(CAPABILITY)?, &one.message)));
+    let own =
+        || told.status.iter().filter_map(|one| Some((one.name.strip_prefix(CAPABILITY)?, &one.message)));
     let held = own().filter(|(_, message)| message.as_str() == LATCHED).map(|(name, _)| name.to_owned());
     own().next().is_some().then(|| held.collect())
 }

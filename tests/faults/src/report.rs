@@ -169,8 +169,9 @@ impl Report {
         }
         self.live_rounds = live.rounds;
         self.classes.extend(live.figures);
-        self.left_out
-            .extend(live.left_out.into_iter().map(|(what, rounds)| format!("{what} ({rounds} of the rounds)")));
+        self.left_out.extend(
+            live.left_out.into_iter().map(|(what, rounds)| format!("{what} ({rounds} of the rounds)")),
+        );
         let failed: Vec<String> = live.failed.iter().map(|error| format!("{error:#}")).collect();
         self.ended_early = (!failed.is_empty()).then(|| failed.join("; "));
         live.failed.into_iter().next()

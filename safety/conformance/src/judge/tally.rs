@@ -87,13 +87,19 @@ impl Tally {
         for (rule, boundary) in MUST_BE_DUE.iter().filter(has) {
             let found = self.of(*rule, *boundary).must;
             if found < least {
-                lacks.push(format!("{}, {rule}, {boundary}: due {found} times, not {least}", rule.profile().name()));
+                lacks.push(format!(
+                    "{}, {rule}, {boundary}: due {found} times, not {least}",
+                    rule.profile().name()
+                ));
             }
         }
         for (rule, boundary) in MUST_BE_FORBIDDEN.iter().filter(has) {
             let found = self.of(*rule, *boundary).must_not;
             if found < least {
-                lacks.push(format!("{}, {rule}, {boundary}: forbidden {found} times, not {least}", rule.profile().name()));
+                lacks.push(format!(
+                    "{}, {rule}, {boundary}: forbidden {found} times, not {least}",
+                    rule.profile().name()
+                ));
             }
         }
         lacks

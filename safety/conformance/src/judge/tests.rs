@@ -127,9 +127,9 @@ fn a_violation_tells_a_person_what_happened() {
     let text = judge(&ada(), &Reading::default(), &[]).violations[0].to_string();
     assert!(
         text.contains(
-            "Missing: eu_addw LongDistraction at 5.520 s (AddwFast, limit 3.5 s, passes at 5.500 s)"
+            "eu_addw, long distraction: not raised, at 5.520 s (area 3, 50 km/h and more; the limit of 3.5 s passes at 5.500 s)"
         ),
         "{text}"
     );
-    assert!(text.contains("looking away, Area3, lids open, 90.0 km/h"), "{text}");
+    assert!(text.contains("looking away, gaze in area 3, lids open, 90.0 km/h"), "{text}");
 }

@@ -203,7 +203,8 @@ pub fn run(
     let figures = classes.iter().map(|class| class.figures()).collect();
     let mut outcome = Outcome { rounds: 0, figures, left_out: BTreeMap::new(), failed: Vec::new() };
     while !classes.is_empty() && !over(&outcome, most_rounds, stop) && outcome.failed.len() < MOST_FAILURES {
-        outcome.failed.extend(rounds(classes, troika, seed, most_rounds, stop, &mut outcome).err());
+        let failed = rounds(classes, troika, seed, most_rounds, stop, &mut outcome).err();
+        outcome.failed.extend(failed);
     }
     outcome
 }

@@ -451,5 +451,8 @@ fn the_vehicles_system_as_shipped_lacks_nothing_but_its_key_and_its_folder() {
     let keyless = shipped.replace("/var/lib/troika", &here);
     let told = of(&keyless);
     assert!(told.len() == 1 && told[0].contains("/etc/troika/models.pub"), "{told:?}");
-    assert_eq!(of(&keyless.replace("/etc/troika/models.pub", &key.display().to_string())), Vec::<String>::new());
+    assert_eq!(
+        of(&keyless.replace("/etc/troika/models.pub", &key.display().to_string())),
+        Vec::<String>::new()
+    );
 }
