@@ -18,7 +18,7 @@ pub const KEY: &str = "TROIKA_MODEL_KEY";
 
 impl Store {
     /// As [`KEY`] says.
-    pub(crate) fn as_demanded(self) -> Result<Store, StoreError> {
+    pub(crate) fn demanding(self) -> Result<Store, StoreError> {
         let Some(path) = env::var_os(KEY).filter(|path| !path.is_empty()).map(PathBuf::from) else {
             return Ok(self);
         };

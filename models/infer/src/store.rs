@@ -124,12 +124,12 @@ impl Store {
         let root = var("TROIKA_MODELS")
             .or_else(|| Some(var("XDG_CACHE_HOME")?.join("troika/models")))
             .or_else(|| Some(var("HOME")?.join(".cache/troika/models")));
-        Self::open(root.ok_or(StoreError::NoPlace)?)?.as_demanded()
+        Self::open(root.ok_or(StoreError::NoPlace)?)?.demanding()
     }
 
     /// The cache in a folder that is named, else where [`Store::open_default`] says.
     pub fn open_in(folder: Option<&Path>) -> Result<Self, StoreError> {
-        folder.map_or_else(Self::open_default, |folder| Self::open(folder)?.as_demanded())
+        folder.map_or_else(Self::open_default, |folder| Self::open(folder)?.demanding())
     }
 
     /// The cache at `root`, which need not exist yet.
