@@ -152,6 +152,7 @@ impl<'a> Reader<'a> {
 
     /// A length that its elements could still follow, and that keeps to its bound.
     fn length(&mut self, bound: u32, min_size: usize) -> Result<usize, DecodeError> {
+        troika_safety::fulfils![SR_DAT_005];
         let len = u32::read(self)?;
         if len > bound || len as usize > self.left() / min_size {
             return Err(DecodeError::Oversized);

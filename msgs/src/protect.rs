@@ -109,6 +109,7 @@ impl<T: Protected> Seal<T> {
     /// # Errors
     /// As encoding; the message is not counted.
     pub fn seal(&mut self, message: &mut T) -> Result<(), EncodeError> {
+        troika_safety::fulfils![SR_DAT_003];
         message.set_sequence(self.sequence);
         self.form.clear();
         self.form.resize(PROFILE.header(), 0);

@@ -1,4 +1,4 @@
-//! What belongs here: the requirements as constants, so that contracts and tests name them and an unknown id does not
+//! What belongs here: the requirements as constants, so that contracts, code and tests name them and an unknown id does not
 //! compile. The texts live in `requirements/*.toml`; nothing here runs.
 
 /// One numbered requirement. Only this crate makes them, from `requirements/*.toml`.
@@ -89,6 +89,22 @@ include!(concat!(env!("OUT_DIR"), "/requirements.rs"));
 /// ```
 #[macro_export]
 macro_rules! verifies {
+    ($($id:ident),+ $(,)?) => {
+        const _: &[$crate::Requirement] = &[$($crate::$id),+];
+    };
+}
+
+/// Said in the code that fulfils a requirement, as near as can be to the lines that decide it: in the body of a function, or above what does
+/// it. What whoever doubts the requirement has to read begins there. `cargo xtask trace` reads it, and refuses one in a test.
+///
+/// ```text
+/// fn lapsed(&self, now: Time) -> bool {
+///     troika_safety::fulfils![SR_ATT_003];
+///     // ...
+/// }
+/// ```
+#[macro_export]
+macro_rules! fulfils {
     ($($id:ident),+ $(,)?) => {
         const _: &[$crate::Requirement] = &[$($crate::$id),+];
     };

@@ -119,6 +119,7 @@ impl Candidate {
         let passport = Passport::parse(&text, &folder.join(PASSPORT).display().to_string())?;
         let bytes = read(&passport.file)?;
         let golden = passport.golden.as_ref().map(|golden| read(&golden.file)).transpose()?;
+        troika_safety::fulfils![SR_DAT_008];
         if let Some(key) = trusted {
             let path = folder.join(SIGNATURE);
             let golden = golden.as_deref().unwrap_or_default();
@@ -256,6 +257,7 @@ impl Exchange {
 impl Place {
     /// See [`Exchange::examine`].
     pub(crate) fn examine(&self, candidate: &Candidate) -> Result<(Network, Agreement), Refusal> {
+        troika_safety::fulfils![SR_DAT_004];
         let Candidate { passport, bytes, golden } = candidate;
         if passport.name != self.model {
             return Err(Refusal::Other { found: passport.name.clone(), expected: self.model.clone() });

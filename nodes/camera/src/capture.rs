@@ -137,6 +137,7 @@ impl Pump {
     }
 
     fn lost(&mut self, now: Time, reason: String) -> Turn {
+        troika_safety::fulfils![SR_DMS_021];
         self.open = None;
         self.due = None;
         self.retry_at = now + self.pause;

@@ -184,6 +184,7 @@ impl Reader {
 
     /// More bytes. After `Done`, `Length`, `Tools` or `Failed` nothing follows.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<FromCloud> {
+        troika_safety::fulfils![SR_DAT_006];
         let mut out = Vec::new();
         if self.over {
             return out;

@@ -210,6 +210,7 @@ impl With {
             tls = tls.client_cert(Some(ClientCert::new_with_certs(&certificates, private)));
         }
         let within = |ms| Some(Duration::from_millis(ms));
+        troika_safety::fulfils![SR_RTE_010];
         let config_of_agent = Agent::config_builder()
             .tls_config(tls.build())
             .http_status_as_error(false)

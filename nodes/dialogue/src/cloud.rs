@@ -398,6 +398,7 @@ fn answer(
         return Err(client::refusal(&mut response));
     }
     let kind = client::header(&response, "content-type").unwrap_or_default();
+    troika_safety::fulfils![SR_RTE_010];
     if !kind.starts_with("text/event-stream") {
         return Err(Fault::Malformed(format!(
             "its type is {kind:?}: a sign-in page of the network, perhaps"

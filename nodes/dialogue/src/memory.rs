@@ -74,6 +74,7 @@ impl Memory {
 
     /// The summary as that audience may read it, a line for each exchange.
     pub fn summary(&self, audience: Audience) -> String {
+        troika_safety::fulfils![SR_RTE_008];
         let lines = self.summary.iter().filter(|(_, who)| *who >= audience).map(|(line, _)| line.as_str());
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -92,6 +93,7 @@ impl Memory {
 
     /// The dialogue so far as that audience may read it, as messages: the summary as a word to the model, then the exchanges.
     pub fn messages(&self, audience: Audience) -> Vec<Message> {
+        troika_safety::fulfils![SR_RTE_008];
         let mut messages = Vec::new();
         let summary = self.summary(audience);
         if !summary.is_empty() {

@@ -271,6 +271,7 @@ impl Navigation {
     /// Why not, for the model to read.
     pub fn carry_out(&self, name: &str, arguments: &str) -> Result<String, ToolError> {
         let now = *self.situation.lock().unwrap_or_else(PoisonError::into_inner);
+        troika_safety::fulfils![SR_RTE_005];
         match name {
             "find_places" => told(&find_places(&self.town, &now, &read("find_places", arguments)?)?),
             "route" => told(&route(&self.town, &now, &read("route", arguments)?)?),

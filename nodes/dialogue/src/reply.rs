@@ -162,6 +162,7 @@ impl Reply {
 
     /// Brings the vehicle's first words to the cloud's last ones.
     fn join(&mut self, all: bool) {
+        troika_safety::fulfils![SR_RTE_004];
         let Some(joint) = &mut self.local else { return };
         if joint.closed {
             return;
@@ -217,6 +218,7 @@ impl Reply {
                 self.left_out.in_a_row += 1;
                 return;
             }
+            troika_safety::fulfils![SR_RTE_007];
             if self.facts.as_ref().is_some_and(|facts| facts.check(vehicles).is_err()) {
                 self.left_out.ungrounded += 1;
                 self.left_out.in_a_row += 1;

@@ -172,6 +172,7 @@ impl Session {
         self.told.clear();
         self.counts.turns += 1;
         self.requests_before = self.counts.requests;
+        troika_safety::fulfils![SR_RTE_013];
         let not_cloud = if !cloud || audience == Audience::Vehicle {
             Some(Reason::Routed)
         } else if !self.link {
@@ -326,6 +327,7 @@ impl Session {
                     result
                 }
                 Err(why) => {
+                    troika_safety::fulfils![SR_RTE_005];
                     self.counts.calls_refused += 1;
                     serde_json::json!({ "error": why }).to_string()
                 }

@@ -260,6 +260,7 @@ impl Turn {
 
     /// The driver speaks, or has enough: nothing more is said, and the socket is closed.
     pub fn cancel(&mut self, now: Time) -> Vec<Action> {
+        troika_safety::fulfils![SR_RTE_006];
         let mut acts = Vec::new();
         if !self.over {
             self.end(now, Some(Reason::Cancelled), &mut acts);
@@ -311,6 +312,7 @@ impl Turn {
 
     /// From here on the vehicle's model speaks.
     fn hand_over(&mut self, now: Time, reason: Reason, acts: &mut Vec<Action>) {
+        troika_safety::fulfils![SR_RTE_004];
         if let Some(cloud) = self.cloud.take() {
             acts.push(Action::StopCloud { stream: cloud.number });
         }
@@ -386,6 +388,7 @@ impl Turn {
     }
 
     fn end(&mut self, now: Time, cut: Option<Reason>, acts: &mut Vec<Action>) {
+        troika_safety::fulfils![SR_RTE_011];
         if let Some(cloud) = self.cloud.take() {
             acts.push(Action::StopCloud { stream: cloud.number });
         }

@@ -81,6 +81,7 @@ impl Decoder {
                 self.candidates.remove(0);
                 continue;
             };
+            troika_safety::fulfils![SR_DMS_020];
             let area = merged.numbers[2] * merged.numbers[3];
             if largest.is_none_or(|(other, _)| area > other) {
                 largest = Some((area, merged));

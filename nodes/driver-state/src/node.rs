@@ -293,6 +293,7 @@ impl Step for DriverStateNode {
     }
 
     fn fall_back(&mut self, tick: &Tick, _: &Fault, outputs: &mut Outputs) {
+        troika_safety::fulfils![SR_DMS_023];
         let header = Header { stamp: tick.release.into(), frame_id: String::new() };
         self.send(DriverState { header, fall_back: true, ..unknown(&self.model) }, outputs);
     }

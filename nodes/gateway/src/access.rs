@@ -87,6 +87,7 @@ pub fn router(fleet: &str, vehicles: &BTreeSet<&str>) -> Value {
 
 /// Who may do what.
 fn access(fleet: &str, vehicles: &BTreeSet<&str>) -> Value {
+    troika_safety::fulfils![SR_FLT_001, SR_FLT_004];
     let mut all = Rules { rules: Vec::new(), subjects: Vec::new(), policies: Vec::new() };
     let (both, from, to) = (["ingress", "egress"], ["ingress"], ["egress"]);
     let everything = [

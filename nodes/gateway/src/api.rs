@@ -42,6 +42,7 @@ const KIND_BYTES: usize = 64;
 /// One request of a vehicle, as the connection or the router says who it is.
 pub async fn answer(gateway: Arc<Gateway>, vehicle: VehicleId, request: Request<Body>) -> Response<Body> {
     let vehicle = &vehicle;
+    troika_safety::fulfils![SR_FLT_004];
     // Each of them: a second one is no way round.
     let mut claimed = request.headers().get_all("x-troika-vehicle").iter();
     if claimed.any(|claimed| claimed.as_bytes() != vehicle.as_str().as_bytes()) {
@@ -92,6 +93,7 @@ fn models(gateway: &Gateway) -> Response<Body> {
 
 /// A body within its bounds of bytes and time.
 async fn body(gateway: &Gateway, request: Request<Body>, most: usize) -> Result<Bytes, Refusal> {
+    troika_safety::fulfils![SR_FLT_007];
     let large = || Refusal::new(413, "too_large", format!("a body of more than {most} bytes"));
     let declared = request
         .headers()

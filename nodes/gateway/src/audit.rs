@@ -18,6 +18,7 @@ use serde::Serialize;
 /// Lines that wait for the disk, at most.
 const WAITING: usize = 8192;
 
+troika_safety::fulfils![SR_FLT_008];
 /// One request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {

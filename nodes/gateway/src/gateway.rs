@@ -351,6 +351,7 @@ impl Gateway {
 
     /// Between two files of a renewal they may not fit: the next round finds out. Told once.
     fn not_reloaded(&self, why: &TlsError, told: &mut String) {
+        troika_safety::fulfils![SR_FLT_005];
         let text = why.to_string();
         if *told != text {
             self.metrics.reload_failed.inc();

@@ -82,6 +82,7 @@ impl Queue {
             self.take(ticket);
             gone = Some(ticket);
         }
+        troika_safety::fulfils![SR_FLT_006];
         let start = self.ends.get(vehicle).copied().unwrap_or(0).max(self.now);
         let ticket = self.insert(vehicle, start, cost.max(1), eligible);
         gone.map_or(Came::Waits(ticket), |gone| Came::Instead(ticket, gone))

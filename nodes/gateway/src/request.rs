@@ -160,6 +160,7 @@ impl Chat {
         let bad = |message: String| Refusal::new(400, "bad_request", message);
         // Twice: once for the shape, once to be passed on. A key that comes twice is refused by the first.
         let wire: Wire = serde_json::from_slice(body).map_err(|error| bad(shape(&error)))?;
+        troika_safety::fulfils![SR_FLT_004];
         if wire.user.as_deref().is_some_and(|user| user != vehicle.as_str()) {
             return Err(Refusal::new(
                 403,
@@ -204,6 +205,7 @@ impl Chat {
 }
 
 fn check(message: &Message) -> Result<(), Refusal> {
+    troika_safety::fulfils![SR_FLT_008];
     let image = || {
         Refusal::new(400, "image", "images, sound and files are not passed on; a message's content is text")
     };
@@ -227,6 +229,7 @@ fn check(message: &Message) -> Result<(), Refusal> {
 
 /// What is wrong with the shape, without the words that it was found in: serde tells values of a wrong type.
 fn shape(error: &serde_json::Error) -> String {
+    troika_safety::fulfils![SR_FLT_008];
     let text = error.to_string();
     let told = if text.starts_with("unknown field")
         || text.starts_with("missing field")

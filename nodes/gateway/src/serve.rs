@@ -174,6 +174,7 @@ type Stream = Patient<tokio_rustls::server::TlsStream<TcpStream>>;
 
 /// How a connection is read: HTTP/1.1, whose heads are bounded and come in time.
 pub fn reader(config: &Config) -> http1::Builder {
+    troika_safety::fulfils![SR_FLT_007];
     let mut reader = http1::Builder::new();
     reader.timer(TokioTimer::new()).header_read_timeout(ms(config.times.head_ms));
     reader.max_headers(HEADERS).max_buf_size(HEAD_BYTES);
@@ -194,9 +195,11 @@ async fn http(gateway: &Arc<Gateway>, identity: Arc<Identity>, replaced: &Notify
     let mut told = false;
     let why = loop {
         let now = clock::wall();
+        troika_safety::fulfils![SR_FLT_003];
         if now >= identity.expires {
             break "expired";
         }
+        troika_safety::fulfils![SR_FLT_002];
         if tls.borrow_and_update().revoked.contains(&identity.serial) {
             break "revoked";
         }

@@ -334,6 +334,7 @@ fn deliver(
     }
     let mut out = Vec::with_capacity(batch.len());
     for one in batch {
+        troika_safety::fulfils![SR_OUT_002];
         if seen.get((name, one.id.as_str()))?.is_some() {
             out.push(Delivered::Known);
             continue;

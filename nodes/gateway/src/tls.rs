@@ -122,6 +122,7 @@ impl Files {
                 X509Certificate::from_der(one)
                     .is_ok_and(|(_, authority)| list.verify_signature(authority.public_key()).is_ok())
             });
+            troika_safety::fulfils![SR_FLT_005];
             if !signed {
                 return Err(self.wrong("crl.pem", "is not signed by the authority in ca.pem"));
             }
@@ -135,6 +136,7 @@ impl Files {
     /// # Errors
     /// Where key and certificate do not belong together, or the library refuses one.
     pub fn server(&self) -> Result<ServerConfig, TlsError> {
+        troika_safety::fulfils![SR_FLT_001];
         let apart = |reason: String| TlsError::Apart { dir: self.dir.clone(), reason };
         let mut roots = RootCertStore::empty();
         for authority in self.authorities()? {

@@ -226,6 +226,7 @@ fn function_of(
         Ok(call) => call,
         Err(reason) => return Err(MappingError::Call { file, gesture, reason: Box::new(reason) }),
     };
+    troika_safety::fulfils![SR_VOI_017];
     // The situation in which the most is allowed: what is refused even so would never be done.
     let standing = Situation { speed_kmh: Some(0.0), source: Source::Gesture, confirmed: false };
     if catalogue.gate(&call, &standing) != Verdict::Execute {

@@ -302,6 +302,7 @@ impl Step for GestureNode {
     }
 
     fn fall_back(&mut self, tick: &Tick, _: &Fault, outputs: &mut Outputs) {
+        troika_safety::fulfils![SR_DMS_023];
         let header = Header { stamp: tick.release.into(), frame_id: String::new() };
         outputs.gesture.send(Gesture { header, ..unknown(&self.model) });
     }

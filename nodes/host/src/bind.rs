@@ -77,6 +77,7 @@ pub(crate) fn bind<S: Step>(
 /// A value, or `None` for bytes that are none: `decode` does not panic by contract, and if it did, the transport's thread
 /// must outlive it.
 pub(crate) fn decode<T: Message>(cdr: &[u8]) -> Option<T> {
+    troika_safety::fulfils![SR_DAT_001, SR_DAT_011];
     catch_unwind(AssertUnwindSafe(|| T::decode(cdr).ok())).unwrap_or(None)
 }
 

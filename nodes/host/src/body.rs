@@ -303,6 +303,7 @@ impl<S: Step> NodeLoop<S> {
 
     /// Steps until the stop. From the first release on: wait-free slots, the clock, and the two futex calls; nothing else.
     fn run(mut self) -> (Runner<S>, Outbox) {
+        troika_safety::fulfils![SR_TIM_005];
         // A stop opens it too: the host stops all its nodes after it let them go.
         self.go.wait();
         let clock = self.clock.clone();

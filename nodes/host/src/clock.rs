@@ -29,6 +29,7 @@ pub const EPOCH: &str = "TROIKA_EPOCH_NS";
 impl HostClock {
     /// Reads the epoch once; in a process of a system, takes the system's ([`EPOCH`]).
     pub fn start() -> Self {
+        troika_safety::fulfils![SR_SUP_010];
         std::env::var(EPOCH)
             .ok()
             .and_then(|zero| zero.parse().ok())

@@ -124,6 +124,7 @@ impl Governor {
 
     /// A tight step, or one that was too late to run.
     fn tight(&mut self, at: Time) -> bool {
+        troika_safety::fulfils![SR_TIM_020];
         self.quiet_since = None;
         self.tight.rotate_left(1);
         self.tight[TIGHT_STEPS - 1] = Some(at);

@@ -42,6 +42,7 @@ impl Health {
 
     /// The heartbeat that is due, if one is.
     pub fn beat(&mut self, now: Time) -> Option<Heartbeat> {
+        troika_safety::fulfils![SR_VOI_013];
         if now < self.next {
             return None;
         }

@@ -186,6 +186,7 @@ impl<S: Step> Runner<S> {
     /// Counts the releases that passed before the node looked, if any: the next one had come by then, so each was too late.
     /// The fall-back is published once for all of them; [`Runner::leave`] must follow what is returned.
     pub(crate) fn pass_over(&mut self, due: &Due, now: Time) -> Option<Ran> {
+        troika_safety::fulfils![SR_TIM_013];
         if due.passed == 0 {
             return None;
         }
@@ -205,11 +206,13 @@ impl<S: Step> Runner<S> {
         let start = now();
         let contract = self.contract;
         let spec = contract.spec();
+        troika_safety::fulfils![SR_TIM_002];
         let too_late = start.since(release) > self.contract.too_late_after();
         // `Best` is "as soon as the machine allows": counted, and run all the same.
         if too_late && spec.class != Class::Best {
             return self.too_late(release, start);
         }
+        troika_safety::fulfils![SR_TIM_019];
         // Only now, so that what waits in the other inputs is not lost to a step that is passed over.
         let wake = match spec.wake {
             Wake::Input(port) => Some(port),
@@ -217,6 +220,7 @@ impl<S: Step> Runner<S> {
         };
         self.inputs.visit(&mut FreezeRest { except: wake });
         let tick = self.tick(release, start);
+        troika_safety::fulfils![SR_TIM_012];
         if self.silent || self.panics_in_a_row >= PANICS_IN_A_ROW {
             self.on_tape(StepEntry::Ended(Outcome::NotCalled));
             self.fall_back(&tick, Fault::Panicked);
@@ -252,6 +256,7 @@ impl<S: Step> Runner<S> {
         let end = now();
         let took = end.since(start);
         self.book.execution.record(took);
+        troika_safety::fulfils![SR_TIM_011];
         if took > spec.budget {
             self.book.cells.over_budget.add(1);
         }
@@ -275,6 +280,7 @@ impl<S: Step> Runner<S> {
                 return Ran { tick, counts: false };
             }
             Err(fault) => {
+                troika_safety::fulfils![SR_TIM_003];
                 self.book.cells.faults.add(1);
                 self.fall_back(&tick, fault);
             }
@@ -339,6 +345,7 @@ impl<S: Step> Runner<S> {
     /// A hard node's result came after its deadline: its states give way to the fall-back's. Events stay: an alert that is late
     /// is still an alert, and the step will not raise it again.
     fn replace_late(&mut self, tick: &Tick, why: Fault) {
+        troika_safety::fulfils![SR_TIM_006];
         self.outputs.visit(&mut ClearStates);
         self.call_fall_back(tick, why);
     }

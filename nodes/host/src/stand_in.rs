@@ -46,6 +46,7 @@ impl<S: Step> StandIn<S> {
 
     /// The node speaks for itself again: ends what was raised in its place ([`Step::give_way`]).
     pub fn give_way(&mut self, now: Time) {
+        troika_safety::fulfils![SR_TIM_010];
         let tick = self.tick(now);
         self.step.give_way(&tick, &mut self.outputs);
         self.send(now);

@@ -336,6 +336,7 @@ impl Record {
         let worked = counts.2 > before.2;
         let troubled = counts.0 > before.0 || counts.1 > before.1;
         let last = log.last_fault.map(|event| event.fault);
+        troika_safety::fulfils![SR_TIM_011];
         // Nothing rests on the budget of a node that is not hard.
         let over = if self.contract.spec().class == Class::Hard { cells.over_budget.get() } else { 0 };
         let over_now = over - std::mem::replace(&mut log.over_budget_told, over);
@@ -374,6 +375,7 @@ impl Record {
 
     /// How long a step runs by now that will not come back (SR-TIM-021).
     fn hangs(&self, now: Time) -> Option<Duration> {
+        troika_safety::fulfils![SR_TIM_021];
         let began = self.cells.began.get();
         let runs = now.since(began);
         (began != Time::ZERO && runs > hangs_after(&self.contract)).then_some(runs)

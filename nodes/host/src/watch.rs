@@ -71,6 +71,7 @@ impl Watch {
             self.last = Some(reading);
             self.stalled = Duration::ZERO;
         }
+        troika_safety::fulfils![SR_TIM_018];
         // A step that was not there before may have begun before the stall.
         if late > STALL {
             self.stalled += late;
@@ -82,6 +83,7 @@ impl Watch {
             (None, Some(awake)) => since(awake).saturating_sub(self.nap),
             (None, None) => Duration::ZERO,
         };
+        troika_safety::fulfils![SR_TIM_008, SR_TIM_009];
         if waiting > self.dead {
             Condition::Dead
         } else if waiting > self.silent {
@@ -114,6 +116,7 @@ impl Restarts {
     /// True if it may, and counts it: so many times a minute and no more, so that a process that dies at once does not take
     /// the machine with it.
     pub fn allow(&mut self, now: Duration) -> bool {
+        troika_safety::fulfils![SR_TIM_009];
         while self.starts.front().is_some_and(|then| now.saturating_sub(*then) > WINDOW) {
             self.starts.pop_front();
         }

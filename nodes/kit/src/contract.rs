@@ -69,6 +69,7 @@ impl Contract {
     /// let _ = BAD;
     /// ```
     pub const fn new(spec: ContractSpec) -> Contract {
+        troika_safety::fulfils![SR_TIM_001];
         assert!(spec.budget.as_nanos() > 0, "a contract's budget is over zero");
         assert!(
             spec.budget.as_nanos() <= spec.deadline.as_nanos(),
@@ -88,6 +89,7 @@ impl Contract {
         deadline: Option<Duration>,
         budget: Option<Duration>,
     ) -> Result<Contract, ContractError> {
+        troika_safety::fulfils![SR_TIM_016];
         let spec = ContractSpec {
             period: period.unwrap_or(self.0.period),
             deadline: deadline.unwrap_or(self.0.deadline),

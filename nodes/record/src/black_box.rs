@@ -167,6 +167,7 @@ impl BlackBox {
 
     /// Has a file written of it, or named in the one that is to be written.
     fn note(&mut self, happened: Happened) {
+        troika_safety::fulfils![SR_OBS_004];
         let (why, is_alert) = match happened {
             Happened::Alert(why) => (why, true),
             Happened::Fault(why) => (why, false),
@@ -337,6 +338,7 @@ fn file_name(process: &str, now: Time) -> String {
 
 /// Removes the oldest files of the process until `most` are left.
 fn make_room(folder: &Path, process: &str, most: usize) -> std::io::Result<()> {
+    troika_safety::fulfils![SR_OBS_004];
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -28,6 +28,7 @@ impl Privacy {
 
     /// Whether messages of the type are left out.
     pub fn leaves_out(self, type_name: &str) -> bool {
+        troika_safety::fulfils![SR_OBS_003];
         self == Privacy::LeaveOut && is_raw(type_name)
     }
 }

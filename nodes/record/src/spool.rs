@@ -116,6 +116,7 @@ struct Writer {
 impl Writer {
     fn each(&mut self, mut act: impl FnMut(Privacy, &mut dyn Store) -> Result<(), BagError>) {
         let tell = &mut self.tell;
+        troika_safety::fulfils![SR_OBS_001];
         self.stores.retain_mut(|(privacy, store)| match act(*privacy, &mut **store) {
             Ok(()) => true,
             Err(why) => {

@@ -134,6 +134,7 @@ impl Router {
             request.complexity.unwrap_or_else(|| words::complexity(&request.text)).clamp(0.0, 1.0);
         let rules = &self.policy.rules;
         let deadline = request.deadline.unwrap_or_else(|| rules.deadline_s.of(request.task).duration());
+        troika_safety::fulfils![SR_ATT_001];
         let brief = rules.driver.brief_when.contains(&world.driver);
         let mut decision = Decision {
             tier: Tier::Canned,
@@ -333,6 +334,7 @@ fn reason(stays: Stays) -> Reason {
 }
 
 fn bad_link(link: &Estimate, most_loss: f64) -> Option<Reason> {
+    troika_safety::fulfils![SR_RTE_013];
     match link.status {
         LinkStatus::Unknown => Some(Reason::LinkUnknown),
         LinkStatus::Down => Some(Reason::LinkDown),

@@ -192,6 +192,7 @@ impl Policy {
     /// The first fault, with its line: bad TOML, an unknown or missing key, a number out of its range, a model that is there twice, a
     /// task that cannot leave the vehicle.
     pub fn parse(file: &str, text: &str) -> Result<Policy, PolicyError> {
+        troika_safety::fulfils![SR_DAT_007];
         let fault = |at: usize, reason: String| {
             let before = text.as_bytes().get(..at).unwrap_or_default();
             let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();

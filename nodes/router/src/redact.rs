@@ -109,6 +109,7 @@ impl Redactor {
 
     /// The text with placeholders. The vault learns what they stand for; the same words have the same placeholder in a conversation.
     pub fn redact(&self, vault: &mut Vault, text: &str) -> String {
+        troika_safety::fulfils![SR_RTE_002];
         let mut redacted = String::with_capacity(text.len());
         let mut from = 0;
         for (range, kind) in self.find(text) {
@@ -300,6 +301,7 @@ impl Restorer {
 
     /// One more piece; gives what can be said.
     pub fn push(&mut self, piece: &str) -> String {
+        troika_safety::fulfils![SR_RTE_002];
         let text = std::mem::take(&mut self.held) + piece;
         let mut said = String::with_capacity(text.len());
         let mut rest = text.as_str();

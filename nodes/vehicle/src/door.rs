@@ -106,6 +106,7 @@ impl Door {
         body: &mut B,
         out: &mut Vec<Report>,
     ) {
+        troika_safety::fulfils![SR_VOI_012];
         if let Some((_, result)) = self.seen.iter().find(|(id, _)| *id == command.id) {
             // Whoever sent it twice may have missed the answer; while there is none, it will come.
             out.extend(result.clone());
@@ -142,6 +143,7 @@ impl Door {
         catalogue: &Catalogue,
         body: &mut B,
     ) -> Result<UnderWay, String> {
+        troika_safety::fulfils![SR_VOI_010];
         let call = catalogue.validate(&command.call).map_err(|error| error.to_string())?;
         if command.bare {
             return Err("the command has no end-to-end protection: this vehicle takes those of voice and gesture alone (`protected_only`)".to_owned());
@@ -204,12 +206,14 @@ impl UnderWay {
         body: &mut B,
         out: &mut Vec<Report>,
     ) -> bool {
+        troika_safety::fulfils![SR_VOI_011];
         let situation = Situation { speed_kmh, ..self.situation };
         if let Verdict::Refuse(why) = catalogue.gate(&self.call, &situation) {
             body.stop(now, self.act);
             out.push(self.report(Outcome::Failed(format!("stopped: {why}"))));
             return false;
         }
+        troika_safety::fulfils![SR_VOI_019];
         let progress = body.progress(now, self.act);
         if progress == Progress::Unanswered {
             if now.since(self.answered) < ANSWER_WITHIN {

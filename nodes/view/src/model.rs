@@ -124,6 +124,7 @@ impl Model {
 
     /// Tells which nodes raise alerts now. What was raised by those that have gone, or begun anew, stands no longer.
     pub fn raising(&mut self, nodes: BTreeSet<String>) {
+        troika_safety::fulfils![SR_OBS_007];
         if nodes.is_empty() && !self.raising.is_empty() {
             self.events.nothing_stands();
         }
@@ -172,6 +173,7 @@ fn take<T: Message>(cdr: &[u8], read: impl FnOnce(T)) -> bool {
 
 /// A text's first characters.
 fn clip(text: &str, most: usize) -> String {
+    troika_safety::fulfils![SR_OBS_006];
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),

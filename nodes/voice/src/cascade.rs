@@ -102,6 +102,7 @@ impl Answer {
     /// thinks is not done.
     #[must_use]
     pub fn with_language(mut self, said: Option<&Expected>) -> Answer {
+        troika_safety::fulfils![SR_VOI_009];
         let Some(said) = said else { return self };
         let said = Understood::from(said.clone());
         let network = self.network.as_ref().map(|meant| &meant.understood);

@@ -190,6 +190,7 @@ impl CommandNode {
             .asked
             .take()
             .filter(|asked| said >= asked.since && said.since(asked.since) <= CONFIRM_WITHIN);
+        troika_safety::fulfils![SR_VOI_007];
         // What is no number is unsure too.
         let unsure = heard.confidence.is_nan() || heard.confidence < CONFIDENT_FROM;
         let yes_or_no = matcher.yes_or_no(&heard.text);
@@ -384,6 +385,7 @@ impl CommandNode {
         speed: Option<f32>,
         outputs: &mut Outputs,
     ) {
+        troika_safety::fulfils![SR_VOI_015];
         match verdict(&request.calls, speed, false) {
             Verdict::Execute => self.send(tick, heard, &request, false, outputs),
             Verdict::Refuse(why) => {
@@ -402,6 +404,7 @@ impl CommandNode {
         speed: Option<f32>,
         outputs: &mut Outputs,
     ) {
+        troika_safety::fulfils![SR_VOI_015];
         match verdict(&asked.calls, speed, true) {
             Verdict::Execute => self.send(tick, heard, &asked, true, outputs),
             Verdict::Refuse(why) => {
@@ -448,6 +451,7 @@ impl CommandNode {
 
 /// The strictest verdict of all calls. Only a gate that wants a confirmation is opened by one.
 fn verdict(calls: &[Call], speed_kmh: Option<f32>, confirmed: bool) -> Verdict {
+    troika_safety::fulfils![SR_VOI_006];
     let situation = Situation { speed_kmh, source: Source::Voice, confirmed };
     let verdicts = || calls.iter().map(|call| Catalogue::built_in().gate(call, &situation));
     let refused = verdicts().find(|verdict| matches!(verdict, Verdict::Refuse(_)));

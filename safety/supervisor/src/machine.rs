@@ -64,6 +64,7 @@ impl Machine {
     /// Who looked at it ended and begins again: what was lost is not known any more, so all counts as lost, and as often as may be without
     /// being latched, until it was seen to be well.
     pub const fn again(limits: Limits) -> Machine {
+        troika_safety::fulfils![SR_SUP_011];
         let losses = limits.losses.saturating_sub(1);
         Machine { limits, state: Capability::Lost, losses, quiet: 0 }
     }

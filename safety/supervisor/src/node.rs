@@ -291,6 +291,7 @@ impl<K: Keepalive> SupervisorNode<K> {
     fn alert(&mut self, now: Time) -> Option<DriverAlert> {
         let monitoring = self.capabilities.iter().find(|one| one.name == MONITORING)?;
         let usable = monitoring.machine.state().usable();
+        troika_safety::fulfils![SR_SUP_011];
         // One that has never been heard of is waited for as long as the system starts.
         let young = now.since(self.begun) <= Duration::from_millis(self.config.silent_after_ms);
         let starting = matches!(monitoring.machine.state(), Capability::Starting(_)) || self.again && young;

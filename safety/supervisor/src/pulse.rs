@@ -85,6 +85,7 @@ impl Pulse {
             }
             Status::Error(_) | Status::Repeated | Status::NoNewData => false,
         };
+        troika_safety::fulfils![SR_SUP_010];
         let stamp = beat.header.time();
         self.off = alive && now.since(stamp).max(stamp.since(now)) > self.silent_after;
         if alive && !self.off {

@@ -10,9 +10,9 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use troika_trace::{
     analysis::Analysis,
-    declared::Source,
-    matrix::{File, Inputs, Matrix, Outcome},
+    matrix::{Inputs, Matrix, Outcome},
     page, ran, source,
+    tree::{Tree, from_top},
 };
 
 /// Joins requirements, code, tests and the results of the last test run; fails on a requirement that is not shown to hold.
@@ -50,8 +50,7 @@ fn main() -> ExitCode {
 /// Whether nothing is wrong.
 fn trace(arguments: &Arguments) -> anyhow::Result<bool> {
     let top = fs::canonicalize(&arguments.top).with_context(|| arguments.top.display().to_string())?;
-    let mut tree = Tree { top: top.clone(), files: Vec::new(), packages: Vec::new() };
-    tree.walk(&top)?;
+    let tree = Tree::read(&top)?;
     let ran = logs(&arguments.logs, &top, &arguments.source)?;
     let analysis = Analysis::read(&top.join("safety/analysis"))?;
     let inputs = Inputs {
@@ -122,43 +121,4 @@ fn logs(folder: &Path, top: &Path, today: &str) -> anyhow::Result<Vec<ran::Ran>>
         ran.root = from_top(Path::new(&ran.root), top);
     }
     Ok(all)
-}
-
-fn from_top(path: &Path, top: &Path) -> String {
-    path.strip_prefix(top).unwrap_or(path).display().to_string()
-}
-
-struct Tree {
-    top: PathBuf,
-    files: Vec<File>,
-    packages: Vec<String>,
-}
-
-impl Tree {
-    fn walk(&mut self, folder: &Path) -> anyhow::Result<()> {
-        let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-        let mut entries: Vec<PathBuf> =
-            entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
-        entries.sort();
-        for path in entries {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with('.') || name == "target" {
-                continue;
-            }
-            if path.is_dir() {
-                self.walk(&path)?;
-            } else if name == "Cargo.toml" {
-                self.packages.push(from_top(folder, &self.top));
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-                // Reading all tokens of all files takes seconds; most name nothing.
-                if text.contains("verifies!") || text.contains("SR_") {
-                    let source =
-                        Source::read(&text).map_err(|told| anyhow::anyhow!("{}: {told}", path.display()))?;
-                    self.files.push(File { path: from_top(&path, &self.top), source });
-                }
-            }
-        }
-        Ok(())
-    }
 }

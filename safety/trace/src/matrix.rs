@@ -8,6 +8,7 @@ use troika_safety::{Goal, Requirement, Verification};
 use crate::{
     analysis::Analysis,
     declared::{Declared, Source},
+    product,
     ran::{Ran, Status},
 };
 
@@ -80,7 +81,7 @@ pub struct Row {
     pub verification: &'static str,
     /// The file of an analysis or inspection.
     pub evidence: &'static str,
-    /// Where code names it: `path:line`.
+    /// Where code of the product names it: `path:line`.
     pub code: Vec<String>,
     /// What verifies it.
     pub tests: Vec<Test>,
@@ -99,7 +100,7 @@ pub struct Matrix {
     pub requirements: Vec<Row>,
     /// Hazards, unsafe actions, failures and threats, with their goals and requirements.
     pub analysis: Analysis,
-    /// What is wrong; nothing: all requirements are shown to hold.
+    /// What is wrong; nothing: all requirements are shown to hold, by tests of code that names them.
     pub problems: Vec<String>,
 }
 
@@ -109,9 +110,17 @@ impl Matrix {
         let mut problems = Vec::new();
         let known: BTreeSet<String> = inputs.requirements.iter().map(constant).collect();
         let mut tests = Vec::new();
+        let others = product::others(inputs.files);
         for file in inputs.files {
             for line in &file.source.astray {
                 problems.push(format!("{}:{line}: `verifies!` stands in no test", file.path));
+            }
+            let is_product = !others.contains(file.path.as_str());
+            for line in lines_astray(&file.source, is_product) {
+                problems.push(format!("{}:{line}: `fulfils!` stands in no product code", file.path));
+            }
+            for (id, line) in file.source.fulfils.iter().filter(|(id, _)| !known.contains(id)) {
+                problems.push(format!("{}:{line}: there is no requirement {id}", file.path));
             }
             for declared in &file.source.tests {
                 for id in declared.ids.iter().filter(|id| !known.contains(*id)) {
@@ -138,6 +147,10 @@ impl Matrix {
             if !shown {
                 problems.push(missing(requirement, &own));
             }
+            let code = code(inputs.files, &others, &id);
+            if code.is_empty() && requirement.verification() == Verification::Test {
+                problems.push(format!("{}: {NO_CODE}", requirement.id()));
+            }
             Row {
                 id: requirement.id(),
                 goal: requirement.goal(),
@@ -150,7 +163,7 @@ impl Matrix {
                     Verification::Inspection => "inspection",
                 },
                 evidence: requirement.evidence(),
-                code: code(inputs.files, &id),
+                code,
                 tests: own,
                 from: inputs.analysis.leading_to(requirement.id()),
                 shown,
@@ -169,8 +182,19 @@ fn constant(requirement: &Requirement) -> String {
     requirement.id().replace('-', "_")
 }
 
-fn code(files: &[File], id: &str) -> Vec<String> {
-    let here = files.iter().flat_map(|file| {
+/// What is wrong with a requirement that tests verify and that no code of the product names.
+const NO_CODE: &str =
+    "no product code says that it fulfils it (`fulfils!`, or a node's contract); tests and examples are none";
+
+/// Lines of a `fulfils!` outside of the product's code: none of such a file's is in its place.
+fn lines_astray(source: &Source, is_product: bool) -> BTreeSet<usize> {
+    let all = source.fulfils.iter().map(|(_, line)| *line).filter(|_| !is_product);
+    all.chain(source.fulfils_astray.iter().copied()).collect()
+}
+
+fn code(files: &[File], others: &BTreeSet<&str>, id: &str) -> Vec<String> {
+    let product = files.iter().filter(|file| !others.contains(file.path.as_str()));
+    let here = product.flat_map(|file| {
         let names = file.source.names.iter().filter(|(name, _)| name == id);
         names.map(|(_, line)| format!("{}:{line}", file.path))
     });
@@ -247,7 +271,7 @@ mod tests {
 
     use super::*;
 
-    const TEXT: &str = "#[test] fn one() { verifies![SR_TIM_001]; }";
+    const TEXT: &str = "fulfils![SR_TIM_001]; #[test] fn one() { verifies![SR_TIM_001]; }";
 
     /// The matrix of one requirement, a file of this text, and runs of its test that ended so.
     fn join(text: &str, path: &str, ran: &[(&str, &str, Status)]) -> Matrix {
@@ -292,13 +316,47 @@ mod tests {
     #[test]
     fn a_test_that_is_removed_and_an_id_that_is_none_are_problems() {
         let (path, root) = ("nodes/kit/src/tick.rs", "nodes/kit/src/lib.rs");
-        let removed = join("#[test] fn one() {}", path, &[(root, "tick::tests::one", Status::Passed)]);
+        let removed = join(
+            "fulfils![SR_TIM_001]; #[test] fn one() {}",
+            path,
+            &[(root, "tick::tests::one", Status::Passed)],
+        );
         assert_eq!(removed.problems, ["SR-TIM-001: no test says that it verifies it"]);
-        let unknown = "#[test] fn one() { verifies![SR_TIM_001, SR_NO_001]; }";
+        let unknown =
+            "fulfils![SR_TIM_001, SR_NO_002];\n#[test] fn one() { verifies![SR_TIM_001, SR_NO_001]; }";
         let unknown = join(unknown, path, &[(root, "tick::tests::one", Status::Passed)]);
-        assert_eq!(unknown.problems, ["nodes/kit/src/tick.rs:1: there is no requirement SR_NO_001"]);
+        let told = [
+            "nodes/kit/src/tick.rs:1: there is no requirement SR_NO_002",
+            "nodes/kit/src/tick.rs:2: there is no requirement SR_NO_001",
+        ];
+        assert_eq!(unknown.problems, told);
         let astray = join("fn one() { verifies![SR_TIM_001]; }", path, &[]);
         assert!(astray.problems[0].contains("stands in no test"), "{:?}", astray.problems);
+    }
+
+    #[test]
+    fn a_requirement_that_no_product_code_names_is_a_problem_whatever_its_tests_say() {
+        let (root, verified) = ("nodes/kit/src/lib.rs", "#[test] fn one() { verifies![SR_TIM_001]; }");
+        let ran = [(root, "tick::tests::one", Status::Passed)];
+        let problems = |text: &str, path: &str| {
+            let matrix = join(&format!("{text}\n{verified}"), path, &ran);
+            assert!(matrix.requirements[0].shown, "its test passed");
+            assert_eq!(matrix.requirements[0].code.is_empty(), !matrix.problems.is_empty());
+            matrix.problems
+        };
+        let none = [format!("SR-TIM-001: {NO_CODE}")];
+        let (path, in_tests) = ("nodes/kit/src/tick.rs", "nodes/kit/src/tick/tests.rs");
+        assert_eq!(problems("", path), none);
+        assert_eq!(problems("#[cfg(test)] mod tests { const ONE: R = sr::SR_TIM_001; }", path), none);
+        assert_eq!(problems("const ONE: R = sr::SR_TIM_001;", in_tests), none);
+        assert!(problems("const CONTRACT: C = C { requirements: &[sr::SR_TIM_001] };", path).is_empty());
+        assert!(problems("fn gate() { troika_safety::fulfils![SR_TIM_001]; }", path).is_empty());
+
+        let astray = |path: &str| format!("{path}:1: `fulfils!` stands in no product code");
+        let said = "fn helper() { fulfils![SR_TIM_001]; }";
+        assert_eq!(problems(said, in_tests), [astray(in_tests), none[0].clone()]);
+        let inside = format!("#[cfg(test)] mod tests {{ {said} }}");
+        assert_eq!(problems(&inside, path), [astray(path), none[0].clone()]);
     }
 
     #[test]

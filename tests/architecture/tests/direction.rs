@@ -7,41 +7,45 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// A crate and the Troika crates that it may use outside its tests.
 const MAY_USE: &[(&str, &[&str])] = &[
+    // Names and nothing else, and it uses nothing: whatever fulfils a requirement may use it to say so (`fulfils!`).
     ("troika-safety", &[]),
     ("troika-e2e", &[]),
     // It knows no system that it judges.
     ("troika-dms-conformance", &[]),
-    ("troika-supervisor", &["troika-e2e", "troika-kit", "troika-msgs"]),
+    ("troika-supervisor", &["troika-e2e", "troika-kit", "troika-msgs", "troika-safety"]),
     // Requirements, sources and results of tests, joined.
     ("troika-trace", &["troika-safety"]),
     ("troika-kit", &["troika-safety"]),
     ("troika-msgs-codegen", &[]),
-    ("troika-msgs", &["troika-e2e", "troika-kit"]),
+    ("troika-msgs", &["troika-e2e", "troika-kit", "troika-safety"]),
     ("troika-tflite", &[]),
-    ("troika-models", &["troika-tflite"]),
+    ("troika-models", &["troika-safety", "troika-tflite"]),
     ("troika-models-pull", &["troika-models"]),
     // Nodes: pure logic. None knows a transport or the host.
     ("troika-template", &["troika-kit", "troika-msgs"]),
     ("troika-monitor", &["troika-kit", "troika-msgs", "troika-safety"]),
     // What camera nodes share: views of a frame.
     ("troika-frame", &["troika-kit"]),
-    ("troika-driver-state", &["troika-kit", "troika-frame", "troika-msgs", "troika-models"]),
+    ("troika-driver-state", &["troika-kit", "troika-frame", "troika-msgs", "troika-models", "troika-safety"]),
     // It maps gestures to functions of the vehicle's catalogue.
-    ("troika-gesture", &["troika-kit", "troika-frame", "troika-msgs", "troika-models", "troika-vehicle"]),
+    (
+        "troika-gesture",
+        &["troika-kit", "troika-frame", "troika-msgs", "troika-models", "troika-safety", "troika-vehicle"],
+    ),
     ("troika-drowsiness", &["troika-kit", "troika-msgs", "troika-models"]),
-    ("troika-vehicle", &["troika-kit", "troika-msgs"]),
-    ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-vehicle"]),
-    ("troika-speech", &["troika-kit", "troika-msgs", "troika-models", "troika-voice"]),
+    ("troika-vehicle", &["troika-kit", "troika-msgs", "troika-safety"]),
+    ("troika-voice", &["troika-kit", "troika-msgs", "troika-models", "troika-safety", "troika-vehicle"]),
+    ("troika-speech", &["troika-kit", "troika-msgs", "troika-models", "troika-safety", "troika-voice"]),
     // The dialogue and what waits for a link take plain types; who has messages puts them together.
-    ("troika-dialogue", &["troika-kit"]),
+    ("troika-dialogue", &["troika-kit", "troika-safety"]),
     // The same questions over zenoh: the vehicle's client, and what both sides say.
     ("troika-dialogue-mesh", &["troika-dialogue", "troika-kit"]),
-    ("troika-outbox", &["troika-kit"]),
+    ("troika-outbox", &["troika-kit", "troika-safety"]),
     // The stand-in for a model in the cloud: its words for kinds of places are the vehicle's.
     ("troika-expert", &["troika-dialogue"]),
     // The cloud's side of it: its breaker and its names for what failed.
-    ("troika-gateway", &["troika-dialogue", "troika-dialogue-mesh", "troika-kit"]),
-    ("troika-camera", &["troika-kit", "troika-msgs"]),
+    ("troika-gateway", &["troika-dialogue", "troika-dialogue-mesh", "troika-kit", "troika-safety"]),
+    ("troika-camera", &["troika-kit", "troika-msgs", "troika-safety"]),
     ("troika-sim", &["troika-kit", "troika-msgs", "troika-models"]),
     // What is outside the nodes in virtual time: perception without pictures, the link, the cloud's stand-in behind it.
     (
@@ -67,7 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The bridge to the cloud: what the link is like, and who answers.
     ("troika-link", &["troika-kit", "troika-msgs"]),
     // It knows what the vehicle answers from the map.
-    ("troika-router", &["troika-dialogue", "troika-kit", "troika-link", "troika-msgs"]),
+    ("troika-router", &["troika-dialogue", "troika-kit", "troika-link", "troika-msgs", "troika-safety"]),
     // The dialogue's process: what puts those together.
     (
         "troika-bridge",
@@ -79,6 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "troika-link",
             "troika-msgs",
             "troika-router",
+            "troika-safety",
             "troika-transport",
             "troika-transport-open",
         ],
@@ -95,6 +100,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "troika-link",
             "troika-msgs",
             "troika-outbox",
+            "troika-safety",
             "troika-transport-open",
         ],
     ),
@@ -115,10 +121,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("troika-arena", &[]),
     (
         "troika-host",
-        &["troika-arena", "troika-kit", "troika-msgs", "troika-transport", "troika-transport-mem"],
+        &[
+            "troika-arena",
+            "troika-kit",
+            "troika-msgs",
+            "troika-safety",
+            "troika-transport",
+            "troika-transport-mem",
+        ],
     ),
     // Recordings: what the host says of its nodes, as files; of a type that a file has and we do not, the hash is made from its text.
-    ("troika-record", &["troika-host", "troika-kit", "troika-msgs", "troika-msgs-codegen"]),
+    ("troika-record", &["troika-host", "troika-kit", "troika-msgs", "troika-msgs-codegen", "troika-safety"]),
     // A running system to look at: a peer on whatever transport it is handed; the reasons of router and dialogue in words.
     (
         "troika-view",
@@ -129,6 +142,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "troika-kit",
             "troika-msgs",
             "troika-router",
+            "troika-safety",
             "troika-transport",
         ],
     ),

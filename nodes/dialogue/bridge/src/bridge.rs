@@ -36,7 +36,7 @@ use crate::{
 mod current;
 mod sentences;
 
-use current::{Current, Missing, closes};
+use current::{Current, Missing, closes, of_private_things};
 pub use sentences::Sentences;
 
 /// How long a question waits for the router: it decides within 20 ms; the rest is for a machine on which everything is late. First words may
@@ -315,6 +315,7 @@ impl Bridge {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Time) -> Vec<Out> {
+        troika_safety::fulfils![SR_RTE_009];
         let overdue = |waiting: &Waiting| now.since(waiting.since) >= DECISION_WITHIN;
         while self.waiting.front().is_some_and(overdue)
             && let Some(waiting) = self.waiting.pop_front()
@@ -536,6 +537,7 @@ impl Bridge {
 
     /// What is said of a question that nobody answers. What can be asked for is told once, until the cloud has answered again.
     fn nobody(&mut self, question: &str, private: bool) -> String {
+        troika_safety::fulfils![SR_RTE_011];
         if private {
             return self.parts.sentences.private.clone();
         }
@@ -573,11 +575,6 @@ impl Bridge {
         );
         std::mem::take(&mut self.out)
     }
-}
-
-/// Whether what stays does so for being private, and not for what kind of task it is.
-fn of_private_things(stays: Stays) -> bool {
-    matches!(stays, Stays::PrivateClass | Stays::PrivateWords | Stays::Image)
 }
 
 /// What is said of a question of so many bytes, where that is too many.

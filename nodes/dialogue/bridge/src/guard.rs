@@ -66,6 +66,7 @@ impl Guard {
 
     /// What goes out for this request; none where its question may not.
     fn outgoing(&self, stream: u64, mut request: ChatRequest) -> Option<ChatRequest> {
+        troika_safety::fulfils![SR_RTE_002];
         let mut inner = self.inner();
         let (said, outbound) = inner.permitted.clone()?;
         let asked = request.messages.iter().rposition(|one| matches!(one, Message::User(_)))?;

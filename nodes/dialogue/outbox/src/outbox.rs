@@ -246,6 +246,7 @@ impl Outbox {
             let mut heads = write.open_table(HEADS)?;
             let mut numbers = write.open_table(NUMBERS)?;
             let waiting = number(&numbers, "bytes")?;
+            troika_safety::fulfils![SR_OUT_006];
             let share = new.priority.share();
             if heads.len()? + 1 > limits.items * share / 100 || waiting + bytes > limits.bytes * share / 100 {
                 let priority = new.priority;
@@ -315,11 +316,13 @@ impl Outbox {
                 let Some(head) = heads.get(id)?.map(|head| decode(head.value())).transpose()? else {
                     continue;
                 };
+                troika_safety::fulfils![SR_OUT_004, SR_OUT_005];
                 let due = head.expires_ns > now.as_nanos() && head.not_before_ns <= now.as_nanos();
                 if !due || !head.goes_for(owner) {
                     continue;
                 }
                 let Some(charge) = choose(&head.waiting()) else { continue };
+                troika_safety::fulfils![SR_OUT_006];
                 let share = head.priority.share();
                 let in_budget = spent.bytes.saturating_add(charge.bytes) <= limits.bytes_a_day * share / 100
                     && spent.cost.saturating_add(charge.cost) <= limits.cost_a_day * share / 100;
@@ -412,6 +415,7 @@ impl Outbox {
     /// # Errors
     /// The disk.
     pub fn expire(&mut self, now: Time) -> Result<Vec<(String, String)>, OutboxError> {
+        troika_safety::fulfils![SR_OUT_004];
         let out = self.out.clone();
         self.with_write(|write| {
             let mut expired = Vec::new();
@@ -474,6 +478,7 @@ impl Outbox {
         store: &mut Option<Database>,
         work: impl FnOnce(&WriteTransaction) -> Result<Comes<T>, redb::Error>,
     ) -> Result<T, OutboxError> {
+        troika_safety::fulfils![SR_OUT_001];
         let open = opened(disk, store)?;
         let done = (|| {
             let write = open.begin_write()?;
@@ -495,6 +500,7 @@ fn opened<'a>(disk: &dyn Disk, store: &'a mut Option<Database>) -> Result<&'a Da
 
 /// After an error of the disk the store takes nothing more; it is opened anew when it is next wanted.
 fn mind<T>(store: &mut Option<Database>, done: Result<T, redb::Error>) -> Result<T, OutboxError> {
+    troika_safety::fulfils![SR_OUT_003];
     done.map_err(|error| {
         *store = None;
         error.into()

@@ -91,6 +91,7 @@ pub(crate) fn spent(
     numbers: &impl ReadableTable<&'static str, u64>,
     now: Time,
 ) -> Result<Spent, redb::Error> {
+    troika_safety::fulfils![SR_OUT_006];
     // A clock that goes back to the day before does not get that day's budget again.
     if now.as_nanos() / DAY > number(numbers, "day")? {
         return Ok(Spent::default());

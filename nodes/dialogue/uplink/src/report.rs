@@ -128,6 +128,7 @@ impl Facts {
         let link = self.link.as_ref().filter(|(at, _)| now.since(*at) < SILENT).map(|(_, link)| link);
         let number = |value: f32| (value.is_finite() && value >= 0.0).then_some(value);
         let tier = self.tier.filter(|(at, _)| now.since(*at) < RECENT).map(|(_, tier)| tier);
+        troika_safety::fulfils![SR_RTE_012];
         let frames = std::mem::take(&mut self.driver);
         Report {
             link: match link.map(|link| link.state) {

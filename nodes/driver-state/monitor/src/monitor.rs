@@ -70,6 +70,7 @@ impl Monitor {
     pub fn observe(&mut self, seen: &Observation) -> &[Alert] {
         self.alerts.clear();
         self.acted |= seen.vehicle.driver_acted;
+        troika_safety::fulfils![SR_DMS_019];
         // A frame may also lie behind a silence that was told. Far behind, waiting for it to catch up would stop the clocks.
         if self.clock.is_some_and(|clock| clock.since(seen.stamp) > NEW_TIME_LINE) {
             self.counts.time_lines += 1;

@@ -185,6 +185,7 @@ impl MonitorNode {
     }
 
     fn send(&mut self, outputs: &mut Outputs) -> bool {
+        troika_safety::fulfils![SR_DMS_022];
         let count = self.waiting.len().min(A_STEP);
         for alert in self.waiting.drain(..count) {
             let mut alert = message(&alert);
@@ -259,6 +260,7 @@ impl Step for MonitorNode {
     }
 
     fn fall_back(&mut self, tick: &Tick, _why: &Fault, outputs: &mut Outputs) {
+        troika_safety::fulfils![SR_DMS_015];
         self.silent(tick.now);
         self.send(outputs);
     }
@@ -266,6 +268,7 @@ impl Step for MonitorNode {
     /// An alert stands until it is cleared, and the node that is back does not know of this one's: it begins with none, and says
     /// after the same 5 s if it is blind.
     fn give_way(&mut self, tick: &Tick, outputs: &mut Outputs) {
+        troika_safety::fulfils![SR_TIM_010];
         self.waiting.extend(self.monitor.end(tick.now, &self.vehicle.at(tick.now)).iter().cloned());
         self.last = None;
         self.send(outputs);

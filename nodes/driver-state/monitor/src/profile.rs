@@ -45,6 +45,7 @@ impl Profile {
     /// The first fault, with its line: bad TOML, an unknown key, a number out of its range, a requirement that does not
     /// exist, numbers that contradict each other, no rule at all.
     pub fn parse(file: &str, text: &str) -> Result<Profile, ProfileError> {
+        troika_safety::fulfils![SR_DAT_007];
         let fault = |at: usize, reason: String| {
             let before = text.as_bytes().get(..at).unwrap_or_default();
             let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();

@@ -98,6 +98,7 @@ impl Timer {
     }
 
     fn bridged(&self) -> Duration {
+        troika_safety::fulfils![SR_DMS_016, SR_DMS_017];
         // Not seeing is told apart from seeing that it is over.
         if self.no.is_some() { self.bridge } else { self.bridge.max(UNKNOWN_BRIDGED) }
     }

@@ -21,6 +21,7 @@ pub struct Vehicle {
 impl Vehicle {
     /// At `kmh` or more, or unknown.
     pub fn at_least(&self, kmh: f32) -> bool {
+        troika_safety::fulfils![SR_DMS_013];
         self.speed_kmh.is_none_or(|speed| speed >= kmh)
     }
 
@@ -61,6 +62,7 @@ impl VehicleView {
 
     /// The vehicle for a frame that is looked at now.
     pub fn at(&mut self, now: Time) -> Vehicle {
+        troika_safety::fulfils![SR_DMS_013];
         let driver_acted = core::mem::take(&mut self.acted);
         let believed = self.last.filter(|signals| {
             // A stamp that was never set tells no age; delivery may also have been late.

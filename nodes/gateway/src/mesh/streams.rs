@@ -52,6 +52,7 @@ impl Streams {
 
     /// Its vehicle takes it back. Of one that is not under way nothing is known, and nothing happens.
     pub(super) fn cancel(&self, vehicle: &VehicleId, session: &str, request: &str) {
+        troika_safety::fulfils![SR_FLT_004];
         let key = (vehicle.clone(), session.to_owned(), request.to_owned());
         if let Some(sender) = self.all().get(&key) {
             sender.send_replace(Some("cancelled"));

@@ -199,6 +199,7 @@ pub fn set_cores(cores: &[usize]) -> io::Result<()> {
 /// # Errors
 /// The notice that says what holds instead.
 pub fn lock_memory() -> Result<(), Notice> {
+    troika_safety::fulfils![SR_TIM_005, SR_TIM_017];
     raw::keep_heap();
     let limit = getrlimit(Resource::Memlock).current; // None: no limit
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::ONFAULT;
@@ -232,6 +233,7 @@ pub(crate) fn ready_thread(
     cores: Option<&[usize]>,
     notices: &mut Vec<Notice>,
 ) -> bool {
+    troika_safety::fulfils![SR_TIM_017];
     touch_stack();
     // An ordinary thread's timers fire up to 50 us late by default; a real-time thread's do not. Needs no right.
     let _ = set_current_timer_slack(NonZeroU64::new(1));

@@ -44,6 +44,7 @@ pub fn events<T>(capacity: usize) -> (EventWriter<T>, EventReader<T>) {
 impl<T> EventWriter<T> {
     /// Adds a message; false if the queue was full and the message was dropped. Used messages are freed here.
     pub fn put(&mut self, value: T, received: Time) -> bool {
+        troika_kit::requirements::fulfils![SR_TIM_019];
         while let Ok(used) = self.used.pop() {
             drop(used);
             self.out -= 1;

@@ -211,6 +211,7 @@ struct Track<T> {
 impl<T> Track<T> {
     /// Waits for room, where that is allowed; false where there is none.
     fn room(&mut self, entries: usize, bytes: usize) -> bool {
+        troika_safety::fulfils![SR_OBS_001];
         loop {
             let waiting = self.shared.put.get().saturating_sub(self.shared.taken.get());
             // A message over the bound passes alone.

@@ -73,6 +73,7 @@ impl Topics {
             one.had_by.push(stream);
             return sample(one.index);
         }
+        troika_safety::fulfils![SR_OBS_003];
         let index = if leave_out { RecordedSample::NOT_KEPT } else { kept.next };
         if !leave_out {
             kept.next = kept.next.wrapping_add(1);

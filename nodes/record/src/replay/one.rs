@@ -142,6 +142,7 @@ impl OneNode {
     }
 
     fn compare(&mut self, recorded: &RecordedStep, played: &Played, bodies: &mut Bodies, lenient: bool) {
+        troika_safety::fulfils![SR_OBS_002];
         let outcome = step::outcome(played.outcome);
         if outcome != recorded.outcome || !same_fault(recorded, played) {
             let why = |text: &str| if text.is_empty() { String::new() } else { format!(" ({text})") };

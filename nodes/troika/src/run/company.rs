@@ -337,6 +337,7 @@ impl Company {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
+        troika_safety::fulfils![SR_TIM_015];
         let mut failed =
             early.iter().find(|(_, status)| !status.success()).or(early.first()).map(|(index, status)| {
                 let member = &self.members[*index];

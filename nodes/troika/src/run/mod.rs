@@ -230,6 +230,7 @@ impl RunArguments {
 
     /// When the conductor is killed outright, its processes must not go on alone.
     fn end_with_parent(&self) -> anyhow::Result<()> {
+        troika_safety::fulfils![SR_TIM_015];
         if !self.alone {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
         }

@@ -96,6 +96,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
                 );
             }
         }
+        troika_safety::fulfils![SR_TIM_008, SR_TIM_009];
         let worst = watched.look(&page, at, late, now, &mut account);
         if let Some(name) = worst
             && ward.lives()

@@ -507,6 +507,7 @@ pub(crate) fn load(path: &Path) -> Result<(Source, System), Box<(Source, Problem
 
 /// Reads the text of a system file.
 pub(crate) fn parse(text: &str) -> Result<System, Problem> {
+    troika_safety::fulfils![SR_DAT_007];
     toml::from_str(text).map_err(|error| {
         let problem = Problem::of_toml(&error);
         match problem.help.is_none().then(|| home_of(&problem.message)).flatten() {

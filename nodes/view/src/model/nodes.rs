@@ -40,6 +40,7 @@ impl Nodes {
     }
 
     pub(super) fn state(&self, now: Time) -> Value {
+        troika_safety::fulfils![SR_OBS_007];
         let micros = |us: u32| f64::from(us) / 1e3;
         let each = self.0.values().filter(|(_, came)| now.since(*came) < GONE).map(|(beat, came)| {
             json!({

@@ -309,6 +309,7 @@ impl Desk {
                     }
                 }
                 if running.job.task == Task::Answer {
+                    troika_safety::fulfils![SR_VOI_016];
                     if self.prompts.claims_an_act(running.text.trim()) {
                         let refusal = self.prompts.refusal();
                         let why = "the answer would have claimed an act";
@@ -426,6 +427,7 @@ impl Desk {
             }
             return self.reply(now, &job, LanguageReply::DONE, text, confidence, "");
         }
+        troika_safety::fulfils![SR_VOI_018];
         // The grammar holds the answer; the catalogue has the last word all the same.
         match eval::meaning(text) {
             Ok(meaning) => {

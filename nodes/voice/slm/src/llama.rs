@@ -126,6 +126,7 @@ impl Weights {
 
     /// What these pieces are to the model: control tokens are ours alone.
     pub(crate) fn tokens(&self, pieces: &[Piece]) -> Vec<LlamaToken> {
+        troika_safety::fulfils![SR_VOI_018];
         let vocabulary = self.model.vocab();
         let of = |piece: &Piece| match piece {
             Piece::Ours(text) => vocabulary.tokenize(text.as_bytes(), false, true),

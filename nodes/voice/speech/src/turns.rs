@@ -135,6 +135,7 @@ impl Turns {
 
     /// Somebody began to speak, or ended.
     pub fn activity(&mut self, now: Time, speaking: bool) {
+        troika_safety::fulfils![SR_ATT_002];
         if !self.barge_in {
             return;
         }
@@ -177,6 +178,7 @@ impl Turns {
                 .filter(|turn| turn.kind == VoiceReply::DIALOGUE && turn.utterance_id == saying.utterance_id);
             rest.for_each(|turn| turn.since = now);
         }
+        troika_safety::fulfils![SR_ATT_003];
         self.drop_waiting(|turn| now.since(turn.since) > if turn.failure { STALE_FAILURE } else { STALE });
         if self.talking.is_some_and(|since| now.since(since) > LONGEST_TURN) {
             self.talking = None;

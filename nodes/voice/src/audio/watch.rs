@@ -93,6 +93,7 @@ impl Watch {
 
     /// The trouble there is, once each time that it begins.
     pub fn trouble(&mut self, now: Time) -> Option<MicrophoneTrouble> {
+        troika_safety::fulfils![SR_VOI_013];
         let trouble = if now.since(self.last) >= NOTHING_FOR {
             MicrophoneTrouble::Dead
         } else if now.since(self.loud) >= SILENT_FOR {

@@ -19,6 +19,7 @@ impl Overheard {
     /// Whether this utterance follows within a breath of one that was not for the vehicle. What has
     /// no stamp, or one before the last (a recording that begins anew), follows on nothing.
     pub(super) fn goes_on(&self, heard: &Transcript) -> bool {
+        troika_safety::fulfils![SR_VOI_014];
         let pause = self.not_ours.map(|ended| begin(heard) - ended);
         pause.is_some_and(|pause| pause > 0.0 && pause < BREATH)
     }

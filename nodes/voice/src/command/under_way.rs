@@ -62,6 +62,7 @@ impl UnderWay {
             self.sent.pop_front();
         }
         let count = request.calls.len().min(MOST);
+        troika_safety::fulfils![SR_VOI_008];
         if self.sent.len() + count > RATE {
             return None;
         }

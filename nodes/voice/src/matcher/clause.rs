@@ -268,6 +268,7 @@ impl Reader<'_> {
         let language = &self.matcher.words;
         let asks = language.questions.contains(&first.norm)
             && words.get(1).is_none_or(|word| word.norm != language.not);
+        troika_safety::fulfils![SR_VOI_014];
         if tagged.has("neg") && !asks || starts_any(&templates.reported, words) {
             return Understood::Reject;
         }

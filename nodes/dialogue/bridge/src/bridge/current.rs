@@ -6,6 +6,7 @@ use troika_dialogue::{End, Reason, Tier, Traffic};
 use troika_kit::{Duration, Time};
 use troika_link::{Sample, Source, sample::Transfer};
 use troika_msgs::troika::DialogueReply;
+use troika_router::privacy::Stays;
 
 use crate::steps::Steps;
 
@@ -92,4 +93,9 @@ fn is_whole(end: &End, cut: &Reason) -> bool {
 /// Whether no sentence hangs.
 pub(super) fn closes(said: &str) -> bool {
     said.trim_end().ends_with(['.', '!', '?'])
+}
+
+/// Whether what stays does so for being private, and not for what kind of task it is.
+pub(super) fn of_private_things(stays: Stays) -> bool {
+    matches!(stays, Stays::PrivateClass | Stays::PrivateWords | Stays::Image)
 }

@@ -60,6 +60,7 @@ impl EyesClosed {
     }
 
     pub(super) fn step(&mut self, frame: &Frame, out: &mut Vec<Alert>) {
+        troika_safety::fulfils![SR_DMS_016];
         if self.closure.update(frame).left {
             self.lamp.put_out(frame, out);
         }

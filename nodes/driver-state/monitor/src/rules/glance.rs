@@ -67,6 +67,7 @@ impl LongGlance {
     pub(super) fn step(&mut self, frame: &Frame, out: &mut Vec<Alert>) {
         let warm = self.warmup.over(frame);
         let within = frame.gaze.within(self.zones);
+        troika_safety::fulfils![SR_DMS_014];
         let more = if frame.nominal { Duration::ZERO } else { self.non_nominal };
         let left = self.glance.update(frame.now, within, frame.now).left;
         let mut active = false;

@@ -61,6 +61,7 @@ impl RepeatedGlances {
         };
         self.road.update(frame.now, on_road, frame.now);
         let road_view = self.road.elapsed(frame.now).filter(|_| on_road == Is::Yes);
+        troika_safety::fulfils![SR_DMS_018];
         if road_view.is_some_and(|elapsed| reached(elapsed, self.road_view)) {
             self.away.clear();
             self.lamp.put_out(frame, out);
