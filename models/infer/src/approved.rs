@@ -50,6 +50,7 @@ impl Store {
 
     /// Whether the key that is demanded, if one is, has signed the model `name` with these bytes.
     pub(crate) fn is_signed(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        troika_safety::fulfils![SR_DAT_012];
         let Some(key) = &self.trusted else { return Ok(()) };
         let path = self.signature(name);
         let verified = || {
