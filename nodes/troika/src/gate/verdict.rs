@@ -315,11 +315,12 @@ impl Judged {
         if self.behaviour.extent == Extent::Interrupted {
             return Err(Interrupted.into());
         }
-        let first = self.reasons.first().map_or("", String::as_str);
+        // The table has said why.
+        let told = counted(self.reasons.len(), "reason");
         match self.verdict {
             Verdict::Accepted => Ok(()),
-            Verdict::Refused if self.files.is_none() => bail!("they do not agree: {first}"),
-            Verdict::Refused => bail!("refused: {first}"),
+            Verdict::Refused if self.files.is_none() => bail!("they do not agree: {told} above"),
+            Verdict::Refused => bail!("refused: {told} above"),
             Verdict::Open if self.behaviour.happened() == 0 => {
                 Err(NotJudged(anyhow::anyhow!("nothing happens in these scenarios")).into())
             }
@@ -377,13 +378,13 @@ mod tests {
         assert!(accepted.end().is_ok() && accepted.table().contains("\naccepted\n"));
 
         let slow = judged(same(Extent::Whole), 0.98);
-        assert!(slow.end().expect_err("it is not faster").to_string().contains("not faster: it takes 0.970"));
+        let told = slow.end().expect_err("it is not faster").to_string();
+        assert!(told == "refused: 1 reason above" && !slow.table().contains(&told));
+        assert!(slow.table().contains("\nrefused\n- not faster: it takes 0.970"), "{}", slow.table());
         let other = judged(behaviour(&[RAISED], &[], Extent::Whole), 0.9);
-        let told = other.end().expect_err("an alert is missing").to_string();
-        assert_eq!(
-            told,
-            "refused: sim/scenarios/nap.toml: used: 3.000 s, alert raised: sleep (euro_ncap); candidate: nothing more"
-        );
+        assert!(other.end().is_err());
+        let told = "\nrefused\n- sim/scenarios/nap.toml: used: 3.000 s, alert raised: sleep (euro_ncap); candidate: nothing more\n";
+        assert!(other.table().contains(told), "{}", other.table());
         assert!(other.table().contains("| nap.toml | 150 | 1 | 0 | used: 3.000 s, alert raised: sleep"));
 
         for open in [judged(same(Extent::Some), 0.9), judged(behaviour(&[], &[], Extent::Whole), 0.9)] {
@@ -401,8 +402,11 @@ mod tests {
     fn kernels_agree_to_what_is_allowed_and_in_all_that_happens() {
         let same = || behaviour(&[RAISED], &[RAISED], Extent::Whole);
         assert!(Judged::of_kernels(same(), 2e-3).end().is_ok());
-        let told = Judged::of_kernels(same(), 1e-3).end().expect_err("they are further apart").to_string();
-        assert_eq!(told, "they do not agree: eye_state: `gaze` is off by 2e-3, allowed is 1e-3");
+        let apart = Judged::of_kernels(same(), 1e-3);
+        let told = apart.end().expect_err("they are further apart").to_string();
+        assert_eq!(told, "they do not agree: 1 reason above");
+        let why = "\nrefused\n- eye_state: `gaze` is off by 2e-3, allowed is 1e-3\n";
+        assert!(apart.table().contains(why), "{}", apart.table());
         assert!(Judged::of_kernels(behaviour(&[RAISED], &[], Extent::Whole), 1.0).end().is_err());
     }
 
