@@ -12,7 +12,7 @@ use super::{
     play::{Happening, Played, first_difference, short},
     time::{FASTER, Timed},
 };
-use crate::Interrupted;
+use crate::{Interrupted, kinds::NetworksOn};
 
 /// Both networks' behaviour on the set.
 #[derive(Debug, Serialize)]
@@ -169,6 +169,8 @@ struct Files {
     candidate_sha256: String,
     candidate_bytes: u64,
     golden_max_abs_error: f32,
+    /// What both ran on, where a system file says it.
+    networks: Option<NetworksOn>,
 }
 
 /// Everything, with what follows.
@@ -195,6 +197,7 @@ impl Judged {
     pub(super) fn of_candidate(
         [used, candidate]: &[Passport; 2],
         agreement: Agreement,
+        networks: Option<NetworksOn>,
         timed: Timed,
         behaviour: Behaviour,
     ) -> Judged {
@@ -212,6 +215,7 @@ impl Judged {
             candidate_sha256: candidate.sha256.to_string(),
             candidate_bytes: candidate.size,
             golden_max_abs_error: agreement.max_abs_error,
+            networks,
         };
         Judged::new(reasons, Some(files), Some(timed), behaviour)
     }
@@ -255,6 +259,9 @@ impl Judged {
                 text,
                 "{model}: candidate {digest}, {candidate_bytes} bytes for {used_bytes}, its golden outputs to {golden_max_abs_error:.1e}"
             );
+            if let Some(networks) = &files.networks {
+                let _ = writeln!(text, "both {networks}");
+            }
         }
         let _ =
             writeln!(text, "\n| scenario | frames | happenings | frames with another state | difference |");
@@ -368,7 +375,8 @@ mod tests {
             runs_a_block: 50,
         };
         let agreement = Agreement { compared: 12, max_abs_error: 1e-6 };
-        Judged::of_candidate(&[passport.clone(), passport], agreement, timed, behaviour)
+        let on = NetworksOn { fast_networks: false, instructions: None };
+        Judged::of_candidate(&[passport.clone(), passport], agreement, Some(on), timed, behaviour)
     }
 
     #[test]
@@ -376,6 +384,7 @@ mod tests {
         let same = |extent| behaviour(&[RAISED], &[RAISED], extent);
         let accepted = judged(same(Extent::Whole), 0.9);
         assert!(accepted.end().is_ok() && accepted.table().contains("\naccepted\n"));
+        assert!(accepted.table().contains("\nboth on tract's own operators (fast_networks = false)\n"));
 
         let slow = judged(same(Extent::Whole), 0.98);
         let told = slow.end().expect_err("it is not faster").to_string();
