@@ -22,7 +22,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use tract_onnx::prelude::*;
-use troika_models::{Format, Network, Passport, Store, golden};
+use troika_models::{Format, Isa, Network, Passport, Store, golden};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -334,6 +334,7 @@ fn measure(arguments: &Arguments, store: &Store, folder: &Path) -> Result<()> {
         let told = json!({
             "networks": contests.iter().map(Contest::told).collect::<Vec<_>>(),
             "machine": machine()?,
+            "instructions_of_ours": Isa::detect().to_string(),
             "versions": { "tract": "0.23.9", "peers": peer.versions },
             "rounds": arguments.rounds, "block": arguments.block,
         });

@@ -24,4 +24,4 @@ pub use passport::{
     Dtype, Format, Golden, Latency, Passport, PassportError, Registry, Sha256, Source, TensorSpec,
 };
 pub use store::{Store, StoreError};
-pub use troika_tflite::Kernels;
+pub use troika_tflite::{Isa, Kernels};

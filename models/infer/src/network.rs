@@ -20,7 +20,7 @@ use crate::passport::{Format, Passport, TensorSpec};
 pub enum NetworkError {
     /// The `.tflite` file is damaged or needs what we do not have.
     #[error("the .tflite file is refused: {0}")]
-    Tflite(#[from] troika_tflite::ReadError),
+    Tflite(troika_tflite::ReadError),
     /// tract does not accept the ONNX file, or cannot compile the network.
     #[error("tract refuses it: {0}")]
     Tract(String),
@@ -52,6 +52,13 @@ pub enum NetworkError {
         /// In the passport.
         expected: Vec<usize>,
     },
+}
+
+// Not thiserror's: the reason is in the words already, and as a source it would be told again behind them.
+impl From<troika_tflite::ReadError> for NetworkError {
+    fn from(reason: troika_tflite::ReadError) -> Self {
+        NetworkError::Tflite(reason)
+    }
 }
 
 /// Why a run failed.
@@ -313,4 +320,19 @@ fn shape(what: &'static str, spec: &TensorSpec, fact: &TypedFact) -> Result<(), 
     }
     let (name, found) = (spec.name.clone(), format!("{fact:?}"));
     Err(NetworkError::Shape { what, name, found, expected: spec.shape.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_file_is_told_once() {
+        let error = NetworkError::from(troika_tflite::ReadError::NotTflite);
+        assert_eq!(error.to_string(), "the .tflite file is refused: not a .tflite file (no TFL3 identifier)");
+        // A chain of errors is shown link by link.
+        assert!(error.source().is_none());
+    }
 }

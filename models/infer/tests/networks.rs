@@ -4,7 +4,7 @@
 use std::fs;
 
 use troika_models::{
-    Candidate, Exchange, Kernels, Network, NetworkError, Refusal, Registry, Store, StoreError, golden,
+    Candidate, Exchange, Isa, Kernels, Network, NetworkError, Refusal, Registry, Store, StoreError, golden,
     signature::SecretKey,
 };
 
@@ -200,7 +200,8 @@ fn fast_and_plain_kernels_give_the_same() {
     /// Relative to the greatest number of an output: points are told in pixels of pictures of some 200, logits reach 100.
     const ALLOWED: f32 = 1e-4;
     let fast = Store::open_default().unwrap();
-    let others = [Kernels::Baseline, Kernels::Plain].map(|kernels| fast.clone().with_kernels(kernels));
+    let kinds = Isa::available().map(Kernels::UpTo).chain([Kernels::Plain]);
+    let others: Vec<Store> = kinds.map(|kernels| fast.clone().with_kernels(kernels)).collect();
     for passport in fast.passports().iter().filter(|p| p.is_network() && p.golden.is_some()) {
         let mut fast = fast.network(&passport.name).unwrap_or_else(|e| panic!("{e}"));
         for other in &others {

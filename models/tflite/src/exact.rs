@@ -150,7 +150,7 @@ fn convolution(p: &Plain, x: &[f64]) -> Vec<f64> {
     y
 }
 
-fn pool(k: &Pool, x: &[f64]) -> Vec<f64> {
+pub(crate) fn pool(k: &Pool, x: &[f64]) -> Vec<f64> {
     let mut y = Vec::new();
     for taps in taps(&k.window) {
         for channel in 0..k.channels {
@@ -180,7 +180,7 @@ fn pad(k: &Pad, x: &[f64]) -> Vec<f64> {
     y
 }
 
-fn resize(k: &Resize, x: &[f64]) -> Vec<f64> {
+pub(crate) fn resize(k: &Resize, x: &[f64]) -> Vec<f64> {
     let source = |axis: usize, at: usize| {
         let (from, to) = (k.input[axis], k.output[axis]);
         let corners = k.align_corners && to > 1;

@@ -6,6 +6,7 @@ use crate::Kernels;
 use crate::error::ReadError;
 use crate::file::{File, OperatorInfo, Type};
 use crate::flat::{Table, check_limit};
+use crate::operators::*;
 use crate::ops::{Activation, Conv, Depthwise, Floats, Isa, Kernel, Pad, Pool, PoolKind, Resize, Window};
 use crate::plain::Plain;
 
@@ -43,7 +44,7 @@ pub(crate) struct Node {
 pub(crate) struct Graph<'f, 'a> {
     pub(crate) file: &'f File<'a>,
     pub(crate) nodes: Vec<Node>,
-    isa: Isa,
+    pub(crate) isa: Isa,
     pub(crate) kernels: Kernels,
     /// Constants that a DEQUANTIZE made, by tensor.
     folded: Vec<Option<Floats>>,
@@ -116,7 +117,7 @@ pub(crate) fn interpret<'f, 'a>(
 ) -> Result<Graph<'f, 'a>, ReadError> {
     let folded = vec![None; file.tensors.len()];
     let budget = file_len.saturating_mul(MAX_GROWTH);
-    let isa = if kernels == Kernels::Fast { Isa::detect() } else { Isa::Base };
+    let isa = kernels.isa();
     let mut graph = Graph { file, nodes: Vec::new(), isa, kernels, folded, budget, work: MAX_WORK };
     for (index, op) in file.operators.iter().enumerate() {
         let reading = Reading { index, op };
@@ -469,49 +470,4 @@ fn f16_to_f32(bits: u16) -> f32 {
         31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
         _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
     }
-}
-
-const ADD: i32 = 0;
-const AVERAGE_POOL_2D: i32 = 1;
-const CONCATENATION: i32 = 2;
-const CONV_2D: i32 = 3;
-const DEPTHWISE_CONV_2D: i32 = 4;
-const DEQUANTIZE: i32 = 6;
-const FULLY_CONNECTED: i32 = 9;
-const LOGISTIC: i32 = 14;
-const MAX_POOL_2D: i32 = 17;
-const MUL: i32 = 18;
-const RELU: i32 = 19;
-const RELU_N1_TO_1: i32 = 20;
-const RELU6: i32 = 21;
-const RESHAPE: i32 = 22;
-const RESIZE_BILINEAR: i32 = 23;
-const PAD: i32 = 34;
-const MEAN: i32 = 40;
-const PRELU: i32 = 54;
-
-fn name(code: i32) -> String {
-    let known = match code {
-        ADD => "ADD",
-        AVERAGE_POOL_2D => "AVERAGE_POOL_2D",
-        CONCATENATION => "CONCATENATION",
-        CONV_2D => "CONV_2D",
-        DEPTHWISE_CONV_2D => "DEPTHWISE_CONV_2D",
-        DEQUANTIZE => "DEQUANTIZE",
-        FULLY_CONNECTED => "FULLY_CONNECTED",
-        LOGISTIC => "LOGISTIC",
-        MAX_POOL_2D => "MAX_POOL_2D",
-        MUL => "MUL",
-        RELU => "RELU",
-        RELU_N1_TO_1 => "RELU_N1_TO_1",
-        RELU6 => "RELU6",
-        RESHAPE => "RESHAPE",
-        RESIZE_BILINEAR => "RESIZE_BILINEAR",
-        PAD => "PAD",
-        MEAN => "MEAN",
-        PRELU => "PRELU",
-        32 => "CUSTOM",
-        _ => return format!("code {code}"),
-    };
-    known.to_owned()
 }

@@ -18,6 +18,7 @@ mod file;
 mod flat;
 mod fuse;
 mod graph;
+mod operators;
 mod ops;
 mod plain;
 mod quicken;
@@ -27,6 +28,7 @@ use tract_core::internal::*;
 pub use error::ReadError;
 pub use exact::Exact;
 use graph::{Graph, Work};
+pub use ops::Isa;
 use ops::Kernel;
 pub use quicken::quicken;
 
@@ -36,10 +38,20 @@ pub enum Kernels {
     /// Operators of ours, fused, in the widest vectors that this processor has.
     #[default]
     Fast,
-    /// Operators of ours in the vectors that the build is compiled for, whatever the processor has.
-    Baseline,
+    /// The same in vectors of this kind, or in the widest below it that this processor has: for measuring and testing each.
+    UpTo(Isa),
     /// tract-core's own convolutions and activations, one by one: two to ten times slower, and computed by other code.
     Plain,
+}
+
+impl Kernels {
+    /// The instructions of our operators (a plain network has some too); never any that this processor has not.
+    pub(crate) fn isa(self) -> Isa {
+        match self {
+            Kernels::UpTo(isa) => isa.min(Isa::detect()),
+            Kernels::Fast | Kernels::Plain => Isa::detect(),
+        }
+    }
 }
 
 /// Reads the network in `bytes`. Inputs and outputs keep the order of the file.
@@ -83,7 +95,9 @@ fn build(graph: &Graph) -> Result<TypedModel, ReadError> {
                 wires[node.output] = Some(plain::activate(&mut model, &name, activation, inputs[0])?);
                 continue;
             }
-            Work::Kernel(kernel) => Box::new(ops::Nhwc { kernel: kernel.clone(), output: shape }),
+            Work::Kernel(kernel) => {
+                Box::new(ops::Nhwc { kernel: kernel.clone(), isa: graph.isa, output: shape })
+            }
             Work::Add => Box::new(tract_core::ops::math::add()),
             Work::Mul => Box::new(tract_core::ops::math::mul()),
             Work::Logistic => Box::new(tract_core::ops::nn::sigmoid()),

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use tract_core::prelude::*;
-use troika_tflite::{Exact, Kernels, ReadError, read, read_with};
+use troika_tflite::{Exact, Isa, Kernels, ReadError, read, read_with};
 
 const TINY: &[u8] = include_bytes!("tiny.tflite");
 const INPUT: usize = 11 * 9 * 3;
@@ -38,7 +38,8 @@ fn tracts_optimiser_changes_nothing() {
 
 #[test]
 fn every_choice_of_kernels_gives_what_litert_gives() {
-    for kernels in [Kernels::Fast, Kernels::Baseline, Kernels::Plain] {
+    let ours = Isa::available().map(Kernels::UpTo);
+    for kernels in [Kernels::Fast, Kernels::Plain].into_iter().chain(ours) {
         assert_like_litert(&run(read_with(TINY, kernels).unwrap().into_optimized().unwrap()));
     }
 }

@@ -6,6 +6,7 @@ use troika_kit::Direction;
 
 use crate::{
     kind::{Kind, live_outputs},
+    kinds,
     system::{
         System,
         check::{contract, topic_of},
@@ -73,6 +74,9 @@ fn text(
     nodes: &[(&String, &crate::system::Node, &'static dyn Kind)],
 ) -> std::fmt::Result {
     writeln!(out, "{}: {}", system.system.name, system.system.description)?;
+    if let Some(networks) = kinds::networks_on(system) {
+        writeln!(out, "the detectors' networks run {}", networks.kernels())?;
+    }
     for (name, node, kind) in nodes {
         writeln!(out, "\n{name} ({}, process {})", kind.name(), node.process)?;
         if let Some(contract) = contract(node, *kind).ok().flatten() {

@@ -1,6 +1,7 @@
 //! The kinds of node that a system file can name: one line each. A kind of your own goes here.
 
 use std::{
+    fmt,
     path::Path,
     sync::{Arc, OnceLock},
 };
@@ -14,7 +15,7 @@ use troika_gesture::{node::GestureNode, store as gesture_store};
 use troika_host::HostClock;
 use troika_kit::{Contract, Direction, Duration, PortSpec, Ports};
 use troika_link::{LinkNode, shell::SystemEdge};
-use troika_models::{Kernels, Store, StoreError, signature::PublicKey};
+use troika_models::{Isa, Kernels, Store, StoreError, signature::PublicKey};
 use troika_monitor::MonitorNode;
 use troika_router::RouterNode;
 use troika_sim::{
@@ -36,7 +37,7 @@ use troika_voice::{
 
 use crate::{
     kind::{Kind, Making, Runtime, StepKind, unusable_file, unused},
-    system::{self, Problem},
+    system::{self, Problem, System},
 };
 
 /// Every kind there is.
@@ -177,6 +178,40 @@ pub(crate) fn choose_kernels(fast: bool) -> anyhow::Result<()> {
         "`fast_networks` is on in one system file and off in another; one program runs one of them at a time"
     );
     Ok(())
+}
+
+/// The kinds whose networks `fast_networks` is about; those of the voice, in a process of its own, are always the fast ones.
+const DETECTORS: [&str; 3] = ["driver_state", "drowsiness", "gesture"];
+
+/// What the detectors' networks of a system run on here; none where it has no detector.
+pub(crate) fn networks_on(system: &System) -> Option<NetworksOn> {
+    let mut nodes = system.nodes.values();
+    let any = nodes.any(|node| DETECTORS.contains(&node.get_ref().kind.get_ref().as_str()));
+    let fast_networks = system.system.fast_networks;
+    any.then(|| NetworksOn { fast_networks, instructions: fast_networks.then(|| Isa::detect().to_string()) })
+}
+
+/// See [`networks_on`].
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub(crate) struct NetworksOn {
+    /// Our kernels; else tract's own operators.
+    pub(crate) fast_networks: bool,
+    /// The widest instructions that this machine has for ours.
+    pub(crate) instructions: Option<String>,
+}
+
+impl NetworksOn {
+    /// Whatever the machine.
+    pub(crate) fn kernels(&self) -> &'static str {
+        if self.fast_networks { "on our kernels" } else { "on tract's own operators (fast_networks = false)" }
+    }
+}
+
+impl fmt::Display for NetworksOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kernels())?;
+        self.instructions.iter().try_for_each(|instructions| write!(f, " ({instructions} here)"))
+    }
 }
 
 /// The kind of a name.

@@ -306,19 +306,22 @@ fn load_checked(path: &Path) -> anyhow::Result<(Source, System)> {
 fn check(paths: &[PathBuf], strict: bool) -> anyhow::Result<()> {
     let mut failed = 0;
     for path in paths {
-        let (source, problems) = match system::load(path) {
+        let (source, problems, networks) = match system::load(path) {
             Ok((source, system)) => {
                 let problems = system::check::check(&source.text, &system, kinds::KINDS, cores());
-                (source, problems)
+                (source, problems, kinds::networks_on(&system))
             }
-            Err(error) => (error.0, vec![error.1]),
+            Err(error) => (error.0, vec![error.1], None),
         };
         problems.iter().for_each(|problem| show(problem, &source));
         let fails = |problem: &Problem| strict || problem.severity == Severity::Error;
         if problems.iter().any(fails) {
             failed += 1;
         } else {
-            println!("{}: fine{}", path.display(), if problems.is_empty() { "" } else { ", with warnings" });
+            let warnings = if problems.is_empty() { "" } else { ", with warnings" };
+            let networks =
+                networks.map_or_else(String::new, |on| format!("; the detectors' networks run {on}"));
+            println!("{}: fine{warnings}{networks}", path.display());
         }
     }
     if failed > 0 {

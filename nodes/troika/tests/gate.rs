@@ -110,7 +110,7 @@ fn a_candidate_that_people_would_notice_or_that_is_no_faster_is_refused() {
         report.to_str().unwrap(),
     ]);
     assert_eq!(run.code, Some(1), "{run}");
-    run.says(&["error: refused:", "nap.toml: used: ", "alert raised: microsleep", "candidate: "]);
+    run.says(&["error: refused: ", " above", "nap.toml: used: ", "alert raised: microsleep", "candidate: "]);
     let report = support::report(&report);
     assert_eq!(report["verdict"], "refused", "{report}");
     let scene = &report["behaviour"]["scenes"][0];
@@ -122,7 +122,12 @@ fn a_candidate_that_people_would_notice_or_that_is_no_faster_is_refused() {
     let same = candidate(&scratch, "same", |_| {});
     let run = gate(&same, &nap);
     assert_eq!(run.code, Some(1), "{run}");
-    run.says(&["| nap.toml |", "| none |", "error: refused: not faster: it takes"]);
+    run.says(&[
+        "| nap.toml |",
+        "| none |",
+        "\nrefused\n- not faster: it takes",
+        "error: refused: 1 reason above",
+    ]);
 }
 
 #[test]
@@ -142,6 +147,7 @@ fn what_cannot_be_judged_is_told_from_what_is_refused() {
     let drowsy = root().join("models/blink_drowsiness").display().to_string();
     let heard = root().join("models/hey_troika").display().to_string();
     let hands = root().join("sim/scenarios/hands-short.toml");
+    let swapped = root().join("sim/scenarios/cases/pixels-model-swapped.toml");
     for (folder, scenario, told) in [
         ("no/such/folder".to_owned(), nap.clone(), "no/such/folder/model.toml"),
         (change("shape", "[1, 1, 32, 48]", "[1, 1, 48, 32]"), nap.clone(), "its inputs differ"),
@@ -153,6 +159,11 @@ fn what_cannot_be_judged_is_told_from_what_is_refused() {
         ),
         (heard, nap.clone(), "no scenario shows what hey_troika does"),
         (sound.clone(), hands, "nothing in it stands on what is compared"),
+        (
+            sound.clone(),
+            swapped,
+            "pixels-model-swapped.toml: it puts another network in the place of one that runs",
+        ),
         (sound, scratch.path("none.toml"), "none.toml: cannot read it"),
         (drowsy, scratch.path("none.toml"), "none.toml: cannot read it"),
     ] {

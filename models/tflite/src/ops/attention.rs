@@ -1,11 +1,11 @@
 //! Attention of several heads: what each query takes of the values, by how well the keys fit it.
 
 use super::Number;
-use super::vector::{Base, Vector as _, each};
+use super::vector::{Vector, each};
 
 /// Queries that are looked at together, and numbers beside each other: four times two registers of sums.
 const QUERIES: usize = 4;
-const LANES: usize = Base::LANES;
+const LANES: usize = 8;
 const WIDE: usize = 2 * LANES;
 
 /// `softmax(scale * q k^T + mask) v`, head by head; `q` is `[query][head][depth]`, `k` and `v` are `[key][head][depth or width]`, the mask is
@@ -26,7 +26,17 @@ impl Attention {
         self.heads * self.queries * self.keys * (self.depth + self.width)
     }
 
-    pub(crate) fn run(&self, q: &[f32], k: &[f32], v: &[f32], mask: Option<&[f32]>, y: &mut [f32]) {
+    /// # Safety
+    /// The processor has `T`'s instructions.
+    #[inline(always)]
+    pub(crate) unsafe fn run<T: Vector>(
+        &self,
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        mask: Option<&[f32]>,
+        y: &mut [f32],
+    ) {
         let Attention { heads, queries, keys, depth, width, scale } = self;
         let (heads, queries, keys, depth, width) = (*heads, *queries, *keys, *depth, *width);
         let (wide_keys, wide_values) = (keys.next_multiple_of(WIDE), width.next_multiple_of(WIDE));
@@ -54,12 +64,14 @@ impl Attention {
                 let query = |p: usize| (first + p).min(queries - 1);
                 let rows: [&[f32]; QUERIES] =
                     std::array::from_fn(|p| &q[(query(p) * heads + head) * depth..][..depth]);
-                product(rows, &turned, &start, &mut fits);
+                // SAFETY: as this function's caller has it.
+                unsafe { product::<T>(rows, &turned, &start, &mut fits) };
                 for row in fits.chunks_exact_mut(wide_keys) {
                     softmax(&mut row[..keys]);
                 }
                 let rows: [&[f32]; QUERIES] = std::array::from_fn(|p| &fits[p * wide_keys..][..keys]);
-                product(rows, &values, &none, &mut made);
+                // SAFETY: as this function's caller has it.
+                unsafe { product::<T>(rows, &values, &none, &mut made) };
                 for (p, made) in made.chunks_exact(wide_values).enumerate().take(queries - first) {
                     y[((first + p) * heads + head) * width..][..width].copy_from_slice(&made[..width]);
                 }
@@ -69,25 +81,29 @@ impl Attention {
 }
 
 /// `to[p] = start + sum over i of rows[p][i] * columns[i]`; the columns are as long as `start`, whole registers.
-fn product(rows: [&[f32]; QUERIES], columns: &[f32], start: &[f32], to: &mut [f32]) {
+///
+/// # Safety
+/// The processor has `T`'s instructions.
+#[inline(always)]
+unsafe fn product<T: Vector>(rows: [&[f32]; QUERIES], columns: &[f32], start: &[f32], to: &mut [f32]) {
     let width = start.len();
     let depth = rows[0].len();
     // What the pointers below rely on.
-    assert!(width.is_multiple_of(WIDE) && rows.iter().all(|row| row.len() == depth));
+    assert!(T::LANES == LANES && width.is_multiple_of(WIDE) && rows.iter().all(|row| row.len() == depth));
     assert!(columns.len() >= depth * width && to.len() >= QUERIES * width);
     for at in (0..width).step_by(WIDE) {
-        // SAFETY: the whole build has `Base`'s instructions; the assertions bound every access.
+        // SAFETY: as this function's caller has it; the assertions bound every access.
         unsafe {
-            let mut sums = [[Base::splat(0.0); 2]; QUERIES];
+            let mut sums = [[T::splat(0.0); 2]; QUERIES];
             each!(v below 2 => {
-                let start = Base::load(start.as_ptr().add(at + v * LANES));
+                let start = T::load(start.as_ptr().add(at + v * LANES));
                 each!(p below QUERIES => { sums[p][v] = start; });
             });
             for i in 0..depth {
                 let from = columns.as_ptr().add(i * width + at);
-                let row = [Base::load(from), Base::load(from.add(LANES))];
+                let row = [T::load(from), T::load(from.add(LANES))];
                 each!(p below QUERIES => {
-                    let value = Base::splat(*rows[p].get_unchecked(i));
+                    let value = T::splat(*rows[p].get_unchecked(i));
                     each!(v below 2 => { sums[p][v] = sums[p][v].plus(value, row[v]); });
                 });
             }
@@ -99,6 +115,7 @@ fn product(rows: [&[f32]; QUERIES], columns: &[f32], start: &[f32], to: &mut [f3
 }
 
 /// Shares that are together 1.
+#[inline(always)]
 fn softmax(row: &mut [f32]) {
     let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     row.iter_mut().for_each(|value| *value = exp(*value - most));

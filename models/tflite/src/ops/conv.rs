@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use super::gemm::{PIXELS, Registers, Tile};
-use super::vector::Isa;
-use super::{Activation, Floats, Window};
+use super::{Activation, Floats, Isa, Window};
 
 /// Inputs of one group of pixels: as many as stay in the first cache (32 KiB, half of it) while all blocks of channels pass over them.
 const GROUP: usize = 4096;

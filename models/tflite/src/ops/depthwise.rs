@@ -4,10 +4,10 @@
 //! what they load: inputs and weights of a kernel row are each read once for up to eight outputs. Taps outside the image are left out,
 //! not multiplied by zero: no padded copy is made.
 
-use super::vector::{Base, Isa, Vector, each};
 #[cfg(target_arch = "x86_64")]
-use super::vector::{Half, Wide};
-use super::{Activation, Floats, Window};
+use super::vector::{Avx2, Half, Wide};
+use super::vector::{Portable, Vector, each};
+use super::{Activation, Floats, Isa, Window};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Depthwise {
@@ -110,7 +110,7 @@ impl Depthwise {
         while ox < w.output[1] {
             let inside = if interior.contains(&ox) { interior.end - ox } else { 0 };
             // SAFETY: the assertions above bound every access, `inside` outputs from `ox` on have all their columns in the image, and
-            // `Isa::detect` alone leads to AVX-512.
+            // whoever made this knows that the processor has the instructions of `isa`.
             ox += unsafe {
                 match (w.kernel[1], w.stride[1]) {
                     (3, 1) if square && inside >= 1 => row.shared::<3, 1>(ox, inside),
@@ -131,9 +131,16 @@ impl Row<'_> {
     /// As [`Depthwise::row`] asserts.
     unsafe fn shared<const K: usize, const S: usize>(&mut self, ox: usize, inside: usize) -> usize {
         #[inline(never)]
-        unsafe fn base<const K: usize, const S: usize, const P: usize>(row: &mut Row, ox: usize) {
+        unsafe fn portable<const K: usize, const S: usize, const P: usize>(row: &mut Row, ox: usize) {
             // SAFETY: as the caller has it.
-            unsafe { row.columns::<Base, Base, K, S, P>(ox) }
+            unsafe { row.columns::<Portable, Portable, K, S, P>(ox) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[inline(never)]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2<const K: usize, const S: usize, const P: usize>(row: &mut Row, ox: usize) {
+            // SAFETY: as the caller has it.
+            unsafe { row.columns::<Avx2, Avx2, K, S, P>(ox) }
         }
         #[cfg(target_arch = "x86_64")]
         #[inline(never)]
@@ -149,21 +156,24 @@ impl Row<'_> {
             2.. => 2,
             _ => 1,
         };
+        macro_rules! by_outputs {
+            ($columns:ident) => {
+                match outputs {
+                    8 => $columns::<K, S, 8>(self, ox),
+                    4 => $columns::<K, S, 4>(self, ox),
+                    2 => $columns::<K, S, 2>(self, ox),
+                    _ => $columns::<K, S, 1>(self, ox),
+                }
+            };
+        }
         // SAFETY: as the caller has it.
         unsafe {
-            match (self.of.isa, outputs) {
-                (Isa::Base, 8) => base::<K, S, 8>(self, ox),
-                (Isa::Base, 4) => base::<K, S, 4>(self, ox),
-                (Isa::Base, 2) => base::<K, S, 2>(self, ox),
-                (Isa::Base, _) => base::<K, S, 1>(self, ox),
+            match self.of.isa {
+                Isa::Portable => by_outputs!(portable),
                 #[cfg(target_arch = "x86_64")]
-                (Isa::Avx512, 8) => avx512::<K, S, 8>(self, ox),
+                Isa::Avx2 => by_outputs!(avx2),
                 #[cfg(target_arch = "x86_64")]
-                (Isa::Avx512, 4) => avx512::<K, S, 4>(self, ox),
-                #[cfg(target_arch = "x86_64")]
-                (Isa::Avx512, 2) => avx512::<K, S, 2>(self, ox),
-                #[cfg(target_arch = "x86_64")]
-                (Isa::Avx512, _) => avx512::<K, S, 1>(self, ox),
+                Isa::Avx512 => by_outputs!(avx512),
             }
         }
         outputs
@@ -175,9 +185,16 @@ impl Row<'_> {
     /// As [`Depthwise::row`] asserts.
     unsafe fn single(&mut self, ox: usize) -> usize {
         #[inline(never)]
-        unsafe fn base(row: &mut Row, ox: usize) {
+        unsafe fn portable(row: &mut Row, ox: usize) {
             // SAFETY: as the caller has it.
-            unsafe { row.taps::<Base, Base>(ox) }
+            unsafe { row.taps::<Portable, Portable>(ox) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[inline(never)]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2(row: &mut Row, ox: usize) {
+            // SAFETY: as the caller has it.
+            unsafe { row.taps::<Avx2, Avx2>(ox) }
         }
         #[cfg(target_arch = "x86_64")]
         #[inline(never)]
@@ -189,7 +206,9 @@ impl Row<'_> {
         // SAFETY: as the caller has it.
         unsafe {
             match self.of.isa {
-                Isa::Base => base(self, ox),
+                Isa::Portable => portable(self, ox),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2(self, ox),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => avx512(self, ox),
             }

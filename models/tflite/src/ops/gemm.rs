@@ -1,10 +1,10 @@
 //! The multiplications of a convolution: a tile of neighbouring output pixels by up to three vectors of output channels, whose sums stay
 //! in registers from the bias to the activation.
 
-use super::Activation;
-use super::vector::{Base, Isa, Vector, each};
 #[cfg(target_arch = "x86_64")]
-use super::vector::{Half, Wide};
+use super::vector::{Avx2, Half, Wide};
+use super::vector::{Portable, Vector, each};
+use super::{Activation, Isa};
 
 /// Most output pixels in a tile.
 pub(crate) const PIXELS: usize = 12;
@@ -12,8 +12,11 @@ pub(crate) const PIXELS: usize = 12;
 /// The registers of one block of output channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Registers {
-    /// `Base` vectors, of eight.
-    Base(usize),
+    /// Eight scalars.
+    Portable(usize),
+    /// Vectors of eight.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(usize),
     /// Vectors of sixteen.
     #[cfg(target_arch = "x86_64")]
     Wide(usize),
@@ -26,18 +29,22 @@ impl Registers {
     /// Channels that they hold.
     pub(crate) fn channels(self) -> usize {
         match self {
-            Registers::Base(vectors) => vectors * 8,
+            Registers::Portable(vectors) => vectors * 8,
+            #[cfg(target_arch = "x86_64")]
+            Registers::Avx2(vectors) | Registers::Half(vectors) => vectors * 8,
             #[cfg(target_arch = "x86_64")]
             Registers::Wide(vectors) => vectors * 16,
-            #[cfg(target_arch = "x86_64")]
-            Registers::Half(vectors) => vectors * 8,
         }
     }
     /// Most pixels of a tile: with the weights, the sums fill 16 registers, or 32.
     pub(crate) fn pixels(self) -> usize {
         match self {
-            Registers::Base(1) => 8,
-            Registers::Base(_) => 6,
+            Registers::Portable(1) => 8,
+            Registers::Portable(_) => 6,
+            #[cfg(target_arch = "x86_64")]
+            Registers::Avx2(1) => 8,
+            #[cfg(target_arch = "x86_64")]
+            Registers::Avx2(_) => 6,
             #[cfg(target_arch = "x86_64")]
             Registers::Wide(3) | Registers::Half(3) => 8,
             #[cfg(target_arch = "x86_64")]
@@ -47,12 +54,15 @@ impl Registers {
     /// Blocks for `channels` output channels, with few lanes left empty.
     pub(crate) fn blocks(isa: Isa, channels: usize) -> Vec<Registers> {
         let mut blocks = Vec::new();
+        let mut of_eight = |registers: fn(usize) -> Registers| {
+            let vectors = channels.div_ceil(8);
+            blocks.resize(vectors / 2, registers(2));
+            blocks.extend((vectors % 2 == 1).then_some(registers(1)));
+        };
         match isa {
-            Isa::Base => {
-                let vectors = channels.div_ceil(8);
-                blocks.resize(vectors / 2, Registers::Base(2));
-                blocks.extend((vectors % 2 == 1).then_some(Registers::Base(1)));
-            }
+            Isa::Portable => of_eight(Registers::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => of_eight(Registers::Avx2),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
                 if (17..=24).contains(&channels) {
@@ -115,11 +125,15 @@ impl Tile<'_> {
         if let Activation::PRelu(slopes) = self.activation {
             assert!(slopes.0.len() >= self.channel + self.width);
         }
-        // SAFETY: the assertions above bound every access; `Isa::detect` alone leads to the registers of AVX-512.
+        // SAFETY: the assertions above bound every access; `Registers::blocks` gives the registers of what the processor has.
         unsafe {
             match registers {
-                Registers::Base(1) => base::<1>(self, pixels, y),
-                Registers::Base(_) => base::<2>(self, pixels, y),
+                Registers::Portable(1) => portable::<1>(self, pixels, y),
+                Registers::Portable(_) => portable::<2>(self, pixels, y),
+                #[cfg(target_arch = "x86_64")]
+                Registers::Avx2(1) => avx2::<1>(self, pixels, y),
+                #[cfg(target_arch = "x86_64")]
+                Registers::Avx2(_) => avx2::<2>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
                 Registers::Wide(1) => wide::<1>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
@@ -153,12 +167,29 @@ macro_rules! by_pixels {
 
 /// # Safety
 /// As [`tile`].
-unsafe fn base<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+unsafe fn portable<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
     /// A function of its own: inlined, the compiler runs out of registers.
     #[inline(never)]
     unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
         // SAFETY: as this function's caller has it.
-        unsafe { tile::<Base, P, V>(t, y) }
+        unsafe { tile::<Portable, P, V>(t, y) }
+    }
+    if V == 1 {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+    } else {
+        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5, 6)
+    }
+}
+
+/// # Safety
+/// As [`tile`].
+#[cfg(target_arch = "x86_64")]
+unsafe fn avx2<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+    #[inline(never)]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+        // SAFETY: as this function's caller has it.
+        unsafe { tile::<Avx2, P, V>(t, y) }
     }
     if V == 1 {
         by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)

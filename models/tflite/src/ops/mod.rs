@@ -8,6 +8,7 @@ mod attention;
 mod conv;
 mod depthwise;
 mod gemm;
+mod isa;
 mod rows;
 mod separable;
 mod simple;
@@ -19,13 +20,16 @@ use std::sync::Arc;
 
 use tract_core::internal::*;
 
+use isa::Work;
+use vector::Vector;
+
 pub(crate) use attention::Attention;
 pub(crate) use conv::Conv;
 pub(crate) use depthwise::Depthwise;
+pub use isa::Isa;
 pub(crate) use rows::{Affine, Norm, Sum};
 pub(crate) use separable::Separable;
 pub(crate) use simple::{Pad, Pool, PoolKind, Resize};
-pub(crate) use vector::Isa;
 
 /// Weights, shared between copies of an operator, and equal when they are the same bits.
 #[derive(Clone, Debug)]
@@ -189,7 +193,6 @@ impl Window {
     }
 }
 
-#[cfg(not(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma")))]
 /// `a * b + c`, in one instruction where the target has one (else in two: never a library call).
 #[inline(always)]
 fn fma(a: f32, b: f32, c: f32) -> f32 {
@@ -217,7 +220,48 @@ pub(crate) enum Kernel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Nhwc {
     pub(crate) kernel: Kernel,
+    /// What the processor has: kernels that do not know it by themselves run as they are compiled for it.
+    pub(crate) isa: Isa,
     pub(crate) output: TVec<usize>,
+}
+
+/// A kernel with what it reads and writes.
+struct Run<'a> {
+    kernel: &'a Kernel,
+    inputs: &'a [&'a [f32]],
+    y: &'a mut [f32],
+}
+
+impl Work for Run<'_> {
+    type Made = TractResult<()>;
+
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) -> TractResult<()> {
+        let Run { kernel, inputs, y } = self;
+        let Some(&x) = inputs.first() else { bail!("an operator without input") };
+        match kernel {
+            Kernel::Conv(k) => k.run(x, inputs.get(1).copied(), y),
+            Kernel::Depthwise(k) => k.run(x, inputs.get(1).copied(), y),
+            Kernel::Separable(k) => k.run(x, inputs.get(1).copied(), y),
+            // SAFETY: as this function's caller has it.
+            Kernel::Pool(k) => unsafe { k.run::<T>(x, y) },
+            Kernel::Pad(k) => k.run(x, y),
+            Kernel::Resize(k) => k.run(x, y),
+            Kernel::Activate(activation, channels) => {
+                y.copy_from_slice(x);
+                y.chunks_exact_mut(*channels).for_each(|pixel| activation.apply(pixel, 0));
+            }
+            Kernel::Sum(k) => k.run(x, y),
+            Kernel::Norm(k) => k.run(x, y),
+            Kernel::Affine(k) => k.run(x, y),
+            Kernel::Attention(k) => {
+                let &[q, keys, values, ..] = inputs else { bail!("attention of three inputs") };
+                // SAFETY: as this function's caller has it.
+                unsafe { k.run::<T>(q, keys, values, inputs.get(3).copied(), y) };
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Op for Nhwc {
@@ -245,34 +289,12 @@ impl EvalOp for Nhwc {
     fn eval(&self, _ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let views = inputs.iter().map(|t| t.try_as_plain_ram()).collect::<TractResult<TVec<_>>>()?;
         let slices = views.iter().map(|v| v.as_slice::<f32>()).collect::<TractResult<TVec<_>>>()?;
-        let Some(&x) = slices.first() else { bail!("an operator without input") };
         // SAFETY: each kernel writes every element of its output before anything reads it.
         let mut out = unsafe { Tensor::uninitialized_aligned::<f32>(&self.output, 64)? };
-        {
-            let mut view = out.try_as_plain_ram_mut()?;
-            let y = view.as_slice_mut::<f32>()?;
-            match &self.kernel {
-                Kernel::Conv(k) => k.run(x, slices.get(1).copied(), y),
-                Kernel::Depthwise(k) => k.run(x, slices.get(1).copied(), y),
-                Kernel::Separable(k) => k.run(x, slices.get(1).copied(), y),
-                Kernel::Pool(k) => k.run(x, y),
-                Kernel::Pad(k) => k.run(x, y),
-                Kernel::Resize(k) => k.run(x, y),
-                Kernel::Activate(activation, channels) => {
-                    y.copy_from_slice(x);
-                    y.chunks_exact_mut(*channels).for_each(|pixel| activation.apply(pixel, 0));
-                }
-                Kernel::Sum(k) => k.run(x, y),
-                Kernel::Norm(k) => k.run(x, y),
-                Kernel::Affine(k) => k.run(x, y),
-                Kernel::Attention(k) => {
-                    let &[q, keys, values, ..] = slices.as_slice() else {
-                        bail!("attention of three inputs")
-                    };
-                    k.run(q, keys, values, slices.get(3).copied(), y);
-                }
-            }
-        }
+        let mut view = out.try_as_plain_ram_mut()?;
+        let run = Run { kernel: &self.kernel, inputs: &slices, y: view.as_slice_mut::<f32>()? };
+        // SAFETY: `Kernels::isa` gives none that the processor has not.
+        unsafe { self.isa.run(run)? };
         Ok(tvec!(out.into_tvalue()))
     }
 }

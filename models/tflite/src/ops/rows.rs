@@ -1,4 +1,5 @@
-//! What is done to lists of vectors: sums over a list, a layer's normalisation, a factor and a summand for each place.
+//! What is done to lists of vectors: sums over a list, a layer's normalisation, a factor and a summand for each place. Loops that the
+//! compiler makes vectors of, of those that it is inlined for ([`super::isa::Work`]).
 
 use super::{Floats, Number};
 
@@ -16,6 +17,7 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    #[inline(always)]
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
         for (x, y) in x.chunks_exact(self.count * self.inner).zip(y.chunks_exact_mut(self.inner)) {
             y.fill(0.0);
@@ -36,6 +38,7 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
+    #[inline(always)]
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
         let n = self.affine.scale.0.len();
         for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)) {
@@ -69,6 +72,7 @@ pub(crate) struct Affine {
 }
 
 impl Affine {
+    #[inline(always)]
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
         let n = self.scale.0.len();
         for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)) {

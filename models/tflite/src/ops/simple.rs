@@ -1,6 +1,6 @@
 //! Pooling, padding and resizing.
 
-use super::vector::{Base, Vector as _};
+use super::vector::Vector;
 use super::{Activation, Window};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,10 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
+    /// # Safety
+    /// The processor has `T`'s instructions.
+    #[inline(always)]
+    pub(crate) unsafe fn run<T: Vector>(&self, x: &[f32], y: &mut [f32]) {
         let (w, c) = (&self.window, self.channels);
         let mut outputs = y.chunks_exact_mut(c);
         let mut taps: Vec<&[f32]> = Vec::with_capacity(w.kernel[0] * w.kernel[1]);
@@ -37,12 +40,12 @@ impl Pool {
                     }
                     match self.kind {
                         PoolKind::Max => {
-                            // SAFETY: the whole build has `Base`'s instructions.
-                            reduce(out, &taps, f32::NEG_INFINITY, |a, b| unsafe { a.max(b) }, f32::max);
+                            // SAFETY: as this function's caller has it.
+                            unsafe { reduce::<T, true>(out, &taps) };
                         }
                         PoolKind::Average => {
-                            // SAFETY: the whole build has `Base`'s instructions.
-                            reduce(out, &taps, 0.0, |a, b| unsafe { a.add(b) }, |a, b| a + b);
+                            // SAFETY: as this function's caller has it.
+                            unsafe { reduce::<T, false>(out, &taps) };
                             let taps = taps.len() as f32;
                             out.iter_mut().for_each(|o| *o /= taps);
                         }
@@ -56,29 +59,30 @@ impl Pool {
     }
 }
 
-/// Folds the pixels `taps` into `out`, a vector of channels at a time: by `wide`, and by `one` for the last few.
+/// The greatest of the pixels `taps` in `out` or their sum, a vector of channels at a time and one by one for the last few.
+///
+/// # Safety
+/// The processor has `T`'s instructions.
 #[inline(always)]
-fn reduce(
-    out: &mut [f32],
-    taps: &[&[f32]],
-    start: f32,
-    wide: impl Fn(Base, Base) -> Base,
-    one: impl Fn(f32, f32) -> f32,
-) {
-    let (vectors, rest) = out.as_chunks_mut::<{ Base::LANES }>();
-    let whole = vectors.len() * Base::LANES;
-    for (at, to) in vectors.iter_mut().enumerate() {
-        // SAFETY: the whole build has `Base`'s instructions; each pointer is that of a slice of `LANES` numbers.
+unsafe fn reduce<T: Vector, const GREATEST: bool>(out: &mut [f32], taps: &[&[f32]]) {
+    let start = if GREATEST { f32::NEG_INFINITY } else { 0.0 };
+    let mut vectors = out.chunks_exact_mut(T::LANES);
+    let mut at = 0;
+    for to in &mut vectors {
+        // SAFETY: as this function's caller has it; each pointer is that of a slice of `LANES` numbers.
         unsafe {
-            let mut sum = Base::splat(start);
+            let mut sum = T::splat(start);
             for tap in taps {
-                sum = wide(sum, Base::load(tap[at * Base::LANES..][..Base::LANES].as_ptr()));
+                let tap = T::load(tap[at..][..T::LANES].as_ptr());
+                sum = if GREATEST { sum.max(tap) } else { sum.add(tap) };
             }
             sum.store(to.as_mut_ptr());
         }
+        at += T::LANES;
     }
-    for (i, o) in rest.iter_mut().enumerate() {
-        *o = taps.iter().fold(start, |sum, tap| one(sum, tap[whole + i]));
+    for (i, o) in vectors.into_remainder().iter_mut().enumerate() {
+        let one = |sum: f32, tap: &&[f32]| if GREATEST { sum.max(tap[at + i]) } else { sum + tap[at + i] };
+        *o = taps.iter().fold(start, one);
     }
 }
 
@@ -158,6 +162,7 @@ impl Resize {
         (low, (low + 1).min(from - 1), (centre - low as f32).max(0.0))
     }
 
+    #[inline(always)]
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32]) {
         let c = self.channels;
         let columns: Vec<_> = (0..self.output[1]).map(|ox| self.source(1, ox)).collect();

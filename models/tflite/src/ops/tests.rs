@@ -4,7 +4,11 @@
 
 use proptest::prelude::*;
 
-use super::{Activation, Conv, Depthwise, Floats, Isa, Number, Pad, Separable, Window};
+use super::{
+    Activation, Conv, Depthwise, Floats, Isa, Kernel, Number, Pad, Pool, PoolKind, Resize, Run, Separable,
+    Window,
+};
+use crate::exact;
 use crate::exact::activated;
 
 /// Allowed between the kernels and the definition.
@@ -18,13 +22,6 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
         (state >> 8) as f32 / 8_388_608.0 - 1.0
     };
     (0..count).map(|_| next()).collect()
-}
-
-/// Every kind of vector that this machine has.
-fn isas() -> Vec<Isa> {
-    let mut isas = vec![Isa::Base, Isa::detect()];
-    isas.dedup();
-    isas
 }
 
 fn activation(which: u8, channels: usize) -> Activation {
@@ -84,6 +81,23 @@ fn assert_close(found: &[f32], expected: &[f64]) {
     }
 }
 
+/// The outputs of a kernel that is compiled for each kind of instructions as a whole.
+fn run(isa: Isa, kernel: &Kernel, x: &[f32], outputs: usize) -> Vec<f32> {
+    let mut y = vec![f32::NAN; outputs];
+    // SAFETY: `Isa::available` gives what the processor has.
+    unsafe { isa.run(Run { kernel, inputs: &[x], y: &mut y }) }.unwrap();
+    y
+}
+
+#[test]
+fn the_narrowest_instructions_come_first_and_none_that_the_processor_has_not() {
+    let all: Vec<Isa> = Isa::available().collect();
+    assert!(all.is_sorted() && all.first() == Some(&Isa::Portable) && all.last() == Some(&Isa::detect()));
+    for isa in Isa::ALL {
+        assert!(all.contains(&crate::Kernels::UpTo(*isa).isa()), "{isa}");
+    }
+}
+
 fn windows() -> impl Strategy<Value = Window> {
     let pair = |most: usize| [1..=most, 1..=most];
     (1..3usize, pair(19), pair(5), pair(3), pair(2), any::<bool>(), any::<bool>()).prop_filter_map(
@@ -116,7 +130,7 @@ proptest! {
             n.chunks_exact(held).flat_map(|p| p.iter().copied().chain(std::iter::repeat_n(0.0, co - held))).collect::<Vec<_>>()
         });
         let expected = defined(&w, ci, &x, weight, &bias, widened.as_deref(), &act);
-        for isa in isas() {
+        for isa in Isa::available() {
             let mut conv = Conv::new(isa, w.clone(), ci, &weights, &bias, act.clone());
             conv.residual_channels = held;
             let mut y = vec![f32::NAN; outputs];
@@ -135,7 +149,7 @@ proptest! {
         let residual = add.then(|| numbers(outputs, seed ^ 9));
         let weight = |o, ky, kx, i| if o == i { weights[(ky * w.kernel[1] + kx) * c + i] } else { 0.0 };
         let expected = defined(&w, c, &x, weight, &bias, residual.as_deref(), &act);
-        for isa in isas() {
+        for isa in Isa::available() {
             let (weights, bias) = (Floats(weights.clone().into()), Floats(bias.clone().into()));
             let depthwise = Depthwise::new(isa, w.clone(), c, weights, bias, act.clone());
             let mut y = vec![f32::NAN; outputs];
@@ -162,7 +176,7 @@ proptest! {
             assert_eq!(pad.border_alone(), Some((size, before)));
             (x, y)
         };
-        for isa in isas() {
+        for isa in Isa::available() {
             let taps = w.kernel[0] * w.kernel[1];
             let mut conv = Conv::new(isa, w.clone(), ci, &numbers(co * taps * ci, !seed), &numbers(co, 3), activation(act, co));
             let (narrow, wide) = bordered(ci);
@@ -193,7 +207,7 @@ proptest! {
         let pixels = |size: [usize; 2]| w.batch * size[0] * size[1];
         let (outputs, residual) = (pixels(w.output) * co, numbers(pixels(w.output) * co, seed ^ 9));
         let residual = add.then_some(residual.as_slice());
-        for isa in isas() {
+        for isa in Isa::available() {
             let conv = |from: usize, to: usize, size, s: u32| {
                 Conv::new(isa, point(size), from, &numbers(from * to, seed ^ s), &numbers(to, s), activation(act, to))
             };
@@ -216,6 +230,26 @@ proptest! {
             last.run(&between, residual, &mut expected);
             // The same sums in the same order: only where tiles are cut is another.
             prop_assert_eq!(&found, &expected);
+        }
+    }
+    #[test]
+    fn pools_and_pictures_of_another_size_are_what_their_definitions_say(
+        w in windows(), channels in 1..40usize, most in any::<bool>(), act in 0..6u8, output in [1..24usize, 1..24usize],
+        (align_corners, half_pixel_centers) in prop_oneof![Just((false, false)), Just((true, false)), Just((false, true))],
+        seed in any::<u32>(),
+    ) {
+        let x = numbers(w.batch * w.input[0] * w.input[1] * channels, seed);
+        let wide: Vec<f64> = x.iter().map(|value| f64::from(*value)).collect();
+        let kind = if most { PoolKind::Max } else { PoolKind::Average };
+        // A pool has no gaps between its taps.
+        let square = Window::new(w.batch, w.input, w.kernel.map(|k| k.min(w.input[0]).min(w.input[1])), w.stride, [1; 2], true).unwrap();
+        let pool = Pool { window: square, channels, kind, activation: activation(act, channels) };
+        let resize = Resize { batch: w.batch, channels, input: w.input, output, align_corners, half_pixel_centers };
+        let (pooled, resized) = (exact::pool(&pool, &wide), exact::resize(&resize, &wide));
+        let (pool, resize) = (Kernel::Pool(pool), Kernel::Resize(resize));
+        for isa in Isa::available() {
+            assert_close(&run(isa, &pool, &x, pooled.len()), &pooled);
+            assert_close(&run(isa, &resize, &x, resized.len()), &resized);
         }
     }
 }

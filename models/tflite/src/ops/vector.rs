@@ -1,29 +1,10 @@
-//! Numbers that are computed together: one register of AVX-512 (16, or 8 for what is left over), of AVX2 (8), or 8 scalars where the
-//! target has none.
+//! Numbers that are computed together: one register of AVX-512 (16, or 8 for what is left over), of AVX2 (8), or 8 scalars.
 //!
 //! Loops over arrays would say the same, but the compiler then keeps the accumulators of a tile in memory, which costs a factor
-//! of ten; so the vectors are named. The kernels are written once over [`Vector`] and compiled once for each kind.
-
-/// Which instructions the kernels use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Isa {
-    /// Those that the whole build is compiled for: AVX2 by default on x86-64, else whatever the compiler makes of 8 scalars.
-    Base,
-    /// AVX-512 (F and VL), which only [`Isa::detect`] hands out.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Isa {
-    /// The widest that this processor has.
-    pub(crate) fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-            return Isa::Avx512;
-        }
-        Isa::Base
-    }
-}
+//! of ten; so the vectors are named. The kernels are written once over [`Vector`] and compiled once for each kind ([`super::Isa`]).
+//!
+//! Nothing here is compiled for more than the target of the build has: the functions below are inlined into ones that have the
+//! instructions (`#[target_feature]`), which is where they become single instructions.
 
 /// A register of `f32`.
 ///
@@ -139,8 +120,8 @@ mod avx512 {
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::{Half, Wide};
 
-#[cfg(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma"))]
-mod base {
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
     use core::arch::x86_64::*;
 
     use super::Vector;
@@ -148,51 +129,54 @@ mod base {
     /// Masks of `n` lanes are eight numbers from `8 - n` on.
     static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
+    /// # Safety
+    /// The processor has AVX.
     #[inline(always)]
-    fn mask(n: usize) -> __m256i {
+    unsafe fn mask(n: usize) -> __m256i {
         let from: &[i32] = &MASKS[8 - n..][..8];
-        // SAFETY: AVX is enabled for the whole build (the cfg above) and `from` is eight readable numbers.
+        // SAFETY: as this function's caller has it; `from` is eight readable numbers.
         unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
     }
 
-    x86!(Base(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
+    x86!(Avx2(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
          _mm256_min_ps,
         |from, n| _mm256_maskload_ps(from, mask(n)),
         |v, to, n| _mm256_maskstore_ps(to, mask(n), v));
 }
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
 
-#[cfg(not(all(target_arch = "x86_64", target_feature = "avx2", target_feature = "fma")))]
-mod base {
+mod portable {
     use super::Vector;
 
     /// The numbers.
     #[derive(Clone, Copy)]
-    pub(crate) struct Base([f32; 8]);
+    pub(crate) struct Portable([f32; 8]);
 
-    impl Base {
+    impl Portable {
         #[inline(always)]
         fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
-            Base(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+            Portable(std::array::from_fn(|i| f(self.0[i], other.0[i])))
         }
     }
 
-    impl Vector for Base {
+    impl Vector for Portable {
         const LANES: usize = 8;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
-            Base([value; 8])
+            Portable([value; 8])
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
             // SAFETY: as the trait demands, eight numbers are readable.
-            Base(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+            Portable(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
         }
         #[inline(always)]
         unsafe fn load_some(from: *const f32, n: usize) -> Self {
             let mut lanes = [0.0; 8];
             // SAFETY: as the trait demands, `n` numbers are readable, and `n` is at most eight.
             unsafe { core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), n) };
-            Base(lanes)
+            Portable(lanes)
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
@@ -206,7 +190,7 @@ mod base {
         }
         #[inline(always)]
         unsafe fn plus(self, a: Self, b: Self) -> Self {
-            Base(std::array::from_fn(|i| super::super::fma(a.0[i], b.0[i], self.0[i])))
+            Portable(std::array::from_fn(|i| super::super::fma(a.0[i], b.0[i], self.0[i])))
         }
         #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
@@ -222,4 +206,4 @@ mod base {
         }
     }
 }
-pub(crate) use base::Base;
+pub(crate) use portable::Portable;

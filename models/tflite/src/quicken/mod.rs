@@ -24,15 +24,14 @@ use chains::{Found, Layout};
 /// # Errors
 /// tract does not accept the model.
 pub fn quicken(model: TypedModel, kernels: Kernels) -> TractResult<TypedModel> {
-    let isa = match kernels {
-        Kernels::Plain => return Ok(model),
-        Kernels::Baseline => Isa::Base,
-        Kernels::Fast => Isa::detect(),
-    };
+    if kernels == Kernels::Plain {
+        return Ok(model);
+    }
+    let isa = kernels.isa();
     let model = model.into_decluttered()?;
     let (found, inside) = chains::all(&model, isa)?;
     let target = TypedModel { symbols: model.symbols.clone(), ..TypedModel::default() };
-    let mut walk = Walk { model: &model, target, made: HashMap::new(), turned: HashMap::new() };
+    let mut walk = Walk { model: &model, isa, target, made: HashMap::new(), turned: HashMap::new() };
     for input in &model.inputs {
         let node = model.node(input.node);
         let outlet = walk.target.add_source(node.name.clone(), node.outputs[input.slot].fact.clone())?;
@@ -60,6 +59,7 @@ pub fn quicken(model: TypedModel, kernels: Kernels) -> TractResult<TypedModel> {
 /// A model that is being made of another one.
 struct Walk<'m> {
     model: &'m TypedModel,
+    isa: Isa,
     target: TypedModel,
     /// What is there of the other one's outlets.
     made: HashMap<OutletId, OutletId>,
@@ -87,7 +87,7 @@ impl Walk<'_> {
         if picture {
             output[1..].rotate_left(1);
         }
-        let op = Nhwc { kernel: found.kernel.clone(), output };
+        let op = Nhwc { kernel: found.kernel.clone(), isa: self.isa, output };
         let made = self.target.wire_node(node.name.clone(), op, &inputs)?[0];
         let map = if picture { &mut self.turned } else { &mut self.made };
         map.insert(OutletId::new(last, 0), made);

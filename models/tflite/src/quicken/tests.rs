@@ -9,7 +9,7 @@ use tract_core::ops::math::{add, max, mul, sub};
 use tract_core::ops::nn::{DataFormat, Reduce, Reducer, RmsNorm, Softmax, leaky_relu};
 
 use super::quicken;
-use crate::Kernels;
+use crate::{Isa, Kernels};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -81,7 +81,7 @@ impl Making {
             model.run(inputs.clone()).expect("it runs")
         };
         let expected = run(self.model.clone());
-        for ours in [Kernels::Baseline, Kernels::Fast] {
+        for ours in Isa::available().map(Kernels::UpTo) {
             let quick = quicken(self.model.clone(), ours).expect("a sound model");
             let mut names: Vec<_> = quick.nodes.iter().map(|n| n.op.name().into_owned()).collect();
             names.retain(|name| ["Nhwc", "Rows", "Atte"].iter().any(|ours| name.starts_with(ours)));

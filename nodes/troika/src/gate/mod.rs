@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::Context as _;
 use troika_host::signal::stop_on_signals;
-use troika_models::{Candidate, Differences, Kernels, Network, Passport, Store};
+use troika_models::{Candidate, Differences, Kernels, Store};
 
 use crate::{
     Interrupted, kinds,
@@ -24,7 +24,6 @@ use crate::{
 };
 use play::{Played, Sides};
 use scene::Subject;
-use time::Timed;
 use verdict::{Behaviour, Extent, Judged};
 
 /// Where the nodes of scenarios are from.
@@ -76,9 +75,12 @@ pub(crate) fn gate(folder: &Path, playing: &Playing) -> anyhow::Result<()> {
 pub(crate) fn agree(playing: &Playing) -> anyhow::Result<()> {
     let agreed = || -> anyhow::Result<Judged> {
         let file = Output::if_any(playing.json.as_deref())?;
-        let fast = kinds::models()?;
-        let plain = fast.clone().with_kernels(Kernels::Plain);
-        let behaviour = behaviour(Subject::Pictures, fast, plain, AGREE, playing)?;
+        let systems = Systems::load(&playing.system)?;
+        // Whatever the system files choose: it is these two that are compared.
+        let store = kinds::models()?;
+        let [fast, plain] =
+            [Kernels::Fast, Kernels::Plain].map(|kernels| store.clone().with_kernels(kernels));
+        let behaviour = behaviour(Subject::Pictures, fast, plain, AGREE, &systems, playing)?;
         finish(Judged::of_kernels(behaviour, AGREE), file)
     };
     agreed().map_err(unjudged)?.end()
@@ -86,6 +88,8 @@ pub(crate) fn agree(playing: &Playing) -> anyhow::Result<()> {
 
 fn judge(folder: &Path, playing: &Playing) -> anyhow::Result<Judged> {
     let file = Output::if_any(playing.json.as_deref())?;
+    // First: they choose the kernels of both sides.
+    let systems = Systems::load(&playing.system)?;
     let used = kinds::models()?;
     let candidate = Candidate::read(folder, None)?;
     let name = candidate.passport().name.clone();
@@ -93,11 +97,17 @@ fn judge(folder: &Path, playing: &Playing) -> anyhow::Result<Judged> {
         format!("no scenario shows what {name} does: whether people would notice another one is not known")
     })?;
     let (with, agreement) = used.with_candidate(candidate)?;
-    let timed = timed(&used, &with, &name)?;
+    // The voice's networks run on ours in a process of their own, whatever a system file says.
+    let on = systems.networks_on().filter(|_| subject != Subject::Words);
+    let [own, other] = [&used, &with].map(|store| match subject {
+        Subject::Words => store.clone().with_kernels(Kernels::Fast).network(&name),
+        _ => store.network(&name),
+    });
+    let timed = time::time(&mut own?, &mut other?)?;
     eprintln!("{}", verdict::time_told(&timed));
     let passports = [used.passport(&name)?.clone(), with.passport(&name)?.clone()];
-    let behaviour = behaviour(subject, used, with, f32::INFINITY, playing)?;
-    finish(Judged::of_candidate(&passports, agreement, timed, behaviour), file)
+    let behaviour = behaviour(subject, used, with, f32::INFINITY, &systems, playing)?;
+    finish(Judged::of_candidate(&passports, agreement, on, timed, behaviour), file)
 }
 
 /// Shows the table, and writes it where it was asked for.
@@ -109,27 +119,18 @@ fn finish(judged: Judged, file: Option<Output>) -> anyhow::Result<Judged> {
     Ok(judged)
 }
 
-/// Both networks of this name, as they are in a process that runs them.
-fn timed(used: &Store, with: &Store, name: &str) -> anyhow::Result<Timed> {
-    let load = |store: &Store| -> anyhow::Result<Network> {
-        let passport: &Passport = store.passport(name)?;
-        Ok(Network::load(passport, &store.load_bytes(name)?)?)
-    };
-    Ok(time::time(&mut load(used)?, &mut load(with)?)?)
-}
-
 /// Plays the set with both stores and compares; runs whose outputs are further apart than `allowed` are held to `f64`.
 fn behaviour(
     subject: Subject,
     used: Store,
     other: Store,
     allowed: f32,
+    systems: &Systems,
     playing: &Playing,
 ) -> anyhow::Result<Behaviour> {
     present(subject, &used)?;
     present(subject, &other)?;
     let (scenes, left_out) = scene::all(subject, &playing.scenario)?;
-    let systems = Systems::load(&playing.system)?;
     // The networks in use are the fast ones mostly, and so those that can run twice.
     let (other, differences): (Store, Differences) = other.beside_judged(used.clone(), allowed);
     let sides: Sides = [used, other];
@@ -153,7 +154,7 @@ fn behaviour(
         scenes,
         jobs,
         |scene| {
-            play::play(&scene, subject, &sides, &systems, &passed)
+            play::play(&scene, subject, &sides, systems, &passed)
                 .with_context(|| scene.file.display().to_string())
         },
         |played: &anyhow::Result<Played>| {

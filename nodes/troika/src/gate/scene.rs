@@ -110,6 +110,10 @@ pub(super) fn all(subject: Subject, named: &[PathBuf]) -> anyhow::Result<(Vec<Sc
         }
     }
     if scenes.is_empty() {
+        // What was named is left out: why says more than that nothing is left.
+        if !left_out.is_empty() {
+            bail!("nothing is left to compare by: {}", left_out.join("; "));
+        }
         bail!("there is no scenario to compare by");
     }
     scenes.sort_by(|a, b| b.length().total_cmp(&a.length()));
@@ -171,7 +175,9 @@ fn read(file: &Path, subject: Subject) -> anyhow::Result<Read> {
     };
     let troubles = |what| case.troubles.iter().any(|trouble| trouble.what == what);
     if troubles(What::ModelSwapped) {
-        return Ok(Read::LeftOut("its networks are exchanged while it plays"));
+        return Ok(Read::LeftOut(
+            "it puts another network in the place of one that runs, so that what is compared would not run to its end; `troika sim run` plays it",
+        ));
     }
     if troubles(What::ModelMissing) {
         return Ok(Read::LeftOut("its networks are missing"));
@@ -188,6 +194,20 @@ mod tests {
 
     fn root(file: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)
+    }
+
+    #[test]
+    fn whoever_names_a_file_that_is_left_out_alone_is_told_why() {
+        let swapped = root("sim/scenarios/cases/pixels-model-swapped.toml");
+        let told = match all(Subject::Pictures, std::slice::from_ref(&swapped)) {
+            Ok(_) => panic!("it is left out"),
+            Err(error) => format!("{error:#}"),
+        };
+        assert!(told.contains("pixels-model-swapped.toml: it puts another network"), "{told}");
+        // With another one it is a line of the table.
+        let both = [swapped, root("sim/scenarios/demo-30s.toml")];
+        let (scenes, left_out) = all(Subject::Pictures, &both).expect("one of them is played");
+        assert!(scenes.len() == 1 && left_out.len() == 1, "{left_out:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     play::{Happening, Played, first_difference, short},
     time::{FASTER, Timed},
 };
-use crate::Interrupted;
+use crate::{Interrupted, kinds::NetworksOn};
 
 /// Both networks' behaviour on the set.
 #[derive(Debug, Serialize)]
@@ -169,6 +169,8 @@ struct Files {
     candidate_sha256: String,
     candidate_bytes: u64,
     golden_max_abs_error: f32,
+    /// What both ran on, where a system file says it.
+    networks: Option<NetworksOn>,
 }
 
 /// Everything, with what follows.
@@ -195,6 +197,7 @@ impl Judged {
     pub(super) fn of_candidate(
         [used, candidate]: &[Passport; 2],
         agreement: Agreement,
+        networks: Option<NetworksOn>,
         timed: Timed,
         behaviour: Behaviour,
     ) -> Judged {
@@ -212,6 +215,7 @@ impl Judged {
             candidate_sha256: candidate.sha256.to_string(),
             candidate_bytes: candidate.size,
             golden_max_abs_error: agreement.max_abs_error,
+            networks,
         };
         Judged::new(reasons, Some(files), Some(timed), behaviour)
     }
@@ -255,6 +259,9 @@ impl Judged {
                 text,
                 "{model}: candidate {digest}, {candidate_bytes} bytes for {used_bytes}, its golden outputs to {golden_max_abs_error:.1e}"
             );
+            if let Some(networks) = &files.networks {
+                let _ = writeln!(text, "both {networks}");
+            }
         }
         let _ =
             writeln!(text, "\n| scenario | frames | happenings | frames with another state | difference |");
@@ -315,11 +322,12 @@ impl Judged {
         if self.behaviour.extent == Extent::Interrupted {
             return Err(Interrupted.into());
         }
-        let first = self.reasons.first().map_or("", String::as_str);
+        // The table has said why.
+        let told = counted(self.reasons.len(), "reason");
         match self.verdict {
             Verdict::Accepted => Ok(()),
-            Verdict::Refused if self.files.is_none() => bail!("they do not agree: {first}"),
-            Verdict::Refused => bail!("refused: {first}"),
+            Verdict::Refused if self.files.is_none() => bail!("they do not agree: {told} above"),
+            Verdict::Refused => bail!("refused: {told} above"),
             Verdict::Open if self.behaviour.happened() == 0 => {
                 Err(NotJudged(anyhow::anyhow!("nothing happens in these scenarios")).into())
             }
@@ -367,7 +375,8 @@ mod tests {
             runs_a_block: 50,
         };
         let agreement = Agreement { compared: 12, max_abs_error: 1e-6 };
-        Judged::of_candidate(&[passport.clone(), passport], agreement, timed, behaviour)
+        let on = NetworksOn { fast_networks: false, instructions: None };
+        Judged::of_candidate(&[passport.clone(), passport], agreement, Some(on), timed, behaviour)
     }
 
     #[test]
@@ -375,15 +384,16 @@ mod tests {
         let same = |extent| behaviour(&[RAISED], &[RAISED], extent);
         let accepted = judged(same(Extent::Whole), 0.9);
         assert!(accepted.end().is_ok() && accepted.table().contains("\naccepted\n"));
+        assert!(accepted.table().contains("\nboth on tract's own operators (fast_networks = false)\n"));
 
         let slow = judged(same(Extent::Whole), 0.98);
-        assert!(slow.end().expect_err("it is not faster").to_string().contains("not faster: it takes 0.970"));
+        let told = slow.end().expect_err("it is not faster").to_string();
+        assert!(told == "refused: 1 reason above" && !slow.table().contains(&told));
+        assert!(slow.table().contains("\nrefused\n- not faster: it takes 0.970"), "{}", slow.table());
         let other = judged(behaviour(&[RAISED], &[], Extent::Whole), 0.9);
-        let told = other.end().expect_err("an alert is missing").to_string();
-        assert_eq!(
-            told,
-            "refused: sim/scenarios/nap.toml: used: 3.000 s, alert raised: sleep (euro_ncap); candidate: nothing more"
-        );
+        assert!(other.end().is_err());
+        let told = "\nrefused\n- sim/scenarios/nap.toml: used: 3.000 s, alert raised: sleep (euro_ncap); candidate: nothing more\n";
+        assert!(other.table().contains(told), "{}", other.table());
         assert!(other.table().contains("| nap.toml | 150 | 1 | 0 | used: 3.000 s, alert raised: sleep"));
 
         for open in [judged(same(Extent::Some), 0.9), judged(behaviour(&[], &[], Extent::Whole), 0.9)] {
@@ -401,8 +411,11 @@ mod tests {
     fn kernels_agree_to_what_is_allowed_and_in_all_that_happens() {
         let same = || behaviour(&[RAISED], &[RAISED], Extent::Whole);
         assert!(Judged::of_kernels(same(), 2e-3).end().is_ok());
-        let told = Judged::of_kernels(same(), 1e-3).end().expect_err("they are further apart").to_string();
-        assert_eq!(told, "they do not agree: eye_state: `gaze` is off by 2e-3, allowed is 1e-3");
+        let apart = Judged::of_kernels(same(), 1e-3);
+        let told = apart.end().expect_err("they are further apart").to_string();
+        assert_eq!(told, "they do not agree: 1 reason above");
+        let why = "\nrefused\n- eye_state: `gaze` is off by 2e-3, allowed is 1e-3\n";
+        assert!(apart.table().contains(why), "{}", apart.table());
         assert!(Judged::of_kernels(behaviour(&[RAISED], &[], Extent::Whole), 1.0).end().is_err());
     }
 

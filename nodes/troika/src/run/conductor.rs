@@ -288,6 +288,7 @@ fn report(
         system: system.system.name.clone(),
         seconds,
         transport,
+        networks: kinds::networks_on(system),
         // A simulator steps once a frame; a camera is looked at far more often, and what it gives is what is due.
         frames_due: match (of_kind(&["sim_driver", "sim_hand"]), of_kind(&["camera"])) {
             (Some(simulator), _) => simulator.steps,

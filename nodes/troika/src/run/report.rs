@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use troika_msgs::names::alert_in_words;
 
+use crate::kinds::NetworksOn;
+
 use super::score::{Raised, Record, Scores, Standing, Unknown};
 
 /// Percentiles.
@@ -155,6 +157,8 @@ pub(super) struct Report {
     pub seconds: f64,
     /// What carried the messages.
     pub transport: String,
+    /// What the detectors' networks ran on; none without a detector.
+    pub networks: Option<NetworksOn>,
     /// Frames that the camera's rate calls for.
     pub frames_due: u64,
     /// Frames published.

@@ -63,6 +63,11 @@ impl Systems {
         })
     }
 
+    /// What the detectors' networks run on.
+    pub(crate) fn networks_on(&self) -> Option<kinds::NetworksOn> {
+        self.0.iter().find_map(|(_, system)| kinds::networks_on(system))
+    }
+
     /// The parameters of the first node of a kind.
     pub(crate) fn params<C: serde::de::DeserializeOwned>(&self, kind: &str) -> anyhow::Result<C> {
         let (source, system) = self.with(kind)?;

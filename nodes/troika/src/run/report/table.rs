@@ -109,6 +109,9 @@ impl Report {
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{}: {:.1} s over {}", self.system, self.seconds, self.transport)?;
+        if let Some(networks) = &self.networks {
+            writeln!(out, "  networks       {networks}")?;
+        }
         let share =
             if self.frames_due > 0 { self.frames_done as f64 / self.frames_due as f64 * 100.0 } else { 0.0 };
         // Figures go with the process that counted them.
@@ -299,6 +302,7 @@ mod tests {
         super::{super::score::Standing, Heard, NodeFigures, Percentiles, SafetyFigures, Unknown},
         *,
     };
+    use crate::kinds::NetworksOn;
 
     #[test]
     fn the_alerts_missed_are_named_and_chains_are_judged() {
@@ -332,7 +336,9 @@ mod tests {
         let chains = vec![chain(Some(took(14.0))), chain(Some(took(61.0))), chain(None)];
         let node = NodeFigures { node: "/driver_state".into(), step_ms: took(7.5), ..NodeFigures::default() };
         let safety = SafetyFigures { nominal_s: 20.0, degraded_s: 5.0, safe_s: 1.5, silent_s: 0.0 };
+        let networks = NetworksOn { fast_networks: true, instructions: Some("AVX2".into()) };
         let report = Report {
+            networks: Some(networks),
             driver_state: Some(driver),
             safety: Some(safety),
             chains,
@@ -341,6 +347,7 @@ mod tests {
         };
         let table = report.table();
         for part in [
+            "networks       on our kernels (AVX2 here)",
             "missed    12.34 s  sleep (euro_ncap); by the truth eyes_closed from 9.00 to 15.50 s",
             "from its stamp: p50 9.0 ms, p99 12.0, p99.9 13.0, max 20.2",
             "alert (driver_state > driver_monitor): at most 14.0 ms, its nodes' longest added",
