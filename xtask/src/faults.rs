@@ -1,12 +1,12 @@
 //! `cargo xtask faults`: the campaign of faults, on the source as it is.
 
-use std::{path::absolute, process::Command};
+use std::{fs, path::absolute, process::Command};
 
 use clap::Args;
 
 use crate::{
     packages::{self, succeed},
-    steps::{built, pull, root, say, set_up},
+    steps::{built, pull, root, say, set_up, target},
 };
 
 /// How long, and with which chance.
@@ -30,6 +30,16 @@ pub(crate) struct Faults {
     /// Switch one reaction after another off, and show that the campaign notices each.
     #[arg(long)]
     prove: bool,
+}
+
+impl Faults {
+    /// All classes for long, with a report beside the build.
+    pub(crate) fn soak(seconds: u64, seed: u64) -> anyhow::Result<Faults> {
+        let folder = target().join("faults");
+        fs::create_dir_all(&folder)?;
+        let json = Some(folder.join(format!("seed-{seed}.json")).display().to_string());
+        Ok(Faults { seconds, seed, only: None, virtual_only: false, json, prove: false })
+    }
 }
 
 /// Builds and runs it; the report names the source.

@@ -60,6 +60,15 @@ pub(crate) enum Soak {
         #[arg(long)]
         list: bool,
     },
+    /// The fault campaign for an hour (`cargo xtask faults` is a minute of it). Its report, which names the commit, is `target/faults/seed-S.json`.
+    Faults {
+        /// How long, after the build.
+        #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..))]
+        seconds: u64,
+        /// Of all chance.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Small changes to the code, one at a time: whether a test notices each. The report is in `target/mutants/CRATE`.
     Mutants {
         /// The crate; all that are held to it otherwise.
@@ -91,6 +100,7 @@ pub(crate) fn run(what: &Soak) -> anyhow::Result<()> {
             Ok(())
         }
         Soak::Fuzz { target, seconds, .. } => fuzz(target.as_deref(), *seconds),
+        Soak::Faults { seconds, seed } => crate::faults::run(&crate::faults::Faults::soak(*seconds, *seed)?),
         Soak::Mutants { of, shard, least } => each(of.as_deref(), |of| mutants(of, shard.as_deref(), *least)),
         Soak::Coverage { of, least } => each(of.as_deref(), |of| coverage(of, *least)),
     }
