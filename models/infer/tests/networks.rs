@@ -302,9 +302,9 @@ fn a_candidate_has_its_place_in_a_store_of_its_own() {
 
 /// A store with the bytes of the one that was pulled, and a folder of its own for signatures.
 fn store_of_its_own(folder: &std::path::Path) -> Store {
-    let pulled = Store::open_default().unwrap();
-    std::os::unix::fs::symlink(pulled.root().join("sha256"), folder.join("sha256")).unwrap();
-    Store::open(folder).unwrap()
+    let pulled = Store::open_default().expect("a place for the models");
+    std::os::unix::fs::symlink(pulled.root().join("sha256"), folder.join("sha256")).expect("an empty folder");
+    Store::open(folder).expect("the passports are sound")
 }
 
 #[test]

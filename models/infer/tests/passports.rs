@@ -16,7 +16,8 @@ fn every_passport_of_this_repository_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let known: BTreeSet<&str> = store.passports().iter().map(|one| one.name.as_str()).collect();
-    let folders = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap().map(|one| one.unwrap().path());
+    let folders =
+        fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap().map(|one| one.unwrap().path());
     let written: Vec<PathBuf> = folders.filter(|folder| folder.join("model.toml").is_file()).collect();
     let written = written.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(known, written, "a folder that came or went is found when models/infer/build.rs is touched");
