@@ -93,10 +93,11 @@ pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()
         perclos_from_lids: arguments.perclos_from_lids,
     };
     let (mut tally, mut told, mut tried) = (Tally::default(), Vec::new(), 0);
+    let mut strange = BTreeMap::new();
     for (seed, trace) in chosen(arguments, &reading) {
         let seconds = length(&trace).as_secs_f64();
         println!("{} of {}: {} ({seconds:.0} s)", tried + 1, arguments.traces, trace.name);
-        let alerts = try_one(&trace, arguments, &*transport, &stop)?;
+        let alerts = try_one(&trace, arguments, &*transport, &stop, &mut strange)?;
         if stop.is_stopped() {
             break;
         }
@@ -123,12 +124,16 @@ pub(crate) fn conformance(arguments: &ConformanceArguments) -> anyhow::Result<()
     if let Some(to) = json_to {
         let report = serde_json::json!({
             "traces": tried, "violations": told, "checked": checked, "not_put_to_the_test": untried,
+            "alerts_not_judged": strange,
         });
         to.write(&serde_json::to_vec_pretty(&report)?)?;
     }
     println!("{tried} traces, {} violations, {} episodes checked", told.len(), checked.values().sum::<u64>());
     for one in &untried {
         println!("not put to the test: {one}");
+    }
+    for (what, count) in &strange {
+        println!("not judged: {count} alerts of {what}, which the table does not have");
     }
     if stop.is_stopped() {
         return Err(Interrupted.into());
@@ -230,6 +235,7 @@ fn try_one(
     arguments: &ConformanceArguments,
     transport: &dyn Transport,
     stop: &StopToken,
+    strange: &mut BTreeMap<String, u64>,
 ) -> anyhow::Result<Vec<Alert>> {
     let [state, signals] = *<Inputs as Ports>::SPECS else { bail!("the monitor's ports are two") };
     let alert = <Outputs as Ports>::SPECS[0];
@@ -283,9 +289,14 @@ fn try_one(
         let frame =
             trace.frames.iter().rev().find(|frame| at(frame.stamp_ns) <= seen).or(trace.frames.first())?;
         let since = said.header.time().as_nanos() as i64 - begin.as_nanos() as i64;
+        let (Some(profile), Some(kind)) = (Profile::from_name(&said.profile), Kind::from_number(said.kind)) else {
+            let what = format!("the profile {:?}, kind {}", said.profile, said.kind);
+            *strange.entry(what).or_default() += 1;
+            return None;
+        };
         Some(Alert {
-            profile: Profile::from_name(&said.profile)?,
-            kind: Kind::from_number(said.kind)?,
+            profile,
+            kind,
             phase: if said.phase == DriverAlert::RAISED { Phase::Raised } else { Phase::Cleared },
             stamp_ns: first + since,
             published_ns: frame.stamp_ns,

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use troika_models::{Candidate, Network, Registry, Store, golden, signature::SecretKey};
+use troika_models::{Candidate, Network, Registry, Store, StoreError, golden, signature::SecretKey};
 use troika_models_pull::{Outcome, Puller, Selection};
 use troika_msgs::troika::ModelUpdateResult;
 
@@ -208,7 +208,7 @@ fn pull(store: &Store, names: &[String], set: Option<&str>, quiet: bool) -> anyh
 }
 
 fn verify(store: &Store, names: &[String]) -> anyhow::Result<()> {
-    let mut failed = 0;
+    let (mut failed, mut unsigned) = (0, 0);
     let chosen: Vec<_> = if names.is_empty() {
         store.passports().iter().filter(|passport| store.is_present(passport)).collect()
     } else {
@@ -222,12 +222,19 @@ fn verify(store: &Store, names: &[String]) -> anyhow::Result<()> {
             Ok(told) => println!("{:<30}{told}", passport.name),
             Err(error) => {
                 failed += 1;
+                let of_signature = matches!(error.downcast_ref(), Some(StoreError::Unsigned { .. }));
+                unsigned += usize::from(of_signature);
                 println!("{:<30}REFUSED: {error:#}", passport.name);
             }
         }
     }
     if failed > 0 {
-        bail!("{failed} of {} models refused: `troika models pull NAME` fetches a fresh copy", chosen.len());
+        let mend = if unsigned == failed {
+            "`troika models sign --key FILE --here` signs what is here"
+        } else {
+            "`troika models pull NAME` fetches a fresh copy"
+        };
+        bail!("{failed} of {} models refused: {mend}", chosen.len());
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! What belongs here: the supervisor. It hears the heartbeats of nodes in other processes, waits for none of them, and says ten times a second
 //! what the whole is worth: nominal, degraded, or safe. Who reads that takes silence for safe.
 //!
-//! - [`machine`]: the state of a capability and of the whole; pure and finite; its tests explore all of it at a reduced scale
-//!   (limits of 3, 3, 3 and 4 rounds and losses for the 300, 50, 3 and 6,000 that run).
+//! - [`machine`]: the state of a capability and of the whole; pure and finite; its tests explore all of it, with the limits that ship.
 //! - [`pulse`]: what the heartbeats of one node say of it.
 //! - [`node`]: both as a step, with its topics.
 //! - [`keepalive`]: the watchdogs of the system and of the machine, which end or reset a supervisor that stands still.

@@ -73,6 +73,11 @@ fn campaign_of(cli: &Cli) -> anyhow::Result<ExitCode> {
     let classes: Vec<_> = classes::all().into_iter().filter(|class| chosen(class.name)).collect();
     let lives: Vec<&LiveClass> =
         live::CLASSES.iter().filter(|class| !cli.virtual_only && chosen(class.name)).collect();
+    // After an hour is too late to learn that nothing can be written there.
+    if let Some(file) = &cli.json {
+        let opened = fs::File::options().append(true).create(true).open(file);
+        opened.with_context(|| format!("cannot write {}", file.display()))?;
+    }
     if classes.is_empty() && lives.is_empty() {
         let known = classes::all().into_iter().map(|class| class.name);
         let known: BTreeSet<&str> = known.chain(live::CLASSES.iter().map(|class| class.name)).collect();
@@ -128,6 +133,8 @@ fn campaign_of(cli: &Cli) -> anyhow::Result<ExitCode> {
     let mut report = report?;
     let failed = report.with(outcome);
     report.commit.clone_from(&cli.commit);
+    report.only.clone_from(&cli.only);
+    report.virtual_only = cli.virtual_only;
     if stop.is_stopped() {
         report.ended_early.get_or_insert_with(|| "interrupted".to_owned());
     }

@@ -101,6 +101,11 @@ pub struct Report {
     /// The source that it ran on, where it was told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Only classes whose names begin so were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
+    /// Real processes were not asked for.
+    pub virtual_only: bool,
     /// Of all chance.
     pub seed: u64,
     /// Rounds over all classes in virtual time that were whole.
@@ -144,6 +149,8 @@ impl Report {
         };
         Report {
             commit: None,
+            only: None,
+            virtual_only: false,
             seed,
             rounds,
             live_rounds: 0,
