@@ -17,10 +17,10 @@ Variants, where a network can have them:
 No variant is trained again, and none of a fetched network is kept here: whoever wants one runs this.
 """
 
+import argparse
 import hashlib
 import pathlib
 import re
-import sys
 import tomllib
 
 import numpy as np
@@ -438,7 +438,18 @@ FETCHED = ("face_detection_short_range", "face_landmark", "iris_landmark", "palm
 
 
 def main():
-    store, out, wanted = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=pathlib.Path, help="models by their names: `by-name` in the folder that `troika models list` ends with")
+    parser.add_argument("out", type=pathlib.Path, help="where the variants go, a folder for each")
+    parser.add_argument("wanted", nargs="*", help="NETWORK or NETWORK-VARIANT; all by default")
+    arguments = parser.parse_args()
+    store, out, wanted = arguments.store, arguments.out, arguments.wanted
+    if not store.is_dir():
+        parser.error(f"there is no folder {store}: `troika models pull --set test` makes it")
+    for one in wanted:
+        if one.split("-")[0] not in OURS + FETCHED:
+            parser.error(f"no network is called {one}; there are {', '.join(OURS + FETCHED)}")
+    made = 0
     for name in OURS + FETCHED:
         if wanted and not any(one.split("-")[0] == name for one in wanted):
             continue
@@ -453,7 +464,10 @@ def main():
                 print(f"{name}-{variant}: it has none")
                 continue
             write(out / f"{name}-{variant}", passport, text, kind, data)
+            made += 1
             print(f"{name}-{variant}: {len(data)} bytes for {passport['size']}")
+    if not made:
+        parser.error("there is no such variant")
 
 
 if __name__ == "__main__":

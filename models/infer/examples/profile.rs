@@ -13,7 +13,7 @@ use tract_onnx::tract_core::{
     internal::{Cost, TractErrorContext as _, format_err},
     ops::{konst::Const, scan::OptScan, source::TypedSource},
 };
-use troika_models::{Format, Isa, Kernels, Passport, Store};
+use troika_models::{Format, Isa, Kernels, Passport, Store, golden};
 
 fn thread_us() -> f64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
@@ -118,7 +118,7 @@ fn run(arguments: &Arguments) -> TractResult<()> {
     for subject in &subjects {
         let models = isas.iter().map(|isa| subject.model(Kernels::UpTo(*isa)));
         let models = models.collect::<TractResult<Vec<_>>>()?;
-        let whole = turns(&models, arguments.runs)?;
+        let whole = turns(subject, &models, arguments.runs)?;
         let Some((model, us)) = models.last().zip(whole.last()) else { continue };
         let (multiplications, bytes) = counted(model)?;
         let least = multiplications / peak / 1e3;
@@ -133,7 +133,7 @@ fn run(arguments: &Arguments) -> TractResult<()> {
             100.0 * least / us
         );
         if arguments.nodes {
-            operators.push((subject, by_operator(model, arguments.runs)?));
+            operators.push((subject, by_operator(subject, model, arguments.runs)?));
         }
     }
     for (subject, lines) in operators {
@@ -176,19 +176,27 @@ fn of_node(model: &TypedModel, node: &TypedNode) -> TractResult<(f64, f64)> {
     Ok((count(|what| matches!(what, Cost::FMA(_))), tensors + 4.0 * held))
 }
 
-fn zeros(model: &TypedModel) -> TractResult<TVec<TValue>> {
+/// What a network is run on: its first golden case, or, of a file without a passport, the numbers that such a case of 0 to 1 would have. Zeros
+/// would be another network: masks, and numbers that are slow to compute with, come of what goes in.
+fn inputs(subject: &Subject, model: &TypedModel) -> TractResult<TVec<TValue>> {
+    let specs = subject.passport.as_ref().map_or(&[][..], |passport| &passport.inputs);
+    let golden = golden::inputs(specs, 1);
     let one = |i: usize| {
         let shape = model.input_fact(i)?.shape.as_concrete().context("a fixed shape")?;
-        Ok(Tensor::zero::<f32>(shape)?.into_tvalue())
+        let values = match golden.get(i) {
+            Some(values) => values.clone(),
+            None => (0..shape.iter().product()).map(|n: usize| (n % 251) as f32 / 250.0).collect(),
+        };
+        Ok(Tensor::from_shape(shape, &values)?.into_tvalue())
     };
     (0..model.inputs.len()).map(one).collect()
 }
 
 /// Thread time of a run of each, us: medians of runs in turns, each first in turn.
-fn turns(models: &[TypedModel], runs: usize) -> TractResult<Vec<f64>> {
+fn turns(subject: &Subject, models: &[TypedModel], runs: usize) -> TractResult<Vec<f64>> {
     let spawned = models.iter().map(|model| model.clone().into_runnable()?.spawn());
     let mut states = spawned.collect::<TractResult<Vec<_>>>()?;
-    let inputs = models.iter().map(zeros).collect::<TractResult<Vec<_>>>()?;
+    let inputs = models.iter().map(|model| inputs(subject, model)).collect::<TractResult<Vec<_>>>()?;
     let mut times = vec![Vec::new(); models.len()];
     for round in 0..=runs.div_ceil(BLOCK) {
         for turn in 0..models.len() {
@@ -217,11 +225,11 @@ struct Line {
     us: f64,
 }
 
-fn by_operator(model: &TypedModel, runs: usize) -> TractResult<Vec<Line>> {
+fn by_operator(subject: &Subject, model: &TypedModel, runs: usize) -> TractResult<Vec<Line>> {
     let mut times = vec![Vec::new(); model.nodes.len()];
     let mut state = model.clone().into_runnable()?.spawn()?;
     for _ in 0..runs {
-        state.run_plan_with_eval(zeros(model)?, |ctx, op_state, node, values| {
+        state.run_plan_with_eval(inputs(subject, model)?, |ctx, op_state, node, values| {
             let start = thread_us();
             let made = tract_onnx::tract_core::plan::eval(ctx, op_state, node, values);
             times[node.id].push(thread_us() - start);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::gemm::{PIXELS, Registers, Tile};
-use super::{Activation, Floats, Isa, Window};
+use super::{Activation, Floats, Isa, Window, normal};
 
 /// Inputs of one group of pixels: as many as stay in the first cache (32 KiB, half of it) while all blocks of channels pass over them.
 const GROUP: usize = 4096;
@@ -48,11 +48,11 @@ impl Conv {
             let (these, others) = rest.split_at_mut(lanes * depth);
             let filters = weights.chunks_exact(depth).skip(channel).take(lanes);
             for (lane, filter) in filters.enumerate() {
-                these[lane..].iter_mut().step_by(lanes).zip(filter).for_each(|(to, from)| *to = *from);
+                these[lane..].iter_mut().step_by(lanes).zip(filter).for_each(|(to, from)| *to = normal(*from));
             }
             (channel, rest) = (channel + lanes, others);
         }
-        let mut padded_bias = bias.to_vec();
+        let mut padded_bias: Vec<f32> = bias.iter().copied().map(normal).collect();
         padded_bias.resize(held, 0.0);
         let (weights, bias) = (Floats(Arc::from(packed)), Floats(Arc::from(padded_bias)));
         let plan = Plan::new(&window, channels_in);

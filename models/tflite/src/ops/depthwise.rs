@@ -7,7 +7,7 @@
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Half, Wide};
 use super::vector::{Portable, Vector, each};
-use super::{Activation, Floats, Isa, Window};
+use super::{Activation, Floats, Isa, Window, normal};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Depthwise {
@@ -47,6 +47,10 @@ impl Depthwise {
             weights.0.len() == window.kernel[0] * window.kernel[1] * channels && bias.0.len() == channels
         );
         let interior = window.interior();
+        let [weights, bias] = [weights, bias].map(|all| match all.0.iter().all(|one| normal(*one) == *one) {
+            true => all,
+            false => Floats(all.0.iter().copied().map(normal).collect()),
+        });
         Depthwise { isa, window, channels, weights, bias, activation, interior }
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     Activation, Conv, Depthwise, Floats, Isa, Kernel, Number, Pad, Pool, PoolKind, Resize, Run, Separable,
-    Window,
+    Window, normal,
 };
 use crate::exact;
 use crate::exact::activated;
@@ -110,6 +110,20 @@ fn windows() -> impl Strategy<Value = Window> {
             Window::new(batch, input, kernel, stride, dilation, same)
         },
     )
+}
+
+#[test]
+fn a_weight_that_is_no_normal_number_counts_as_none() {
+    assert_eq!([1e-39, -1e-39, 0.0, -0.0].map(normal), [0.0; 4]);
+    assert_eq!([f32::MIN_POSITIVE, -1.0, f32::INFINITY].map(normal), [f32::MIN_POSITIVE, -1.0, f32::INFINITY]);
+    assert!(normal(f32::NAN).is_nan());
+    for isa in Isa::available() {
+        let point = Window::new(1, [1; 2], [1; 2], [1; 2], [1; 2], false).unwrap();
+        let conv = Conv::new(isa, point, 2, &[1e-39, 2.0], &[-1e-40], activation(0, 1));
+        let mut y = [f32::NAN];
+        conv.run(&[1e38, 3.0], None, &mut y);
+        assert_eq!(y, [6.0], "{isa}");
+    }
 }
 
 proptest! {
