@@ -183,8 +183,11 @@ pub fn peer_answers(peer: &mut Peer, ours: &Ours, service: &str) {
         let answer = ask(&mut *client, &request, 1).expect("no refusal");
         assert_eq!(std_srvs::SetBoolResponse::decode(&answer).expect("the peer's CDR"), switched(on));
     }
-    let graph = ours.transport.graph().expect("graph");
-    assert!(graph.services.iter().any(|end| end.service == service && end.serves), "{:?}", graph.services);
+    // A peer may serve before it tells the graph.
+    until("the peer's service on our graph", || {
+        let graph = ours.transport.graph().expect("graph");
+        graph.services.iter().any(|end| end.service == service && end.serves)
+    });
     verdict(peer.name(), "serves, and answers us; its service is on our graph");
 }
 
