@@ -289,7 +289,8 @@ fn try_one(
         let frame =
             trace.frames.iter().rev().find(|frame| at(frame.stamp_ns) <= seen).or(trace.frames.first())?;
         let since = said.header.time().as_nanos() as i64 - begin.as_nanos() as i64;
-        let (Some(profile), Some(kind)) = (Profile::from_name(&said.profile), Kind::from_number(said.kind)) else {
+        let (Some(profile), Some(kind)) = (Profile::from_name(&said.profile), Kind::from_number(said.kind))
+        else {
             let what = format!("the profile {:?}, kind {}", said.profile, said.kind);
             *strange.entry(what).or_default() += 1;
             return None;

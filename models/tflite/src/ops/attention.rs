@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn no_share_is_a_subnormal_number() {
-        let mut row: Vec<f32> = (0..900).map(|key| -(key as f32) / 10.0).chain([-1e4, -1e9, f32::NEG_INFINITY]).collect();
+        let mut row: Vec<f32> =
+            (0..900).map(|key| -(key as f32) / 10.0).chain([-1e4, -1e9, f32::NEG_INFINITY]).collect();
         softmax(&mut row);
         assert!(row.iter().all(|share| *share == 0.0 || *share >= f32::MIN_POSITIVE), "{row:?}");
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
@@ -168,6 +169,8 @@ mod tests {
             let off = (f64::from(exp(x)) - expected).abs() / expected;
             assert!(off < 2e-7, "{x}: {off}");
         }
-        assert!(exp(f32::NEG_INFINITY) == 0.0 && exp(-1e4) == 0.0 && exp(-80.1) == 0.0 && exp(f32::NAN).is_nan());
+        assert!(
+            exp(f32::NEG_INFINITY) == 0.0 && exp(-1e4) == 0.0 && exp(-80.1) == 0.0 && exp(f32::NAN).is_nan()
+        );
     }
 }

@@ -48,7 +48,11 @@ impl Conv {
             let (these, others) = rest.split_at_mut(lanes * depth);
             let filters = weights.chunks_exact(depth).skip(channel).take(lanes);
             for (lane, filter) in filters.enumerate() {
-                these[lane..].iter_mut().step_by(lanes).zip(filter).for_each(|(to, from)| *to = normal(*from));
+                these[lane..]
+                    .iter_mut()
+                    .step_by(lanes)
+                    .zip(filter)
+                    .for_each(|(to, from)| *to = normal(*from));
             }
             (channel, rest) = (channel + lanes, others);
         }

@@ -115,7 +115,10 @@ fn windows() -> impl Strategy<Value = Window> {
 #[test]
 fn a_weight_that_is_no_normal_number_counts_as_none() {
     assert_eq!([1e-39, -1e-39, 0.0, -0.0].map(normal), [0.0; 4]);
-    assert_eq!([f32::MIN_POSITIVE, -1.0, f32::INFINITY].map(normal), [f32::MIN_POSITIVE, -1.0, f32::INFINITY]);
+    assert_eq!(
+        [f32::MIN_POSITIVE, -1.0, f32::INFINITY].map(normal),
+        [f32::MIN_POSITIVE, -1.0, f32::INFINITY]
+    );
     assert!(normal(f32::NAN).is_nan());
     for isa in Isa::available() {
         let point = Window::new(1, [1; 2], [1; 2], [1; 2], [1; 2], false).unwrap();
