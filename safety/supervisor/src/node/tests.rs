@@ -269,6 +269,23 @@ fn diagnostics_tell_of_each_capability_and_each_node_what_it_is_worth_and_why() 
 }
 
 #[test]
+fn what_is_latched_is_read_from_the_supervisors_own_diagnostics_alone() {
+    let status = |name: &str, message: &str| DiagnosticStatus {
+        name: name.to_owned(),
+        message: message.to_owned(),
+        ..DiagnosticStatus::default()
+    };
+    let of = |status: &[DiagnosticStatus]| {
+        crate::latched(&DiagnosticArray { status: status.to_vec(), ..DiagnosticArray::default() })
+    };
+    let held = "lost too often: until a reset";
+    let both = [status("troika: a", held), status("troika: b", "lost"), status("lidar: c", held)];
+    assert_eq!(of(&both), Some(vec!["a".to_owned()]));
+    assert_eq!(of(&both[1..]), Some(Vec::new()));
+    assert_eq!(of(&both[2..]), None);
+}
+
+#[test]
 fn parameters_that_make_no_supervisor_are_refused_with_their_key() {
     let with = |change: fn(&mut Config)| {
         let mut config = config();
