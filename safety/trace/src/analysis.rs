@@ -413,6 +413,63 @@ mod tests {
         );
     }
 
+    fn hazard(goal: &str) -> Hazard {
+        let text = format!(
+            "id = 'HZ-28'\nfunction = 'f'\nmalfunction = 'm'\nsituation = 's'\nharm = 'h'\nseverity = 'S3'\nexposure = 'E3'\n\
+             controllability = 'C2'\ngoal = '{goal}'"
+        );
+        toml::from_str(&text).expect("a hazard")
+    }
+
+    #[test]
+    fn what_leads_to_a_requirement_and_what_nothing_answers_are_told_by_their_ids() {
+        let open = Failure { gap: Some("nobody looks".into()), ..failure(&["SR-DMS-007"], None) };
+        let analysis = Analysis { failures: vec![open], ..Analysis::default() };
+        assert_eq!(analysis.leading_to("SR-DMS-007"), ["FM-CAM-01"]);
+        assert_eq!(analysis.leading_to("SR-DMS-006"), Vec::<String>::new());
+        assert_eq!(analysis.gaps().collect::<Vec<_>>(), [("FM-CAM-01", "nobody looks")]);
+        let closed = Analysis { failures: vec![failure(&["SR-DMS-007"], None)], ..Analysis::default() };
+        assert_eq!(closed.gaps().count(), 0);
+    }
+
+    #[test]
+    fn a_hazard_of_no_goal_and_an_action_that_nobody_has_or_that_leads_nowhere_are_told() {
+        let action = Unsafe {
+            id: "UCA-01".into(),
+            controller: "router".into(),
+            action: "decide".into(),
+            kind: GuideWord::Provided,
+            context: "private".into(),
+            hazard: "HZ-28".into(),
+            scenarios: Vec::new(),
+            requirements: Vec::new(),
+            gap: Some("all".into()),
+        };
+        let controller = |action: &str| Controller {
+            id: "router".into(),
+            name: "router".into(),
+            process_model: "the link".into(),
+            actions: vec![action.to_owned()],
+        };
+        let told = |goal: &str, actions: &str, leads_to: &str| {
+            let analysis = Analysis {
+                hazards: vec![hazard(goal)],
+                controllers: vec![controller(actions)],
+                unsafe_actions: vec![Unsafe { hazard: leads_to.into(), ..action.clone() }],
+                ..Analysis::default()
+            };
+            analysis.problems(&["SG-5"], &[], &|_| true)
+        };
+        let has = |told: Vec<String>, wanted: &str| assert!(told.iter().any(|one| one == wanted), "{wanted}: {told:?}");
+        has(told("SG-9", "decide", "HZ-28"), "HZ-28: there is no goal SG-9");
+        has(told("SG-9", "decide", "HZ-28"), "SG-5: no hazard leads to it");
+        has(told("SG-5", "sing", "HZ-28"), "UCA-01: router has no action \"decide\"");
+        has(told("SG-5", "decide", "HZ-99"), "UCA-01: there is no hazard HZ-99");
+        let right = told("SG-5", "decide", "HZ-28");
+        assert!(!right.iter().any(|one| one.starts_with("HZ-28") || one.starts_with("SG-5")), "{right:?}");
+        assert!(!right.iter().any(|one| one.contains("no action") || one.contains("no hazard")), "{right:?}");
+    }
+
     #[test]
     fn the_analysis_of_this_repository_fits_together() {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
