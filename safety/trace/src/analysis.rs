@@ -460,7 +460,9 @@ mod tests {
             };
             analysis.problems(&["SG-5"], &[], &|_| true)
         };
-        let has = |told: Vec<String>, wanted: &str| assert!(told.iter().any(|one| one == wanted), "{wanted}: {told:?}");
+        let has = |told: Vec<String>, wanted: &str| {
+            assert!(told.iter().any(|one| one == wanted), "{wanted}: {told:?}")
+        };
         has(told("SG-9", "decide", "HZ-28"), "HZ-28: there is no goal SG-9");
         has(told("SG-9", "decide", "HZ-28"), "SG-5: no hazard leads to it");
         has(told("SG-5", "sing", "HZ-28"), "UCA-01: router has no action \"decide\"");
