@@ -4,7 +4,11 @@
 //! directly, so the end of the process that holds the router does not part them; who comes next starts a new one and the
 //! others connect to it again.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    thread::park_timeout,
+    time::Duration,
+};
 
 use rustix::{
     io::Errno,
@@ -119,9 +123,10 @@ fn ensure(options: &ZenohOptions) -> Result<RouterGuard, RouterError> {
         Ok(()) => Ok(RouterGuard { started: None }),
         Err(reason) => Err(error(endpoint.to_owned(), reason)),
     };
-    // Twice: the place may be taken between the look and the start, by a process that starts at the same time.
+    // Again: the place may be taken between the look and the start, by a process that starts at the same time and does not listen yet when we look
+    // once more.
     let mut last = String::new();
-    for _ in 0..2 {
+    for _ in 0..TRIES {
         match look(endpoint, &addresses)? {
             Place::Taken => {
                 return joined(probe(endpoint), |endpoint, reason| RouterError::Busy { endpoint, reason });
@@ -134,12 +139,20 @@ fn ensure(options: &ZenohOptions) -> Result<RouterGuard, RouterError> {
             }
             Place::Free(address) => match start(&format!("tcp/{address}"), options) {
                 Ok(session) => return Ok(RouterGuard { started: Some(session) }),
-                Err(reason) => last = reason,
+                Err(reason) => {
+                    last = reason;
+                    park_timeout(SETTLES);
+                }
             },
         }
     }
     Err(RouterError::Start { endpoint: endpoint.to_owned(), reason: last })
 }
+
+/// So often a place that looks free and cannot be had is tried.
+const TRIES: usize = 20;
+/// Whoever has bound it listens by then.
+const SETTLES: Duration = Duration::from_millis(50);
 
 fn start(listen: &str, options: &ZenohOptions) -> Result<Session, String> {
     let config = router_config(listen, options).map_err(|error| told::reason(&error))?;
