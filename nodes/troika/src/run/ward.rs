@@ -195,15 +195,21 @@ fn has_ended(process: &OwnedFd) -> bool {
 }
 
 /// Whether a process's line of `/proc` says that it was killed or ends (proc_pid_stat(5): the flags are the ninth field, the signals that
-/// wait for it the 31st; the second field, the program's name, may hold anything).
+/// wait for it the 31st, and the 52nd what it will leave or what stopped it; the second field, the program's name, may hold anything).
+/// The three overlap: a process takes the signal from those that wait before it has the flag, and may lose its core between the two.
 fn says_ending(stat: &str) -> bool {
     /// `PF_EXITING` of the kernel's sched.h.
     const EXITING: u64 = 0x4;
     const KILL: u64 = 1 << (Signal::KILL.as_raw() - 1);
     let Some((_, fields)) = stat.rsplit_once(')') else { return false };
-    let number =
-        |field: usize| fields.split_whitespace().nth(field - 3).and_then(|text| text.parse::<u64>().ok());
-    number(9).is_some_and(|flags| flags & EXITING > 0) || number(31).is_some_and(|waiting| waiting & KILL > 0)
+    let number = |field: usize| -> u64 {
+        fields.split_whitespace().nth(field - 3).and_then(|text| text.parse().ok()).unwrap_or(0)
+    };
+    let leaves = number(52);
+    let only_stopped = [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU]
+        .iter()
+        .any(|signal| u64::try_from(signal.as_raw()) == Ok(leaves));
+    number(9) & EXITING > 0 || number(31) & KILL > 0 || (leaves > 0 && !only_stopped)
 }
 
 /// Starts and buries, one after the other, until nobody orders any more. The process is told when this thread ends, and ends itself
@@ -264,9 +270,21 @@ mod tests {
 
     #[test]
     fn a_programs_name_does_not_pass_for_its_flags() {
-        let tail = "S 1 2 3 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9 9 9 9 9 9 9 9 9 0 0 0 0";
-        assert!(!says_ending(&format!("7 (a) R 1 1 1 1 1 4) {tail}")));
-        assert!(says_ending(&format!("7 (a) {}", tail.replace("4194304", "4194308"))));
+        let line = |flags: &str, waiting: &str, leaves: &str| {
+            format!(
+                "S 1 2 3 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 9 9 9 9 9 9 9 9 9 {waiting} 0 0 0 0 0 0 17 1 0 0 0 0 0 9 9 9 9 9 9 9 {leaves}"
+            )
+        };
+        assert!(!says_ending(&format!("7 (a) R 1 1 1 1 1 4) {}", line("4194304", "0", "0"))));
+        for (flags, waiting, leaves) in
+            [("4194308", "0", "0"), ("4194304", "256", "0"), ("4194304", "0", "9"), ("4194304", "0", "256")]
+        {
+            assert!(
+                says_ending(&format!("7 (a) {}", line(flags, waiting, leaves))),
+                "{flags} {waiting} {leaves}"
+            );
+        }
+        assert!(!says_ending(&format!("7 (a) {}", line("4194304", "0", "19"))), "stopped");
         assert!(!says_ending("") && !says_ending("7 (a) S"));
     }
 }
