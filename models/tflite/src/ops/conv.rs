@@ -5,11 +5,14 @@
 
 use std::sync::Arc;
 
-use super::gemm::{PIXELS, Registers, Tile};
-use super::{Activation, Floats, Isa, Window, normal};
+use super::gemm::{PIXELS, Registers, Tile, Weight, Windows};
+use super::{Activation, Floats, Isa, Weights, Window, normal};
 
 /// Inputs of one group of pixels: as many as stay in the first cache (32 KiB, half of it) while all blocks of channels pass over them.
 const GROUP: usize = 4096;
+/// Most output pixels for which weights stay in half precision, if that is what they are: those of one tile, which reads each weight once. For
+/// further tiles each would be widened again, which takes a tenth to a third longer than what is saved in reading.
+const FEW: usize = PIXELS;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Conv {
@@ -18,7 +21,7 @@ pub(crate) struct Conv {
     channels_out: usize,
     blocks: Vec<Registers>,
     /// `[block of output channels][kernel element][input channel][channel of the block]`, zero where the last block has no channel.
-    weights: Floats,
+    weights: Weights,
     /// One an output channel, zero-filled to whole blocks.
     bias: Floats,
     pub(crate) activation: Activation,
@@ -58,7 +61,14 @@ impl Conv {
         }
         let mut padded_bias: Vec<f32> = bias.iter().copied().map(normal).collect();
         padded_bias.resize(held, 0.0);
-        let (weights, bias) = (Floats(Arc::from(packed)), Floats(Arc::from(padded_bias)));
+        let mut weights = Weights::Single(Floats(Arc::from(packed)));
+        if isa.widens()
+            && window.outputs() <= FEW
+            && let Some(halves) = weights.halved()
+        {
+            weights = halves;
+        }
+        let bias = Floats(Arc::from(padded_bias));
         let plan = Plan::new(&window, channels_in);
         let residual_channels = channels_out;
         Conv { window, channels_in, channels_out, blocks, weights, bias, activation, residual_channels, plan }
@@ -87,7 +97,7 @@ impl Conv {
                 let (at, pixels) = ((n * out_h + first) * out_w, rows * out_w);
                 let y = &mut y[at * self.channels_out..][..pixels * self.channels_out];
                 let residual = residual.map(|r| &r[at * self.residual_channels..]);
-                self.group(image, runs, *run, residual, y, starts);
+                self.group(Windows { image, starts, runs, run: *run }, residual, y);
             }
         }
     }
@@ -120,9 +130,10 @@ impl Conv {
         self.window.outputs()
     }
 
-    /// Numbers that it holds.
-    pub(crate) fn weights(&self) -> usize {
-        self.weights.0.len() + self.bias.0.len()
+    /// Numbers that it holds, in single and in half precision.
+    pub(crate) fn weights(&self) -> [usize; 2] {
+        let [single, half] = self.weights.counts();
+        [single + self.bias.0.len(), half]
     }
 
     /// Multiplications of one run.
@@ -138,23 +149,22 @@ impl Conv {
         for (i, y) in y.chunks_mut(starts.len() * self.channels_out).enumerate() {
             let first = i * starts.len();
             let residual = residual.map(|r| &r[first * self.residual_channels..]);
-            self.group(&x[first * ci..], &[0], ci, residual, y, starts);
+            self.group(Windows { image: &x[first * ci..], starts, runs: &[0], run: ci }, residual, y);
         }
     }
 
-    /// Computes the pixels of `y`, whose windows begin at `starts` in `image`.
-    fn group(
-        &self,
-        image: &[f32],
-        runs: &[usize],
-        run: usize,
-        residual: Option<&[f32]>,
-        y: &mut [f32],
-        starts: &[usize],
-    ) {
+    /// Computes the pixels of `y`, whose windows are the first ones.
+    fn group(&self, windows: Windows, residual: Option<&[f32]>, y: &mut [f32]) {
+        match &self.weights {
+            Weights::Single(weights) => self.tiles(&weights.0, windows, residual, y),
+            Weights::Half(weights) => self.tiles(weights, windows, residual, y),
+        }
+    }
+
+    fn tiles<W: Weight>(&self, mut weights: &[W], windows: Windows, residual: Option<&[f32]>, y: &mut [f32]) {
         let channels = self.channels_out;
         let all = y.len() / channels;
-        let (mut channel, mut weights, mut bias) = (0, &*self.weights.0, &*self.bias.0);
+        let (mut channel, mut bias) = (0, &*self.bias.0);
         for &registers in &self.blocks {
             let lanes = registers.channels();
             let width = lanes.min(channels - channel);
@@ -163,30 +173,18 @@ impl Conv {
             let mut first = 0;
             while tiles > 0 {
                 let pixels = (all - first).div_ceil(tiles);
-                let starts = &starts[first..first + pixels];
+                let windows = Windows { starts: &windows.starts[first..first + pixels], ..windows };
                 let from = first * channels;
                 let residual =
                     residual.map(|r| (&r[first * self.residual_channels..], self.residual_channels));
                 let activation = &self.activation;
-                Tile {
-                    starts,
-                    image,
-                    runs,
-                    run,
-                    weights,
-                    bias,
-                    residual,
-                    activation,
-                    channel,
-                    width,
-                    channels,
-                }
-                .run(registers, &mut y[from..]);
+                Tile { windows, weights, bias, residual, activation, channel, width, channels }
+                    .run(registers, &mut y[from..]);
                 first += pixels;
                 tiles -= 1;
             }
             channel += width;
-            weights = &weights[lanes * runs.len() * run..];
+            weights = &weights[lanes * windows.runs.len() * windows.run..];
             bias = &bias[lanes..];
         }
     }

@@ -9,10 +9,14 @@ use super::{Activation, Isa};
 /// Most output pixels in a tile.
 pub(crate) const PIXELS: usize = 12;
 
+/// Vectors of channels in a block of [`Portable`]: of 32 registers as long as NEON's, or 16 of eight numbers, there is room for two; of
+/// SSE2's 16 for one, which takes two of them.
+const PORTABLE: usize = if cfg!(any(target_arch = "aarch64", target_feature = "avx")) { 2 } else { 1 };
+
 /// The registers of one block of output channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Registers {
-    /// Eight scalars.
+    /// Vectors of eight, in whatever the target of the build has.
     Portable(usize),
     /// Vectors of eight.
     #[cfg(target_arch = "x86_64")]
@@ -39,7 +43,7 @@ impl Registers {
     /// Most pixels of a tile: with the weights, the sums fill 16 registers, or 32.
     pub(crate) fn pixels(self) -> usize {
         match self {
-            Registers::Portable(1) => 8,
+            Registers::Portable(1) if PORTABLE == 2 => 8,
             Registers::Portable(_) => 6,
             #[cfg(target_arch = "x86_64")]
             Registers::Avx2(1) => 8,
@@ -54,15 +58,16 @@ impl Registers {
     /// Blocks for `channels` output channels, with few lanes left empty.
     pub(crate) fn blocks(isa: Isa, channels: usize) -> Vec<Registers> {
         let mut blocks = Vec::new();
-        let mut of_eight = |registers: fn(usize) -> Registers| {
+        let mut of_eight = |registers: fn(usize) -> Registers, most: usize| {
             let vectors = channels.div_ceil(8);
-            blocks.resize(vectors / 2, registers(2));
-            blocks.extend((vectors % 2 == 1).then_some(registers(1)));
+            blocks.resize(vectors / most, registers(most));
+            let rest = vectors % most;
+            blocks.extend((rest > 0).then(|| registers(rest)));
         };
         match isa {
-            Isa::Portable => of_eight(Registers::Portable),
+            Isa::Portable => of_eight(Registers::Portable, PORTABLE),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => of_eight(Registers::Avx2),
+            Isa::Avx2 => of_eight(Registers::Avx2, 2),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
                 if (17..=24).contains(&channels) {
@@ -83,18 +88,49 @@ impl Registers {
     }
 }
 
-/// What one tile reads and writes.
+/// A weight as it lies in memory.
+pub(crate) trait Weight: Copy {
+    /// # Safety
+    /// As [`Vector::load`].
+    unsafe fn load<T: Vector>(from: *const Self) -> T;
+}
+
+impl Weight for f32 {
+    #[inline(always)]
+    unsafe fn load<T: Vector>(from: *const f32) -> T {
+        // SAFETY: as the trait demands.
+        unsafe { T::load(from) }
+    }
+}
+
+/// The bits of a number of half precision.
+impl Weight for u16 {
+    #[inline(always)]
+    unsafe fn load<T: Vector>(from: *const u16) -> T {
+        // SAFETY: as the trait demands.
+        unsafe { T::widen(from) }
+    }
+}
+
+/// Pixels of an image, with the window of each.
 #[derive(Clone, Copy)]
-pub(crate) struct Tile<'a> {
-    /// Where each pixel's window begins in `image`; as many as are computed.
-    pub(crate) starts: &'a [usize],
+pub(crate) struct Windows<'a> {
     pub(crate) image: &'a [f32],
+    /// Where each pixel's window begins in `image`.
+    pub(crate) starts: &'a [usize],
     /// Runs of neighbouring inputs, each from its distance to the window's beginning.
     pub(crate) runs: &'a [usize],
     /// Numbers of a run.
     pub(crate) run: usize,
+}
+
+/// What one tile reads and writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a, W> {
+    /// As many as are computed.
+    pub(crate) windows: Windows<'a>,
     /// `[run][number][channel of the block]`.
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: &'a [W],
     /// Of the block's channels, and nothing beyond them read.
     pub(crate) bias: &'a [f32],
     /// Added before the activation: pixels of so many channels; further channels get nothing.
@@ -107,18 +143,19 @@ pub(crate) struct Tile<'a> {
     pub(crate) channels: usize,
 }
 
-impl Tile<'_> {
+impl<W: Weight> Tile<'_, W> {
     /// Computes the outputs, which lie one after the other from the beginning of `y`.
     #[inline]
     pub(crate) fn run(&self, registers: Registers, y: &mut [f32]) {
-        let pixels = self.starts.len();
+        let Windows { image, starts, runs, run } = self.windows;
+        let pixels = starts.len();
         // What the pointers below rely on.
-        let reach = self.runs.iter().max().map_or(0, |far| far + self.run);
+        let reach = runs.iter().max().map_or(0, |far| far + run);
         assert!((1..=registers.pixels()).contains(&pixels));
-        let far = self.starts.iter().fold(0, |far: usize, start| far.max(*start));
-        assert!(far + reach <= self.image.len());
+        let far = starts.iter().fold(0, |far: usize, start| far.max(*start));
+        assert!(far + reach <= image.len());
         let held = registers.channels();
-        assert!(self.weights.len() >= self.runs.len() * self.run * held && self.bias.len() >= held);
+        assert!(self.weights.len() >= runs.len() * run * held && self.bias.len() >= held);
         assert!(self.width <= held && self.channel + self.width <= self.channels);
         assert!(pixels * self.channels <= y.len());
         assert!(self.residual.is_none_or(|(r, held)| held <= self.channels && r.len() >= pixels * held));
@@ -128,22 +165,22 @@ impl Tile<'_> {
         // SAFETY: the assertions above bound every access; `Registers::blocks` gives the registers of what the processor has.
         unsafe {
             match registers {
-                Registers::Portable(1) => portable::<1>(self, pixels, y),
-                Registers::Portable(_) => portable::<2>(self, pixels, y),
+                Registers::Portable(1) => portable::<W, 1>(self, pixels, y),
+                Registers::Portable(_) => portable::<W, 2>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
-                Registers::Avx2(1) => avx2::<1>(self, pixels, y),
+                Registers::Avx2(1) => avx2::<W, 1>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
-                Registers::Avx2(_) => avx2::<2>(self, pixels, y),
+                Registers::Avx2(_) => avx2::<W, 2>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
-                Registers::Wide(1) => wide::<1>(self, pixels, y),
+                Registers::Wide(1) => wide::<W, 1>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
-                Registers::Wide(2) => wide::<2>(self, pixels, y),
+                Registers::Wide(2) => wide::<W, 2>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
-                Registers::Wide(_) => wide::<3>(self, pixels, y),
+                Registers::Wide(_) => wide::<W, 3>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
-                Registers::Half(1) => half::<1>(self, pixels, y),
+                Registers::Half(1) => half::<W, 1>(self, pixels, y),
                 #[cfg(target_arch = "x86_64")]
-                Registers::Half(_) => half::<3>(self, pixels, y),
+                Registers::Half(_) => half::<W, 3>(self, pixels, y),
             }
         }
     }
@@ -151,14 +188,14 @@ impl Tile<'_> {
 
 /// Calls `$tile` with the number of pixels as a constant.
 macro_rules! by_pixels {
-    ($tile:ident, $v:ident, $t:ident, $pixels:ident, $y:ident, $($p:literal)*, $most:literal) => {
+    ($tile:ident, $w:ident, $v:ident, $t:ident, $pixels:ident, $y:ident, $($p:literal)*, $most:literal) => {
         // SAFETY: as this function's caller has it.
         unsafe {
             match $pixels {
-                $($p => $tile::<$p, $v>($t, $y),)*
+                $($p => $tile::<$w, $p, $v>($t, $y),)*
                 _ => {
                     debug_assert_eq!($pixels, $most);
-                    $tile::<$most, $v>($t, $y)
+                    $tile::<$w, $most, $v>($t, $y)
                 }
             }
         }
@@ -167,68 +204,68 @@ macro_rules! by_pixels {
 
 /// # Safety
 /// As [`tile`].
-unsafe fn portable<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+unsafe fn portable<W: Weight, const V: usize>(t: &Tile<W>, pixels: usize, y: &mut [f32]) {
     /// A function of its own: inlined, the compiler runs out of registers.
     #[inline(never)]
-    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+    unsafe fn one<W: Weight, const P: usize, const V: usize>(t: &Tile<W>, y: &mut [f32]) {
         // SAFETY: as this function's caller has it.
-        unsafe { tile::<Portable, P, V>(t, y) }
+        unsafe { tile::<Portable, W, P, V>(t, y) }
     }
     if V == 1 {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
     } else {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5, 6)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5, 6)
     }
 }
 
 /// # Safety
 /// As [`tile`].
 #[cfg(target_arch = "x86_64")]
-unsafe fn avx2<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+unsafe fn avx2<W: Weight, const V: usize>(t: &Tile<W>, pixels: usize, y: &mut [f32]) {
     #[inline(never)]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn one<W: Weight, const P: usize, const V: usize>(t: &Tile<W>, y: &mut [f32]) {
         // SAFETY: as this function's caller has it.
-        unsafe { tile::<Avx2, P, V>(t, y) }
+        unsafe { tile::<Avx2, W, P, V>(t, y) }
     }
     if V == 1 {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
     } else {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5, 6)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5, 6)
     }
 }
 
 /// # Safety
 /// As [`tile`].
 #[cfg(target_arch = "x86_64")]
-unsafe fn wide<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+unsafe fn wide<W: Weight, const V: usize>(t: &Tile<W>, pixels: usize, y: &mut [f32]) {
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512vl")]
-    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+    unsafe fn one<W: Weight, const P: usize, const V: usize>(t: &Tile<W>, y: &mut [f32]) {
         // SAFETY: as this function's caller has it.
-        unsafe { tile::<Wide, P, V>(t, y) }
+        unsafe { tile::<Wide, W, P, V>(t, y) }
     }
     if V == 3 {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
     } else {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7 8 9 10 11, 12)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5 6 7 8 9 10 11, 12)
     }
 }
 
 /// # Safety
 /// As [`tile`].
 #[cfg(target_arch = "x86_64")]
-unsafe fn half<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
+unsafe fn half<W: Weight, const V: usize>(t: &Tile<W>, pixels: usize, y: &mut [f32]) {
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512vl")]
-    unsafe fn one<const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+    unsafe fn one<W: Weight, const P: usize, const V: usize>(t: &Tile<W>, y: &mut [f32]) {
         // SAFETY: as this function's caller has it.
-        unsafe { tile::<Half, P, V>(t, y) }
+        unsafe { tile::<Half, W, P, V>(t, y) }
     }
     if V == 3 {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5 6 7, 8)
     } else {
-        by_pixels!(one, V, t, pixels, y, 1 2 3 4 5 6 7 8 9 10 11, 12)
+        by_pixels!(one, W, V, t, pixels, y, 1 2 3 4 5 6 7 8 9 10 11, 12)
     }
 }
 
@@ -237,21 +274,21 @@ unsafe fn half<const V: usize>(t: &Tile, pixels: usize, y: &mut [f32]) {
 /// # Safety
 /// The processor has `T`'s instructions, and [`Tile::run`] found all lengths right for `P` pixels and `V` vectors.
 #[inline(always)]
-unsafe fn tile<T: Vector, const P: usize, const V: usize>(t: &Tile, y: &mut [f32]) {
+unsafe fn tile<T: Vector, W: Weight, const P: usize, const V: usize>(t: &Tile<W>, y: &mut [f32]) {
     // SAFETY: offsets stay within the bounds that the caller checked.
     unsafe {
-        let bases: [*const f32; P] =
-            std::array::from_fn(|p| t.image.as_ptr().add(*t.starts.get_unchecked(p)));
+        let Windows { image, starts, runs, run } = t.windows;
+        let bases: [*const f32; P] = std::array::from_fn(|p| image.as_ptr().add(*starts.get_unchecked(p)));
         let mut sums = [[T::splat(0.0); V]; P];
         each!(v below V => {
             let bias = T::load(t.bias.as_ptr().add(v * T::LANES));
             each!(p below P => { sums[p][v] = bias; });
         });
         let mut weights = t.weights.as_ptr();
-        for &from in t.runs {
-            for k in from..from + t.run {
+        for &from in runs {
+            for k in from..from + run {
                 let mut row = [T::splat(0.0); V];
-                each!(v below V => { row[v] = T::load(weights.add(v * T::LANES)); });
+                each!(v below V => { row[v] = W::load(weights.add(v * T::LANES)); });
                 weights = weights.add(V * T::LANES);
                 each!(p below P => {
                     let value = T::splat(*bases[p].add(k));

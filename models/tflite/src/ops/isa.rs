@@ -11,9 +11,9 @@ use super::vector::{Portable, Vector};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Isa {
-    /// Eight numbers side by side, as whatever the compiler makes of them for the target of the build (SSE2 on x86-64, NEON on aarch64).
+    /// Eight numbers side by side, in the registers that the target of the build has (SSE2 on plain x86-64, NEON on aarch64).
     Portable,
-    /// AVX2 with FMA: 16 registers of eight.
+    /// AVX2 with FMA and F16C: 16 registers of eight.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 (F and VL): 32 registers of sixteen, or of eight.
@@ -47,11 +47,19 @@ impl Isa {
     #[must_use]
     pub fn detect() -> Isa {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+        {
             let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
             return if wide { Isa::Avx512 } else { Isa::Avx2 };
         }
         Isa::Portable
+    }
+
+    /// Whether it widens numbers of half precision in one instruction.
+    pub(super) fn widens(self) -> bool {
+        self > Isa::Portable
     }
 
     /// All that this processor has, the narrowest first.
@@ -67,7 +75,7 @@ impl Isa {
     #[inline]
     pub(crate) unsafe fn run<W: Work>(self, work: W) -> W::Made {
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         unsafe fn avx2<W: Work>(work: W) -> W::Made {
             // SAFETY: as this function's caller has it.
             unsafe { work.run::<Avx2>() }

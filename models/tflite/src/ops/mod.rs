@@ -51,6 +51,33 @@ impl PartialEq for Floats {
 }
 impl Eq for Floats {}
 
+/// Weights in the order in which a kernel meets them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    Single(Floats),
+    /// Bits of half precision.
+    Half(Arc<[u16]>),
+}
+
+impl Weights {
+    /// In half precision, if that is what they are.
+    fn halved(&self) -> Option<Self> {
+        let Weights::Single(all) = self else { return None };
+        let halves = all.0.iter().map(|one| f16::from_f32(*one));
+        let same =
+            halves.clone().zip(all.0.iter()).all(|(half, one)| half.to_f32().to_bits() == one.to_bits());
+        same.then(|| Weights::Half(halves.map(f16::to_bits).collect()))
+    }
+
+    /// Numbers in single and in half precision.
+    fn counts(&self) -> [usize; 2] {
+        match self {
+            Weights::Single(all) => [all.0.len(), 0],
+            Weights::Half(all) => [0, all.len()],
+        }
+    }
+}
+
 /// A number that is equal when it is the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Number(u32);
@@ -201,12 +228,6 @@ impl Window {
     }
 }
 
-/// `a * b + c`, in one instruction where the target has one (else in two: never a library call).
-#[inline(always)]
-fn fma(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
-}
-
 /// Which kernel an operator runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
@@ -315,9 +336,9 @@ impl TypedOp for Nhwc {
     fn cost(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<(Cost, TDim)>> {
         let (multiplications, weights) = match &self.kernel {
             Kernel::Conv(k) => (k.work(), k.weights()),
-            Kernel::Depthwise(k) => (k.work(), k.weights()),
+            Kernel::Depthwise(k) => (k.work(), [k.weights(), 0]),
             Kernel::Separable(k) => (k.work(), k.weights()),
-            Kernel::Attention(k) => (k.work(), 0),
+            Kernel::Attention(k) => (k.work(), [0; 2]),
             Kernel::Pool(_)
             | Kernel::Pad(_)
             | Kernel::Resize(_)
@@ -326,8 +347,12 @@ impl TypedOp for Nhwc {
             | Kernel::Norm(_)
             | Kernel::Affine(_) => return Ok(tvec!()),
         };
-        let (multiplied, held) = (Cost::FMA(f32::datum_type()), Cost::Params(f32::datum_type()));
-        Ok(tvec!((multiplied, multiplications.to_dim()), (held, weights.to_dim())))
+        let held = [f32::datum_type(), f16::datum_type()].map(Cost::Params);
+        let mut costs = tvec!((Cost::FMA(f32::datum_type()), multiplications.to_dim()));
+        costs.extend(
+            held.into_iter().zip(weights).filter(|(_, n)| *n > 0).map(|(held, n)| (held, n.to_dim())),
+        );
+        Ok(costs)
     }
     as_op!();
 }

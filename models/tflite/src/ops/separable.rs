@@ -80,9 +80,11 @@ impl Separable {
         }
     }
 
-    /// Numbers that it holds.
-    pub(crate) fn weights(&self) -> usize {
-        self.expand.as_ref().map_or(0, Conv::weights) + self.depthwise.weights() + self.pointwise.weights()
+    /// Numbers that it holds, in single and in half precision.
+    pub(crate) fn weights(&self) -> [usize; 2] {
+        let (expand, pointwise) =
+            (self.expand.as_ref().map_or([0; 2], Conv::weights), self.pointwise.weights());
+        [expand[0] + self.depthwise.weights() + pointwise[0], expand[1] + pointwise[1]]
     }
 
     /// Multiplications of one run.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use proptest::prelude::*;
+use tract_core::prelude::f16;
 
 use super::{
     Activation, Conv, Depthwise, Floats, Isa, Kernel, Number, Pad, Pool, PoolKind, Resize, Run, Separable,
@@ -153,6 +154,34 @@ proptest! {
             let mut y = vec![f32::NAN; outputs];
             conv.run(&x, narrow.as_deref(), &mut y);
             assert_close(&y, &expected);
+        }
+    }
+
+    #[test]
+    fn weights_in_half_precision_change_nothing(
+        pixels in 1..14usize, ci in 1..90usize, co in 1..130usize, act in 0..6u8, seed in any::<u32>(),
+    ) {
+        let w = Window::new(1, [1, pixels], [1; 2], [1; 2], [1; 2], false).unwrap();
+        let x = numbers(pixels * ci, seed);
+        // Small ones too, which are subnormal in half precision and not in single.
+        let single = numbers(co * ci, !seed).into_iter().map(|v| f16::from_f32(v * v * v * v * v).to_f32()).collect::<Vec<_>>();
+        // One of them that half precision has not.
+        let mut other = single.clone();
+        other[0] = 0.1;
+        for isa in Isa::available() {
+            let made = |weights: &[f32]| Conv::new(isa, w.clone(), ci, weights, &numbers(co, 3), activation(act, co));
+            let (halved, not) = (made(&single), made(&other));
+            prop_assert_eq!(halved.weights()[1] > 0, isa > Isa::Portable && pixels <= 12);
+            prop_assert_eq!(not.weights()[1], 0);
+            // The first output channel alone is another.
+            let (mut found, mut expected) = (vec![f32::NAN; pixels * co], vec![f32::NAN; pixels * co]);
+            halved.run(&x, None, &mut found);
+            not.run(&x, None, &mut expected);
+            for (found, expected) in found.chunks_exact(co).zip(expected.chunks_exact(co)) {
+                prop_assert_eq!(&found[1..], &expected[1..]);
+            }
+            let weight = |o: usize, _: usize, _: usize, i: usize| single[o * ci + i];
+            assert_close(&found, &defined(&w, ci, &x, weight, &numbers(co, 3), None, &activation(act, co)));
         }
     }
 

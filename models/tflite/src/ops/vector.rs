@@ -15,6 +15,8 @@ pub(crate) trait Vector: Copy {
     const LANES: usize;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
+    /// Of numbers in half precision, by their bits.
+    unsafe fn widen(from: *const u16) -> Self;
     /// The lanes from `n` on are 0.
     unsafe fn load_some(from: *const f32, n: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -45,7 +47,7 @@ pub(crate) use each;
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86 {
     ($name:ident($register:ty), $lanes:literal, $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident $max:ident
-     $min:ident, |$from:ident, $n:ident| $load_some:expr, |$v:ident, $to:ident, $m:ident| $store_some:expr) => {
+     $min:ident, |$bits:ident| $widen:expr, |$from:ident, $n:ident| $load_some:expr, |$v:ident, $to:ident, $m:ident| $store_some:expr) => {
         #[derive(Clone, Copy)]
         pub(crate) struct $name($register);
 
@@ -60,6 +62,11 @@ macro_rules! x86 {
             unsafe fn load(from: *const f32) -> Self {
                 // SAFETY: as the trait demands, of the processor and of the pointer.
                 $name(unsafe { $loadu(from) })
+            }
+            #[inline(always)]
+            unsafe fn widen($bits: *const u16) -> Self {
+                // SAFETY: as the trait demands, of the processor and of the pointer.
+                $name(unsafe { $widen })
             }
             #[inline(always)]
             unsafe fn load_some($from: *const f32, $n: usize) -> Self {
@@ -109,11 +116,13 @@ mod avx512 {
 
     x86!(Wide(__m512), 16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_max_ps
          _mm512_min_ps,
+        |bits| _mm512_cvtph_ps(_mm256_loadu_si256(bits.cast())),
         |from, n| _mm512_maskz_loadu_ps(((1u32 << n) - 1) as u16, from),
         |v, to, n| _mm512_mask_storeu_ps(to, ((1u32 << n) - 1) as u16, v));
     // Half a register, of which AVX-512 has 32 too: for channels that would leave half of a whole one empty.
     x86!(Half(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
          _mm256_min_ps,
+        |bits| _mm256_cvtph_ps(_mm_loadu_si128(bits.cast())),
         |from, n| _mm256_maskz_loadu_ps(((1u32 << n) - 1) as u8, from),
         |v, to, n| _mm256_mask_storeu_ps(to, ((1u32 << n) - 1) as u8, v));
 }
@@ -140,6 +149,7 @@ mod avx2 {
 
     x86!(Avx2(__m256), 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_max_ps
          _mm256_min_ps,
+        |bits| _mm256_cvtph_ps(_mm_loadu_si128(bits.cast())),
         |from, n| _mm256_maskload_ps(from, mask(n)),
         |v, to, n| _mm256_maskstore_ps(to, mask(n), v));
 }
@@ -147,62 +157,65 @@ mod avx2 {
 pub(crate) use avx2::Avx2;
 
 mod portable {
+    use tract_core::prelude::f16;
+    use wide::f32x8;
+
     use super::Vector;
 
-    /// The numbers.
+    /// Eight numbers in whatever registers the target of the build has: two of SSE2 or NEON, one of AVX, none. (Over eight scalars the
+    /// compiler kept a tile's sums in memory, which took six times as long.)
     #[derive(Clone, Copy)]
-    pub(crate) struct Portable([f32; 8]);
-
-    impl Portable {
-        #[inline(always)]
-        fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
-            Portable(std::array::from_fn(|i| f(self.0[i], other.0[i])))
-        }
-    }
+    pub(crate) struct Portable(f32x8);
 
     impl Vector for Portable {
         const LANES: usize = 8;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
-            Portable([value; 8])
+            Portable(f32x8::splat(value))
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
             // SAFETY: as the trait demands, eight numbers are readable.
-            Portable(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+            Portable(f32x8::new(unsafe { from.cast::<[f32; 8]>().read_unaligned() }))
+        }
+        #[inline(always)]
+        unsafe fn widen(from: *const u16) -> Self {
+            // SAFETY: as the trait demands, eight numbers are readable.
+            let bits = unsafe { from.cast::<[u16; 8]>().read_unaligned() };
+            Portable(f32x8::new(bits.map(|bits| f16::from_bits(bits).to_f32())))
         }
         #[inline(always)]
         unsafe fn load_some(from: *const f32, n: usize) -> Self {
             let mut lanes = [0.0; 8];
             // SAFETY: as the trait demands, `n` numbers are readable, and `n` is at most eight.
             unsafe { core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), n) };
-            Portable(lanes)
+            Portable(f32x8::new(lanes))
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             // SAFETY: as the trait demands, eight numbers are writable.
-            unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
+            unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0.to_array()) }
         }
         #[inline(always)]
         unsafe fn store_some(self, to: *mut f32, n: usize) {
             // SAFETY: as the trait demands, `n` numbers are writable, and `n` is at most eight.
-            unsafe { core::ptr::copy_nonoverlapping(self.0.as_ptr(), to, n) }
+            unsafe { core::ptr::copy_nonoverlapping(self.0.as_array().as_ptr(), to, n) }
         }
         #[inline(always)]
         unsafe fn plus(self, a: Self, b: Self) -> Self {
-            Portable(std::array::from_fn(|i| super::super::fma(a.0[i], b.0[i], self.0[i])))
+            Portable(a.0.mul_add(b.0, self.0))
         }
         #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
-            self.zip(other, |a, b| a + b)
+            Portable(self.0 + other.0)
         }
         #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {
-            self.zip(other, f32::max)
+            Portable(self.0.fast_max(other.0))
         }
         #[inline(always)]
         unsafe fn min(self, other: Self) -> Self {
-            self.zip(other, f32::min)
+            Portable(self.0.fast_min(other.0))
         }
     }
 }
