@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 use crate::{
     faults::commit,
-    packages::succeed,
+    packages::{self, succeed},
     steps::{built, cargo, member, root, say, target},
     suites::built_tool,
 };
@@ -28,6 +28,24 @@ const SYSTEM: &str = "system_file";
 /// Whose tests are held against mutants, and whose lines are counted, where none is named: small crates whose tests end within seconds.
 const CRATES: [&str; 5] =
     ["troika-e2e", "troika-supervisor", "troika-kit", "troika-router", "troika-monitor"];
+
+/// The other processor of vehicle computers, what builds for it, what runs such programs here, and whose tests are run so: the kernels, the networks that they
+/// are in, the cores that have no hardware under them.
+const AARCH64: &str = "aarch64-unknown-linux-gnu";
+const FOR_AARCH64: [&str; 4] =
+    ["qemu-user", "gcc-aarch64-linux-gnu", "g++-aarch64-linux-gnu", "libc6-dev-arm64-cross"];
+const ON_AARCH64: [&str; 10] = [
+    "troika-tflite",
+    "troika-models",
+    "troika-e2e",
+    "troika-supervisor",
+    "troika-kit",
+    "troika-router",
+    "troika-monitor",
+    "troika-driver-state",
+    "troika-gesture",
+    "troika-host",
+];
 
 /// Tests that are not for this, which would take most of the time: one judges the suite and not the monitor, one tries thousands of generated
 /// traces for each mutant. Without it a mutant that only they notice counts as missed.
@@ -81,6 +99,13 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(0..=100))]
         least: u64,
     },
+    /// Tests as they are built for aarch64, the other processor of vehicle computers, in an emulator of its instructions (qemu-user): what is
+    /// computed, not how fast.
+    Aarch64 {
+        /// The crate; all that are tried so otherwise.
+        #[arg(value_name = "CRATE")]
+        of: Option<String>,
+    },
     /// Lines that a crate's own tests run through (tarpaulin, by ptrace). The report is in `target/coverage/CRATE`.
     Coverage {
         /// The crate; all that are held to it otherwise.
@@ -102,6 +127,7 @@ pub(crate) fn run(what: &Soak) -> anyhow::Result<()> {
         Soak::Fuzz { target, seconds, .. } => fuzz(target.as_deref(), *seconds),
         Soak::Faults { seconds, seed } => crate::faults::run(&crate::faults::Faults::soak(*seconds, *seed)?),
         Soak::Mutants { of, shard, least } => each(of.as_deref(), |of| mutants(of, shard.as_deref(), *least)),
+        Soak::Aarch64 { of } => aarch64(of.as_deref()),
         Soak::Coverage { of, least } => each(of.as_deref(), |of| coverage(of, *least)),
     }
 }
@@ -214,6 +240,30 @@ fn left_out<'a>(of: &str, all: &[(&str, &'a str)]) -> Vec<&'a str> {
     let tests: Vec<&str> = all.iter().filter(|(name, _)| *name == of).map(|(_, test)| *test).collect();
     tests.iter().for_each(|test| println!("{of}: its test {test} is left out"));
     tests
+}
+
+/// Builds the tests of one crate, or of all, for aarch64, and runs them in the emulator.
+fn aarch64(only: Option<&str>) -> anyhow::Result<()> {
+    packages::ensure(&FOR_AARCH64)?;
+    // The standard library for it. Where that is no rustup's business, whoever has it has it already.
+    let libraries = Command::new("rustc").args(["--print", "target-libdir", "--target", AARCH64]).output()?;
+    if !Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
+        succeed(Command::new("rustup").args(["target", "add", AARCH64]))
+            .with_context(|| format!("the standard library for {AARCH64} is missing"))?;
+    }
+    let wanted = only.map_or(ON_AARCH64.to_vec(), |one| vec![one]);
+    say(&format!(
+        "{} for {AARCH64}, at {}",
+        wanted.join(", "),
+        commit().unwrap_or_else(|| "no commit".to_owned())
+    ));
+    // A folder of its own: it builds for this machine too (macros), with other features than the workspace as a whole.
+    let place = absolute(target())?.join("aarch64");
+    let mut test = cargo(&["test", "--locked", "--no-fail-fast", "--target", AARCH64, "--target-dir"]);
+    test.arg(place).args(wanted.iter().flat_map(|one| ["--package", one]));
+    test.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
+    test.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", "qemu-aarch64 -L /usr/aarch64-linux-gnu");
+    succeed(&mut test)
 }
 
 /// Runs cargo-mutants on one crate, and tells the share that was noticed.

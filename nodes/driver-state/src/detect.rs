@@ -7,8 +7,8 @@
 use troika_frame::ssd::{Candidate, Mean, anchors, candidates};
 
 use crate::{
-    image::Affine,
     roi::{self, Roi},
+    warp::Affine,
 };
 
 /// Side of the picture that the network sees, pixels.

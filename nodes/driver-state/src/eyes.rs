@@ -1,10 +1,11 @@
 //! The picture that our own eye network sees: a small luma crop on the eye corners, free of brightness and contrast.
 
 use crate::{
-    image::{Border, Fill, ImageView},
+    image::ImageView,
     math::Vec3,
     pose,
     roi::{self, Roi},
+    warp::{Border, Fill},
 };
 
 /// Width of the picture, pixels.
@@ -62,7 +63,7 @@ pub fn hidden(view: &ImageView<'_>, mean: f32, cheek: [f32; 2], corners: [[f32; 
     let map = Roi::square(cheek, size, roi::angle(corners[0], corners[1])).map(SIDE, SIDE);
     let fill = Fill { width: SIDE, height: SIDE, range: (0.0, 255.0), border: Border::Nearest, taps: 1 };
     let mut patch = [0.0; SIDE * SIDE];
-    view.warp::<1>(&map, &fill, &mut patch);
+    view.warp_luma(&map, &fill, &mut patch);
     let cheek = patch.iter().sum::<f32>() / patch.len() as f32;
     cheek > CHEEK_SEEN && mean < DARK_GLASS * cheek
 }
@@ -74,7 +75,7 @@ pub fn crop(view: &ImageView<'_>, eye: usize, corners: [[f32; 2]; 2], out: &mut 
     let map = if eye == 0 { roi.map(WIDTH, HEIGHT) } else { roi.mirrored_map(WIDTH, HEIGHT) };
     let taps = if roi.size[0] > 1.5 * WIDTH as f32 { 2 } else { 1 };
     let fill = Fill { width: WIDTH, height: HEIGHT, range: (0.0, 255.0), border: Border::Nearest, taps };
-    view.warp::<1>(&map, &fill, out);
+    view.warp_luma(&map, &fill, out);
     let count = out.len() as f32;
     let mean = out.iter().sum::<f32>() / count;
     let deviation = (out.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / count).sqrt();

@@ -4,11 +4,11 @@
 //! ray through the iris centre, cut with an eyeball that is hung on the eye corners.
 
 use crate::{
-    image::Affine,
     math::{self, Vec3},
     mesh,
     pose::{Pinhole, Pose},
     roi::{self, Roi},
+    warp::Affine,
 };
 
 /// Side of the picture that the network sees, pixels.

@@ -3,8 +3,8 @@
 
 use crate::{
     canonical::BASIS,
-    image::Affine,
     roi::{self, Roi},
+    warp::Affine,
 };
 
 /// Side of the picture that the network sees, pixels.

@@ -10,13 +10,14 @@ use crate::{
     config::{Config, IrisPlan},
     detect, eyes, gaze,
     gaze::Direction,
-    image::{Border, Fill, ImageView},
+    image::ImageView,
     iris, math,
     math::{Mat3, Vec3},
     mesh,
     mesh::Mesh,
     pose::{Angles, Pinhole, Pose},
     roi::Roi,
+    warp::{Border, Fill},
 };
 
 /// A network with one input and fixed shapes.
@@ -260,7 +261,7 @@ impl Perception {
         let taps = if view.width().max(view.height()) > 2 * side { 2 } else { 1 };
         let fill = Fill { width: side, height: side, range: (-1.0, 2.0), border: Border::Black, taps };
         let picture = &mut self.picture[..side * side * 3];
-        view.warp::<3>(&map, &fill, picture);
+        view.warp_rgb(&map, &fill, picture);
         self.networks.detector.run(picture, &mut [&mut self.regressors, &mut self.scores])?;
         let face = self.decoder.decode(&self.regressors, &self.scores, &map);
         Ok(face.map(|face| face.roi()).filter(|roi| roi.usable(view.width(), view.height())))
@@ -272,7 +273,7 @@ impl Perception {
         let taps = if roi.size[0] > 2.0 * side as f32 { 2 } else { 1 };
         let fill = Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Nearest, taps };
         let picture = &mut self.picture[..side * side * 3];
-        view.warp::<3>(&map, &fill, picture);
+        view.warp_rgb(&map, &fill, picture);
         let mut logit = [0.0];
         self.networks.mesh.run(picture, &mut [&mut self.points, &mut logit])?;
         let sound = self.mesh.decode(&self.points, &map);
@@ -331,7 +332,7 @@ impl Perception {
             let fill =
                 Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Nearest, taps: 1 };
             let picture = &mut self.picture[..side * side * 3];
-            view.warp::<3>(&map, &fill, picture);
+            view.warp_rgb(&map, &fill, picture);
             let mut raw = [0.0; iris::POINTS * 3];
             self.networks.iris.run(picture, &mut [&mut self.contour, &mut raw])?;
             let Some(points) = iris::decode(&raw, &map) else { continue };

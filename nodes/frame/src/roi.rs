@@ -1,6 +1,6 @@
 //! Rotated square regions of a frame: where a network looks, and how its answers map back.
 
-use crate::image::Affine;
+use crate::warp::Affine;
 
 /// A rotated rectangle in frame pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,7 +2,7 @@
 //! anchor, overlap, the weighted mean of boxes that are one object, and the way back into the frame. Which of several objects is
 //! meant is the detector's own.
 
-use crate::image::Affine;
+use crate::warp::Affine;
 
 /// One answer of a detector: box centre and size, then key points as x and y; fractions of the picture.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 //!
 //! Numbers as in MediaPipe's `hand_landmark_cpu` and `hand_landmark_landmarks_to_roi` graphs (Apache-2.0).
 
-use troika_frame::{image::Affine, roi::Roi};
+use troika_frame::{roi::Roi, warp::Affine};
 
 use crate::palm;
 

@@ -7,9 +7,9 @@
 use core::f32::consts::FRAC_PI_2;
 
 use troika_frame::{
-    image::Affine,
     roi::{self, Roi},
     ssd::{Candidate, Mean, anchors, candidates},
+    warp::Affine,
 };
 
 /// Side of the picture that the network sees, pixels.

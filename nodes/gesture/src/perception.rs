@@ -6,8 +6,9 @@
 //! [`Perception::new`]; after that this code allocates nothing (the networks' engine may).
 
 use troika_frame::{
-    image::{Affine, Border, Fill, ImageView},
+    image::ImageView,
     roi::Roi,
+    warp::{Affine, Border, Fill},
 };
 use troika_kit::Fault;
 
@@ -124,7 +125,7 @@ impl Perception {
         let map = Roi::letterbox(view.width(), view.height()).map(side, side);
         // One sample a pixel: MediaPipe's own way, and its detector was trained on it.
         let fill = Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Black, taps: 1 };
-        view.warp::<3>(&map, &fill, &mut self.picture[..side * side * 3]);
+        view.warp_rgb(&map, &fill, &mut self.picture[..side * side * 3]);
         map
     }
 
@@ -148,7 +149,7 @@ impl Perception {
         let side = hand::SIDE;
         let map = roi.map(side, side);
         let fill = Fill { width: side, height: side, range: (0.0, 1.0), border: Border::Black, taps: 1 };
-        view.warp::<3>(&map, &fill, &mut self.picture[..side * side * 3]);
+        view.warp_rgb(&map, &fill, &mut self.picture[..side * side * 3]);
         self.region = *roi;
         map
     }

@@ -14,10 +14,11 @@ use anyhow::{Context, Result};
 use troika_driver_state::{
     config::{Config, IrisPlan},
     eyes,
-    image::{Border, Fill, ImageView},
+    image::ImageView,
     iris,
     perception::{Network, Networks, Part, Perception},
     store,
+    warp::{Border, Fill},
 };
 use troika_kit::Fault;
 use troika_sim::{Camera, Frame, Light, Pose, Quality, Renderer};
@@ -152,7 +153,7 @@ fn main() -> Result<()> {
                 let map = if eye == 0 { roi.map(w, h) } else { roi.mirrored_map(w, h) };
                 let fill =
                     Fill { width: w, height: h, range: (0.0, 255.0), border: Border::Nearest, taps: 1 };
-                view.warp::<1>(&map, &fill, &mut crop);
+                view.warp_luma(&map, &fill, &mut crop);
                 let bytes: Vec<u8> = crop.iter().map(|v| v.round() as u8).collect();
                 crops.write_all(&bytes)?;
                 written += 1;
