@@ -16,4 +16,4 @@ pub mod pose;
 pub mod store;
 pub mod temporal;
 
-pub use troika_frame::{image, roi};
+pub use troika_frame::{image, roi, warp};
