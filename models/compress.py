@@ -6,7 +6,7 @@
 
 Variants, where a network can have them:
 
-- fp16: weights stored as half floats and widened at load. Half the file, the same speed.
+- fp16: weights stored as half floats. Half the file; widened at load, but where a run reads each once: models/tflite keeps those as they are.
 - int8: weights rounded to 8 bits, one scale an output channel, and widened at load. A quarter of an ONNX file; `.tflite` constants stay half
   floats, which is all that models/tflite widens. The same speed.
 - pruned: an eighth of the channels that lead from one layer to one other alone, those with the smallest weights. What a channel without

@@ -99,11 +99,15 @@ fn judge(folder: &Path, playing: &Playing) -> anyhow::Result<Judged> {
     let (with, agreement) = used.with_candidate(candidate)?;
     // The voice's networks run on ours in a process of their own, whatever a system file says.
     let on = systems.networks_on().filter(|_| subject != Subject::Words);
-    let [own, other] = [&used, &with].map(|store| match subject {
-        Subject::Words => store.clone().with_kernels(Kernels::Fast).network(&name),
-        _ => store.network(&name),
-    });
-    let timed = time::time(&mut own?, &mut other?)?;
+    let made = |store: &Store| -> anyhow::Result<_> {
+        Ok(match subject {
+            Subject::Words => store.clone().with_kernels(Kernels::Fast).network(&name)?,
+            _ => store.network(&name)?,
+        })
+    };
+    // Before the time is measured: what is asked for is there.
+    scene::all(subject, &playing.scenario)?;
+    let timed = time::time(|| made(&used), || made(&with))?;
     eprintln!("{}", verdict::time_told(&timed));
     let passports = [used.passport(&name)?.clone(), with.passport(&name)?.clone()];
     let behaviour = behaviour(subject, used, with, f32::INFINITY, &systems, playing)?;

@@ -118,8 +118,14 @@ pub(super) fn told(played: &Played) -> String {
 /// As [`told`].
 pub(super) fn time_told(timed: &Timed) -> String {
     format!(
-        "time of a run: used {:.4} ms, candidate {:.4} ms; ratio {:.3}, at most {:.3} (95 %)",
-        timed.used_ms, timed.candidate_ms, timed.ratio, timed.ratio_upper
+        "time of a run: used {:.4} ms, candidate {:.4} ms; ratio {:.3}, at most {:.3} (95 %, of {} copies); used beside itself {:.3} to {:.3}",
+        timed.used_ms,
+        timed.candidate_ms,
+        timed.ratio,
+        timed.ratio_upper,
+        timed.copies,
+        timed.itself[0],
+        timed.itself[1]
     )
 }
 
@@ -371,7 +377,9 @@ mod tests {
             candidate_ms: 0.07,
             ratio: ratio_upper - 0.01,
             ratio_upper,
-            rounds: 101,
+            itself: [0.99, 1.01],
+            copies: 11,
+            rounds: 9,
             runs_a_block: 50,
         };
         let agreement = Agreement { compared: 12, max_abs_error: 1e-6 };
