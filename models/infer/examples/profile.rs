@@ -182,7 +182,9 @@ fn of_node(model: &TypedModel, node: &TypedNode) -> TractResult<(f64, f64)> {
     }
     let costs = node.op.cost(&facts)?;
     let count = |wanted: &dyn Fn(&Cost) -> bool| -> f64 {
-        costs.iter().filter(|(what, _)| wanted(what)).map(|(_, n)| n.to_i64().unwrap_or(0) as f64).sum()
+        let wanted = costs.iter().filter(|(what, _)| wanted(what));
+        // From 0, not from the -0 of a sum of nothing.
+        wanted.fold(0.0, |sum, (_, n)| sum + n.to_i64().unwrap_or(0) as f64)
     };
     // Packed weights of tract's own products are inputs too.
     let tensors = facts.iter().copied().chain(node.outputs.iter().map(|o| &o.fact));
