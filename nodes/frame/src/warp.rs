@@ -56,25 +56,23 @@ impl ImageView<'_> {
     /// Fills `out` with the luma of a `width` x `height` picture seen through `map`: each output pixel's centre is sampled bilinearly,
     /// `taps` x `taps` times across its footprint. Values are `byte / 255 * range.1 + range.0`. `out.len()` must be `width * height`.
     pub fn warp_luma(&self, map: &Affine, fill: &Fill, out: &mut [f32]) {
-        match self.encoding {
-            Encoding::Mono => warp::<Mono, 1>(self, map, fill, out),
-            Encoding::Rgb => warp::<Rgb, 1>(self, map, fill, out),
-            Encoding::Bgr => warp::<Bgr, 1>(self, map, fill, out),
-            Encoding::Uyvy => warp::<Uyvy, 1>(self, map, fill, out),
-            Encoding::Yuyv => warp::<Yuyv, 1>(self, map, fill, out),
-            Encoding::Nv12 => warp::<Nv12, 1>(self, map, fill, out),
-        }
+        self.warp::<1>(map, fill, out);
     }
 
     /// The same in red, green and blue, interleaved: `out.len()` must be `width * height * 3`.
     pub fn warp_rgb(&self, map: &Affine, fill: &Fill, out: &mut [f32]) {
+        self.warp::<3>(map, fill, out);
+    }
+
+    /// Not public: it is compiled in this crate, with what its profile says.
+    fn warp<const C: usize>(&self, map: &Affine, fill: &Fill, out: &mut [f32]) {
         match self.encoding {
-            Encoding::Mono => warp::<Mono, 3>(self, map, fill, out),
-            Encoding::Rgb => warp::<Rgb, 3>(self, map, fill, out),
-            Encoding::Bgr => warp::<Bgr, 3>(self, map, fill, out),
-            Encoding::Uyvy => warp::<Uyvy, 3>(self, map, fill, out),
-            Encoding::Yuyv => warp::<Yuyv, 3>(self, map, fill, out),
-            Encoding::Nv12 => warp::<Nv12, 3>(self, map, fill, out),
+            Encoding::Mono => warp::<Mono, C>(self, map, fill, out),
+            Encoding::Rgb => warp::<Rgb, C>(self, map, fill, out),
+            Encoding::Bgr => warp::<Bgr, C>(self, map, fill, out),
+            Encoding::Uyvy => warp::<Uyvy, C>(self, map, fill, out),
+            Encoding::Yuyv => warp::<Yuyv, C>(self, map, fill, out),
+            Encoding::Nv12 => warp::<Nv12, C>(self, map, fill, out),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     status_line::StatusLine,
 };
 use play::{Played, Sides};
-use scene::Subject;
+use scene::{Scene, Subject};
 use verdict::{Behaviour, Extent, Judged};
 
 /// Where the nodes of scenarios are from.
@@ -80,7 +80,8 @@ pub(crate) fn agree(playing: &Playing) -> anyhow::Result<()> {
         let store = kinds::models()?;
         let [fast, plain] =
             [Kernels::Fast, Kernels::Plain].map(|kernels| store.clone().with_kernels(kernels));
-        let behaviour = behaviour(Subject::Pictures, fast, plain, AGREE, &systems, playing)?;
+        let scenes = scene::all(Subject::Pictures, &playing.scenario)?;
+        let behaviour = behaviour(Subject::Pictures, [fast, plain], AGREE, scenes, &systems, playing)?;
         finish(Judged::of_kernels(behaviour, AGREE), file)
     };
     agreed().map_err(unjudged)?.end()
@@ -106,11 +107,11 @@ fn judge(folder: &Path, playing: &Playing) -> anyhow::Result<Judged> {
         })
     };
     // Before the time is measured: what is asked for is there.
-    scene::all(subject, &playing.scenario)?;
+    let scenes = scene::all(subject, &playing.scenario)?;
     let timed = time::time(|| made(&used), || made(&with))?;
     eprintln!("{}", verdict::time_told(&timed));
     let passports = [used.passport(&name)?.clone(), with.passport(&name)?.clone()];
-    let behaviour = behaviour(subject, used, with, f32::INFINITY, &systems, playing)?;
+    let behaviour = behaviour(subject, [used, with], f32::INFINITY, scenes, &systems, playing)?;
     finish(Judged::of_candidate(&passports, agreement, on, timed, behaviour), file)
 }
 
@@ -123,23 +124,22 @@ fn finish(judged: Judged, file: Option<Output>) -> anyhow::Result<Judged> {
     Ok(judged)
 }
 
-/// Plays the set with both stores and compares; runs whose outputs are further apart than `allowed` are held to `f64`.
+/// Plays the scenes (beside them, what is left out) with both stores and compares; runs whose outputs are further apart than `allowed` are held to `f64`.
 fn behaviour(
     subject: Subject,
-    used: Store,
-    other: Store,
+    [used, other]: [Store; 2],
     allowed: f32,
+    (scenes, left_out): (Vec<Scene>, Vec<String>),
     systems: &Systems,
     playing: &Playing,
 ) -> anyhow::Result<Behaviour> {
     present(subject, &used)?;
     present(subject, &other)?;
-    let (scenes, left_out) = scene::all(subject, &playing.scenario)?;
     // The networks in use are the fast ones mostly, and so those that can run twice.
     let (other, differences): (Store, Differences) = other.beside_judged(used.clone(), allowed);
     let sides: Sides = [used, other];
     let stop = stop_on_signals()?;
-    let (count, whole) = (scenes.len(), scenes.iter().map(scene::Scene::length).sum::<f64>());
+    let (count, whole) = (scenes.len(), scenes.iter().map(Scene::length).sum::<f64>());
     let so_far = Mutex::new((StatusLine::new(), 0.0));
     let passed = |length: f64| {
         if stop.is_stopped() {
