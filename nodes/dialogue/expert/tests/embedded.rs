@@ -19,16 +19,18 @@ use troika_expert::{
 /// A net for what must come; nothing here depends on how soon.
 const NET: Duration = Duration::from_secs(60);
 
-/// Answers by what is in the question's line.
+/// Answers by what is in the question's line. As of the program that it stands for: an answer ends once, and a cancel that comes after its
+/// end is told nothing.
 const CHILD: &str = r#"#!/bin/sh
 [ "$1" = --chat ] || { echo "told $1" >&2; exit 9; }
 if [ "$2" = --no-model ]; then echo "model is not here: troika models pull it" >&2; exit 1; fi
 echo '{"ready":{"model":"a-script","context_tokens":100}}'
+open=
 say() { echo "{\"text\":{\"id\":$id,\"text\":\"$1\"}}"; }
 end() { echo "{\"end\":{\"id\":$id,\"reason\":\"$1\",\"prompt_tokens\":7,\"completion_tokens\":2}}"; }
 while read -r line; do
   case $line in
-    '{"cancel":'*) end cancelled; continue;;
+    '{"cancel":'*) [ -z "$open" ] || end "$open"; open=; continue;;
   esac
   id=${line##*\"id\":}; id=${id%%[,\}]*}
   case $line in
@@ -40,7 +42,8 @@ while read -r line; do
   case $line in
     *die*) echo "out of luck" >&2; exit 3;;
     *nonsense*) echo 'what?'; continue;;
-    *for-ever*) continue;;
+    *for-ever*) open=cancelled; continue;;
+    *just-over*) open=stop; continue;;
     *fails*) echo "{\"failed\":{\"id\":$id,\"why\":\"no memory\"}}"; continue;;
   esac
   say ""; say " é"
@@ -167,9 +170,9 @@ fn one_that_is_killed_while_nobody_asks_is_started_again() {
     assert_eq!(text(&bench.streams("Hi")), "One é");
 }
 
-/// An answer that never ends, of which the first word has come.
-fn begun(bench: &Bench) -> BufReader<TcpStream> {
-    let mut first = BufReader::new(bench.sends("", &asked("for-ever", true)));
+/// An answer that does not end before it is cancelled, of which the first word has come.
+fn begun(bench: &Bench, question: &str) -> BufReader<TcpStream> {
+    let mut first = BufReader::new(bench.sends("", &asked(question, true)));
     let mut line = String::new();
     while !line.contains("One") {
         line.clear();
@@ -181,7 +184,7 @@ fn begun(bench: &Bench) -> BufReader<TcpStream> {
 #[test]
 fn who_comes_when_all_places_are_taken_is_sent_away_and_who_goes_frees_his() {
     let bench = started(1);
-    let first = begun(&bench);
+    let first = begun(&bench, "for-ever");
     let second = bench.sends("", &asked("for-ever too", true));
     bench.until("both came", |record| record.matches(r#""headers""#).count() == 2);
     let (said, _) = bench.asks("", &asked("Hi", true));
@@ -192,6 +195,16 @@ fn who_comes_when_all_places_are_taken_is_sent_away_and_who_goes_frees_his() {
     drop(first);
     bench.until("both are", |record| record.matches("client_closed").count() == 2);
     assert_eq!(text(&bench.streams("Hi")), "One é");
+}
+
+#[test]
+fn who_goes_in_the_moment_in_which_the_answer_ends_costs_no_process() {
+    let bench = started(1);
+    let process = bench.service.service().process();
+    drop(begun(&bench, "just-over"));
+    bench.until("it is seen to go", |record| record.contains("client_closed"));
+    assert_eq!(text(&bench.streams("Hi")), "One é");
+    assert_eq!(bench.service.service().process(), process);
 }
 
 #[test]
@@ -221,7 +234,7 @@ fn faults_are_the_same_as_the_script_s() {
 #[test]
 fn a_service_that_is_stopped_ends_what_it_answers_and_its_process() {
     let bench = started(1);
-    let _first = begun(&bench);
+    let _first = begun(&bench, "for-ever");
     let process = bench.service.service().process().expect("a process");
     drop(bench);
     let gone = || !std::path::Path::new(&format!("/proc/{process}")).exists();
