@@ -60,6 +60,8 @@ struct Open {
     before: Option<With>,
     /// Why they cannot be used as they are now.
     wrong: Option<String>,
+    /// So often was everything ended.
+    cuts: u64,
 }
 
 /// What the files gave.
@@ -97,7 +99,7 @@ impl Client {
         if config.over_zenoh() {
             return Err(CloudConfigError::Url(config.url.clone()));
         }
-        let open = Open { files: Files::of(config), with: None, before: None, wrong: None };
+        let open = Open { files: Files::of(config), with: None, before: None, wrong: None, cuts: 0 };
         Ok(Client { config: config.clone(), open: Arc::new(Mutex::new(open)) })
     }
 
@@ -111,7 +113,7 @@ impl Client {
     }
 
     fn posted(&self, path: &str, json: &str) -> Result<String, Fault> {
-        let mut response = self.request(path)?.send(json).map_err(fault_of)?;
+        let mut response = self.request(path, self.cuts())?.send(json).map_err(fault_of)?;
         if !response.status().is_success() {
             return Err(refusal(&mut response));
         }
@@ -127,16 +129,27 @@ impl Client {
     /// Ends what goes on, in whatever thread, and every socket.
     pub fn cut(&self) {
         let mut open = self.open();
-        let Open { with, before, .. } = &mut *open;
+        let Open { with, before, cuts, .. } = &mut *open;
+        *cuts += 1;
         with.iter_mut().for_each(With::cut);
         if let Some(mut before) = before.take() {
             before.cut();
         }
     }
 
-    /// A request, with the files as they are now.
-    pub(crate) fn request(&self, path: &str) -> Result<RequestBuilder<WithBody>, Fault> {
+    /// How often [`Client::cut`] was called.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.open().cuts
+    }
+
+    /// A request, with the files as they are now, for somebody who asked after so many cuts: one that came since has ended it, though the thread
+    /// that makes it comes here only now.
+    pub(crate) fn request(&self, path: &str, cuts: u64) -> Result<RequestBuilder<WithBody>, Fault> {
+        troika_safety::fulfils![SR_RTE_006];
         let mut open = self.open();
+        if open.cuts != cuts {
+            return Err(Fault::Cancelled);
+        }
         // Its answer is over, or this request would not be made by who asks one at a time; what waits in it is closed with it.
         open.before = None;
         if open.files.changed() {

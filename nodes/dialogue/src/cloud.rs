@@ -311,7 +311,7 @@ impl Upstream for HttpUpstream {
     fn start(&mut self, stream: u64, mut request: ChatRequest) {
         self.running = Some(stream);
         request.model.clone_from(&self.model);
-        let (client, sink) = (self.client.clone(), self.sink.clone());
+        let (client, sink, cuts) = (self.client.clone(), self.sink.clone(), self.client.cuts());
         let (meter, trace) = (self.meter.clone(), self.trace.take());
         let body = request.body().to_string();
         let spawned = thread::Builder::new().name(format!("cloud-{stream}")).spawn({
@@ -326,7 +326,7 @@ impl Upstream for HttpUpstream {
                     tell(traffic);
                     last.say(said);
                 };
-                let answered = answer(&client, &body, trace.as_deref(), &mut traffic, &mut say);
+                let answered = answer(&client, cuts, &body, trace.as_deref(), &mut traffic, &mut say);
                 if let Err(fault) = answered {
                     if fault.before_sending() {
                         traffic.sent = 0;
@@ -380,16 +380,17 @@ impl Drop for LastWord {
     }
 }
 
-/// One answer, from the question to its end.
+/// One answer, from the question to its end; `cuts` as they were when it was asked.
 fn answer(
     client: &Client,
+    cuts: u64,
     body: &str,
     trace: Option<&str>,
     traffic: &mut Traffic,
     say: &mut dyn FnMut(FromCloud, &Traffic),
 ) -> Result<(), Fault> {
     let asked = Instant::now();
-    let post = client.request("/chat/completions")?.header("Accept", "text/event-stream");
+    let post = client.request("/chat/completions", cuts)?.header("Accept", "text/event-stream");
     let post = trace.into_iter().fold(post, |post, trace| post.header("traceparent", trace));
     let mut response = post.send(body).map_err(fault_of)?;
     let began = Instant::now();

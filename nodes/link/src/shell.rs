@@ -230,16 +230,17 @@ mod tests {
         let address = server(|request, stream| {
             assert!(request.starts_with("GET /probe?bytes=16384 HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 16384\r\n\r\n").unwrap();
+            // Far apart: whoever is late for the first does not find the others beside it.
             for _ in 0..4 {
-                thread::sleep(Duration::from_millis(10));
+                thread::sleep(Duration::from_millis(200));
                 stream.write_all(&[7; 4096]).unwrap();
             }
         });
         let sample = ask(&address, "/probe?bytes={bytes}", Probe::Bulk).unwrap();
         assert_eq!((sample.outcome, sample.source), (Outcome::Ok, Source::Active));
-        // 16 KiB in some 40 ms: 3.3 Mbit/s, and slower on a busy machine.
+        // 16 KiB in some 0.8 s: 164 kbit/s, and another on a busy machine.
         let kbps = sample.down.kbps().unwrap();
-        assert!(sample.down.bytes >= 12_288 && (10.0..6_000.0).contains(&kbps), "{sample:?}");
+        assert!(sample.down.bytes >= 12_288 && (10.0..1_000.0).contains(&kbps), "{sample:?}");
     }
 
     #[test]

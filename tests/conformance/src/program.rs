@@ -46,6 +46,19 @@ impl Program {
         self.1.recv_timeout(within).expect("it tells something")
     }
 
+    /// Lines that it tells people, until one says one of these.
+    ///
+    /// # Panics
+    /// When it tells nothing more within that time.
+    pub fn says(&mut self, one_of: &[&str], within: Duration) -> String {
+        loop {
+            let told = self.tells(within);
+            if one_of.iter().any(|wanted| told.contains(wanted)) {
+                return told;
+            }
+        }
+    }
+
     /// `kill -9`.
     ///
     /// # Panics

@@ -93,9 +93,9 @@ impl Ground<'_> {
 /// Injects some faults of a class: each gives a verdict.
 pub type Inject = fn(&Ground<'_>, &mut Dice) -> anyhow::Result<Vec<Verdict>>;
 
-/// A class of faults.
+/// A class of faults; `I` injects them: in virtual time, or into real processes ([`crate::live`]).
 #[derive(Clone, Copy)]
-pub struct Class {
+pub struct Class<I = Inject> {
     /// Its name: what it befalls, and what the fault is.
     pub name: &'static str,
     /// What is injected.
@@ -113,7 +113,7 @@ pub struct Class {
     /// Calls a round: what costs little is done more often.
     pub times: u64,
     /// Does it.
-    pub inject: Inject,
+    pub inject: I,
 }
 
 /// Chance: the same for the same seed, class and round, on every machine.

@@ -45,7 +45,7 @@ pub struct Figures {
 
 impl Figures {
     /// Of a class of which nothing was injected yet.
-    pub fn of(class: &Class) -> Figures {
+    pub fn of<I>(class: &Class<I>) -> Figures {
         Figures {
             name: class.name.to_owned(),
             limit_ms: class.limit.as_secs_f64() * 1e3,

@@ -1,9 +1,31 @@
 //! One round of what takes a process, a machine or a network, on real ones: `troika` of this build, a router and a peer of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use troika_faults::live;
+use troika_faults::{
+    live::{self, LiveClass},
+    report::Figures,
+};
 use troika_host::StopToken;
+
+/// A container may have no group with a bound on memory; all else is to be had everywhere.
+const MAY_BE_MISSING: &str = "machine.memory";
+
+/// One round of these; what of them could not be injected.
+fn injects(classes: &[&'static LiveClass], troika: &Path, seed: u64) -> Vec<&'static LiveClass> {
+    let outcome = live::run(classes, troika, seed, Some(1), &StopToken::new());
+    assert!(outcome.failed.is_empty(), "every bench works on this machine: {:?}", outcome.failed);
+    println!("{:#?}", outcome.figures);
+    // In time is for the campaign to judge: a machine that stands still for a second has no say in what is right.
+    let fails = |one: &&Figures| one.harmed > 0 || one.detected < one.injected;
+    let failing: Vec<_> = outcome.figures.iter().filter(fails).collect();
+    assert!(failing.is_empty(), "{failing:#?}");
+    let pairs = classes.iter().zip(&outcome.figures);
+    let left: Vec<_> = pairs.filter(|(_, figures)| figures.injected == 0).map(|(class, _)| *class).collect();
+    assert_eq!(left.len(), outcome.left_out.len(), "each of them says why: {:?}", outcome.left_out);
+    println!("left out: {:?}", outcome.left_out);
+    left
+}
 
 #[test]
 fn a_driver_who_falls_asleep_is_told_of_whatever_befalls_processes_machine_and_network() {
@@ -12,16 +34,14 @@ fn a_driver_who_falls_asleep_is_told_of_whatever_befalls_processes_machine_and_n
     let test = std::env::current_exe().expect("this program has a path");
     let troika: PathBuf = test.parent().and_then(|deps| deps.parent()).expect("a folder").join("troika");
     assert!(troika.is_file(), "{} is not there: build the workspace", troika.display());
-    let classes: Vec<_> = live::CLASSES.iter().collect();
-    let outcome = live::run(&classes, &troika, 7, Some(1), &StopToken::new());
-    assert!(outcome.failed.is_empty(), "every bench works on this machine: {:?}", outcome.failed);
-    println!("{:#?}", outcome.figures);
-    // In time is for the campaign to judge: a machine that stands still for a second has no say in what is right.
-    let failing: Vec<_> =
-        outcome.figures.iter().filter(|one| one.harmed > 0 || one.detected < one.injected).collect();
-    assert!(failing.is_empty(), "{failing:#?}");
-    // A container may have no group with a bound on memory; all else is to be had everywhere.
-    let injected = outcome.figures.iter().filter(|one| one.injected == 1).count();
-    assert_eq!(injected + outcome.left_out.len(), classes.len());
-    assert!(outcome.left_out.keys().all(|left_out| left_out.starts_with("machine.memory")), "{outcome:?}");
+    let mut left: Vec<_> = live::CLASSES.iter().collect();
+    // A machine may be too busy for an intruder to do anything: that was no fault, and nothing was judged.
+    for seed in 7..10 {
+        left = injects(&left, &troika, seed);
+        left.retain(|class| class.name != MAY_BE_MISSING);
+        if left.is_empty() {
+            return;
+        }
+    }
+    panic!("not injected in three rounds: {:?}", left.iter().map(|class| class.name).collect::<Vec<_>>());
 }

@@ -115,9 +115,14 @@ impl Car {
         let router = RouterGuard::ensure(&endpoint).expect("the port is free");
         let settings = serde_json::json!({
             "router": endpoint,
-            "dialogue": {"cloud": {
-                "url": format!("http://127.0.0.1:{}/v1", service.port), "model": "m", "plain_http": true,
-            }},
+            "dialogue": {
+                "cloud": {
+                    "url": format!("http://127.0.0.1:{}/v1", service.port), "model": "m", "plain_http": true,
+                },
+                // What is cut is cut here, and not what a busy machine brings late.
+                "first_token_soft_ms": 20_000, "first_token_hard_ms": 30_000,
+                "stall_soft_ms": 20_000, "stall_hard_ms": 30_000, "stall_most_ms": 40_000,
+            },
             "trace": trace,
         });
         let program = Program::start(PROGRAM, &settings.to_string());
@@ -136,7 +141,15 @@ impl Car {
         let model = edge.publisher(model.topic, model.qos).expect("a publisher");
         let activity = edge.publisher(activity.topic, activity.qos).expect("a publisher");
         let begin = Instant::now();
-        while !transport.graph().expect("a graph").nodes.iter().any(|name| name == "/bridge") {
+        // All of its ears, not the first of them: a decision that is lost would make another's answer of the question that is heard.
+        let hears = |port: &troika_kit::PortSpec| {
+            let graph = transport.graph().expect("a graph");
+            graph
+                .endpoints
+                .iter()
+                .any(|end| end.node == "/bridge" && !end.publishes && end.topic == port.topic)
+        };
+        while !<Inputs as Ports>::SPECS.iter().all(hears) {
             assert!(begin.elapsed() < HANGS, "it is not there");
             thread::sleep(Duration::from_millis(20));
         }

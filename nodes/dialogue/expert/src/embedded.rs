@@ -9,7 +9,7 @@ use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -98,6 +98,8 @@ pub(crate) struct Embedded {
     places: Arc<Semaphore>,
     jobs: mpsc::Sender<Job>,
     process: watch::Receiver<Option<u32>>,
+    over: watch::Sender<bool>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// There is no place to wait.
@@ -112,10 +114,20 @@ impl Embedded {
         // Who has gone away leaves a question behind until its turn: room for some of those too.
         let (jobs, waiting) = mpsc::channel(4 * (program.waiting + 1));
         let (told, watched) = watch::channel(process.child.id());
-        let keeper = Keeper { program, process: Some(process), number: 0, told };
-        // It ends with the last of those who ask.
-        tokio::spawn(keeper.work(waiting));
-        Ok(Embedded { name, places, jobs, process: watched })
+        let mut keeper = Keeper { program, process: Some(process), number: 0, told };
+        let (over, mut ends) = watch::channel(false);
+        let keeper = tokio::spawn(async move {
+            tokio::select! {
+                // With the last of those who ask.
+                () = keeper.work(waiting) => {}
+                _ = ends.wait_for(|over| *over) => {}
+            }
+            if let Some(process) = &mut keeper.process {
+                // Waited for as well: a runtime that ends would leave the dead one in the process table.
+                let _killed = timeout(GONE, process.child.kill()).await;
+            }
+        });
+        Ok(Embedded { name, places, jobs, process: watched, over, keeper: Mutex::new(Some(keeper)) })
     }
 
     /// A question's answer, when its turn comes.
@@ -124,6 +136,15 @@ impl Embedded {
         let (sender, heard) = mpsc::unbounded_channel();
         self.jobs.try_send(Job { ask, heard: sender }).map_err(|_| Full)?;
         Ok(Answering { heard, _place: place })
+    }
+
+    /// Ends the process, whatever it does.
+    pub(crate) async fn end(&self) {
+        self.over.send_replace(true);
+        if let Some(keeper) = self.keeper.lock().await.take() {
+            // A panic of it has been told.
+            let _ended = keeper.await;
+        }
     }
 
     /// The process's id, while there is one.
@@ -269,7 +290,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn work(mut self, mut jobs: mpsc::Receiver<Job>) {
+    async fn work(&mut self, mut jobs: mpsc::Receiver<Job>) {
         loop {
             let job = match &mut self.process {
                 // One that dies while nobody asks is seen at once, not by the next who does.

@@ -117,7 +117,8 @@ impl Inner {
     fn write(&self, line: &Value) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &mut book.record
-            && let Err(error) = writeln!(file, "{line}")
+            // In one piece: who reads it meanwhile finds whole lines.
+            && let Err(error) = file.write_all(format!("{line}\n").as_bytes())
         {
             // A record with holes would let a test pass that must not.
             eprintln!("troika-expert: the record cannot be written: {error}");
@@ -236,9 +237,13 @@ impl Service {
             // The sender is in what is served: it does not go before.
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        axum::serve(Ports(listener), router.into_make_service_with_connect_info::<Connection>())
+        let served = axum::serve(Ports(listener), router.into_make_service_with_connect_info::<Connection>())
             .with_graceful_shutdown(stopped)
-            .await
+            .await;
+        if let Who::Model(model) = &self.0.who {
+            model.end().await;
+        }
+        served
     }
 
     fn named(&self, mut response: Response) -> Response {

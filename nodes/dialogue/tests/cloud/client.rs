@@ -292,13 +292,31 @@ fn a_call_of_a_tool_arrives_whole() {
 }
 
 #[test]
+fn an_answer_that_is_stopped_before_its_thread_has_begun_is_not_asked_for() {
+    troika_safety::verifies![SR_RTE_006];
+    let service = Service::new("localhost");
+    let mut client = of(&service);
+    // Its thread begins now or then; a question that has left by the stop ends as one that is cut.
+    for stream in 0..40 {
+        service.does(vec![Does::Head, Does::Holds]);
+        client.upstream.start(stream, question());
+        client.upstream.stop(stream);
+        let (of, last) = client.next();
+        assert!(of == stream && matches!(last, FromCloud::Failed(_)), "{last:?}");
+    }
+}
+
+#[test]
 fn names_connections_and_certificates_fail_each_in_their_way() {
     let service = Service::new("localhost");
     let port = closed_port().port();
     let mut nobody = client(&format!("https://localhost:{port}/v1"), &service.ca, |_| {});
     assert!(matches!(nobody.fault(), Fault::Connect(_)));
 
-    let mut unnamed = client("https://no-such-host.invalid/v1", &service.ca, |_| {});
+    let mut unnamed = client("https://no-such-host.invalid/v1", &service.ca, |config| {
+        // A resolver that lost a packet asks again after 5 s.
+        config.resolve_ms = 15_000;
+    });
     assert_eq!(unnamed.fault(), Fault::Dns);
 
     // Another authority.

@@ -163,8 +163,9 @@ fn serve(
     }
     loop {
         let (head, body) = request(&mut tls)?;
-        let _ = tell.send(Saw::Request(head, body));
+        // Its own script first: who is told of the request may ask the next one.
         let script = queue.lock().expect("not poisoned").pop_front().expect("a script for every request");
+        let _ = tell.send(Saw::Request(head, body));
         for does in script {
             match does {
                 Does::Head => {

@@ -124,7 +124,7 @@ async fn a_stream_that_breaks_ends_with_an_event_that_says_so_and_whole_events_b
 async fn before_the_first_token_the_next_upstream_takes_over_and_the_vehicle_sees_nothing() {
     let mut bad = Service::new().await;
     let mut fine = Service::new().await;
-    let world = World::new(&[&bad, &fine], "[times]\nfirst_byte_ms = 400\n").await;
+    let world = World::new(&[&bad, &fine], "[times]\nfirst_byte_ms = 5000\n").await;
     let anna = world.vehicle("anna");
     for script in [
         vec![Does::Closes],

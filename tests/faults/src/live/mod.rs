@@ -13,11 +13,11 @@ use anyhow::Context as _;
 use troika_host::StopToken;
 use troika_kit::Duration;
 use troika_reactions::peer::{Peer, eager};
-use troika_safety::{self as sr, Requirement};
+use troika_safety as sr;
 
 pub use self::bench::Bench;
 use crate::{
-    class::{Dice, Verdict},
+    class::{Class, Dice, Verdict},
     report::Figures,
 };
 
@@ -28,22 +28,11 @@ const BEGUN_ANEW_WITHIN: Duration = Duration::from_millis(5_450 + 400);
 /// From a death to a new life's first word: 500 ms until a step is given up (SR-TIM-009), and 3 s for the start of a small process.
 const AGAIN_WITHIN: Duration = Duration::from_millis(3_600);
 
+/// Injects one; none where this machine has no means for it.
+pub type Inject = fn(&mut Bench, &mut Dice) -> anyhow::Result<Option<Verdict>>;
+
 /// A class of faults of real processes.
-pub struct LiveClass {
-    /// Its name: what it befalls, and what the fault is.
-    pub name: &'static str,
-    /// What is injected.
-    pub fault: &'static str,
-    /// What counts as noticed, and what is done then.
-    pub reaction: &'static str,
-    /// What would be unsafe.
-    pub harm: &'static str,
-    /// What demands the reaction.
-    pub requirement: Requirement,
-    /// The reaction's limit, after the onset.
-    pub limit: Duration,
-    inject: fn(&mut Bench, &mut Dice) -> anyhow::Result<Option<Verdict>>,
-}
+pub type LiveClass = Class<Inject>;
 
 const UNTOLD: &str = "a driver sleeps, and nobody says so nor that nobody looks";
 const TAKEN_IN: &str = "a driver sleeps and nobody says so, a function for standstill is carried out at 60 km/h, or a process ends or grows";
@@ -51,130 +40,158 @@ const ASLEEP: &str = "the alert of sleep, or that monitoring is unavailable";
 
 /// All of them, in the order of a round.
 pub const CLASSES: &[LiveClass] = &[
-    LiveClass {
+    Class {
         name: "process.killed",
         fault: "the monitor's process is killed about when a driver falls asleep",
         reaction: "it is started again and tells of the sleeper, or it is told that monitoring is unavailable",
         harm: UNTOLD,
         requirement: sr::SR_TIM_009,
         limit: BEGUN_ANEW_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::killed,
     },
-    LiveClass {
+    Class {
         name: "process.stopped",
         fault: "the monitor's process stands still for good",
         reaction: "it is ended, started again and tells of the sleeper, or it is told that monitoring is unavailable",
         harm: UNTOLD,
         requirement: sr::SR_TIM_009,
         limit: BEGUN_ANEW_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::stopped,
     },
-    LiveClass {
+    Class {
         name: "process.stutters",
         fault: "the monitor's process stands still for 20 to 300 ms, again and again",
         reaction: ASLEEP,
         harm: UNTOLD,
         requirement: sr::SR_TIM_008,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::stutters,
     },
-    LiveClass {
+    Class {
         name: "process.no_memory",
         fault: "the monitor's process gets no more memory",
         reaction: ASLEEP,
         harm: UNTOLD,
         requirement: sr::SR_TIM_005,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::no_memory,
     },
-    LiveClass {
+    Class {
         name: "supervisor.killed",
         fault: "the supervisor's process is killed",
         reaction: "it speaks again",
         harm: "a function behind a gate is carried out while it is silent, or before it has seen that all is well",
         requirement: sr::SR_TIM_009,
         limit: AGAIN_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::supervisor_killed,
     },
-    LiveClass {
+    Class {
         name: "supervisor.stopped",
         fault: "the supervisor's process stands still for good",
         reaction: "it is ended, started again, and speaks",
         harm: "a function behind a gate is carried out while it is silent, or before it has seen that all is well",
         requirement: sr::SR_TIM_009,
         limit: AGAIN_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::supervisor_stopped,
     },
-    LiveClass {
+    Class {
         name: "machine.busy",
         fault: "four busy threads for each core",
         reaction: ASLEEP,
         harm: UNTOLD,
         requirement: sr::SR_DMS_006,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::busy,
     },
-    LiveClass {
+    Class {
         name: "machine.memory",
         fault: "another takes all memory that the system's group may have",
         reaction: ASLEEP,
         harm: UNTOLD,
         requirement: sr::SR_DMS_006,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: processes::memory,
     },
-    LiveClass {
+    Class {
         name: "peer.bytes",
         fault: "connections to the router by the dozen that speak no zenoh, half of it, or nothing",
         reaction: ASLEEP,
         harm: TAKEN_IN,
         requirement: sr::SR_DAT_011,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: hostile::bytes,
     },
-    LiveClass {
+    Class {
         name: "peer.floods",
         fault: "messages on every safety topic, as many as the link takes: noise, cut short, without protection",
         reaction: ASLEEP,
         harm: TAKEN_IN,
         requirement: sr::SR_DAT_011,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: hostile::floods,
     },
-    LiveClass {
+    Class {
         name: "peer.large",
         fault: "messages of 1 to 16 MB on the safety topics",
         reaction: ASLEEP,
         harm: TAKEN_IN,
         requirement: sr::SR_DAT_011,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: hostile::large,
     },
-    LiveClass {
+    Class {
         name: "peer.crowd",
         fault: "hundreds of nodes that come and go, each with publishers of the safety topics",
         reaction: ASLEEP,
         harm: TAKEN_IN,
         requirement: sr::SR_DAT_011,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: hostile::crowd,
     },
-    LiveClass {
+    Class {
         name: "peer.asks",
         fault: "questions to everybody about everything, as many as the link takes",
         reaction: ASLEEP,
         harm: TAKEN_IN,
         requirement: sr::SR_DAT_011,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: hostile::asks,
     },
-    LiveClass {
+    Class {
         name: "peer.impostor",
         fault: "another of the monitor's and the supervisor's names says attentive, 0 km/h, cleared and nominal, plays what it recorded, and gives orders",
         reaction: ASLEEP,
         harm: TAKEN_IN,
         requirement: sr::SR_DAT_009,
         limit: SLEEP_WITHIN,
+        gap: None,
+        times: 1,
         inject: hostile::impostor,
     },
 ];
@@ -200,7 +217,7 @@ pub fn run(
     most_rounds: Option<u64>,
     stop: &StopToken,
 ) -> Outcome {
-    let figures = classes.iter().map(|class| class.figures()).collect();
+    let figures = classes.iter().map(|class| Figures::of(class)).collect();
     let mut outcome = Outcome { rounds: 0, figures, left_out: BTreeMap::new(), failed: Vec::new() };
     while !classes.is_empty() && !over(&outcome, most_rounds, stop) && outcome.failed.len() < MOST_FAILURES {
         let failed = rounds(classes, troika, seed, most_rounds, stop, &mut outcome).err();
@@ -235,30 +252,21 @@ fn rounds(
             if stop.is_stopped() {
                 return bench.stop();
             }
-            let mut dice = Dice::new(seed, class.name, round);
-            let verdict = (class.inject)(&mut bench, &mut dice);
-            match verdict.with_context(|| format!("{}, round {round}", class.name))? {
-                Some(verdict) => into.add(&verdict, class.limit),
-                // On a machine that is too busy for it, for example: no fault, and no verdict.
-                None => {
-                    *outcome.left_out.entry(format!("{}: {}", class.name, bench.why_not())).or_default() += 1;
+            for time in 0..class.times {
+                let mut dice = Dice::new(seed, class.name, round * class.times + time);
+                let verdict = (class.inject)(&mut bench, &mut dice);
+                match verdict.with_context(|| format!("{}, round {round}", class.name))? {
+                    Some(verdict) => into.add(&verdict, class.limit),
+                    // On a machine that is too busy for it, for example: no fault, and no verdict.
+                    None => {
+                        *outcome
+                            .left_out
+                            .entry(format!("{}: {}", class.name, bench.why_not()))
+                            .or_default() += 1;
+                    }
                 }
             }
         }
     }
     bench.stop()
-}
-
-impl LiveClass {
-    fn figures(&self) -> Figures {
-        Figures {
-            name: self.name.to_owned(),
-            limit_ms: self.limit.as_secs_f64() * 1e3,
-            requirement: self.requirement.id().to_owned(),
-            fault: self.fault.to_owned(),
-            reaction: self.reaction.to_owned(),
-            hazard: self.harm.to_owned(),
-            ..Figures::default()
-        }
-    }
 }

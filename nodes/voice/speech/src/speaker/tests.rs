@@ -161,14 +161,25 @@ fn what_is_broken_off_is_broken_off_in_the_file_and_the_file_is_whole() {
     let mut speaker =
         Speaker::start(&config, Err("none".to_owned()), folder.path(), clock()).expect("threads");
     speaker.say(1, "One two three four five six seven eight nine ten eleven twelve.");
-    wait_for("the first sample", || speaker.first());
-    thread::sleep(Duration::from_millis(500));
+    let mut heard = 0.0;
+    let mut hears = |speaker: &mut Speaker| {
+        while let Some((rate, played)) = speaker.played() {
+            heard += played.samples.len() as f32 / rate as f32;
+        }
+        heard
+    };
+    wait_for("half a second", || (hears(&mut speaker) >= 0.5).then_some(()));
     speaker.hush();
+    let before = hears(&mut speaker);
     thread::sleep(Duration::from_millis(500));
+    let (after, gaps) = (hears(&mut speaker), speaker.gaps() as f32);
     drop(speaker);
-    // Half a second of speech, the fade, 0.3 s of silence; on a busy machine the thread may be late by some blocks.
+    // The fade, and one block at most that was asked for before. All twelve words take three seconds.
+    assert!(after - before < 0.3, "{before} s, and {after} s after the end");
+    // In the file 0.3 s of silence follow, and as much at most where the synthesis was behind.
     let seconds = length(&path);
-    assert!((0.5..1.3).contains(&seconds), "{seconds}");
+    let silence = 0.3 * (1.0 + gaps) + 0.1;
+    assert!((after - 0.05..after + silence).contains(&seconds), "{seconds} s in the file, {after} s played");
 }
 
 #[test]
