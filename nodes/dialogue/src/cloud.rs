@@ -328,7 +328,8 @@ impl Upstream for HttpUpstream {
                 };
                 let answered = answer(&client, cuts, &body, trace.as_deref(), &mut traffic, &mut say);
                 if let Err(fault) = answered {
-                    if fault.before_sending() {
+                    // Cancelled: before it had begun (what is cut later is a socket that broke).
+                    if fault.before_sending() || fault == Fault::Cancelled {
                         traffic.sent = 0;
                     }
                     say(FromCloud::Failed(fault), &traffic);

@@ -80,18 +80,23 @@ impl Lane {
         }
     }
 
-    /// Sends on what comes until `stop`.
+    /// Sends on what comes until `over`; `look`, which is told whether it is, no longer listens then, and what has come is sent on still.
     fn carry(
         &self,
-        stop: &StopToken,
+        over: &StopToken,
         mut convert: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), Unconvertible>,
         mut send: impl FnMut(&[u8], Time) -> Result<(), String>,
-        mut idle: impl FnMut(),
+        mut look: impl FnMut(bool),
     ) {
         let (mut out, mut told_of, mut told_refused) = (Vec::new(), false, false);
-        while !stop.is_stopped() {
-            idle();
-            let Some((bytes, now)) = self.queue.take(LOOK) else { continue };
+        loop {
+            let is_over = over.is_stopped();
+            look(is_over);
+            let (bytes, now) = match self.queue.take(if is_over { Duration::ZERO } else { LOOK }) {
+                Some(came) => came,
+                None if is_over => return,
+                None => continue,
+            };
             if let Err(error) = convert(&bytes, &mut out) {
                 self.counts.unconvertible.add(1);
                 if !std::mem::replace(&mut told_of, true) {
@@ -133,7 +138,14 @@ pub fn run(config: &BridgeConfig) -> anyhow::Result<()> {
     let edge = Edge::new(&*transport, Clock::Host(clock), &config.namespace, &config.name)?;
     // Their topics; the heartbeat's presence is the edge's, under the same name.
     let node = transport.node(&config.namespace, &format!("{}_topics", config.name))?;
-    let mut bridge = Bridge { stop, clock, lanes: Vec::new(), threads: Vec::new(), ears: Vec::new() };
+    let mut bridge = Bridge {
+        stop,
+        over: StopToken::new(),
+        clock,
+        lanes: Vec::new(),
+        threads: Vec::new(),
+        ears: Vec::new(),
+    };
     for pair in &config.pairs {
         bridge
             .add(config, &transport, &*node, pair)
@@ -141,15 +153,18 @@ pub fn run(config: &BridgeConfig) -> anyhow::Result<()> {
     }
     let beats = edge.publisher(heartbeat::TOPIC, Qos::DEFAULT)?;
     eprintln!("bridging {} pairs", config.pairs.len());
-    let told = bridge.watch(config, beats);
+    let mut whole = Report::new(&bridge.lanes, clock.now());
+    bridge.watch(config, beats);
     signal::end_within(CLOSING);
-    println!("{}", serde_json::json!({ "pairs": told? }));
-    bridge.end();
+    let lanes = bridge.end();
+    whole.print(&lanes, clock.now());
     Ok(())
 }
 
 struct Bridge {
     stop: StopToken,
+    /// Nothing comes from our side any more: the lanes end when they have sent on what came.
+    over: StopToken,
     clock: HostClock,
     lanes: Vec<Arc<Lane>>,
     threads: Vec<JoinHandle<()>>,
@@ -170,15 +185,15 @@ impl Bridge {
         if let Some(lane) = &to_ros {
             let publisher = node.publisher(&pair.ros_topic_name, conversion.ros, pair.offered())?;
             let heard = pair.lazy.then(|| transport.clone());
-            let (lane, back, stop, clock) = (lane.clone(), to_gz.clone(), self.stop.clone(), self.clock);
+            let (lane, back, over, clock) = (lane.clone(), to_gz.clone(), self.over.clone(), self.clock);
             let partition = config.partition.clone();
             self.start(move |ready| {
-                from_gazebo(&lane, back, publisher, heard, partition, clock, &stop, ready)
+                from_gazebo(&lane, back, publisher, heard, partition, clock, &over, ready)
             })?;
         }
         if let Some(lane) = &to_gz {
-            let (thread, stop, partition) = (lane.clone(), self.stop.clone(), config.partition.clone());
-            self.start(move |ready| to_gazebo(&thread, partition, &stop, ready))?;
+            let (thread, over, partition) = (lane.clone(), self.over.clone(), config.partition.clone());
+            self.start(move |ready| to_gazebo(&thread, partition, &over, ready))?;
             let (lane, back, clock) = (lane.clone(), to_ros.clone(), self.clock);
             let each = move |cdr: &[u8], _: &troika_transport::Meta| {
                 lane.came(cdr.to_vec(), clock.now(), back.as_deref());
@@ -206,17 +221,12 @@ impl Bridge {
         }
     }
 
-    /// Heartbeats and reports until the end; then the counts.
-    fn watch(
-        &self,
-        config: &BridgeConfig,
-        mut beats: TypedPublisher<Heartbeat>,
-    ) -> anyhow::Result<Vec<Told>> {
+    /// Heartbeats and reports until the end.
+    fn watch(&self, config: &BridgeConfig, mut beats: TypedPublisher<Heartbeat>) {
         let name = full_node_name(&config.namespace, &config.name);
         let mut report = Report::new(&self.lanes, self.clock.now());
         let mut since_beat = Report::new(&self.lanes, self.clock.now());
         let mut seal = Seal::new(&name);
-        let whole = Report::new(&self.lanes, self.clock.now());
         loop {
             let stopped = self.stop.wait_for(BEAT);
             let now = self.clock.now();
@@ -227,28 +237,29 @@ impl Bridge {
                 eprintln!("notice: no heartbeat: {error}");
             }
             if stopped {
-                return Ok(whole.clone().tell(&self.lanes, now).into_iter().map(|(told, _)| told).collect());
+                return;
             }
             if config.report_s > 0 && now.since(report.at) >= Duration::from_secs(config.report_s) {
-                let told: Vec<Told> =
-                    report.tell(&self.lanes, now).into_iter().map(|(told, _)| told).collect();
-                println!("{}", serde_json::json!({ "pairs": told }));
+                report.print(&self.lanes, now);
             }
         }
     }
 
-    fn end(self) {
+    /// Ends listening, and what has come is sent on; whose counts are final then.
+    fn end(self) -> Vec<Arc<Lane>> {
         drop(self.ears);
+        self.over.stop();
         for thread in self.threads {
             // One that panicked has said so itself.
             let _ = thread.join();
         }
+        self.lanes
     }
 }
 
 type Ready = Mouth<anyhow::Result<()>>;
 
-fn to_gazebo(lane: &Lane, partition: Option<String>, stop: &StopToken, ready: Ready) {
+fn to_gazebo(lane: &Lane, partition: Option<String>, over: &StopToken, ready: Ready) {
     let (gz, topic) = (lane.conversion.gz, &lane.pair.gz_topic_name);
     let advertised = peer::node(partition.as_deref()).and_then(|mut node| {
         let sender = peer::advertise_as(&mut node, gz, topic);
@@ -264,7 +275,7 @@ fn to_gazebo(lane: &Lane, partition: Option<String>, stop: &StopToken, ready: Re
     let send = |bytes: &[u8], _| {
         if sender.send(bytes) { Ok(()) } else { Err("Gazebo's transport refuses a message".to_owned()) }
     };
-    lane.carry(stop, |cdr, out| lane.conversion.to_gz(cdr, out), send, || {});
+    lane.carry(over, |cdr, out| lane.conversion.to_gz(cdr, out), send, |_| {});
 }
 
 #[allow(clippy::too_many_arguments, reason = "a thread's whole start")]
@@ -275,7 +286,7 @@ fn from_gazebo(
     heard: Option<Arc<dyn Transport>>,
     partition: Option<String>,
     clock: HostClock,
-    stop: &StopToken,
+    over: &StopToken,
     ready: Ready,
 ) {
     let mut node = match peer::node(partition.as_deref()) {
@@ -297,8 +308,12 @@ fn from_gazebo(
         return drop(ready.send(Err(error)));
     }
     let _ = ready.send(Ok(()));
-    let (mut subscribed, mut looked) = (false, Time::ZERO);
-    let idle = || {
+    let (mut subscribed, mut looked) = (heard.is_none(), Time::ZERO);
+    let look = |is_over| {
+        if is_over {
+            subscribed = subscribed && !node.unsubscribe(&topic);
+            return;
+        }
         let Some(transport) = &heard else { return };
         let now = clock.now();
         if now.since(looked) < LAZY_LOOK {
@@ -317,7 +332,7 @@ fn from_gazebo(
     };
     let terms = Terms { frame_id: lane.pair.frame_id.clone() };
     let send = |cdr: &[u8], now| publisher.put(cdr, now).map_err(|error| error.to_string());
-    lane.carry(stop, |bytes, out| lane.conversion.to_ros(bytes, &terms, out), send, idle);
+    lane.carry(over, |bytes, out| lane.conversion.to_ros(bytes, &terms, out), send, look);
 }
 
 /// The counts when they were last told.
@@ -333,6 +348,12 @@ impl Report {
             at,
             last: lanes.iter().map(|lane| lane.counts.told(&lane.label, 0, Duration::ZERO)).collect(),
         }
+    }
+
+    /// As a line of JSON.
+    fn print(&mut self, lanes: &[Arc<Lane>], now: Time) {
+        let pairs: Vec<Told> = self.tell(lanes, now).into_iter().map(|(told, _)| told).collect();
+        println!("{}", serde_json::json!({ "pairs": pairs }));
     }
 
     /// Each lane's counts, and what ails it since the last time.
