@@ -21,7 +21,7 @@ pub struct SafetyReader {
     opener: Opener<SafetyState>,
     /// Arrival of the message that was looked at last.
     looked: Option<Time>,
-    /// The last one that can be believed: its arrival, and whether it says something good.
+    /// The last one that can be believed: when it was said, and whether it says something good.
     heard: Option<(Time, bool)>,
     supervised: bool,
 }
@@ -46,10 +46,10 @@ impl SafetyReader {
             if right && is_of(sample.received, &sample.value) {
                 // A value that is none of the three says nothing good.
                 let fine = matches!(sample.value.state, SafetyState::NOMINAL | SafetyState::DEGRADED);
-                self.heard = Some((sample.received, fine));
+                self.heard = Some((said(sample.received, &sample.value), fine));
             }
         }
-        let heard = self.heard.filter(|(received, _)| now.since(*received) <= STALE);
+        let heard = self.heard.filter(|(said, _)| now.since(*said) <= STALE);
         heard.map_or(self.supervised, |(_, fine)| !fine)
     }
 }
@@ -58,6 +58,14 @@ impl SafetyReader {
 pub fn is_of(received: Time, state: &SafetyState) -> bool {
     let said = state.header.time();
     said == Time::ZERO || received.since(said).max(said.since(received)) <= STALE
+}
+
+/// When it was said: a word that was long on its way is old when it comes.
+fn said(received: Time, state: &SafetyState) -> Time {
+    match state.header.time() {
+        Time::ZERO => received,
+        stamp => stamp.min(received),
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +97,25 @@ mod tests {
         assert!(!reader.limited(at(1_750), &last));
         assert!(reader.limited(at(1_751), &last), "silent");
         assert!(reader.limited(at(1_800), &Latest::default()));
+    }
+
+    #[test]
+    fn what_was_long_on_its_way_is_silence_half_a_second_after_it_was_said() {
+        troika_safety::verifies![SR_SUP_006];
+        let (mut reader, mut seal) = (SafetyReader::default(), Seal::new(sender::SUPERVISOR));
+        let mut says = |said, came| {
+            let header = Header::at(at(said));
+            let mut word = SafetyState { header, state: SafetyState::NOMINAL, ..SafetyState::default() };
+            seal.seal(&mut word).expect("it fits");
+            Latest::holding(word, at(came))
+        };
+        let late = says(1_000, 1_400);
+        assert!(!reader.limited(at(1_400), &late) && !reader.limited(at(1_500), &late));
+        assert!(reader.limited(at(1_501), &late));
+        // A clock that is a little ahead makes nothing good for longer.
+        let ahead = says(1_700, 1_600);
+        assert!(!reader.limited(at(2_100), &ahead));
+        assert!(reader.limited(at(2_101), &ahead));
     }
 
     #[test]

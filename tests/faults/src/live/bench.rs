@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use rustix::process::Pid;
 use troika_host::{HostClock, StopToken};
-use troika_kit::Duration;
+use troika_kit::{Duration, Time};
 use troika_msgs::{
     protect::{Protected, Seal, intact, sender},
     std_msgs::{self, Header},
@@ -41,8 +41,8 @@ const GROWS_BY_KB: u64 = 256 << 10;
 pub(super) enum Said {
     /// The kind of an alert and whether it is raised or cleared.
     Alert(u8, u8),
-    /// The state of the whole.
-    State(u8),
+    /// The state of the whole, and when it was said.
+    State(u8, Time),
     /// What became of an order.
     Result(String, u8),
 }
@@ -97,7 +97,7 @@ impl Bench {
         })?;
         peer.listen("/safety/state", move |at, state: SafetyState| {
             if genuine(&state, &[sender::SUPERVISOR]) {
-                states(at, Said::State(state.state));
+                states(at, Said::State(state.state, state.header.time()));
             }
         })?;
         peer.listen("/vehicle/command_result", move |at, result: CommandResult| {
@@ -222,9 +222,9 @@ impl Bench {
             let at = now();
             let recent = self.since(at.saturating_sub(nanos(CALM)));
             // A machine that is busy with something else makes ordinary nodes late, and the whole degraded: that is not what is looked for here.
-            let states = recent.iter().filter(|(_, said)| matches!(said, Said::State(_))).count();
+            let states = recent.iter().filter(|(_, said)| matches!(said, Said::State(..))).count();
             let worse = recent.iter().any(|(_, said)| {
-                matches!(said, Said::Alert(_, DriverAlert::RAISED) | Said::State(SafetyState::SAFE))
+                matches!(said, Said::Alert(_, DriverAlert::RAISED) | Said::State(SafetyState::SAFE, _))
             });
             if states >= 3 && !worse && !self.stands_raised() {
                 // A bench that runs for an hour holds what is of use.
@@ -322,7 +322,7 @@ fn unavailable(said: &Said) -> bool {
     matches!(
         said,
         Said::Alert(DriverAlert::MONITORING_UNAVAILABLE, DriverAlert::RAISED)
-            | Said::State(SafetyState::SAFE)
+            | Said::State(SafetyState::SAFE, _)
     )
 }
 

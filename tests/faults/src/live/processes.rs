@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit};
-use troika_host::StopToken;
+use troika_host::{HostClock, StopToken};
 use troika_kit::Duration;
 use troika_msgs::troika::{CommandResult, SafetyState};
 use troika_reactions::peer::{now, pause};
@@ -99,23 +99,21 @@ fn silent(bench: &mut Bench, dice: &mut Dice, signal: Signal) -> Found {
     bench.stands(true);
     pause(dice.ms(100, 600));
     let process = bench.process(SUPERVISOR)?;
-    let onset = now();
     kill_process(process, signal)?;
+    // Their clocks differ by less, and a new process takes longer.
+    let (onset, ended) = (now(), HostClock::start().now() + Duration::from_millis(20));
     let (mut orders, mut noticed) = (Vec::new(), None);
-    let is_state = |said: &Said| matches!(said, Said::State(_));
-    // What it sent before it ended may still be on its way.
-    pause(Duration::from_millis(30));
-    let from = now();
+    // By when it was said: what the one that ended sent may come later.
+    let is_of_the_new = |said: &Said| matches!(said, Said::State(_, at) if *at > ended);
+    let is_of_the_old = |said: &Said| matches!(said, Said::State(_, at) if *at <= ended);
     while noticed.is_none() && now() - onset < nanos(3 * AGAIN_WITHIN) {
         orders.push((now(), bench.order()?));
-        noticed =
-            bench.until(from, Duration::from_nanos(now() - from) + Duration::from_millis(50), is_state)?;
+        let limit = Duration::from_nanos(now() - onset) + Duration::from_millis(50);
+        noticed = bench.until(onset, limit, is_of_the_new)?;
     }
     pause(Duration::from_millis(300));
-    let back = noticed.map_or(u64::MAX, |after| from + after);
     let last = bench.since(onset.saturating_sub(nanos(SILENT))).into_iter();
-    let last =
-        last.filter(|(at, said)| is_state(said) && *at < from).map(|(at, _)| at).max().unwrap_or(onset);
+    let last = last.filter(|(_, said)| is_of_the_old(said)).map(|(at, _)| at).max().unwrap_or(onset);
     let taken = bench.since(onset).into_iter().find_map(|(_, said)| {
         let Said::Result(id, CommandResult::ACCEPTED | CommandResult::DONE) = said else { return None };
         let (at, id) = orders.iter().find(|(_, order)| *order == id)?;
@@ -124,11 +122,10 @@ fn silent(bench: &mut Bench, dice: &mut Dice, signal: Signal) -> Found {
         })
     });
     // What was lost before, the new one cannot know (SR-SUP-011).
-    let first = bench.since(from).into_iter().find(|(_, said)| is_state(said));
-    let better = first.filter(|(_, said)| *said != Said::State(SafetyState::SAFE));
+    let first = bench.since(onset).into_iter().find(|(_, said)| is_of_the_new(said));
+    let better = first.filter(|(_, said)| !matches!(said, Said::State(SafetyState::SAFE, _)));
     let harm = taken.or(better.map(|(_, said)| format!("the first that the new one says is {said:?}")));
-    let after = noticed.map(|_| Duration::from_nanos(back - onset));
-    bench.back(Verdict::of(after, harm))
+    bench.back(Verdict::of(noticed.map(Duration::from_nanos), harm))
 }
 
 pub(super) fn busy(bench: &mut Bench, dice: &mut Dice) -> Found {
