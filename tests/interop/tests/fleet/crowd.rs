@@ -29,7 +29,7 @@ fn two_gateways_at_two_linked_routers_share_the_load_and_either_can_be_killed() 
     // A vehicle's first questions may come before it knows of both.
     for vehicle in [&mut anna, &mut bruno] {
         until("it is answered by both", || {
-            (near.seen(), far.seen());
+            let _before = (near.seen(), far.seen());
             for _ in 0..2 {
                 assert_eq!(vehicle.ask("Where?"), Ok("Turn left.".into()));
             }
