@@ -91,6 +91,12 @@ impl Memory {
         fits
     }
 
+    /// Whether there is something in it that the cloud may not read.
+    pub fn is_private(&self) -> bool {
+        let of_exchanges = self.exchanges.iter().map(|exchange| exchange.audience);
+        self.summary.iter().map(|(_, who)| *who).chain(of_exchanges).any(|who| who == Audience::Vehicle)
+    }
+
     /// The dialogue so far as that audience may read it, as messages: the summary as a word to the model, then the exchanges.
     pub fn messages(&self, audience: Audience) -> Vec<Message> {
         troika_safety::fulfils![SR_RTE_008];

@@ -283,6 +283,11 @@ impl Session {
                     self.model(|model| model.shadow(&messages, &text));
                 }
                 Action::ContinueLocal { stream, so_far } => {
+                    troika_safety::fulfils![SR_RTE_008];
+                    // Whoever is told of what is private may say it again: the answer is the vehicle's as well then.
+                    if self.memory.is_private() {
+                        self.audience = Audience::Vehicle;
+                    }
                     let messages = self.messages(Audience::Vehicle);
                     self.model(|model| model.go_on(stream, &messages, &so_far));
                 }

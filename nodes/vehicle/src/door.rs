@@ -1,6 +1,7 @@
 //! The body's door: each command is looked at once, let in or refused, and followed until it has its result.
 //!
-//! - A command is carried out once: one with an id that was seen (of the last [`REMEMBERED`]) gets the result of then again.
+//! - A command is carried out once: one with an id that was seen (of the last [`REMEMBERED`]) gets the result of then again. Another
+//!   command of that id (a sender that was started again and counts from the beginning) is refused: the result of then is none of its.
 //! - Catalogue and gates are checked here whatever the sender checked. An act behind a standstill gate is stopped when the
 //!   vehicle moves off.
 //! - A body that has not answered for 1 s has failed (SR-VOI-004); one that says *running* has [`LONGEST_ACT`].
@@ -75,8 +76,15 @@ struct UnderWay {
 #[derive(Debug, Default)]
 pub(crate) struct Door {
     under_way: Vec<UnderWay>,
-    /// Ids with the newest report of each.
-    seen: VecDeque<(String, Option<Report>)>,
+    seen: VecDeque<Seen>,
+}
+
+/// A command that was let in or refused, with the newest report of it.
+#[derive(Debug)]
+struct Seen {
+    id: String,
+    call: Call,
+    report: Option<Report>,
 }
 
 impl Door {
@@ -107,9 +115,14 @@ impl Door {
         out: &mut Vec<Report>,
     ) {
         troika_safety::fulfils![SR_VOI_012];
-        if let Some((_, result)) = self.seen.iter().find(|(id, _)| *id == command.id) {
-            // Whoever sent it twice may have missed the answer; while there is none, it will come.
-            out.extend(result.clone());
+        if let Some(seen) = self.seen.iter().find(|seen| seen.id == command.id) {
+            if seen.call == command.call {
+                // Whoever sent it twice may have missed the answer; while there is none, it will come.
+                out.extend(seen.report.clone());
+            } else {
+                let reason = "another command had this id".to_owned();
+                out.push(command.report(Outcome::Refused(reason)));
+            }
             return;
         }
         if command.id.is_empty() || command.id.len() > ID_BYTES {
@@ -117,10 +130,15 @@ impl Door {
             out.push(command.report(Outcome::Refused(reason)));
             return;
         }
+        if let Some(reason) = command.is_not_its_senders() {
+            // Not remembered: it is no word of whose id it has.
+            out.push(command.report(Outcome::Refused(reason.to_owned())));
+            return;
+        }
         if self.seen.len() == REMEMBERED {
             self.seen.pop_front();
         }
-        self.seen.push_back((command.id.clone(), None));
+        self.seen.push_back(Seen { id: command.id.clone(), call: command.call.clone(), report: None });
         let first = out.len();
         match self.admit(now, speed_kmh, command, catalogue, body) {
             Err(reason) => out.push(command.report(Outcome::Refused(reason))),
@@ -145,12 +163,6 @@ impl Door {
     ) -> Result<UnderWay, String> {
         troika_safety::fulfils![SR_VOI_010];
         let call = catalogue.validate(&command.call).map_err(|error| error.to_string())?;
-        if command.bare {
-            return Err("the command has no end-to-end protection: this vehicle takes those of voice and gesture alone (`protected_only`)".to_owned());
-        }
-        if command.damaged {
-            return Err("the command is not what its sender sent (end-to-end check)".to_owned());
-        }
         if command.late {
             return Err("the command is more than 1 s old: its sender has told that it failed".to_owned());
         }
@@ -182,13 +194,22 @@ impl Door {
     }
 }
 
-fn remember(seen: &mut VecDeque<(String, Option<Report>)>, report: &Report) {
-    if let Some((_, result)) = seen.iter_mut().rev().find(|(id, _)| *id == report.id) {
-        *result = Some(report.clone());
+fn remember(seen: &mut VecDeque<Seen>, report: &Report) {
+    if let Some(seen) = seen.iter_mut().rev().find(|seen| seen.id == report.id) {
+        seen.report = Some(report.clone());
     }
 }
 
 impl Command {
+    fn is_not_its_senders(&self) -> Option<&'static str> {
+        if self.bare {
+            return Some(
+                "the command has no end-to-end protection: this vehicle takes those of voice and gesture alone (`protected_only`)",
+            );
+        }
+        self.damaged.then_some("the command is not what its sender sent (end-to-end check)")
+    }
+
     fn report(&self, outcome: Outcome) -> Report {
         // A flood in a field is not handed on.
         let cut = |text: &str| text.chars().take(ID_BYTES).collect();

@@ -223,7 +223,7 @@ impl<B: Body> Step for VehicleNode<B> {
         self.door.follow(tick.now, speed, catalogue, &mut self.body, &mut self.reports);
         for sample in inputs.command.iter() {
             let bare = self.protected_only && sample.value.e2e.is_empty();
-            let command = Command { limited, bare, ..command(sample) };
+            let command = Command { limited, bare, ..command(sample, tick.now) };
             self.door.knock(tick.now, speed, &command, catalogue, &mut self.body, &mut self.reports);
         }
         for report in self.reports.drain(..) {
@@ -236,7 +236,7 @@ impl<B: Body> Step for VehicleNode<B> {
     fn fall_back(&mut self, _: &Tick, _: &Fault, _: &mut Outputs) {}
 }
 
-fn command(sample: &Sample<VehicleCommand>) -> Command {
+fn command(sample: &Sample<VehicleCommand>, now: Time) -> Command {
     let value = &sample.value;
     let stamp = value.header.time();
     // No function has as many slots; a flood is cut before it is looked at, and still refused.
@@ -249,8 +249,8 @@ fn command(sample: &Sample<VehicleCommand>) -> Command {
         received: sample.received,
         limited: false,
         bare: false,
-        // A stamp that was never set tells no age.
-        late: stamp != Time::ZERO && sample.received.since(stamp) > ANSWER_WITHIN,
+        // What waited here counts as well. A stamp that was never set tells no more than that.
+        late: now.since(if stamp == Time::ZERO { sample.received } else { stamp }) > ANSWER_WITHIN,
         // One without any protection is another's, who has none: a ROS 2 node, a test bench. One that has it says whose it is, too.
         damaged: protect::intact(value, owner(value.source)) == Some(false),
     }

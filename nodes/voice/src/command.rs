@@ -127,7 +127,8 @@ struct Open {
 #[derive(Default)]
 struct Conversation {
     tongue: Tongue,
-    number: u32,
+    /// Of the utterance that began it, so that no other has it, of an earlier life of this node neither.
+    id: String,
     last: Option<Time>,
 }
 
@@ -298,14 +299,14 @@ impl CommandNode {
     fn converse(&mut self, heard: &Transcript, said: Time, outputs: &mut Outputs) {
         let Some(conversation) = &mut self.dialogue else { return };
         if conversation.last.is_none_or(|last| said.since(last) > CONVERSATION_WITHIN) {
-            conversation.number += 1;
+            conversation.id = format!("voice-{}", heard.utterance_id);
         }
         conversation.last = Some(said);
         let (task, privacy) = topic::of(self.cascade.matcher(), &heard.text);
         outputs.dialogue.send(DialogueRequest {
             header: Header::at(said),
             request_id: heard.utterance_id.clone(),
-            conversation_id: format!("voice-{}", conversation.number),
+            conversation_id: conversation.id.clone(),
             text: heard.text.clone(),
             language: conversation.tongue.code().to_owned(),
             task,

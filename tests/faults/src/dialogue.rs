@@ -216,7 +216,7 @@ impl Car {
             unbounded: ground.without(Off::StreamBounds),
         })));
         let here = Situation { east_m: 0.0, north_m: 0.0, minute_of_day: 900 };
-        let bridge = with_service(&config, service.clone(), here, "scripted")?;
+        let bridge = with_service(&config, service.clone(), here, "scripted", 0)?;
         let heard = service.clone();
         rig.spawn(BridgeStep::new(bridge, here, move |now| heard.said(now)), NodeOptions::new("bridge"))?;
         let replies = rig.simulation.collect("/dialogue/reply")?;

@@ -338,6 +338,9 @@ impl Bridge {
     }
 
     fn answer(&mut self, now: Time, request: &Request, trace: Trace, decision: Option<&RoutingDecision>) {
+        // Who asked before hears how that ended first, whoever answers now; and it belongs to that conversation.
+        let said = self.session.barge_in(now);
+        self.take(now, said);
         if request.conversation != self.conversation {
             self.conversation.clone_from(&request.conversation);
             self.session.memory().clear();
@@ -366,9 +369,6 @@ impl Bridge {
             _ => self.parts.guard.forbid(),
         }
         self.parts.local.begin(decision.is_some_and(|decision| decision.brief));
-        // Who asked before hears how that ended first.
-        let said = self.session.barge_in(now);
-        self.take(now, said);
         self.current = Some(Current {
             request: request.id.clone(),
             question: request.text.clone(),

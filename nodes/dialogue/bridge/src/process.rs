@@ -100,8 +100,8 @@ pub fn run_on(
         files: Files::of(&config.dialogue.cloud),
         next: Time::ZERO,
     };
-    let mut bridge = bridge(config, &sender)?;
     let clock = HostClock::start();
+    let mut bridge = bridge(config, &sender, clock.now().as_nanos() / 1_000_000)?;
     let edge = Edge::new(transport, troika_host::Clock::Host(clock), &config.namespace, &config.name)?;
     let subscriptions = subscriptions(&edge, &sender)?;
     let mut mouths = Mouths::new(&edge, config)?;
@@ -140,7 +140,7 @@ impl Around {
 }
 
 /// The bridge with the real service behind it.
-fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge> {
+fn bridge(config: &BridgeConfig, sender: &Sender<Came>, life: u64) -> anyhow::Result<Bridge> {
     config.check_but_clouds_files()?;
     if let Err(error) = config.check_clouds_files() {
         eprintln!(
@@ -157,10 +157,11 @@ fn bridge(config: &BridgeConfig, sender: &Sender<Came>) -> anyhow::Result<Bridge
     } else {
         Box::new(HttpUpstream::when_there(cloud, sink)?.metered(meter))
     };
-    with_service(config, service, here(config), "on_vehicle")
+    with_service(config, service, here(config), "on_vehicle", life)
 }
 
-/// The bridge of these settings with this service, whatever that is. `local_model`: what the vehicle's model is called.
+/// The bridge of these settings with this service, whatever that is. `local_model`: what the vehicle's model is called. `life`: another number for each
+/// process, since the model on the vehicle outlives it, and what it still says to the one before is no answer to this one.
 ///
 /// # Errors
 /// Settings that cannot be used.
@@ -169,6 +170,7 @@ pub fn with_service(
     service: impl Upstream + 'static,
     here: Situation,
     local_model: &str,
+    life: u64,
 ) -> anyhow::Result<Bridge> {
     let policy = Arc::new(config.policy()?);
     let guard = Guard::new(Redactor::new(&config.names()?, policy.redacts_street_addresses())?);
@@ -176,7 +178,8 @@ pub fn with_service(
     let planner = Planner::new(Words::english(), config.town()?);
     let offline = OnTheMap::new(planner, navigation.clone());
     let tools = offline.tools();
-    let local = OnVehicle::new(&config.name, config.language, Some(Box::new(offline)));
+    let name = format!("{}-{life:x}", config.name);
+    let local = OnVehicle::new(&name, config.language, Some(Box::new(offline)));
     let session = Session::new(
         config.dialogue.manner()?,
         Box::new(Guarded::new(guard.clone(), service)),

@@ -44,7 +44,7 @@ pub(super) fn start(stage: &mut Stage<'_>, plan: &LinkPlan) -> anyhow::Result<Sk
         expert: Expert::default(),
     };
     let here = Situation { east_m: config.east_m, north_m: config.north_m, minute_of_day: MINUTE_OF_DAY };
-    let bridge = with_service(&config, service, here, "scripted")?;
+    let bridge = with_service(&config, service, here, "scripted", 0)?;
     let heard = sky.clone();
     let step = BridgeStep::new(bridge, here, move |_| {
         let now = clock();

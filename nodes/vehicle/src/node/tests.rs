@@ -220,6 +220,44 @@ fn a_command_that_comes_twice_is_carried_out_once_and_answered_twice() {
 }
 
 #[test]
+fn another_command_of_an_id_is_refused_and_has_not_the_answer_of_then() {
+    troika_safety::verifies![SR_VOI_012];
+    let mut drive = simulated(80.0);
+    drive.says(order("u1/0", "media.control", &[("action", "next")]));
+    // The voice was started again, and counted from the beginning.
+    drive.says(order("u1/0", "vehicle.query", &[("what", "speed")]));
+    assert_eq!(drive.statuses("u1/0"), [ACCEPTED, DONE, REFUSED]);
+    assert_eq!(drive.last_reason(), "another command had this id");
+    // Whoever repeats the first has its answer still.
+    drive.says(order("u1/0", "media.control", &[("action", "next")]));
+    assert_eq!(drive.statuses("u1/0"), [ACCEPTED, DONE, REFUSED, DONE]);
+    assert_eq!(drive.node.body().setting("media.track"), Some(&Value::Number(1.0)));
+}
+
+#[test]
+fn what_was_damaged_on_its_way_takes_nothing_from_what_comes_whole() {
+    troika_safety::verifies![SR_DAT_003];
+    let mut drive = simulated(80.0);
+    let mut voice = Seal::new(sender::VOICE);
+    let whole = voice.sealed(order("n", "media.control", &[("action", "next")])).expect("it fits");
+    drive.says(VehicleCommand { confirmed: true, ..whole.clone() });
+    drive.says(whole);
+    assert_eq!(drive.statuses("n"), [REFUSED, ACCEPTED, DONE]);
+}
+
+#[test]
+fn a_command_that_waited_here_is_as_late_as_one_that_was_long_on_its_way() {
+    troika_safety::verifies![SR_VOI_020];
+    let came = |value| Sample { value, received: host(400) };
+    let mut stamped = order("n", "media.control", &[("action", "next")]);
+    let unstamped = came(stamped.clone());
+    stamped.header = Header::at(host(0));
+    let stamped = came(stamped);
+    assert!(!command(&stamped, host(1_000)).late && command(&stamped, host(1_001)).late);
+    assert!(!command(&unstamped, host(1_400)).late && command(&unstamped, host(1_401)).late);
+}
+
+#[test]
 fn a_body_that_says_no_is_refused_with_its_reason() {
     let mut drive = simulated(80.0);
     drive.says(order("h", "phone.control", &[("action", "hang_up")]));

@@ -141,7 +141,7 @@ pub(crate) fn on(
         played,
         out,
         model: config.model.clone(),
-        names: Names::default(),
+        names: Names::new(clock.now()),
         named: VecDeque::new(),
         began: clock.now(),
     };
@@ -248,14 +248,19 @@ impl Out {
     }
 }
 
-/// Names utterances: `u1`, `u2`, …, or as the file that they are of.
-#[derive(Default)]
+/// Names utterances: `u1-19a3c5f2b10`, `u2-19a3c5f2b10`, …, or as the file that they are of.
 struct Names {
+    /// When this process began, ms: what is asked for under a name is remembered by others, who outlive it.
+    life: u64,
     count: u64,
     last: String,
 }
 
 impl Names {
+    fn new(began: Time) -> Names {
+        Names { life: began.as_nanos() / 1_000_000, count: 0, last: String::new() }
+    }
+
     /// The id of an utterance that is over.
     fn name(&mut self, label: Option<&str>) -> String {
         let counted = self.next();
@@ -273,7 +278,7 @@ impl Names {
 
     /// The number of the utterance that is being said.
     fn next(&self) -> String {
-        format!("u{}", self.count + 1)
+        format!("u{}-{:x}", self.count + 1, self.life)
     }
 
     /// That was no utterance: what follows it in its file has the file's name.
@@ -482,18 +487,20 @@ mod tests {
 
     #[test]
     fn utterances_are_named_by_their_file_or_counted() {
-        let mut names = Names::default();
+        let mut names = Names::new(Time::from_nanos(0x2a_000_000 * 1_000_000));
         let mut name = |label| names.name(label);
         assert_eq!(
             [name(None), name(Some("07")), name(Some("07")), name(Some("08"))],
-            ["u1", "07", "07.3", "08"]
+            ["u1-2a000000", "07", "07.3", "08"]
         );
-        assert_eq!(names.next(), "u5");
+        assert_eq!(names.next(), "u5-2a000000");
+        // Who is started again gives no name again.
+        assert_ne!(Names::new(Time::from_nanos(0x2a_000_001 * 1_000_000)).next(), "u1-2a000000");
     }
 
     #[test]
     fn what_follows_a_wake_word_alone_has_the_files_name() {
-        let mut names = Names::default();
+        let mut names = Names::new(Time::ZERO);
         let alone = names.name(Some("07"));
         names.forget(Some(&alone));
         assert_eq!(names.name(Some("07")), "07");

@@ -9,7 +9,8 @@
 //! - Somebody begins to speak: silence (barge-in), and what waits is dropped, failures apart. Nothing begins until that has
 //!   ended, or [`LONGEST_TURN`] has passed, for when the end was lost.
 //! - An answer of the dialogue comes sentence by sentence: what still waits of it grows, so that none of it is one too many, and
-//!   none is stale while what came before it is being said.
+//!   none is stale while what came before it is being said. What comes of one that a cancel or a speaker ended is not said: its sentences are
+//!   sent one by one, and some are on their way.
 //! - At most [`MOST`] wait; the oldest goes first, failures last. What waited for too long is dropped.
 
 use std::collections::VecDeque;
@@ -75,6 +76,9 @@ pub struct Turns {
     talking: Option<Time>,
     hush: Option<Why>,
     dropped: u64,
+    /// The utterance whose answer of the dialogue came last, and the one of which no more is said.
+    answered: String,
+    ended: Option<String>,
 }
 
 impl Turns {
@@ -88,6 +92,8 @@ impl Turns {
             talking: None,
             hush: None,
             dropped: 0,
+            answered: String::new(),
+            ended: None,
         }
     }
 
@@ -96,6 +102,13 @@ impl Turns {
         let text = words(&reply.text);
         if text.is_empty() {
             return;
+        }
+        if reply.kind == VoiceReply::DIALOGUE {
+            if self.ended.as_ref() == Some(&reply.utterance_id) {
+                self.dropped += 1;
+                return;
+            }
+            self.answered.clone_from(&reply.utterance_id);
         }
         let failure = reply.kind == VoiceReply::REFUSED && !reply.command_id.is_empty();
         let same = |turn: &Turn| turn.utterance_id == reply.utterance_id;
@@ -144,6 +157,7 @@ impl Turns {
             if self.saying.is_some() {
                 self.hush = Some(Why::BargeIn);
             }
+            self.ended = Some(self.answered.clone());
             self.drop_waiting(|turn| !turn.failure);
         }
     }
@@ -153,6 +167,7 @@ impl Turns {
         if self.saying.is_some() {
             self.hush = Some(Why::Cancelled);
         }
+        self.ended = Some(self.answered.clone());
         self.drop_waiting(|_| true);
     }
 

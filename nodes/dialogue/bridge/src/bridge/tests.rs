@@ -288,6 +288,64 @@ fn what_is_private_stays_whatever_was_decided_and_is_not_told_with_the_next_ques
     }
 }
 
+/// The vehicle's model says all of it at once.
+fn the_model_says(car: &mut Car, ms: u64, out: &[Out], text: &str) -> Vec<Out> {
+    let asked = out
+        .iter()
+        .find_map(|one| if let Out::Language(one) = one { Some(one.request_id.clone()) } else { None });
+    let said = LanguageReply {
+        request_id: asked.expect("the vehicle is asked"),
+        status: LanguageReply::DONE,
+        text: text.into(),
+        ..LanguageReply::default()
+    };
+    car.bridge.language(at(ms), &said)
+}
+
+#[test]
+fn what_the_vehicle_says_after_something_private_is_not_told_to_the_cloud_either() {
+    troika_safety::verifies![SR_RTE_008];
+    let mut car = car(true);
+    let out = car.ask(0, "u1", "Am I tired?", DialogueRequest::DRIVER_STATE, DialogueReply::ON_VEHICLE);
+    the_model_says(&mut car, 300, &out, "You look tired.");
+    // A question without a private word, which the vehicle answers from what was said before.
+    let out = car.ask(5_000, "u2", "And what else?", DialogueRequest::PUBLIC, DialogueReply::ON_VEHICLE);
+    let said = the_model_says(&mut car, 5_300, &out, "Since you look tired, take a break.");
+    assert_eq!(spoken(&said), ["Since you look tired, take a break."]);
+    car.ask(9_000, "u3", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+    let saw = car.service.saw();
+    assert!(car.service.streams().len() == 1 && !saw.contains("tired"), "{saw}");
+}
+
+#[test]
+fn a_new_conversation_hears_nothing_of_an_answer_that_it_ends() {
+    troika_safety::verifies![SR_RTE_006, SR_RTE_008];
+    for tier in
+        [DialogueReply::CLOUD, DialogueReply::ON_VEHICLE, DialogueReply::VEHICLE, DialogueReply::CANNED]
+    {
+        let mut car = car(true);
+        car.ask(0, "u1", "Where is a cafe?", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
+        car.says(300, 1, "The Old Mill Cafe is near. ");
+        let other = DialogueRequest {
+            conversation_id: "d".into(),
+            ..asked("u2", "Where is a museum?", DialogueRequest::PUBLIC)
+        };
+        let mut out = car.bridge.request(at(400), &other, HERE);
+        out.extend(car.bridge.decision(at(400), &decided("u2", tier)));
+        let told = replies(&out);
+        assert_eq!(
+            (told[0].request_id.as_str(), told[0].outcome),
+            ("u1", DialogueReply::CANCELLED),
+            "{tier}"
+        );
+        let mut third = other.clone();
+        third.request_id = "u3".into();
+        car.bridge.request(at(9_000), &third, HERE);
+        car.bridge.decision(at(9_000), &decided("u3", DialogueReply::CLOUD));
+        assert!(!car.service.saw().contains("Old Mill"), "{tier}: {}", car.service.saw());
+    }
+}
+
 #[test]
 fn a_tool_that_the_cloud_calls_is_answered_from_the_map_and_the_name_is_known_to_the_vehicle_alone() {
     let mut car = car(true);

@@ -62,6 +62,30 @@ fn sentences_of_one_answer_are_said_one_after_the_other() {
 }
 
 #[test]
+fn what_comes_of_an_answer_that_was_ended_is_not_said() {
+    troika_safety::verifies![SR_ATT_002];
+    let sentence = |utterance| reply(utterance, VoiceReply::DIALOGUE, "And another.");
+    // By the button: between two sentences as well.
+    let mut turns = saying(&reply("u1", VoiceReply::DIALOGUE, "One."));
+    turns.said(1);
+    turns.cancel();
+    turns.reply(ms(10), &sentence("u1"));
+    assert_eq!(acts(&mut turns, ms(10)), [] as [&str; 0]);
+    turns.reply(ms(20), &sentence("u2"));
+    assert_eq!(acts(&mut turns, ms(20)), ["And another."], "the next question's answer is said");
+    // By somebody who speaks: a sentence was on its way.
+    turns.activity(ms(30), true);
+    turns.reply(ms(31), &sentence("u2"));
+    assert_eq!(acts(&mut turns, ms(31)), ["BargeIn"]);
+    turns.activity(ms(500), false);
+    assert_eq!(acts(&mut turns, ms(500)), [] as [&str; 0]);
+    assert_eq!(turns.dropped(), 2);
+    // What became of a command is told all the same.
+    turns.reply(ms(600), &failure("u2", "It failed."));
+    assert_eq!(acts(&mut turns, ms(600)), ["It failed."]);
+}
+
+#[test]
 fn a_failure_is_told_after_the_acknowledgement_or_in_its_place() {
     let mut turns = saying(&reply("u1", VoiceReply::COMMAND, "OK: open the trunk."));
     turns.reply(ms(5), &failure("u1", "That did not work."));
