@@ -48,7 +48,6 @@ pub const REACTIONS: &[(Off, &str, &[&str])] = &[
             "safety_state.bits",
             "command.foreign",
             "safety_state.field",
-            "safety_state.repeated",
             "safety_state.bare",
             "command.bare",
             "driver_state.sealed.field",
