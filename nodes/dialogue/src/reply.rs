@@ -95,6 +95,13 @@ impl Reply {
         self.waiting.push(text);
     }
 
+    /// The stream ended, and another goes on: its last words and the next one's first are of two sentences.
+    pub fn pause(&mut self) {
+        if self.waits() {
+            self.waiting.push("\n");
+        }
+    }
+
     /// All text so far, to the end of its last whole word: what the vehicle's model is to go on from.
     pub fn so_far(&self) -> String {
         let waiting = self.waiting.waiting();

@@ -172,6 +172,9 @@ impl Turn {
             FromCloud::Tools(calls) => {
                 self.drop_draft(&mut acts);
                 self.cloud = None;
+                // What it said before it looks something up is whole, whatever it ends in, and is said meanwhile.
+                self.reply.pause();
+                self.say(now, &mut acts);
                 self.tools += 1;
                 if self.tools > self.pace.tool_rounds {
                     self.hand_over(now, Reason::TooManyTools, &mut acts);

@@ -226,6 +226,23 @@ fn tools_are_called_so_often_and_no_more() {
 }
 
 #[test]
+fn what_is_said_before_a_look_is_a_sentence_of_its_own_and_said_meanwhile() {
+    let call = ToolCall { id: "a".into(), name: "eta".into(), arguments: "{}".into() };
+    for preface in ["Let me check.", "Let me check"] {
+        let (mut turn, _) = Turn::begin(at(0), Pace::default(), ask(true), 1);
+        turn.cloud(at(300), 1, text(preface));
+        let acts = turn.cloud(at(400), 1, FromCloud::Tools(vec![call.clone()]));
+        assert_eq!(said(&acts).trim_end(), preface, "before the tools are called");
+        assert_eq!(acts.last(), Some(&Action::CallTools(vec![call.clone()])));
+        turn.tools_done(at(410), Facts::from_text("the Old Mill Cafe"));
+        turn.cloud(at(700), 2, text("There is the Old Mill Cafe."));
+        let acts = turn.cloud(at(800), 2, FromCloud::Done);
+        assert_eq!(said(&acts), "There is the Old Mill Cafe.");
+        assert_eq!(end(&acts).said, format!("{preface}\nThere is the Old Mill Cafe."));
+    }
+}
+
+#[test]
 fn a_model_that_loops_is_stopped() {
     let (mut turn, acts) =
         Turn::begin(at(0), Pace::default(), Ask { not_cloud: Some(Reason::Routed), ..ask(true) }, 1);
