@@ -109,7 +109,8 @@ pub struct Turn<H> {
     speaking: bool,
     partial: Option<u64>,
     guess: Option<(u64, Option<H>)>,
-    waiting: VecDeque<u64>,
+    /// Utterances that are over, the oldest first: what is decoded of each, and its words, where an older one has none yet.
+    waiting: VecDeque<(u64, Option<H>)>,
     partial_due: Time,
 }
 
@@ -162,9 +163,9 @@ impl<H: Clone> Turn<H> {
 
     /// The answer to a decoding, and how long it took.
     pub fn heard(&mut self, now: Time, id: u64, heard: H, took: Duration, progress: Progress) -> Vec<Act<H>> {
-        if self.waiting.front() == Some(&id) {
-            self.waiting.pop_front();
-            return vec![Act::Final(heard)];
+        if let Some((_, words)) = self.waiting.iter_mut().find(|(waiting, _)| *waiting == id) {
+            *words = Some(heard);
+            return self.finals();
         }
         if self.partial == Some(id) {
             self.partial = None;
@@ -191,18 +192,31 @@ impl<H: Clone> Turn<H> {
         self.speaking = false;
         acts.extend(self.partial.take().map(Act::Cancel));
         match self.guess.take() {
-            Some((_, Some(heard))) => acts.push(Act::Final(heard)),
+            Some((_, Some(heard))) if self.waiting.is_empty() => acts.push(Act::Final(heard)),
             guess if self.waiting.len() >= MOST_WAITING => {
                 acts.extend(guess.map(|(id, _)| Act::Cancel(id)));
                 acts.push(Act::Lost);
             }
-            Some((id, None)) => self.waiting.push_back(id),
+            // Words that are there before an older utterance's wait for those: who hears them takes them for the oldest's.
+            Some(guess) => self.waiting.push_back(guess),
             None => {
                 let id = self.decode(acts);
-                self.waiting.push_back(id);
+                self.waiting.push_back((id, None));
             }
         }
         acts.push(Act::Patience(self.pace.usual));
+    }
+
+    /// The words of those that are over, as far as they are there in their order.
+    fn finals(&mut self) -> Vec<Act<H>> {
+        let mut acts = Vec::new();
+        while let Some((_, words)) = self.waiting.front_mut()
+            && let Some(heard) = words.take()
+        {
+            self.waiting.pop_front();
+            acts.push(Act::Final(heard));
+        }
+        acts
     }
 
     fn decode(&mut self, acts: &mut Vec<Act<H>>) -> u64 {

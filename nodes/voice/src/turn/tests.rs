@@ -120,6 +120,28 @@ fn a_whole_command_ends_early_and_a_sentence_that_breaks_off_gets_time() {
 }
 
 #[test]
+fn words_that_are_there_at_once_do_not_take_an_older_utterances_place() {
+    let mut turn = Turn::new(Pace::default());
+    let over = Seen { speaking: false, silent_frames: 0, over: true };
+    let decoded = |acts: &[Act<&str>]| {
+        acts.iter().find_map(|act| if let Act::Decode(id) = act { Some(*id) } else { None }).expect("decoded")
+    };
+    let at = |frames: u32| Time::ZERO + FRAME * frames;
+    let none = Duration::ZERO;
+    // The driver's, whose decoding takes long.
+    turn.frame(at(1), Seen { speaking: true, silent_frames: 0, over: false });
+    let first = decoded(&turn.frame(at(2), over));
+    // Somebody else's, of which nothing is decoded: its words, none, are there before it is over.
+    turn.frame(at(3), Seen { speaking: true, silent_frames: 0, over: false });
+    let pause = Pace::default().guess;
+    let second = decoded(&turn.frame(at(4), Seen { speaking: true, silent_frames: pause, over: false }));
+    turn.heard(at(5), second, "", none, Progress::Whole);
+    assert!(!turn.frame(at(6), over).iter().any(|act| matches!(act, Act::Final(_))));
+    let finals = turn.heard(at(40), first, "open the window", none, Progress::Whole);
+    assert_eq!(finals, [Act::Final("open the window"), Act::Final("")]);
+}
+
+#[test]
 fn whoever_goes_on_after_a_pause_is_heard_to_the_end() {
     let mut room = Room::new(4, Progress::BrokenOff);
     (0..15).for_each(|_| room.step(Some(true)));
