@@ -51,8 +51,9 @@ pub(crate) fn postpone(
         return Ok(false);
     };
     let doubled = limits.retry_first_ms.saturating_mul(1 << head.tries.saturating_sub(1).min(30));
-    let own = Duration::from_millis(doubled.min(limits.retry_longest_ms));
-    head.not_before_ns = (now + retry_after.unwrap_or_default().max(own)).as_nanos();
+    // Whatever the other end asks for: it is one page of a balancer that says a day, and a restart would keep to it.
+    let wait = retry_after.unwrap_or_default().max(Duration::from_millis(doubled));
+    head.not_before_ns = (now + wait.min(Duration::from_millis(limits.retry_longest_ms))).as_nanos();
     heads.insert(id, encode(&head)?.as_slice())?;
     Ok(true)
 }

@@ -158,6 +158,17 @@ fn a_failed_delivery_waits_longer_each_time_and_as_long_as_it_is_asked_to() {
 }
 
 #[test]
+fn nobody_asks_for_a_longer_wait_than_the_longest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits { retry_longest_ms: 60_000, ..Limits::default() });
+    outbox.put(at(0), &new("a", Priority::Normal, 10)).expect("put");
+    let item = outbox.take(at(0)).expect("a disk").expect("its time has come");
+    outbox.failed(at(0), item.id, Some(Duration::from_secs(86_400))).expect("a disk");
+    assert_eq!(outbox.take(at(59)).expect("a disk"), None);
+    assert_eq!(outbox.take(at(60)).expect("a disk").expect("a minute is over").key, "a");
+}
+
+#[test]
 fn what_has_expired_is_told_and_not_sent() {
     troika_safety::verifies![SR_OUT_004];
     let folder = tempfile::tempdir().expect("a folder");
