@@ -73,6 +73,15 @@ impl Breaker {
         }
     }
 
+    /// The service begins to answer: a trial has found out, and others need not wait for its end. One that breaks off is the last failure that
+    /// it takes to open again, for as long as where the trial had failed.
+    pub fn begun(&mut self) {
+        if self.state == State::HalfOpen {
+            self.state = State::Closed;
+            self.failures = self.failures.max(self.limits.failures.saturating_sub(1));
+        }
+    }
+
     /// The service answered.
     pub fn succeeded(&mut self) {
         self.state = State::Closed;
@@ -201,6 +210,28 @@ mod tests {
         breaker.succeeded();
         breaker.mended(at(12));
         assert_eq!(breaker.state(), State::Closed);
+    }
+
+    #[test]
+    fn who_begins_to_answer_is_asked_by_others_and_breaking_off_opens_it_for_longer() {
+        let mut breaker = Breaker::new(Limits::default());
+        for _ in 0..3 {
+            breaker.failed(at(0), &reset());
+        }
+        breaker.begun();
+        assert_eq!(breaker.state(), State::Open(at(2000)), "one that was asked before");
+        assert!(breaker.ask(at(2000)));
+        breaker.begun();
+        assert!(breaker.ask(at(2001)));
+        breaker.failed(at(3000), &reset());
+        assert_eq!(breaker.state(), State::Open(at(7000)));
+        assert!(breaker.ask(at(7000)));
+        breaker.begun();
+        breaker.left(at(7500));
+        assert_eq!(breaker.state(), State::Closed, "it has found out");
+        breaker.succeeded();
+        breaker.failed(at(8000), &reset());
+        assert_eq!(breaker.state(), State::Closed, "one of three");
     }
 
     #[test]

@@ -247,7 +247,7 @@ async fn go(
         let Some(upstream) = gateway.upstreams.get(at) else { return Err(gone()) };
         current.entry.tries += 1;
         current.entry.upstream = Some(upstream.name.clone());
-        current.permit = Some(permit);
+        (current.permit, current.upstream) = (Some(permit), Some(at));
         let until = deadline.min(Instant::now() + ms(config.times.first_byte_ms));
         let trying = attempt(gateway, at, &chat, &bytes, repeatable, deadline, job);
         let fault = match timeout_at(until, trying).await {

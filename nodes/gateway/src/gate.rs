@@ -38,6 +38,12 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// The upstream begins to answer: who waits for whether it does need not wait for the end.
+    pub fn begun(&self) {
+        self.gate.lock().pool.begun(self.upstream);
+        self.gate.pump();
+    }
+
     /// The upstream has answered. Said or not, the room comes back when this is dropped.
     pub fn answered(&mut self) {
         self.how = Ended::Answered;
@@ -196,6 +202,26 @@ mod tests {
         drop(first);
         assert_eq!(second.await.expect("no panic"), Ok(0));
         assert_eq!(gate.look(1), (0, vec![(0, true)]));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_trial_comes_in_at_its_first_words() {
+        let limits = Limits { failures: 1, first: Duration::ZERO, ..Limits::default() };
+        let gate = Gate::new(Pool::new(Queue::new(4, 2), 10, &[4], limits));
+        let mut first = gate.enter(&id("anna"), 1, 1, false, LONG).await.expect("room");
+        first.failed(Fault::Reset("by peer".into()));
+        drop(first);
+        let trial = gate.enter(&id("anna"), 1, 1, false, LONG).await.expect("one finds out");
+        let second = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.enter(&id("bruno"), 1, 1, false, LONG).await.map(|permit| permit.upstream) }
+        });
+        while gate.look(1).0 == 0 {
+            tokio::task::yield_now().await;
+        }
+        trial.begun();
+        assert_eq!(second.await.expect("no panic"), Ok(0), "while the trial runs");
+        drop(trial);
     }
 
     #[tokio::test]

@@ -28,8 +28,10 @@ pub struct Job {
     pub trace: Trace,
     /// When it came.
     pub began: Time,
-    /// Room at the upstream that answers.
+    /// Room at the upstream that answers, until it has.
     pub permit: Option<Permit>,
+    /// That upstream, for its price.
+    pub upstream: Option<usize>,
     /// What is promised of the quotas.
     pub held: Option<Held>,
     /// The line that is written down.
@@ -75,6 +77,7 @@ impl Job {
             trace,
             began: clock::now(),
             permit: None,
+            upstream: None,
             held: None,
             entry,
             payable: false,
@@ -144,7 +147,7 @@ pub fn millis(time: troika_kit::Duration) -> u64 {
 impl Drop for Job {
     fn drop(&mut self) {
         let (now, gateway) = (clock::now(), &self.gateway);
-        let upstream = self.permit.as_ref().and_then(|permit| gateway.upstreams.get(permit.upstream));
+        let upstream = self.upstream.and_then(|at| gateway.upstreams.get(at));
         let entry = &mut self.entry;
         if !self.payable {
             (entry.tokens_in, entry.tokens_out, entry.estimated) = (0, 0, false);

@@ -150,6 +150,13 @@ impl Pool {
         self.queue.take(ticket)
     }
 
+    /// A request that runs is being answered: an upstream that was being tried takes others from now on.
+    pub fn begun(&mut self, upstream: usize) {
+        if let Some(slot) = self.slots.get_mut(upstream) {
+            slot.breaker.begun();
+        }
+    }
+
     /// A request that ran has ended.
     pub fn ended(&mut self, now: Time, upstream: usize, vehicle: &VehicleId, how: &Ended, took: Duration) {
         if let Some(count) = self.running.get_mut(vehicle) {
@@ -240,6 +247,28 @@ mod tests {
         assert!(matches!(pool.enter(at(0), &id(0), 1, 0b01, false), Err(NoRoom::Down(_))));
         assert!(pool.enter(at(0), &id(0), 1, 0b10, false).is_ok());
         assert!(pool.enter(at(2_000), &id(0), 1, 0b01, false).is_ok(), "one finds out");
+    }
+
+    #[test]
+    fn after_a_blip_the_first_words_of_one_answer_let_everybody_in_again() {
+        let mut pool = pool(&[4]);
+        let wait = |pool: &mut Pool, vehicle| {
+            pool.enter(at(2_000), &id(vehicle), 1, 1, false).expect("waits");
+        };
+        for vehicle in 0..3 {
+            pool.enter(at(0), &id(vehicle), 1, 1, false).expect("waits");
+        }
+        for (_, _, vehicle) in std::iter::from_fn(|| pool.grant(at(0))).collect::<Vec<_>>() {
+            pool.ended(at(0), 0, &vehicle, &reset(), Duration::ZERO);
+        }
+        (0..3).for_each(|vehicle| wait(&mut pool, vehicle));
+        let (_, _, trial) = pool.grant(at(2_000)).expect("one finds out");
+        assert_eq!(pool.grant(at(2_000)), None, "the others wait for it");
+        pool.begun(0);
+        let others: Vec<_> = std::iter::from_fn(|| pool.grant(at(2_300))).collect();
+        assert_eq!(others.len(), 2, "and not for its end");
+        pool.ended(at(9_000), 0, &trial, &Ended::Answered, Duration::from_secs(7));
+        assert!(pool.alive(at(9_000), 0));
     }
 
     proptest! {

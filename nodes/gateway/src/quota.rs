@@ -12,6 +12,9 @@ use crate::identity::VehicleId;
 
 const MINUTE: u64 = 60_000_000_000;
 const DAY: u64 = 86_400_000_000_000;
+/// Gateways on one store bring the time at which a bucket is full as many minutes ahead as they are, at most. One that is further ahead was said by
+/// a clock that was wrong: a process keeps to the clock of its start.
+const AHEAD: u64 = 10 * MINUTE;
 
 /// What each vehicle may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,16 +73,26 @@ impl Account {
         let mut sum = self;
         if used.requests > 0 {
             let each = MINUTE / u64::from(limits.requests_a_minute.max(1));
-            sum.full_ns = sum.full_ns.saturating_add(each * u64::from(used.requests)).max(used.full_ns);
+            sum.full_ns = if sum.full_ns > used.full_ns.saturating_add(AHEAD) {
+                used.full_ns
+            } else {
+                sum.full_ns.saturating_add(each * u64::from(used.requests)).max(used.full_ns)
+            };
         }
-        if used.day > sum.day {
-            (sum.day, sum.tokens, sum.micro_euro) = (used.day, 0, 0);
-        }
-        if used.day == sum.day {
+        if used.tokens > 0 || used.micro_euro > 0 {
+            if !sum.counts(used.day) {
+                (sum.day, sum.tokens, sum.micro_euro) = (used.day, 0, 0);
+            }
             sum.tokens = sum.tokens.saturating_add(used.tokens);
             sum.micro_euro = sum.micro_euro.saturating_add(used.micro_euro);
         }
         sum
+    }
+
+    /// Whether the sums are this day's: also those of the next, which a clock that is somewhat ahead began. A day further on is of a clock that was wrong,
+    /// and would be spent for as long.
+    fn counts(&self, day: u64) -> bool {
+        self.day == day || self.day == day + 1
     }
 }
 
@@ -128,13 +141,16 @@ impl Book {
     ) -> Result<Held, Spent> {
         let (now, day) = (now.as_nanos(), now.as_nanos() / DAY);
         let entry = self.entries.entry(vehicle.clone()).or_default();
+        if entry.kept.full_ns > now.saturating_add(AHEAD) {
+            entry.kept.full_ns = now;
+        }
         let sum = entry.kept.with(&entry.used, &self.limits);
         let each = MINUTE / u64::from(self.limits.requests_a_minute.max(1));
         let over = sum.full_ns.saturating_sub(now).saturating_sub(MINUTE - each);
         if over > 0 {
             return Err(Spent::Requests(Duration::from_nanos(over)));
         }
-        let (spent, cost) = if sum.day == day { (sum.tokens, sum.micro_euro) } else { (0, 0) };
+        let (spent, cost) = if sum.counts(day) { (sum.tokens, sum.micro_euro) } else { (0, 0) };
         let midnight = Duration::from_nanos((day + 1) * DAY - now);
         if spent + entry.held_tokens + tokens > self.limits.tokens_a_day {
             return Err(Spent::Tokens(midnight));
@@ -234,6 +250,54 @@ mod tests {
         assert_eq!(book.admit(at(86_100), &anna(), 1, 1), Err(Spent::Money(Duration::from_secs(300))));
         assert_eq!(book.admit(at(86_100), &anna(), 101, 0), Err(Spent::Tokens(Duration::from_secs(300))));
         assert!(book.admit(at(86_400), &anna(), 900, 500).is_ok());
+    }
+
+    /// A gateway that begins anew with what the store has; it lets in what it can at this time, writes, and gives how many those were.
+    fn start(store: &mut Account, time: Time, tokens: u64) -> u32 {
+        let mut book = Book::new(LIMITS, [(anna(), *store)]);
+        let mut let_in = 0;
+        while let Ok(held) = book.admit(time, &anna(), tokens, 0) {
+            book.settle(time, held, tokens, 0);
+            let_in += 1;
+            // In the middle too, so that what the store says then counts.
+            if let_in == 1 {
+                let wrote = book.unwritten();
+                *store = store.with(&wrote[0].1, &LIMITS);
+                book.kept(&wrote, vec![(anna(), *store)]);
+            }
+        }
+        for (_, used) in book.unwritten() {
+            *store = store.with(&used, &LIMITS);
+        }
+        let_in
+    }
+
+    #[test]
+    fn after_a_start_with_a_clock_that_was_ahead_requests_are_let_in_and_counted_as_ever() {
+        for ahead in [86_400, 30 * 86_400, 4000 * 86_400] {
+            let mut store = Account::default();
+            assert_eq!(start(&mut store, at(ahead), 1), 6);
+            assert_eq!(start(&mut store, at(0), 1), 6, "right again, {ahead} s");
+            assert_eq!(start(&mut store, at(0), 1), 0, "and no more than ever");
+            assert_eq!(start(&mut store, at(60), 1), 6);
+        }
+    }
+
+    #[test]
+    fn after_a_start_with_a_clock_that_was_ahead_a_day_has_its_tokens_and_no_more() {
+        for (ahead, today) in [(86_400, 3), (2 * 86_400, 5), (4000 * 86_400, 5)] {
+            let mut store = Account::default();
+            assert_eq!(start(&mut store, at(ahead), 400), 2);
+            let mut let_in = 0;
+            for minute in 0..10 {
+                let_in += start(&mut store, at(minute * 60), 200);
+            }
+            assert_eq!(let_in + if ahead == 86_400 { 2 } else { 0 }, today, "{ahead} s ahead");
+        }
+        // The day that was begun too early, and the one after.
+        let mut store = Account::default();
+        assert_eq!(start(&mut store, at(86_400), 1000), 1);
+        assert_eq!([at(0), at(86_460), at(2 * 86_400)].map(|time| start(&mut store, time, 1000)), [0, 0, 1]);
     }
 
     proptest! {

@@ -85,6 +85,9 @@ impl Relay {
         };
         let Some(mut job) = job.take() else { return Err(Fault::Cancelled) };
         job.first_byte();
+        if let Some(permit) = &job.permit {
+            permit.begun();
+        }
         job.payable = true;
         job.entry.status = 200;
         let mut relay = Relay {
@@ -147,11 +150,11 @@ impl Relay {
     fn well(&mut self) {
         self.job.entry.end = "done";
         self.job.called(None);
-        if let Some(permit) = &mut self.job.permit {
+        // The vehicle's part of the way is not the upstream's room: it comes back now.
+        if let Some(mut permit) = self.job.permit.take() {
             permit.answered();
             self.job.gateway.was(permit.upstream, Ok(()));
         }
-        // The vehicle's part of the way is not the upstream's room: it comes back now.
     }
 
     fn fail(&mut self, status: u16, code: &'static str, fault: Option<Fault>) {
@@ -160,7 +163,7 @@ impl Relay {
         self.keep = None;
         self.job.entry.end = code;
         self.job.called(Some(code));
-        if let (Some(permit), Some(fault)) = (&mut self.job.permit, fault) {
+        if let (Some(mut permit), Some(fault)) = (self.job.permit.take(), fault) {
             self.job.gateway.was(permit.upstream, Err(&fault));
             permit.failed(fault);
         }

@@ -23,10 +23,10 @@ use crate::{
 pub trait Edge: Send + 'static {
     /// Whether there is anywhere to send a probe.
     fn can_probe(&self) -> bool;
-    /// Begins a probe. At most one is under way.
-    fn start(&mut self, probe: Probe);
-    /// A sample that has come since, of a probe or of traffic that the edge sees.
-    fn take(&mut self) -> Option<Sample>;
+    /// Begins the probe of this number. At most one is awaited: one before it that has not ended was given up.
+    fn start(&mut self, number: u64, probe: Probe);
+    /// What a probe has seen since, and its number, however late.
+    fn take(&mut self) -> Option<(u64, Sample)>;
     /// The bearer in use.
     fn bearer(&mut self) -> Bearer;
     /// Keeps the memory over a restart.
@@ -101,10 +101,9 @@ impl<E: Edge> LinkNode<E> {
                 self.link.saw(tick.now, &sample);
             }
         }
-        while let Some(sample) = self.edge.take() {
-            self.link.saw(tick.now, &sample);
-            if sample.source == Source::Active {
-                self.prober.ended(tick.now);
+        while let Some((number, sample)) = self.edge.take() {
+            if self.prober.answered(tick.now, number) {
+                self.link.saw(tick.now, &sample);
             }
         }
         if self.prober.overdue(tick.now) {
@@ -155,7 +154,7 @@ impl<E: Edge> Step for LinkNode<E> {
         if self.edge.can_probe()
             && let Some(probe) = self.prober.next(now, &self.link, metered, now < self.wanted_until)
         {
-            self.edge.start(probe);
+            self.edge.start(self.prober.number(), probe);
         }
         let seen = self.link.estimate(now);
         let segment = inputs.road_segment.within(now, SEGMENT_AGE).map_or("", |name| name.data.as_str());

@@ -55,6 +55,8 @@ pub struct Prober {
     balance: f64,
     filled: Option<Time>,
     under_way: Option<Time>,
+    /// Of the last one that began.
+    number: u64,
     ended: Option<Time>,
     spent: u64,
 }
@@ -63,7 +65,7 @@ impl Prober {
     /// With a full budget.
     pub fn new(config: ProbeConfig) -> Prober {
         let balance = f64::from(config.bytes_at_once);
-        Prober { config, balance, filled: None, under_way: None, ended: None, spent: 0 }
+        Prober { config, balance, filled: None, under_way: None, number: 0, ended: None, spent: 0 }
     }
 
     /// The probe that is worth its bytes now, if one is; it is then under way and paid. `wanted`: somebody speaks.
@@ -91,7 +93,23 @@ impl Prober {
         self.balance -= f64::from(probe.bytes());
         self.spent += u64::from(probe.bytes());
         self.under_way = Some(now);
+        self.number += 1;
         Some(probe)
+    }
+
+    /// The number of the probe that [`Prober::next`] began last.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The probe of this number tells what it saw; whether that is awaited. What one that was given up tells late is of another time, and it has been
+    /// counted as a failure.
+    pub fn answered(&mut self, now: Time, number: u64) -> bool {
+        let awaited = self.under_way.is_some() && number == self.number;
+        if awaited {
+            self.ended(now);
+        }
+        awaited
     }
 
     /// A probe has ended.
@@ -224,6 +242,11 @@ mod tests {
         assert!(!prober.overdue(start + PATIENCE));
         assert!(prober.overdue(start + PATIENCE + STEP));
         assert!(!prober.overdue(start + PATIENCE + STEP), "once");
+        let (first, later) = (prober.number(), start + PATIENCE * 2);
+        assert!(!prober.answered(later, first), "nor awaited any more");
+        assert!(prober.next(later, &link, Metered::No, true).is_some());
+        assert!(!prober.answered(later, first), "nor taken for the next");
+        assert!(prober.answered(later, prober.number()) && !prober.answered(later, prober.number()));
     }
 
     proptest! {

@@ -30,7 +30,7 @@ pub struct SystemEdge {
     endpoint: String,
     path: String,
     memory: PathBuf,
-    samples: (Sender<Sample>, Receiver<Sample>),
+    samples: (Sender<(u64, Sample)>, Receiver<(u64, Sample)>),
     bearer: Option<(Instant, Bearer)>,
 }
 
@@ -52,19 +52,19 @@ impl Edge for SystemEdge {
         !self.endpoint.is_empty()
     }
 
-    fn start(&mut self, probe: Probe) {
+    fn start(&mut self, number: u64, probe: Probe) {
         let (endpoint, path, sender) = (self.endpoint.clone(), self.path.clone(), self.samples.0.clone());
         let look = move || {
             let sample = ask(&endpoint, &path, probe).unwrap_or(Sample::failed(Source::Active));
             // Nobody waits any more where the node is gone.
-            let _ = sender.send(sample);
+            let _ = sender.send((number, sample));
         };
         if thread::Builder::new().name("link-probe".into()).spawn(look).is_err() {
-            let _ = self.samples.0.send(Sample::failed(Source::Active));
+            let _ = self.samples.0.send((number, Sample::failed(Source::Active)));
         }
     }
 
-    fn take(&mut self) -> Option<Sample> {
+    fn take(&mut self) -> Option<(u64, Sample)> {
         self.samples.1.try_recv().ok()
     }
 
@@ -268,9 +268,9 @@ mod tests {
         let config = Config { endpoint: address, path: "/".into(), ..Config::default() };
         let mut edge = SystemEdge::new(&config);
         assert!(edge.can_probe() && edge.take().is_none());
-        edge.start(Probe::Ping);
-        let sample = edge.samples.1.recv_timeout(Duration::from_secs(20)).unwrap();
-        assert!(sample.outcome == Outcome::Ok && sample.rtt.is_some());
+        edge.start(7, Probe::Ping);
+        let (number, sample) = edge.samples.1.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(number == 7 && sample.outcome == Outcome::Ok && sample.rtt.is_some());
     }
 
     #[test]

@@ -14,8 +14,8 @@ impl Edge for NoProbes {
     fn can_probe(&self) -> bool {
         false
     }
-    fn start(&mut self, _: Probe) {}
-    fn take(&mut self) -> Option<Sample> {
+    fn start(&mut self, _: u64, _: Probe) {}
+    fn take(&mut self) -> Option<(u64, Sample)> {
         None
     }
     fn bearer(&mut self) -> Bearer {

@@ -268,13 +268,15 @@ impl Drop for MeshUpstream {
         if let Some((_, inbox)) = self.running.take() {
             let _ = inbox.send(Came::Stop);
         }
-        let open = locked(&self.link.open).take();
-        if let Some(open) = open {
-            // Closing waits for the router; nobody else does.
-            let _ = thread::Builder::new()
-                .name("cloud-close".into())
-                .spawn(move || drop(open.session.close().wait()));
-        }
+        let link = self.link.clone();
+        // Closing waits for the router, and before it for who opens just now, or looks for why that fails; nobody else does.
+        let close = move || {
+            let open = locked(&link.open).take();
+            if let Some(open) = open {
+                drop(open.session.close().wait());
+            }
+        };
+        let _ = thread::Builder::new().name("cloud-close".into()).spawn(close);
     }
 }
 
@@ -558,18 +560,4 @@ fn pick<'a>(known: &'a [String], tried: &BTreeSet<String>, turn: u64) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gateways_are_asked_in_turn_and_one_that_was_silent_last() {
-        let known = ["a".to_owned(), "b".to_owned()];
-        let none = BTreeSet::new();
-        let asked: Vec<_> = (0..4).filter_map(|turn| pick(&known, &none, turn)).collect();
-        assert_eq!(asked, ["a", "b", "a", "b"]);
-        let silent = BTreeSet::from(["a".to_owned()]);
-        assert_eq!(pick(&known, &silent, 0).map(String::as_str), Some("b"));
-        assert_eq!(pick(&known[..1], &silent, 0).map(String::as_str), Some("a"), "it may be back");
-        assert_eq!(pick(&[], &none, 0), None);
-    }
-}
+mod tests;

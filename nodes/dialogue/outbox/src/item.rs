@@ -149,6 +149,12 @@ impl Head {
         self.owner.is_empty() || self.owner == who
     }
 
+    /// Whether it may be tried at this time, given the longest wait after a try.
+    pub(crate) fn due(&self, now: Time, longest: Duration) -> bool {
+        // No try asks for a longer wait: what is further away was said by a clock that was ahead.
+        self.not_before_ns <= now.as_nanos() || self.not_before_ns > (now + longest).as_nanos()
+    }
+
     pub(crate) fn waiting(&self) -> Waiting<'_> {
         Waiting {
             key: &self.key,

@@ -9,8 +9,8 @@ use crate::{
     Charge, Disk, FileDisk, Item, Limits, LimitsError, Most, New, Outcome, Waiting,
     item::{Head, Priority},
     tables::{
-        DAY, DELIVERED, HEADS, KEYS, NUMBERS, ORDER, PAYLOADS, WORDS, decode, done, encode, forget, number,
-        postpone, spent, words,
+        DELIVERED, Day, HEADS, KEYS, NUMBERS, ORDER, PAYLOADS, WORDS, day, decode, done, encode, forget,
+        number, postpone, words,
     },
 };
 
@@ -299,11 +299,12 @@ impl Outbox {
         choose: impl Fn(&Waiting<'_>) -> Option<Charge>,
     ) -> Result<Vec<Item>, OutboxError> {
         let limits = self.limits;
+        let longest = Duration::from_millis(limits.retry_longest_ms);
         let (out, owner) = (&self.out, &self.owner);
         let items = Self::write(&*self.disk, &mut self.store, |write| {
             let mut heads = write.open_table(HEADS)?;
             let mut numbers = write.open_table(NUMBERS)?;
-            let mut spent = spent(&numbers, now)?;
+            let Day { day, ahead, mut spent } = day(&numbers, now)?;
             let (mut found, mut bytes) = (Vec::new(), 0_u64);
             for entry in write.open_table(ORDER)?.iter()? {
                 if found.len() >= most.items {
@@ -317,8 +318,8 @@ impl Outbox {
                     continue;
                 };
                 troika_safety::fulfils![SR_OUT_004, SR_OUT_005];
-                let due = head.expires_ns > now.as_nanos() && head.not_before_ns <= now.as_nanos();
-                if !due || !head.goes_for(owner) {
+                let due = head.due(now, longest);
+                if head.expires_ns <= now.as_nanos() || !due || !head.goes_for(owner) {
                     continue;
                 }
                 let Some(charge) = choose(&head.waiting()) else { continue };
@@ -338,11 +339,13 @@ impl Outbox {
                 spent.cost += charge.cost;
                 found.push((id, head));
             }
-            if found.is_empty() {
+            let corrected = day < number(&numbers, "day")?;
+            if found.is_empty() && !corrected {
                 return Ok(Comes::ToNothing(Ok(Vec::new())));
             }
-            let day = number(&numbers, "day")?.max(now.as_nanos() / DAY);
+            // That of a clock that was ahead goes also where its budget is spent and nothing can: the next day would not begin else.
             numbers.insert("day", day)?;
+            numbers.insert("ahead", ahead)?;
             numbers.insert("spent_bytes", spent.bytes)?;
             numbers.insert("spent_cost", spent.cost)?;
             let payloads = write.open_table(PAYLOADS)?;
@@ -454,7 +457,7 @@ impl Outbox {
     /// # Errors
     /// The disk.
     pub fn spent(&mut self, now: Time) -> Result<Spent, OutboxError> {
-        self.with_read(|store| spent(&store.begin_read()?.open_table(NUMBERS)?, now))
+        self.with_read(|store| Ok(day(&store.begin_read()?.open_table(NUMBERS)?, now)?.spent))
     }
 
     fn with_read<T>(

@@ -19,7 +19,7 @@ pub(crate) const KEYS: TableDefinition<&str, u64> = TableDefinition::new("keys")
 pub(crate) const DELIVERED: TableDefinition<u64, &str> = TableDefinition::new("delivered");
 /// Id to what the words of a key were, as long as the key is known.
 pub(crate) const WORDS: TableDefinition<u64, u64> = TableDefinition::new("words");
-/// Next id, bytes that wait, the day and what it spent.
+/// Next id, bytes that wait, the day and what it spent, the day of a clock that was ahead.
 pub(crate) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 
 pub(crate) const DAY: u64 = 86_400_000_000_000;
@@ -51,8 +51,9 @@ pub(crate) fn postpone(
         return Ok(false);
     };
     let doubled = limits.retry_first_ms.saturating_mul(1 << head.tries.saturating_sub(1).min(30));
-    let own = Duration::from_millis(doubled.min(limits.retry_longest_ms));
-    head.not_before_ns = (now + retry_after.unwrap_or_default().max(own)).as_nanos();
+    // Whatever the other end asks for: it is one page of a balancer that says a day, and a restart would keep to it.
+    let wait = retry_after.unwrap_or_default().max(Duration::from_millis(doubled));
+    head.not_before_ns = (now + wait.min(Duration::from_millis(limits.retry_longest_ms))).as_nanos();
     heads.insert(id, encode(&head)?.as_slice())?;
     Ok(true)
 }
@@ -87,16 +88,31 @@ pub(crate) fn number(
     Ok(numbers.get(name)?.map_or(0, |value| value.value()))
 }
 
-pub(crate) fn spent(
-    numbers: &impl ReadableTable<&'static str, u64>,
-    now: Time,
-) -> Result<Spent, redb::Error> {
+/// The day that the budgets are of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Day {
+    /// Days since 1970.
+    pub(crate) day: u64,
+    /// One that a clock had that was ahead of this one, or that is right where this one is behind.
+    pub(crate) ahead: u64,
+    /// What it has spent.
+    pub(crate) spent: Spent,
+}
+
+pub(crate) fn day(numbers: &impl ReadableTable<&'static str, u64>, now: Time) -> Result<Day, redb::Error> {
     troika_safety::fulfils![SR_OUT_006];
-    // A clock that goes back to the day before does not get that day's budget again.
-    if now.as_nanos() / DAY > number(numbers, "day")? {
-        return Ok(Spent::default());
-    }
-    Ok(Spent { bytes: number(numbers, "spent_bytes")?, cost: number(numbers, "spent_cost")? })
+    let (today, day, ahead) = (now.as_nanos() / DAY, number(numbers, "day")?, number(numbers, "ahead")?);
+    let spent = Spent { bytes: number(numbers, "spent_bytes")?, cost: number(numbers, "spent_cost")? };
+    Ok(if day > today + 1 {
+        // One of the two clocks was wrong. What was spent counts, and a day from now on begins anew: of a clock that was years ahead the
+        // budget would be spent for years.
+        Day { day: today, ahead: day, spent }
+    } else if today > day && today != ahead {
+        Day { day: today, ahead, spent: Spent::default() }
+    } else {
+        // A clock that goes back to the day before does not get that day's budget again, nor one that was behind and is right again.
+        Day { day: day.max(today), ahead, spent }
+    })
 }
 
 /// What is said, for telling whether a key stands for the same: the beginning of its SHA-256.

@@ -158,6 +158,17 @@ fn a_failed_delivery_waits_longer_each_time_and_as_long_as_it_is_asked_to() {
 }
 
 #[test]
+fn nobody_asks_for_a_longer_wait_than_the_longest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits { retry_longest_ms: 60_000, ..Limits::default() });
+    outbox.put(at(0), &new("a", Priority::Normal, 10)).expect("put");
+    let item = outbox.take(at(0)).expect("a disk").expect("its time has come");
+    outbox.failed(at(0), item.id, Some(Duration::from_secs(86_400))).expect("a disk");
+    assert_eq!(outbox.take(at(59)).expect("a disk"), None);
+    assert_eq!(outbox.take(at(60)).expect("a disk").expect("a minute is over").key, "a");
+}
+
+#[test]
 fn what_has_expired_is_told_and_not_sent() {
     troika_safety::verifies![SR_OUT_004];
     let folder = tempfile::tempdir().expect("a folder");
@@ -200,6 +211,60 @@ fn room_and_budgets_are_kept_for_what_is_more_urgent() {
     assert_eq!(outbox.spent(at(86_401)).expect("a disk").bytes, 300);
     // A clock that goes back gets no second budget.
     assert_eq!(outbox.spent(at(1)).expect("a disk").bytes, 300);
+}
+
+#[test]
+fn a_clock_that_was_years_ahead_once_stops_nothing_and_gives_no_second_budget() {
+    troika_safety::verifies![SR_OUT_006];
+    const DAY: u64 = 86_400;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits { bytes_a_day: 1000, ..Limits::default() });
+    let mut send = |seconds, key: &str, bytes| {
+        outbox.put(at(seconds), &new(key, Priority::Urgent, bytes)).expect("put");
+        let item = outbox.take(at(seconds)).expect("a disk")?;
+        outbox.delivered(item.id).expect("a disk");
+        Some(item.key)
+    };
+    assert_eq!(send(4000 * DAY, "years ahead", 600).as_deref(), Some("years ahead"));
+    assert_eq!(send(0, "right again", 300).as_deref(), Some("right again"));
+    assert_eq!(send(1, "more than is left", 200), None, "what was spent counts");
+    assert_eq!(send(DAY, "the next day", 900).as_deref(), Some("the next day"));
+    // Its budget spent, so that nothing can go and nothing else is written.
+    assert_eq!(send(5000 * DAY, "years ahead again", 1000).as_deref(), Some("years ahead again"));
+    assert_eq!(send(2 * DAY, "a day late", 1000), None);
+    assert_eq!(send(3 * DAY, "and a day after", 1000).as_deref(), Some("and a day after"));
+}
+
+#[test]
+fn a_clock_that_begins_in_1970_at_each_start_gives_no_second_budget() {
+    troika_safety::verifies![SR_OUT_006];
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = Limits { bytes_a_day: 1000, ..Limits::default() };
+    let mut sent = 0;
+    for (start, now) in [at(0), Time::from_nanos(0), at(60), Time::from_nanos(0), at(120)].iter().enumerate()
+    {
+        let mut outbox = open(folder.path(), limits);
+        for number in 0..4 {
+            let key = format!("{start} {number}");
+            outbox.put(*now, &new(&key, Priority::Urgent, 100)).expect("put");
+        }
+        while let Some(item) = outbox.take(*now).expect("a disk") {
+            sent += item.payload.len();
+            outbox.delivered(item.id).expect("a disk");
+        }
+    }
+    assert_eq!(sent, 1000);
+}
+
+#[test]
+fn what_failed_by_a_clock_that_was_years_ahead_is_tried_by_the_right_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut outbox = open(folder.path(), Limits::default());
+    let ahead = 4000 * 86_400;
+    outbox.put(at(ahead), &new("a", Priority::Normal, 10)).expect("put");
+    let item = outbox.take(at(ahead)).expect("a disk").expect("it goes");
+    outbox.failed(at(ahead), item.id, None).expect("a disk");
+    assert_eq!(outbox.take(at(0)).expect("a disk").expect("now").key, "a");
 }
 
 #[test]

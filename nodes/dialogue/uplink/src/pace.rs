@@ -39,7 +39,8 @@ impl Window {
     }
 }
 
-/// After a failure nothing goes for a while that doubles, or for as long as the gateway asks for.
+/// After a failure nothing goes for a while that doubles, or for as long as the gateway asks for, and never for longer than the longest: a page of a
+/// balancer that says a day must not stop what somebody waits for.
 #[derive(Debug, Clone)]
 pub struct Pause {
     first: Duration,
@@ -70,7 +71,7 @@ impl Pause {
 
     /// It failed, and the gateway asked for this.
     pub fn begin(&mut self, now: Time, asked: Option<Duration>) {
-        self.asked = self.asked.max(now + asked.unwrap_or_default());
+        self.asked = self.asked.max(now + asked.unwrap_or_default().min(self.longest));
         self.until = self.asked.max(now + self.next);
         self.soonest = self.asked.max(now + self.first);
         self.next = self.next.saturating_mul(2).min(self.longest);
@@ -138,13 +139,23 @@ mod tests {
     }
 
     #[test]
+    fn nobody_asks_for_more_than_the_longest() {
+        let mut pause = Pause::new(Duration::from_secs(1), Duration::from_secs(300));
+        pause.begin(at(0), Some(Duration::from_secs(86_400)));
+        pause.wanted();
+        pause.lift();
+        assert_eq!(pause.until(), at(300));
+    }
+
+    #[test]
     fn a_pause_doubles_to_the_longest_and_is_no_shorter_than_asked_for() {
-        let mut pause = Pause::new(Duration::from_secs(1), Duration::from_secs(3));
+        let mut pause = Pause::new(Duration::from_secs(1), Duration::from_secs(100));
         let mut lasts = |asked: Option<u64>| {
             pause.begin(at(0), asked.map(Duration::from_secs));
             pause.until().since(at(0)).as_secs()
         };
-        assert_eq!((lasts(None), lasts(None), lasts(None), lasts(Some(90))), (1, 2, 3, 90));
+        assert_eq!((lasts(None), lasts(None), lasts(None), lasts(Some(90))), (1, 2, 4, 90));
+        assert_eq!([lasts(None), lasts(None), lasts(None), lasts(None)], [90, 90, 90, 100]);
         pause.lift();
         assert_eq!(pause.until(), at(90), "what was asked for stays");
         pause.over();

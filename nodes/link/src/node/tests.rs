@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use mockall::predicate::eq;
 use troika_kit::Sample as Received;
 
@@ -79,14 +81,14 @@ fn who_begins_to_speak_has_the_link_probed_while_he_speaks() {
     let mut edge = MockEdge::new();
     edge.expect_can_probe().return_const(true);
     edge.expect_bearer().returning(|| Bearer { kind: Kind::Cellular, metered: Metered::Yes });
-    let mut answers = vec![Some(Sample::round_trip(Source::Active, Duration::from_millis(120)))];
+    let mut answers = vec![Some((1, Sample::round_trip(Source::Active, Duration::from_millis(120))))];
     let mut calls = 0;
     edge.expect_take().returning(move || {
         calls += 1;
         // Three steps: the first two find nothing, the third the answer.
         if calls >= 3 { answers.pop().flatten() } else { None }
     });
-    edge.expect_start().with(eq(Probe::Ping)).times(1).return_const(());
+    edge.expect_start().with(eq(1), eq(Probe::Ping)).times(1).return_const(());
     let mut node = node(edge);
     assert_eq!(steps(&mut node, at(0), &Inputs::default()).probe_bytes, 0, "nobody speaks, and bytes cost");
     let speaks =
@@ -104,7 +106,7 @@ fn who_asks_without_speaking_wants_to_know_of_the_link_too() {
     edge.expect_can_probe().return_const(true);
     edge.expect_bearer().returning(|| Bearer { kind: Kind::Cellular, metered: Metered::Yes });
     edge.expect_take().returning(|| None);
-    edge.expect_start().with(eq(Probe::Ping)).times(1).return_const(());
+    edge.expect_start().with(eq(1), eq(Probe::Ping)).times(1).return_const(());
     let mut node = node(edge);
     assert_eq!(steps(&mut node, at(0), &Inputs::default()).probe_bytes, 0, "nobody asks, and bytes cost");
     let asks = Received { value: DialogueRequest::default(), received: at(200) };
@@ -124,6 +126,40 @@ fn probes_that_say_nothing_are_failures_and_two_of_them_are_no_link() {
     let states: Vec<_> = (0..60).map(|n| steps(&mut node, at(200 * n), &Inputs::default())).collect();
     assert_eq!(states.last().map(|last| last.state), Some(LinkState::DOWN));
     assert!(states.iter().all(|state| state.state != LinkState::UP));
+}
+
+#[test]
+fn a_probe_that_a_slow_name_holds_up_is_one_failure_and_what_it_says_late_is_nothing() {
+    let (starts, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let mut edge = MockEdge::new();
+    edge.expect_can_probe().return_const(true);
+    edge.expect_bearer().returning(|| Bearer { kind: Kind::Wired, metered: Metered::No });
+    edge.expect_keep().return_const(());
+    let (begun, ended) = (starts.clone(), answers.clone());
+    edge.expect_start().returning(move |number, _| begun.lock().unwrap().push(number));
+    edge.expect_take().returning(move || ended.lock().unwrap().pop());
+    let mut node = node(edge);
+    let activity =
+        |now| Received { value: VoiceActivity { speaking: true, ..VoiceActivity::default() }, received: now };
+    // Somebody speaks, so that probes begin at once; the first says nothing and is given up.
+    let mut ms = 0;
+    let mut next = |answer: Option<(u64, Sample)>| {
+        answers.lock().unwrap().extend(answer);
+        let inputs = Inputs { activity: Events::holding([activity(at(ms))]), ..Inputs::default() };
+        ms += 200;
+        (steps(&mut node, at(ms - 200), &inputs), starts.lock().unwrap().len())
+    };
+    let failed = || Sample::failed(Source::Active);
+    while next(None).1 < 2 {}
+    // It comes back with the second under way: neither a failure more, nor the end of the second.
+    let (state, count) = next(Some((1, failed())));
+    assert_eq!((state.state, state.active_samples, count), (LinkState::UNKNOWN, 1, 2));
+    let (state, _) = next(Some((2, Sample::round_trip(Source::Active, Duration::from_millis(90)))));
+    assert_eq!((state.state, state.active_samples), (LinkState::UP, 2));
+    for _ in 0..2 {
+        let (state, _) = next(Some((1, failed())));
+        assert_eq!(state.state, LinkState::UP, "nor are they down that came back");
+    }
 }
 
 #[test]

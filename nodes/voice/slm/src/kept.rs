@@ -82,6 +82,7 @@ impl Kept {
 fn written(task: &str, path: &Path, tokens: &[LlamaToken], context: &LlamaContext<'_>) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
+    clear(task, folder);
     // Of a name of its own: another process may be writing the same.
     let new = folder.join(format!("{task}.{}.new", std::process::id()));
     let saved = context.state_save_file(&new, tokens).map_err(|error| io::Error::other(error.to_string()));
@@ -99,6 +100,18 @@ fn written(task: &str, path: &Path, tokens: &[LlamaToken], context: &LlamaContex
     moved
 }
 
+/// Takes away what processes that were killed in the middle of writing left behind.
+fn clear(task: &str, folder: &Path) {
+    let writer = |name: &OsStr| -> Option<u32> {
+        name.to_str()?.strip_prefix(task)?.strip_prefix('.')?.strip_suffix(".new")?.parse().ok()
+    };
+    for one in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if writer(&one.file_name()).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = fs::remove_file(one.path());
+        }
+    }
+}
+
 fn sum(path: &Path) -> PathBuf {
     path.with_extension("sha256")
 }
@@ -107,4 +120,24 @@ fn digest(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hash)?;
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // No process has a number over 2^22.
+        let own = format!("ask.{}.new", std::process::id());
+        let stay = [own.as_str(), "ask-0123.state", "ask.new", "ask.x.new", "asked.4194305.new"];
+        for name in stay.iter().chain(&["ask.4194305.new"]) {
+            fs::write(folder.path().join(name), "").expect("written");
+        }
+        clear("ask", folder.path());
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("read").flatten().collect();
+        assert_eq!(left.len(), stay.len(), "{left:?}");
+        assert!(!folder.path().join("ask.4194305.new").exists());
+    }
 }

@@ -493,6 +493,25 @@ proptest! {
 }
 
 #[test]
+fn a_page_that_asks_for_a_day_stops_nothing_for_longer_than_the_longest_waits() {
+    let mut sender = sender(&config());
+    sender.link(at(0), good());
+    sender.item(at(0), &item("a", 1));
+    sender.step(at(0)).1.expect("it goes");
+    let page = Fault::Server { status: 503, retry_after: Some(Duration::from_secs(86_400)) };
+    sender.answered(at(0), &Err(page));
+    sender.item(at(1), &item("b", 1));
+    sender.link(at(299_000), good());
+    assert_eq!(sender.step(at(299_000)).1, None, "five minutes, whoever waits");
+    sender.link(at(301_000), good());
+    let went = keys(&sender.step(at(301_000)).1.expect("what has not failed"));
+    assert_eq!(went, ["b"]);
+    sender.answered(at(301_000), &accepts(&went));
+    sender.link(at(602_000), good());
+    assert_eq!(keys(&sender.step(at(602_000)).1.expect("ten minutes")), ["a"]);
+}
+
+#[test]
 fn new_files_end_every_wait_at_once() {
     let mut sender = sender(&config());
     sender.link(at(0), good());
