@@ -45,6 +45,8 @@ enum Turn {
     Wait(Time),
     /// Ask again at once.
     Again,
+    /// Nothing before somebody looks.
+    Unwatched,
     /// Nothing ever again.
     Ended,
 }
@@ -58,6 +60,8 @@ struct Pump {
     pause: Duration,
     retry_at: Time,
     due: Option<Time>,
+    /// Somebody looks at what it shows. A file waits for that: its beginning would be over while others of the system still load.
+    watched: bool,
     status: Status,
 }
 
@@ -71,6 +75,7 @@ impl Pump {
             pause: PAUSE,
             retry_at: Time::ZERO,
             due: None,
+            watched: false,
             status: Status::Opening,
         }
     }
@@ -94,6 +99,9 @@ impl Pump {
         };
         let pace = source.pace();
         if pace.is_some() {
+            if !self.watched {
+                return Turn::Unwatched;
+            }
             let due = *self.due.get_or_insert(now);
             if now < due {
                 return Turn::Wait(due);
@@ -160,6 +168,8 @@ struct Shared {
     newest: Option<(Time, Frame)>,
     status: Status,
     overwritten: u64,
+    /// Somebody has looked.
+    watched: bool,
     stop: bool,
 }
 
@@ -178,9 +188,13 @@ impl Capture {
         Ok(Capture { shared })
     }
 
-    /// The newest frame that was not taken yet, and when it came.
+    /// The newest frame that was not taken yet, and when it came. A file begins with the first call.
     pub(crate) fn take(&self) -> Option<(Time, Frame)> {
-        lock(&self.shared.0).newest.take()
+        let mut shared = lock(&self.shared.0);
+        if !std::mem::replace(&mut shared.watched, true) {
+            self.shared.1.notify_all();
+        }
+        shared.newest.take()
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -234,6 +248,10 @@ fn run(mut pump: Pump, clock: &Clock, (shared, wake): &(Mutex<Shared>, Condvar))
             Turn::Wait(until) => {
                 // Woken early by a stop; woken early by nothing else, and then the pump says so again.
                 drop(wake.wait_timeout(slot, until.since(now)).unwrap_or_else(PoisonError::into_inner));
+            }
+            Turn::Unwatched => {
+                let looked = wake.wait_while(slot, |slot| !slot.watched && !slot.stop);
+                pump.watched = looked.unwrap_or_else(PoisonError::into_inner).watched;
             }
             Turn::Again => {}
             Turn::Ended => return,

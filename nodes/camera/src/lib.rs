@@ -6,7 +6,8 @@
 //!
 //! - A camera that is unplugged, stalls or was never there: nothing is published, it is tried again with a growing pause
 //!   (0.25 s to 4 s) until it is back, and the node faults once a second, which its heartbeat shows.
-//! - A file or folder that ends: begun again or left, as configured.
+//! - A file or folder begins with the node's first step, and not while others of the system still load; one that ends is begun again or
+//!   left, as configured.
 //! - Frames that come faster than they are taken: the newest stays, the others are counted.
 
 mod capture;

@@ -73,7 +73,7 @@ impl Reasons {
 
 impl CameraNode {
     /// A camera whose paths start from `base` and whose frames are stamped by `clock`, the host's. Its capture thread runs
-    /// from here on.
+    /// from here on; a file begins with the first step.
     ///
     /// # Errors
     /// See [`CameraError`].

@@ -171,9 +171,10 @@ fn a_stop_joins_every_thread_and_takes_the_nodes_off_the_graph() {
     assert!(stopper.join().is_ok() && report.died.is_empty());
     assert_eq!(mem.graph().unwrap().nodes, ["/peer"]);
     let counts = counts.lock().unwrap();
-    let worked = report.stats[0].worked;
-    assert_eq!(counts.len() as u64, worked, "what was handed over before the stop was put");
-    assert!(counts.iter().zip(0..).all(|(count, n)| *count == Number(n)), "in order");
+    let (worked, dropped) = (report.stats[0].worked, report.stats[0].dropped);
+    // A courier that stands still for longer than four steps has no room for the next.
+    assert_eq!(counts.len() as u64 + dropped, worked, "what was handed over before the stop was put");
+    assert!(counts.iter().is_sorted_by(|one, next| one.0 < next.0), "in order, each once");
 }
 
 #[test]

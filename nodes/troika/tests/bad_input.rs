@@ -18,10 +18,34 @@ use std::{
 };
 
 use support::{CABIN, DETECTORS, Router, Run, Scratch, models, root, start, troika, troika_voice};
-use troika_kit::{Message as _, Qos, Time, TypeInfo};
-use troika_msgs::troika::{DriverAlert, DriverState};
-use troika_transport::Transport as _;
-use troika_transport_zenoh::RouterGuard;
+use troika_kit::{Message, Qos, Time, TypeInfo};
+use troika_msgs::troika::{DriverAlert, DriverState, Heartbeat};
+use troika_transport::{Subscription, Transport as _};
+use troika_transport_zenoh::{RouterGuard, ZenohTransport};
+
+type Heard<T> = Arc<Mutex<Vec<T>>>;
+
+/// Hears a topic, as far as what is said on it is of its type.
+fn listen<T: Message>(transport: &ZenohTransport, topic: &str) -> (Heard<T>, Box<dyn Subscription>) {
+    let heard = Heard::default();
+    let to = heard.clone();
+    let each = move |_: &str, cdr: &[u8]| to.lock().unwrap().extend(T::decode(cdr).ok());
+    (heard, transport.subscribe_raw(topic, Box::new(each)).unwrap())
+}
+
+/// Waits for what was heard; fails when it takes longer than any machine needs.
+fn until<T>(heard: &Heard<T>, what: &str, told: impl Fn(&[T]) -> bool) {
+    let begin = Instant::now();
+    while !told(&heard.lock().unwrap()) {
+        assert!(begin.elapsed() < Duration::from_secs(120), "{what} never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The driver's state, not that it is unknown.
+fn known(state: &DriverState) -> bool {
+    state.state != DriverState::UNKNOWN
+}
 
 #[test]
 fn an_unknown_key_is_told_with_its_line_and_the_likely_one() {
@@ -96,7 +120,14 @@ fn a_truncated_onnx_is_refused_and_the_driver_is_watched_without_a_voice() {
     let store = scratch.store_with_damaged("silero_vad", |bytes| bytes.truncate(bytes.len() / 2));
     let report = scratch.path("report.json");
     let router = Router::new();
-    let run = Run::of(router.run(CABIN, 3).arg("--report").arg(&report).env("TROIKA_MODELS", &store));
+    let transport = router.transport();
+    let (states, _states) = listen::<DriverState>(&transport, "/cabin/driver_state");
+    let mut running = start(router.run(CABIN, 240).arg("--report").arg(&report).env("TROIKA_MODELS", &store));
+    // It looks at all of its models first, the largest of which takes a busy machine seconds.
+    running.until_it_says(&["the system runs on without it"]);
+    until(&states, "a driver who is seen", |told| told.iter().any(known));
+    running.interrupt();
+    let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");
     run.says(&["silero_vad", "refused", "the system runs on without it"]);
     assert!(support::report(&report)["frames_done"].as_u64().unwrap() > 0, "{run}");
@@ -108,54 +139,43 @@ fn a_camera_that_stops_makes_the_driver_unknown_and_an_alert_says_so() {
     let scratch = Scratch::new();
     let pictures = scratch.path("pictures");
     fs::create_dir(&pictures).unwrap();
-    let photograph = models().load_path("photo_astronaut").unwrap();
-    for n in 0..8 {
-        fs::copy(&photograph, pictures.join(format!("{n}.png"))).unwrap();
-    }
+    fs::copy(models().load_path("photo_astronaut").unwrap(), pictures.join("1.png")).unwrap();
     let camera = format!(
-        "kind = \"camera\"\nprocess = \"ends\"\nparams = {{ source = {{ kind = \"images\", folder = \"{}\", rate = 8.0 }} }}",
+        "kind = \"camera\"\nprocess = \"ends\"\nparams = {{ source = {{ kind = \"images\", folder = \"{}\", rate = 8.0, repeat = true }} }}",
         pictures.display()
     );
-    let system = DETECTORS.replace(
-        "kind = \"sim_driver\"\nprocess = \"ends\"\nparams = { scenario = \"sim/scenarios/demo-30s.toml\", drives_vehicle = true, smooth = false }",
-        &camera,
-    );
+    // The same picture again and again is no camera that stands still, here.
+    let system = DETECTORS
+        .replace(
+            "kind = \"sim_driver\"\nprocess = \"ends\"\nparams = { scenario = \"sim/scenarios/demo-30s.toml\", drives_vehicle = true, smooth = false }",
+            &camera,
+        )
+        .replace("kind = \"driver_state\"\n", "kind = \"driver_state\"\nparams = { frozen_after_s = 0.0 }\n");
     let system = scratch.file("camera.toml", &system);
     let router = Router::new();
     let guard = RouterGuard::ensure(&router.endpoint).expect("the port is free");
     let transport = router.transport();
-    let states = Arc::new(Mutex::new(Vec::new()));
-    let alerts = Arc::new(Mutex::new(Vec::new()));
-    let (to_states, to_alerts) = (states.clone(), alerts.clone());
-    let _states = transport
-        .subscribe_raw(
-            "/cabin/driver_state",
-            Box::new(move |_, cdr| to_states.lock().unwrap().push(DriverState::decode(cdr).unwrap())),
-        )
-        .unwrap();
-    let _alerts = transport
-        .subscribe_raw(
-            "/cabin/driver_alert",
-            Box::new(move |_, cdr| to_alerts.lock().unwrap().push(DriverAlert::decode(cdr).unwrap())),
-        )
-        .unwrap();
-    let run = Run::of(&mut router.run(&system, 9));
+    let (states, _states) = listen::<DriverState>(&transport, "/cabin/driver_state");
+    let (alerts, _alerts) = listen::<DriverAlert>(&transport, "/cabin/driver_alert");
+    let unavailable = |told: &[DriverAlert]| {
+        let last = told.iter().rfind(|alert| alert.kind == DriverAlert::MONITORING_UNAVAILABLE);
+        last.is_some_and(|alert| alert.phase == DriverAlert::RAISED)
+    };
+    let running = start(&mut router.run(&system, 240));
+    until(&states, "a driver who is seen", |told| told.iter().any(known));
+    until(&alerts, "the end of an alert of the start", |told| !unavailable(told));
+    fs::remove_dir_all(&pictures).unwrap();
+    // Without a frame for three periods the node says what it does not know: silence is told, not kept.
+    until(&states, "a driver of whom nothing is known", |told| {
+        told.iter().rev().take_while(|state| !known(state)).count() >= 30
+    });
+    until(&alerts, "an alert that monitoring is unavailable", unavailable);
+    assert!(!known(states.lock().unwrap().last().unwrap()), "an alert, and a driver who is known");
+    running.interrupt();
+    let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");
     run.says(&["router joined at"]);
     drop(guard);
-    let states = states.lock().unwrap();
-    assert!(states.iter().any(|state| state.state != DriverState::UNKNOWN), "the photograph was seen: {run}");
-    let last = states.last().expect("states go on");
-    assert_eq!(last.state, DriverState::UNKNOWN);
-    // Ten a second: without a frame for three periods the node says what it does not know.
-    assert!(states.len() > 50, "silence is told, not kept: {} states", states.len());
-    let unavailable = |alert: &&DriverAlert| {
-        alert.kind == DriverAlert::MONITORING_UNAVAILABLE && alert.phase == DriverAlert::RAISED
-    };
-    assert!(
-        alerts.lock().unwrap().iter().any(|alert| unavailable(&alert)),
-        "no alert that monitoring is unavailable"
-    );
 }
 
 #[test]
@@ -164,8 +184,11 @@ fn garbage_on_every_input_topic_is_counted_and_nothing_else() {
     let scratch = Scratch::new();
     let report = scratch.path("report.json");
     let router = Router::new();
-    let (mut command, transport) = (router.run(CABIN, 8), router.transport());
+    let (mut command, transport) = (router.run(CABIN, 240), router.transport());
+    let (states, _states) = listen::<DriverState>(&transport, "/cabin/driver_state");
+    let (beats, _beats) = listen::<Heartbeat>(&transport, "/troika/heartbeat");
     let mut running = start(command.arg("--report").arg(&report));
+    // Each node reads one of them at least.
     let inputs = [
         "/cabin/camera/image_raw",
         "/cabin/driver_state",
@@ -173,6 +196,7 @@ fn garbage_on_every_input_topic_is_counted_and_nothing_else() {
         "/voice/command",
         "/voice/transcript",
         "/vehicle/command_result",
+        "/troika/heartbeat",
     ];
     // Whatever is subscribed to, by whomever: the viewer's own subscriptions get theirs too.
     let begin = Instant::now();
@@ -202,7 +226,18 @@ fn garbage_on_every_input_topic_is_counted_and_nothing_else() {
         })
         .collect();
     // Again and again to the end: a subscription is on the graph before each of its peers sends to it.
-    while running.runs() && begin.elapsed() < Duration::from_secs(120) {
+    let before = states.lock().unwrap().len();
+    let readers = ["/driver_state", "/driver_monitor", "/gesture", "/drowsiness", "/supervisor", "/vehicle"];
+    let all_had_theirs = || {
+        let beats = beats.lock().unwrap();
+        readers.iter().all(|node| beats.iter().any(|beat| beat.node == *node && beat.undecodable > 0))
+    };
+    let goes_on = || states.lock().unwrap()[before..].iter().filter(|state| known(state)).count() >= 50;
+    while !(all_had_theirs() && goes_on()) {
+        assert!(
+            running.runs() && begin.elapsed() < Duration::from_secs(200),
+            "garbage, or the driver: neither"
+        );
         for publisher in &mut publishers {
             for bytes in garbage {
                 publisher.put(bytes, Time::from_nanos(1)).unwrap();
@@ -210,6 +245,7 @@ fn garbage_on_every_input_topic_is_counted_and_nothing_else() {
         }
         std::thread::sleep(Duration::from_millis(200));
     }
+    running.interrupt();
     let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");
     let report = support::report(&report);
@@ -218,7 +254,6 @@ fn garbage_on_every_input_topic_is_counted_and_nothing_else() {
             assert!(node["undecodable"].as_u64().unwrap() > 0, "{} saw no garbage", node["node"]);
         }
     }
-    assert!(report["frames_done"].as_u64().unwrap() > 100, "the detectors go on: {run}");
     // The voice lives on too: its end would be a notice.
     assert!(!run.text.contains("ended by itself"), "{run}");
 }
@@ -282,14 +317,10 @@ fn ctrl_c_stops_all_of_it_cleanly() {
     let system = scratch.file("detectors.toml", DETECTORS);
     let report = scratch.path("report.json");
     let router = Router::new();
-    let running = start(router.run(&system, 120).arg("--report").arg(&report));
     let transport = router.transport();
-    let begin = Instant::now();
-    while !transport.graph().unwrap().nodes.iter().any(|node| node == "/driver_monitor") {
-        assert!(begin.elapsed() < Duration::from_secs(60), "the system did not start");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    std::thread::sleep(Duration::from_secs(2));
+    let (states, _states) = listen::<DriverState>(&transport, "/cabin/driver_state");
+    let running = start(router.run(&system, 240).arg("--report").arg(&report));
+    until(&states, "a driver who is seen", |told| told.iter().any(known));
     running.interrupt();
     let run = running.wait();
     assert_eq!(run.code, Some(0), "{run}");

@@ -8,10 +8,7 @@ use std::{
     fs,
     io::{BufReader, Write},
     net::{TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        mpsc::{RecvTimeoutError, channel},
-    },
+    sync::{Arc, Mutex, mpsc::channel},
     thread,
     time::{Duration, Instant},
 };
@@ -162,12 +159,25 @@ fn child(run: u32, program: &str) -> Option<Pid> {
     })
 }
 
-/// Asks again and again, each time anew, until one answer is `right`; how long that took.
+/// Kills it, and waits until it is gone: what comes then is no answer of its own.
+fn kill(pid: Pid) {
+    kill_process(pid, Signal::KILL).unwrap();
+    let begin = Instant::now();
+    // A process that has ended has no command line, buried or not.
+    while !fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default().is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{pid:?} does not end");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Asks again and again, each time anew, until one answer to a question of this call is `right`; how long that took. The ids of its
+/// questions begin with `call`, and no other call's do: an answer to what was asked before may still be on its way.
 fn answered<Q: Message + 'static, A: Message + Clone + Send + 'static>(
     edge: &Edge,
     [ask, answer]: [&str; 2],
-    mut question: impl FnMut(u32) -> Q,
-    right: impl Fn(&A) -> bool,
+    call: &str,
+    question: impl Fn(String) -> Q,
+    right: impl Fn(&A) -> Option<&str>,
 ) -> Duration {
     let (heard, answers) = channel();
     let _answers =
@@ -176,13 +186,12 @@ fn answered<Q: Message + 'static, A: Message + Clone + Send + 'static>(
     let begin = Instant::now();
     for n in 0.. {
         assert!(begin.elapsed() < Duration::from_secs(120), "nobody answers on {answer}");
-        questions.send(&question(n)).unwrap();
+        questions.send(&question(format!("{call}:{n}"))).unwrap();
         let until = Instant::now() + Duration::from_millis(100);
-        loop {
-            match answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(one) if right(&one) => return begin.elapsed(),
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        while let Ok(one) = answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let of_this_call = |id: &str| id.strip_prefix(call).is_some_and(|n| n.starts_with(':'));
+            if right(&one).is_some_and(of_this_call) {
+                return begin.elapsed();
             }
         }
     }
@@ -204,66 +213,60 @@ fn whoever_is_killed_is_started_again_and_answers() {
     let options = ZenohOptions { router: router.endpoint.clone(), ..ZenohOptions::default() };
     let transport = ZenohTransport::open(options).unwrap();
     let edge = Edge::new(&transport, Clock::Host(HostClock::start()), "/", "killer").unwrap();
-    let mut asked = 0;
-    let mut request = |text: &'static str, what: &'static str| {
-        asked += 1;
-        let id = format!("{what}-{asked}");
-        move |n: u32| DialogueRequest {
-            header: Header::default(),
-            request_id: format!("{id}-{n}"),
-            text: text.into(),
-            task: DialogueRequest::NAVIGATION,
-            privacy: DialogueRequest::PUBLIC,
-            ..DialogueRequest::default()
-        }
+    let request = |request_id: String| DialogueRequest {
+        request_id,
+        text: "where is the nearest cafe".into(),
+        task: DialogueRequest::NAVIGATION,
+        privacy: DialogueRequest::PUBLIC,
+        ..DialogueRequest::default()
     };
-    let mut language = 0;
     let mut times: Vec<(&str, Vec<Duration>)> = Vec::new();
     for (process, program) in
         [("bridge", "troika-bridge"), ("router", "--process\0router"), ("slm", "troika-slm")]
     {
         let mut took = Vec::new();
-        for kill in 0..=kills() {
-            if kill > 0 {
-                let pid = child(running.id(), program).unwrap_or_else(|| panic!("no {process}"));
-                kill_process(pid, Signal::KILL).unwrap();
+        for killed in 0..=kills() {
+            if killed > 0 {
+                kill(child(running.id(), program).unwrap_or_else(|| panic!("no {process}")));
             }
+            let call = format!("{process}-{killed}");
             let took_now = match process {
                 "bridge" => answered(
                     &edge,
                     ["/dialogue/request", "/dialogue/reply"],
-                    request("where is the nearest cafe", "bridge"),
-                    |reply: &DialogueReply| reply.done && reply.outcome == DialogueReply::COMPLETE,
+                    &call,
+                    request,
+                    |reply: &DialogueReply| {
+                        let whole = reply.done && reply.outcome == DialogueReply::COMPLETE;
+                        whole.then_some(&*reply.request_id)
+                    },
                 ),
                 "router" => answered(
                     &edge,
                     ["/dialogue/request", "/dialogue/decision"],
-                    request("where is the nearest cafe", "router"),
-                    |decision: &RoutingDecision| decision.request_id.starts_with("router"),
+                    &call,
+                    request,
+                    |decision: &RoutingDecision| Some(&*decision.request_id),
                 ),
-                _ => {
-                    language += 1;
-                    let id = format!("language-{language}");
-                    answered(
-                        &edge,
-                        ["/voice/language_request", "/voice/language_reply"],
-                        |n| LanguageRequest {
-                            header: Header::at(edge.now()),
-                            request_id: format!("{id}-{n}"),
-                            task: LanguageRequest::INTERPRET,
-                            text: "open the window".into(),
-                            // Late is an answer too: of a model that is loaded and works.
-                            deadline: troika_kit::Duration::from_millis(300).into(),
-                            ..LanguageRequest::default()
-                        },
-                        |reply: &LanguageReply| {
-                            reply.request_id.starts_with("language")
-                                && reply.status != LanguageReply::UNAVAILABLE
-                        },
-                    )
-                }
+                _ => answered(
+                    &edge,
+                    ["/voice/language_request", "/voice/language_reply"],
+                    &call,
+                    |request_id| LanguageRequest {
+                        header: Header::at(edge.now()),
+                        request_id,
+                        task: LanguageRequest::INTERPRET,
+                        text: "open the window".into(),
+                        // Late is an answer too: of a model that is loaded and works.
+                        deadline: troika_kit::Duration::from_millis(300).into(),
+                        ..LanguageRequest::default()
+                    },
+                    |reply: &LanguageReply| {
+                        (reply.status != LanguageReply::UNAVAILABLE).then_some(&*reply.request_id)
+                    },
+                ),
             };
-            if kill > 0 {
+            if killed > 0 {
                 took.push(took_now);
             }
         }

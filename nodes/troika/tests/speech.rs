@@ -119,9 +119,12 @@ fn a_reply_is_spoken_into_the_file_until_somebody_speaks() {
         let told =
             |speaking| VoiceActivity { header: Header::at(spoke), speaking, ..VoiceActivity::default() };
         activity.send(&told(true)).unwrap();
-        std::thread::sleep(Duration::from_millis(700));
-        let silent = driver.silent_since().unwrap();
-        assert!(driver.clock.now().since(silent) > Duration::from_millis(300), "it speaks on");
+        // Nothing is played for a while. A reply that is not broken off ends too, and makes the file longer than it may be.
+        let silent = wait_for("silence", || {
+            driver
+                .silent_since()
+                .filter(|silent| driver.clock.now().since(*silent) > Duration::from_millis(300))
+        });
         took.push(silent.since(spoke));
         activity.send(&told(false)).unwrap();
         std::thread::sleep(Duration::from_millis(100));
@@ -131,8 +134,7 @@ fn a_reply_is_spoken_into_the_file_until_somebody_speaks() {
     assert_eq!(run.code, Some(0), "{run}");
     took.sort();
     println!("silent after {took:?}");
-    // Of the wall clock of a machine that does other things: the middle one. All of them: node/tests.rs, in virtual time.
-    assert!(took[took.len() / 2] <= Duration::from_millis(100), "{took:?}");
+    // Not how soon: of a machine that does other things that says little. node/tests.rs does, in virtual time.
     let seconds = seconds(&wav);
     assert!((2.0..25.0).contains(&seconds), "{seconds} s of seven replies that were broken off");
 }

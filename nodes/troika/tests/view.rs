@@ -78,7 +78,7 @@ async fn a_rendered_driver_is_seen_with_landmarks_alerts_and_lateness() {
     let with_landmarks = DETECTORS
         .replace("kind = \"driver_state\"", "kind = \"driver_state\"\nparams = { landmarks = true }");
     let system = scratch.file("detectors.toml", &with_landmarks);
-    let running = start(&mut router.run(&system, 60));
+    let running = start(&mut router.run(&system, 600));
     until("the system's router", || router.answers());
     let view = View::start(command(&["view", "--listen", "127.0.0.1:0", "--router", &router.endpoint]));
     let mut browser = Browser::open(&view.page, 1280, 800).await;

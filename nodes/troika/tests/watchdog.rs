@@ -10,6 +10,7 @@
 mod support;
 
 use std::{
+    collections::HashSet,
     fs,
     path::Path,
     sync::{Arc, Mutex},
@@ -20,7 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use support::{DETECTORS, Router, Running, Scratch, start};
 use troika_kit::{Message as _, Qos};
 use troika_msgs::{std_msgs, troika::DriverState};
-use troika_transport::{Subscription, Transport as _};
+use troika_transport::{Meta, Subscription, Transport as _};
 use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 
 /// The detectors, watched, with this done to the one that looks at the driver.
@@ -32,8 +33,17 @@ fn watched(inject: &str) -> String {
 /// What the stand-in says in place of the networks' names.
 const STAND_IN: &str = "unavailable: its process does not answer";
 
-/// Whose state each message on the bus was, in order: `true` is the detector's own, `false` its stand-in's.
-type Heard = Arc<Mutex<Vec<bool>>>;
+/// A message on the bus.
+#[derive(Clone, Copy)]
+struct Word {
+    /// Whose: each life of the detector and its stand-in is a publisher of its own.
+    who: [u8; 16],
+    /// The detector's own, and not its stand-in's.
+    own: bool,
+}
+
+/// Each, in order.
+type Heard = Arc<Mutex<Vec<Word>>>;
 
 fn listen(router: &Router) -> (Heard, RouterGuard, Box<dyn Subscription>, ZenohTransport) {
     // Here, so that the bus outlives every process of the system.
@@ -41,19 +51,25 @@ fn listen(router: &Router) -> (Heard, RouterGuard, Box<dyn Subscription>, ZenohT
     let transport = router.transport();
     let heard = Heard::default();
     let to = heard.clone();
-    let subscription = transport
-        .subscribe_raw(
-            "/cabin/driver_state",
-            Box::new(move |_, cdr| {
-                to.lock().unwrap().push(DriverState::decode(cdr).unwrap().model != STAND_IN)
-            }),
-        )
-        .unwrap();
+    let peer = transport.node("/", "listener").unwrap();
+    let each = move |cdr: &[u8], meta: &Meta| {
+        let own = DriverState::decode(cdr).unwrap().model != STAND_IN;
+        to.lock().unwrap().push(Word { who: meta.gid, own });
+    };
+    let qos = Qos { depth: 100, ..Qos::DEFAULT };
+    let subscription = peer.subscribe("/cabin/driver_state", DriverState::TYPE, qos, Box::new(each)).unwrap();
     (heard, guard, subscription, transport)
 }
 
+/// The lives of the detector, each by the place of its first word.
+fn lives(heard: &[Word]) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    let first = |(_, word): &(usize, &Word)| word.own && seen.insert(word.who);
+    heard.iter().enumerate().filter(first).map(|(place, _)| place).collect()
+}
+
 /// Waits until the bus has told this much since the `from`-th message; fails when it takes longer than any machine needs.
-fn until(heard: &Heard, from: usize, what: &str, told: impl Fn(&[bool]) -> bool) -> usize {
+fn until(heard: &Heard, from: usize, what: &str, told: impl Fn(&[Word]) -> bool) -> usize {
     let begin = Instant::now();
     loop {
         {
@@ -82,18 +98,21 @@ fn a_step_that_never_returns_is_spoken_for_and_its_process_started_again_until_i
     let report = scratch.path("report.json");
     let router = Router::new();
     let (heard, _guard, _subscription, _transport) = listen(&router);
-    let running = start(router.run(&system, 140).arg("--report").arg(&report));
-    let mut from = 0;
+    let mut running = start(router.run(&system, 240).arg("--report").arg(&report));
     // The first life and three more; each hangs in its 21st step.
-    for life in 1..=4 {
-        from = until(&heard, from, &format!("life {life}"), |told| told.contains(&true));
-        from = until(&heard, from, &format!("the stand-in of life {life}"), |told| {
-            told.iter().filter(|own| !**own).count() >= 10
-        });
-    }
+    running.until_it_says(&["fails too often"]);
+    let from = until(&heard, 0, "a fourth life", |told| lives(told).len() >= 4);
     // Left alone, and still spoken for.
-    let from = until(&heard, from, "the stand-in to the end", |told| told.len() >= 60);
-    assert!(heard.lock().unwrap()[from - 60..].iter().all(|own| !own));
+    until(&heard, from, "the stand-in to the end", |told| {
+        told.iter().rev().take_while(|word| !word.own).count() >= 60
+    });
+    let heard = heard.lock().unwrap().clone();
+    let begun = lives(&heard);
+    assert_eq!(begun.len(), 4, "lives that began at {begun:?} of {}", heard.len());
+    for two in begun.windows(2) {
+        let spoken_for = heard[two[0]..two[1]].iter().filter(|word| !word.own).count();
+        assert!(spoken_for >= 3, "{spoken_for} words of the stand-in between the lives at {two:?}");
+    }
     let (watchdog, printed) = finish(running, &report, 1);
     assert_eq!((&watchdog["killed"], &watchdog["given_up"]), (&4.into(), &true.into()), "{watchdog}");
     assert_eq!((&watchdog["restarts"], &watchdog["died"]), (&3.into(), &0.into()), "{watchdog}");
@@ -119,14 +138,15 @@ fn a_process_that_is_killed_is_spoken_for_and_comes_back() {
     let (heard, _guard, _subscription, _transport) = listen(&router);
     let running = start(router.run(&system, 140).arg("--report").arg(&report).arg("--record").arg(&folder));
     // A machine that stands still may call the stand-in up for a moment; it does not take over.
-    let mostly_own = |told: &[bool]| told.iter().filter(|own| **own).count() * 3 > told.len() * 2;
-    let from = until(&heard, 0, "the detector", |told| told.len() >= 20);
-    assert!(mostly_own(&heard.lock().unwrap()), "the detector speaks for itself");
+    let alone = |told: &[Word], words: usize| {
+        let last = &told[told.len().saturating_sub(words)..];
+        last.len() == words && last.iter().filter(|word| word.own).count() * 3 > words * 2
+    };
+    let from = until(&heard, 0, "the detector, which speaks for itself", |told| alone(told, 20));
     kill_process(process_of(&scratch, "vitals"), Signal::KILL).unwrap();
-    let from = until(&heard, from, "the stand-in", |told| told.contains(&false));
-    let from = until(&heard, from, "the detector again", |told| told.contains(&true));
-    let from = until(&heard, from, "the detector alone", |told| told.len() >= 40);
-    assert!(mostly_own(&heard.lock().unwrap()[from - 30..]), "the stand-in gives way");
+    until(&heard, from, "the stand-in", |told| told.iter().any(|word| !word.own));
+    let from = until(&heard, 0, "the detector again", |told| lives(told).len() >= 2);
+    until(&heard, from, "the detector alone, to whom the stand-in gives way", |told| alone(told, 30));
     let (watchdog, printed) = finish(running, &report, 0);
     assert_eq!(watchdog["died"], 1, "{watchdog}");
     assert!(watchdog["restarts"].as_u64().unwrap() >= 1, "{watchdog}");
@@ -149,7 +169,7 @@ fn a_node_that_is_given_up_is_started_again_with_its_process() {
     let router = Router::new();
     let (heard, _guard, _subscription, _transport) = listen(&router);
     let running = start(router.run(&system, 140).arg("--report").arg(&report));
-    until(&heard, 0, "the detector", |told| told.contains(&true));
+    until(&heard, 0, "the detector", |told| told.iter().any(|word| word.own));
     // The node's own fall-backs go on until its process is ended.
     let begin = Instant::now();
     while processes_of(&scratch, "again").is_empty() {
@@ -271,10 +291,14 @@ fn each_of_twenty_hangs_is_spoken_for_and_followed_by_a_new_life() {
     let (lives, spoken_for) = told();
     let (watchdog, _) = finish(running, &report, 0);
     assert_eq!(spoken_for[..LIVES], (1..=LIVES).collect::<Vec<_>>(), "of each life's end");
-    let all: std::collections::HashSet<_> = lives.iter().collect();
+    let all: HashSet<_> = lives.iter().collect();
     assert_eq!(all.len(), lives.len(), "a life that ended speaks no more");
+    // On a machine that stands still one may be taken for hung before it is.
     let hung = fs::read_to_string(&log).unwrap().lines().count();
-    assert!(hung >= LIVES);
-    assert!(watchdog["killed"].as_u64().unwrap() >= LIVES as u64, "{watchdog}");
-    assert_eq!((&watchdog["killed"], &watchdog["died"]), (&watchdog["restarts"], &0.into()), "{watchdog}");
+    assert!(hung + 1 >= LIVES, "{hung}");
+    let (killed, restarts) = (watchdog["killed"].as_u64().unwrap(), watchdog["restarts"].as_u64().unwrap());
+    assert!(killed >= LIVES as u64, "{watchdog}");
+    // The last one hangs too, and may be ended before all of it is stopped.
+    assert!((restarts..=restarts + 1).contains(&killed), "{watchdog}");
+    assert_eq!(watchdog["died"], 0, "{watchdog}");
 }

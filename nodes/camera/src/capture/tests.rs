@@ -32,7 +32,7 @@ fn camera(openings: Vec<Option<Script>>, pace: Option<Duration>, repeats: bool) 
         None => Err(SourceError::open("the camera", "it is not plugged in")),
     });
     camera.expect_repeats().return_const(repeats);
-    Pump::new(Box::new(camera))
+    Pump { watched: true, ..Pump::new(Box::new(camera)) }
 }
 
 /// Turns until something other than "again" is said.
@@ -95,6 +95,48 @@ fn a_file_is_paced_and_a_late_turn_does_not_stretch_it() {
     // A suspended machine: it goes on from now.
     assert_eq!(turn(&mut pump, at(9000)), Turn::Frame(picture(3)));
     assert_eq!(turn(&mut pump, at(9000)), Turn::Wait(at(9040)));
+}
+
+#[test]
+fn a_file_waits_for_somebody_who_looks_and_a_device_does_not() {
+    let script = || Some(vec![Ok(picture(1)), Ok(picture(2))]);
+    let mut file = camera(vec![script()], Some(Duration::from_millis(40)), false);
+    file.watched = false;
+    assert_eq!(turn(&mut file, at(0)), Turn::Unwatched);
+    assert_eq!(turn(&mut file, at(5000)), Turn::Unwatched);
+    file.watched = true;
+    assert_eq!(turn(&mut file, at(9000)), Turn::Frame(picture(1)));
+    assert_eq!(turn(&mut file, at(9000)), Turn::Wait(at(9040)), "its rhythm is that of who looks");
+    let mut device = camera(vec![script()], None, false);
+    device.watched = false;
+    assert_eq!(turn(&mut device, at(0)), Turn::Frame(picture(1)));
+}
+
+#[test]
+fn the_thread_of_a_file_reads_nothing_before_the_first_look_and_stops_without_one() {
+    let (read, frames) = std::sync::mpsc::channel();
+    let start = |read: std::sync::mpsc::Sender<()>| {
+        let mut camera = MockCamera::new();
+        camera.expect_open().return_once(move || {
+            let mut source = MockFrameSource::new();
+            source.expect_next_frame().returning(move || {
+                read.send(()).expect("the test listens");
+                Ok(picture(1))
+            });
+            source.expect_pace().return_const(Some(Duration::from_millis(1)));
+            Ok(Box::new(source) as Box<dyn FrameSource>)
+        });
+        Capture::start(Box::new(camera), Arc::new(|| at(0))).expect("a thread")
+    };
+    let capture = start(read.clone());
+    assert!(frames.recv_timeout(Duration::from_millis(100)).is_err(), "nobody has looked");
+    assert!(capture.take().is_none());
+    frames.recv().expect("it is read now");
+    drop(capture);
+    drop(start(read));
+    // Both threads' ends of the channel are gone with them.
+    let end = std::iter::repeat_with(|| frames.recv_timeout(Duration::from_secs(60))).find(Result::is_err);
+    assert_eq!(end, Some(Err(std::sync::mpsc::RecvTimeoutError::Disconnected)));
 }
 
 #[test]

@@ -239,11 +239,17 @@ impl Company {
 
     /// Whether all that are essential still run.
     pub(super) fn all_run(&mut self) -> bool {
+        self.look_after_the_others(true);
+        self.members.iter_mut().all(|member| !member.essential || matches!(member.child.try_wait(), Ok(None)))
+    }
+
+    /// Tells of those that are not essential and ended, and has them started again where that is wanted.
+    fn look_after_the_others(&mut self, start_again: bool) {
         let (mut ended, mut again) = (Vec::new(), Vec::new());
         for member in self.members.iter_mut().filter(|member| !member.essential && !member.told) {
             if let Ok(Some(status)) = member.child.try_wait() {
                 let failed = !status.success();
-                if failed && member.restarts.allow(self.since.elapsed()) {
+                if failed && start_again && member.restarts.allow(self.since.elapsed()) {
                     let why = format!("{} ended by itself ({status})", member.whole_name());
                     match member.command.spawn() {
                         Ok(child) => {
@@ -273,7 +279,6 @@ impl Company {
         for (process, why) in ended {
             self.do_without(&process, &why);
         }
-        self.members.iter_mut().all(|member| !member.essential || matches!(member.child.try_wait(), Ok(None)))
     }
 
     pub(super) fn wait_until_all_here(
@@ -308,6 +313,8 @@ impl Company {
 
     /// Stops all and collects their figures, of those that left some; and what failed, if anything did.
     pub(super) fn stop(&mut self) -> (Vec<ProcessFigures>, Option<anyhow::Error>) {
+        // Of one that ended since the last look nobody would be told otherwise.
+        self.look_after_the_others(false);
         let early: Vec<(usize, std::process::ExitStatus)> = self
             .members
             .iter_mut()
@@ -428,4 +435,50 @@ pub(super) fn command(
         command.arg("--watchdog");
     }
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_ended_just_before_the_stop_is_told_of_and_not_started_again() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "exit 3"]);
+        let mut child = command.spawn().expect("a shell");
+        child.wait().expect("it ends");
+        let folder = tempfile::tempdir().expect("a folder");
+        let member = Member {
+            name: "voice".to_owned(),
+            child,
+            command,
+            restarts: Restarts::new(3),
+            started_again: 0,
+            log: None,
+            figures: folder.path().join("voice.json"),
+            essential: false,
+            watched: false,
+            told: false,
+        };
+        let mut company = Company {
+            members: vec![member],
+            folder,
+            notices: Vec::new(),
+            awaited: BTreeSet::new(),
+            count: 1,
+            linked: None,
+            turned: None,
+            essential: Vec::new(),
+            beats: BTreeMap::new(),
+            quiet: true,
+            since: Instant::now(),
+        };
+        let (_, failed) = company.stop();
+        assert!(failed.is_none(), "the system does without it: {failed:?}");
+        assert_eq!(
+            company.notices,
+            ["process 'voice' ended by itself (exit status: 3); the system runs on without it"]
+        );
+        assert_eq!(company.members[0].started_again, 0);
+    }
 }

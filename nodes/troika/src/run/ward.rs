@@ -161,14 +161,15 @@ impl Ward {
         }
     }
 
-    /// Asks it to stop, and waits; longer than that it is not waited for.
-    pub(super) fn stop(&mut self) {
+    /// Asks it to stop, and waits; longer than that it is not waited for. How many starts were told of meanwhile: one that was ordered
+    /// just before.
+    pub(super) fn stop(&mut self) -> u64 {
         self.orders = None;
-        let (mut waited, mut asked) = (Duration::ZERO, false);
+        let (mut waited, mut asked, mut started) = (Duration::ZERO, false, 0);
         while waited < GRACE {
-            let _told_before = self.look();
+            started += u64::from(self.look().is_ok_and(|seen| seen.started.is_some()));
             if self.process.is_none() && !self.on_its_way {
-                return;
+                return started;
             }
             if self.process.is_some() && !asked {
                 self.signal(Signal::TERM);
@@ -179,6 +180,7 @@ impl Ward {
         }
         eprintln!("the process that is watched did not stop within {GRACE:?}: killed");
         self.kill();
+        started
     }
 }
 
@@ -266,6 +268,20 @@ mod tests {
         poll(&mut [PollFd::new(&handle, PollFlags::IN)], None).expect("it ends");
         assert!(says_ending(&stat()), "dead, and not buried: {}", stat());
         child.wait().expect("buried");
+    }
+
+    #[test]
+    fn a_start_that_was_ordered_just_before_the_stop_is_told_of_and_stopped() {
+        let (orders, ordered) = channel();
+        let (tell, news) = channel();
+        let mut command = Command::new("sleep");
+        command.arg("1000");
+        let server = std::thread::spawn(move || serve(&mut command, &ordered, &tell));
+        let mut ward = Ward { orders: Some(orders), news, process: None, on_its_way: false, killed: false };
+        ward.start_again();
+        assert_eq!(ward.stop(), 1);
+        assert!(ward.process.is_none() && !ward.killed, "it went when it was asked to");
+        server.join().expect("nobody orders any more");
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             ward.kill();
         }
     }
-    ward.stop();
+    account.restarts += ward.stop();
     let mut written: ProcessFigures =
         std::fs::read(figures).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     if account.restarts > 0 {

@@ -139,6 +139,19 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Waits until it has printed all of this; fails when it ends before, or hangs.
+    pub(crate) fn until_it_says(&mut self, all: &[&str]) {
+        let begin = Instant::now();
+        loop {
+            // Asked first: what was printed before its end is seen.
+            let runs = self.runs();
+            let text = fs::read_to_string(self.printed.path()).unwrap();
+            let Some(missing) = all.iter().find(|one| !text.contains(**one)) else { return };
+            assert!(runs && begin.elapsed() < HANGS, "'{missing}' was not printed:\n{text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Its number.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
