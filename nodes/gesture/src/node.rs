@@ -40,8 +40,9 @@ ports! {
     pub struct Outputs {
         /// One for each frame.
         gesture: Out<Gesture> = "/cabin/gesture",
-        /// What the mapping makes of a gesture; silent with `commands = false`.
-        command: Out<VehicleCommand> = "/voice/command",
+        /// What the mapping makes of a gesture, one at most; silent with `commands = false`. Room for more makes it an event, which a step
+        /// that ends late sends all the same: the gesture counts as done, and nobody would say it again (SR-TIM-006).
+        command: Out<VehicleCommand, 2> = "/voice/command",
     }
 }
 
@@ -268,6 +269,7 @@ impl Step for GestureNode {
             requirements::SR_TIM_001,
             requirements::SR_TIM_002,
             requirements::SR_TIM_003,
+            requirements::SR_TIM_006,
             requirements::SR_TIM_007,
             requirements::SR_DAT_002,
         ],
