@@ -218,3 +218,22 @@ fn the_command_of_a_step_that_ends_late_leaves_all_the_same() {
     assert_eq!((late, sent.len()), (1, 1));
     assert_eq!(sent[0].function, "phone.control");
 }
+
+#[test]
+fn a_command_is_given_now_whatever_the_clock_of_the_camera_says() {
+    let mut node = node(Show::ThumbUp, &Config { max_frame_age_s: 0.0, ..Config::default() });
+    let mut sent = Vec::new();
+    for i in 0..60 {
+        let image = frame(33 * i);
+        // A camera that counts from when it was switched on.
+        let now = image.header.time() + Duration::from_secs(3600);
+        let (done, said, commands) = run_at(&mut node, Some(image.clone()), now);
+        assert_eq!(done, Ok(Done::Worked));
+        assert_eq!(said.header.time(), image.header.time(), "what was seen is told of its frame");
+        sent.extend(commands.into_iter().map(|command| (command, now, image.header.time())));
+    }
+    assert_eq!(sent.len(), 1);
+    let (command, now, taken) = &sent[0];
+    assert_eq!(command.header.time(), *now);
+    assert_eq!(command.id, format!("gesture/{}", taken.as_nanos()));
+}
