@@ -61,6 +61,8 @@ const NO_EYE: f32 = 0.34;
 const FORGET_S: f32 = 0.3;
 /// After this long (seconds) another driver may be there: a seat is not changed faster.
 const CHANGE_S: f32 = 1.0;
+/// A stamp that lies back by no more (a camera's clock that was set, frames out of order) is no new time line, as the monitor has it.
+const BACK: Duration = Duration::from_secs(1);
 /// Bounds of the learnt opening of this driver's eyes: a driver whose open eyes read 0.55 is read as open, no more.
 const OPENING: [f32; 2] = [0.55, 1.0];
 /// Its time constant, seconds.
@@ -130,11 +132,13 @@ impl Temporal {
         }
     }
 
-    /// Takes in what the frame of `now` shows (none: no usable face). A clock that went back starts over.
+    /// Takes in what the frame of `now` shows (none: no usable face). A clock that went back starts over; one that went back by no more
+    /// than a second stands until it is there again, so that a closure goes on and nothing that was learnt is lost.
     pub fn observe(&mut self, now: Time, seen: Option<&Seen>) -> Verdict {
-        if self.last.is_some_and(|last| now < last) {
+        if self.last.is_some_and(|last| last.since(now) > BACK) {
             *self = Temporal::new(&self.config);
         }
+        let now = self.last.map_or(now, |last| now.max(last));
         let step = self.last.map_or(Duration::ZERO, |last| now.since(last)).as_secs_f32();
         self.last = Some(now);
         let Some(seen) = seen else { return self.unknown(now) };
@@ -396,6 +400,32 @@ mod tests {
         assert!(slight.yaw.abs() < 1.5 && slight.pitch.abs() < 1.5, "{slight:?}");
         let mut mei = Driver::new();
         assert_eq!(mei.frames(60 * 30, looking(20.0, 0.0, 0.9)).state, State::LookingAway);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_a_little_ends_no_closure_and_loses_nothing_that_was_learnt() {
+        troika_safety::verifies![SR_DMS_016];
+        let mut mei = Driver::new();
+        mei.frames(61 * 30, looking(5.0, -4.0, 0.9));
+        let learnt = mei.temporal.forward.offset();
+        mei.frames(60, looking(5.0, -4.0, 0.0));
+        let last = Time::from_nanos(mei.frame * 1_000_000_000 / 30);
+        let by_a_millisecond =
+            mei.temporal.observe(last - Duration::from_millis(1), looking(5.0, -4.0, 0.0).as_ref());
+        assert_eq!(by_a_millisecond.state, State::EyesClosed);
+        for back in [2, 10, 29] {
+            mei.frame -= back;
+            for _ in 0..2 * back {
+                let verdict = mei.frames(1, looking(5.0, -4.0, 0.0));
+                assert_eq!(verdict.state, State::EyesClosed, "back by {back}");
+                assert!(verdict.perclos.is_some(), "back by {back}");
+            }
+        }
+        let offset = mei.temporal.forward.offset();
+        assert!(learnt.yaw > 1.0 && (offset.yaw - learnt.yaw).abs() < 0.1, "{offset:?} and not {learnt:?}");
+        // What is seen meanwhile is told.
+        mei.frame -= 10;
+        assert_eq!(mei.frames(3, looking(5.0, -4.0, 0.9)).state, State::Attentive);
     }
 
     #[test]

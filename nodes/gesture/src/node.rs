@@ -40,8 +40,9 @@ ports! {
     pub struct Outputs {
         /// One for each frame.
         gesture: Out<Gesture> = "/cabin/gesture",
-        /// What the mapping makes of a gesture; silent with `commands = false`.
-        command: Out<VehicleCommand> = "/voice/command",
+        /// What the mapping makes of a gesture, one at most; silent with `commands = false`. Room for more makes it an event, which a step
+        /// that ends late sends all the same: the gesture counts as done, and nobody would say it again (SR-TIM-006).
+        command: Out<VehicleCommand, 2> = "/voice/command",
     }
 }
 
@@ -143,14 +144,15 @@ impl GestureNode {
         received: Time,
     ) -> Result<(Gesture, Option<VehicleCommand>), Fault> {
         // What was begun in halves ends here, too.
-        self.look_with(image, received, false)?.ok_or(Fault::Model("the hand network did not end"))
+        self.look_with(image, received, received, false)?.ok_or(Fault::Model("the hand network did not end"))
     }
 
-    /// The same with the hand's network in halves or not; none when the first of them was run.
+    /// The same with the hand's network in halves or not; none when the first of them was run. A command is given `now`.
     fn look_with(
         &mut self,
         image: &Image,
         received: Time,
+        now: Time,
         halves: bool,
     ) -> Result<Option<(Gesture, Option<VehicleCommand>)>, Fault> {
         let begun = self.halfway.take();
@@ -192,7 +194,8 @@ impl GestureNode {
         let command = match what {
             Some(What::Function { name, slots }) if self.commands => {
                 let mut command = VehicleCommand {
-                    header: Header::at(taken),
+                    // Who takes it judges its age by its own clock, which is not every camera's.
+                    header: Header::at(now),
                     // Unique without a random number: two gestures never start in one nanosecond of one camera.
                     id: format!("gesture/{}", taken.as_nanos()),
                     function: name.clone(),
@@ -268,6 +271,7 @@ impl Step for GestureNode {
             requirements::SR_TIM_001,
             requirements::SR_TIM_002,
             requirements::SR_TIM_003,
+            requirements::SR_TIM_006,
             requirements::SR_TIM_007,
             requirements::SR_DAT_002,
         ],
@@ -292,7 +296,7 @@ impl Step for GestureNode {
         if self.skipped {
             return Ok(Done::Skipped);
         }
-        let said = self.look_with(&sample.value, sample.received, tick.level == HALVES)?;
+        let said = self.look_with(&sample.value, sample.received, tick.now, tick.level == HALVES)?;
         let Some((gesture, command)) = said else { return Ok(Done::Worked) };
         outputs.gesture.send(gesture);
         if let Some(command) = command {

@@ -5,7 +5,7 @@
 use std::{
     cell::Cell,
     fmt::{self, Write as _},
-    io,
+    io::{self, Write as _},
     panic::{set_hook, take_hook},
     sync::mpsc::sync_channel,
     thread,
@@ -35,7 +35,8 @@ pub fn tell_from_an_ordinary_thread() -> io::Result<()> {
     let (tell, told) = sync_channel::<Line>(WAITING);
     thread::Builder::new().name("troika-panics".into()).spawn(move || {
         while let Ok(line) = told.recv() {
-            eprintln!("{}", String::from_utf8_lossy(line.text()));
+            // `eprintln!` panics when its reader is gone, and the process would end with it.
+            let _nobody_reads = writeln!(io::stderr(), "{}", String::from_utf8_lossy(line.text()));
         }
     })?;
     let before = take_hook();

@@ -234,7 +234,7 @@ fn driver_state(
     match networks {
         Ok(networks) => Ok(DriverStateNode::new(&config, networks, store::MODEL)?),
         Err(error) => {
-            eprintln!(
+            tell!(
                 "notice: {} is unavailable: {error:#}; `troika models pull` fetches, `troika models verify` checks",
                 making.node
             );
@@ -251,7 +251,7 @@ fn gesture(config: troika_gesture::config::Config, making: &Making<'_>) -> anyho
     match networks {
         Ok(networks) => Ok(GestureNode::new(&config, mapping, networks, gesture_store::MODEL)?),
         Err(error) => {
-            eprintln!(
+            tell!(
                 "notice: {} is unavailable: {error:#}; `troika models pull` fetches, `troika models verify` checks",
                 making.node
             );
@@ -265,7 +265,7 @@ fn speech(config: troika_speech::Config, making: &Making<'_>) -> anyhow::Result<
     let clock = HostClock::start();
     let store = models().map_err(|error| error.to_string());
     if let Err(why) = troika_speech::voices::present(&config, &store) {
-        eprintln!("notice: {} has espeak-ng's own voice: {why}", making.node);
+        tell!("notice: {} has espeak-ng's own voice: {why}", making.node);
     }
     Ok(SpeechNode::new(&config, store, &making.base, Arc::new(move || clock.now()))?)
 }
@@ -274,7 +274,7 @@ fn speech(config: troika_speech::Config, making: &Making<'_>) -> anyhow::Result<
 fn link(config: troika_link::Config, making: &Making<'_>) -> anyhow::Result<LinkNode<SystemEdge>> {
     let (memory, told) = troika_link::shell::recall(&config);
     if let Some(why) = told {
-        eprintln!("notice: {}: {why}", making.node);
+        tell!("notice: {}: {why}", making.node);
     }
     let edge = SystemEdge::new(&config);
     Ok(LinkNode::new(&config, memory, edge)?)
@@ -318,7 +318,7 @@ fn drowsiness(config: troika_drowsiness::Config, making: &Making<'_>) -> anyhow:
         Err(error) => DrowsinessNode::without_head(config, &error.to_string()),
     };
     if node.model() != troika_drowsiness::store::MODEL {
-        eprintln!("notice: the blinks of {} are {}", making.node, node.model());
+        tell!("notice: the blinks of {} are {}", making.node, node.model());
     }
     Ok(node)
 }

@@ -4,6 +4,9 @@
     reason = "the command line is an edge: it waits for people, files and processes"
 )]
 
+#[macro_use]
+mod tell;
+
 mod ask;
 mod bag;
 mod conformance;
@@ -171,7 +174,8 @@ fn main() -> ExitCode {
     let trace = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| match panic.payload_as_str() {
         Some(why) if why.starts_with("failed printing to ") => {
-            eprintln!("error: {why}");
+            // A panic in here would abort.
+            tell!("error: {why}");
             std::process::exit(1);
         }
         _ => trace(panic),
@@ -191,7 +195,7 @@ fn main() -> ExitCode {
         ));
     }
     if !runs && let Err(error) = troika_host::signal::end_on_closed_pipe() {
-        eprintln!("notice: a closed pipe will not end this quietly: {error}");
+        tell!("notice: a closed pipe will not end this quietly: {error}");
     }
     let result = match command {
         Command::Run(arguments) => run::run(arguments, &line.ros),
@@ -242,7 +246,7 @@ fn main() -> ExitCode {
         Err(error) => match error.downcast_ref::<Refused>() {
             Some(refused) => refuse(refused),
             None => {
-                eprintln!("error: {error:#}");
+                tell!("error: {error:#}");
                 if error.is::<gate::NotJudged>() { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         },
@@ -263,7 +267,7 @@ fn in_place_of_this(program: &str, first: &[&str], arguments: &[OsString]) -> an
 
 /// A wrong argument ends with 2, as clap's own do.
 fn refuse(refused: &Refused) -> ExitCode {
-    eprintln!("error: {refused}");
+    tell!("error: {refused}");
     ExitCode::from(2)
 }
 
@@ -276,7 +280,7 @@ fn by_its_name(mut arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
 }
 
 fn show(problem: &Problem, source: &Source) {
-    eprintln!("{}\n", problem.render(source, std::io::stderr().is_terminal()));
+    tell!("{}\n", problem.render(source, std::io::stderr().is_terminal()));
 }
 
 fn cores() -> usize {

@@ -27,7 +27,7 @@ pub(crate) fn of_environment() -> Option<TransportKind> {
     let name = std::env::var("RMW_IMPLEMENTATION").ok().filter(|name| !name.is_empty())?;
     let found = of_rmw(&name);
     if found.is_none() {
-        eprintln!(
+        tell!(
             "notice: RMW_IMPLEMENTATION is '{name}', which is no zenoh and no DDS: messages go over zenoh; --transport says otherwise"
         );
     }

@@ -13,6 +13,7 @@ use std::{
     collections::HashSet,
     fs,
     path::Path,
+    process::Stdio,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -301,4 +302,36 @@ fn each_of_twenty_hangs_is_spoken_for_and_followed_by_a_new_life() {
     // The last one hangs too, and may be ended before all of it is stopped.
     assert!((restarts..=restarts + 1).contains(&killed), "{watchdog}");
     assert_eq!(watchdog["died"], 0, "{watchdog}");
+}
+
+#[test]
+fn a_run_whose_messages_nobody_reads_any_more_goes_on_to_its_end() {
+    troika_safety::verifies![SR_TIM_008];
+    let scratch = Scratch::new();
+    let system = scratch.file(
+        "unread.toml",
+        r#"
+[system]
+name = "unread"
+from_outside = ["/cabin/driver_state", "/voice/command"]
+[processes.cabin]
+watchdog = true
+[nodes.driver_monitor]
+kind = "driver_monitor"
+process = "cabin"
+[nodes.vehicle]
+kind = "vehicle"
+process = "ends"
+"#,
+    );
+    let written = scratch.path("report.json");
+    let mut run = Router::new().run(&system, 3);
+    run.arg("--report").arg(&written).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    // As `| tee log` does whose tee was ended.
+    drop(child.stderr.take());
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    let account = &support::report(&written)["watchdogs"][0];
+    assert_eq!(account["process"], "cabin", "the watchdog came to its end: {account}");
 }

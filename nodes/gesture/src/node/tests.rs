@@ -1,3 +1,5 @@
+use troika_kit::{Events, Message, PortSpec, PortVisitor, Ports as _};
+
 use super::*;
 use crate::{hand, palm, pose, store::Network, track};
 
@@ -178,4 +180,60 @@ fn a_frame_that_is_too_old_is_answered_by_the_fall_back() {
     assert_eq!((done, gesture.kind), (Err(Fault::StaleInput { port: "image" }), Gesture::UNKNOWN));
     let any = Config { max_frame_age_s: 0.0, ..Config::default() };
     assert_eq!(run_at(&mut fresh(&any), Some(taken(1)), now).0, Ok(Done::Worked));
+}
+
+/// What the host does with the outputs of a step that ended late: what holds one message is a state and goes, events stay.
+struct Late;
+
+impl PortVisitor for Late {
+    fn latest<T: Message>(&mut self, _: &PortSpec, _: &mut Latest<T>) {}
+    fn events<T: Message, const N: usize>(&mut self, _: &PortSpec, _: &mut Events<T, N>) {}
+    fn out<T: Message, const N: usize>(&mut self, _: &PortSpec, port: &mut Out<T, N>) {
+        if N == 1 {
+            port.clear();
+        }
+    }
+}
+
+#[test]
+fn the_command_of_a_step_that_ends_late_leaves_all_the_same() {
+    troika_safety::verifies![SR_TIM_006];
+    let mut node = node(Show::ThumbUp, &Config::default());
+    let (mut sent, mut late) = (Vec::new(), 0);
+    for i in 0..60 {
+        let image = frame(33 * i);
+        let now = image.header.time() + Duration::from_millis(20);
+        let tick = Tick { seq: i, release: now, now, level: 0 };
+        let mut outputs = Outputs::default();
+        node.step(&tick, &Inputs { image: Latest::holding(image, now) }, &mut outputs)
+            .expect("a sound frame");
+        if outputs.gesture.sent()[0].phase == Gesture::STARTED {
+            late += 1;
+            outputs.visit(&mut Late);
+            node.fall_back(&tick, &Fault::Missed { by: Duration::from_millis(1) }, &mut outputs);
+            assert_eq!(outputs.gesture.sent()[0].kind, Gesture::UNKNOWN, "the state goes");
+        }
+        sent.extend(outputs.command.sent().to_vec());
+    }
+    assert_eq!((late, sent.len()), (1, 1));
+    assert_eq!(sent[0].function, "phone.control");
+}
+
+#[test]
+fn a_command_is_given_now_whatever_the_clock_of_the_camera_says() {
+    let mut node = node(Show::ThumbUp, &Config { max_frame_age_s: 0.0, ..Config::default() });
+    let mut sent = Vec::new();
+    for i in 0..60 {
+        let image = frame(33 * i);
+        // A camera that counts from when it was switched on.
+        let now = image.header.time() + Duration::from_secs(3600);
+        let (done, said, commands) = run_at(&mut node, Some(image.clone()), now);
+        assert_eq!(done, Ok(Done::Worked));
+        assert_eq!(said.header.time(), image.header.time(), "what was seen is told of its frame");
+        sent.extend(commands.into_iter().map(|command| (command, now, image.header.time())));
+    }
+    assert_eq!(sent.len(), 1);
+    let (command, now, taken) = &sent[0];
+    assert_eq!(command.header.time(), *now);
+    assert_eq!(command.id, format!("gesture/{}", taken.as_nanos()));
 }

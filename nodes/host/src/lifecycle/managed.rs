@@ -1,6 +1,7 @@
 //! A node with its name on the transport, and what each transition does to it.
 
 use std::{
+    io::{self, Write as _},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -179,7 +180,9 @@ impl Managed {
     }
 
     fn failed(&mut self, transition: &Transition, why: &str, how: Outcome) -> Outcome {
-        eprintln!("notice: {}: {}: {why}", self.record.node, transition.label);
+        // `eprintln!` panics when its reader is gone.
+        let _nobody_reads =
+            writeln!(io::stderr(), "notice: {}: {}: {why}", self.record.node, transition.label);
         self.rosout.error(self.clock.now(), &format!("{}: {why}", transition.label));
         how
     }

@@ -145,7 +145,7 @@ impl Company {
             return;
         }
         if !self.quiet {
-            eprintln!("notice: {notice}");
+            tell!("notice: {notice}");
         }
         self.notices.push(notice);
     }
@@ -163,7 +163,7 @@ impl Company {
         }
         *router_there = there;
         let news = self.news(&lock(dashboard));
-        news.into_iter().filter(|_| !self.quiet).for_each(|told| eprintln!("{told}"));
+        news.into_iter().filter(|_| !self.quiet).for_each(|told| tell!("{told}"));
         let mut notices = Vec::new();
         for beat in lock(dashboard).nodes.values() {
             if beat.status == Heartbeat::UNAVAILABLE {
@@ -336,7 +336,7 @@ impl Company {
         for member in &mut self.members {
             while matches!(member.child.try_wait(), Ok(None)) {
                 if Instant::now() > deadline {
-                    eprintln!("process '{}' did not stop within {GRACE:?}: killed", member.name);
+                    tell!("process '{}' did not stop within {GRACE:?}: killed", member.name);
                     let _ = member.child.kill();
                     let _ = member.child.wait();
                     break;

@@ -83,10 +83,10 @@ impl Keeper {
                         ModelUpdateResult::NOT_TAKEN => format!("is not taken: {}", result.reason),
                         _ => format!("is refused: {}; the old one runs on", result.reason),
                     };
-                    eprintln!("notice: {}: the one in {} {told}", request.model, request.folder);
+                    tell!("notice: {}: the one in {} {told}", request.model, request.folder);
                 }
                 if let Err(error) = results.send(&result) {
-                    eprintln!("notice: {RESULTS}: {error}");
+                    tell!("notice: {RESULTS}: {error}");
                 }
             }
         };

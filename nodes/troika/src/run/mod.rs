@@ -1,6 +1,7 @@
 //! What belongs here: `troika run`. One process conducts ([`conductor`]): it starts one process for each that the system
 //! file names, watches the topics like any other subscriber, shows them, and makes the report. Each started process hosts
 //! its nodes ([`process`]). `troika score` runs the same nodes in one process on a virtual clock ([`virtual_time`]).
+#![deny(clippy::print_stderr, reason = "it panics when nobody reads: `tell!`, or a watchdog's `Teller`")]
 
 mod company;
 mod conductor;
@@ -155,7 +156,7 @@ fn unless_said(source: &Source) -> Option<TransportKind> {
 fn with_ros_args(table: toml::Table, shown: &str, ros: &RosArgs) -> anyhow::Result<(Source, System)> {
     let overlaid = system::ros::overlay(table, ros, crate::kinds::KINDS)?;
     for notice in &overlaid.notices {
-        eprintln!("notice: {notice}");
+        tell!("notice: {notice}");
     }
     let source = Source { path: shown.to_owned(), text: overlaid.text.clone() };
     let (system, problems) = match system::parse(&source.text) {
@@ -245,7 +246,7 @@ impl RunArguments {
         }
         options.shared_memory |= system.system.shared_memory;
         if options.shared_memory && !may_share_memory() {
-            eprintln!(
+            tell!(
                 "notice: no shared memory: it is locked, and this process may not lock enough; frames go over the network; {MEND_MEMLOCK}"
             );
         }

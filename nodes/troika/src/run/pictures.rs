@@ -70,7 +70,7 @@ pub(super) fn announce(
         .with_context(|| format!("cannot tell the room that {} has", folder.display()))?;
     let told = told(written(source, system), disk.f_bavail.saturating_mul(disk.f_frsize), seconds, folder)?;
     if let Some(told) = told {
-        eprintln!("notice: {told}");
+        tell!("notice: {told}");
     }
     Ok(())
 }

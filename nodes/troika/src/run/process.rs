@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         ..HostOptions::default()
     };
     if options.use_sim_time {
-        eprintln!("notice: the nodes' time is that of /clock: until somebody publishes it they stand");
+        tell!("notice: the nodes' time is that of /clock: until somebody publishes it they stand");
     }
     let mut host = Host::new(options, transport.clone());
     if settings.nice != 0 {
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let keeper = match crate::kinds::models() {
         Ok(store) => {
             if !system.system.fast_networks && !store.exchanges().is_empty() {
-                eprintln!(
+                tell!(
                     "notice: process '{process}': its networks run on tract's own operators (fast_networks = false), which take several times as long"
                 );
             }
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     // What a thread was not given is known once it runs.
     stop.wait_for(Duration::from_millis(300));
     for notice in host.notices() {
-        eprintln!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
+        tell!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
     }
     let write = {
         let (system, figures, settled) = (system.clone(), figures.to_path_buf(), host.handle());
@@ -178,11 +178,11 @@ fn close_in_time(
         if closed.wait_for(2 * super::CLOSING) {
             return;
         }
-        eprintln!("notice: the transport does not close (a peer that does not answer, or no time on this machine): ended without it");
+        tell!("notice: the transport does not close (a peer that does not answer, or no time on this machine): ended without it");
         // The figures first: a disk that stands still must not cost them.
         let code = i32::from(write(None).is_err());
         if recording.is_some_and(|recording| !recording.end_within(super::CLOSING)) {
-            eprintln!("notice: the recording could not be ended in time: it has no account at its end");
+            tell!("notice: the recording could not be ended in time: it has no account at its end");
         }
         std::process::exit(code);
     })
@@ -200,7 +200,7 @@ fn wait_for_all(transport: &dyn Transport, system: &System, stop: &StopToken) ->
             return Ok(());
         }
         if waited >= ALL_HERE {
-            eprintln!("notice: {} not seen after {ALL_HERE:?}; starting without", join(&missing));
+            tell!("notice: {} not seen after {ALL_HERE:?}; starting without", join(&missing));
             return Ok(());
         }
         stop.wait_for(step);

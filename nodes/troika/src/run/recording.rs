@@ -57,7 +57,7 @@ impl Recording {
         }
         if let Some(settings) = system.system.black_box.as_ref().map(Spanned::get_ref) {
             let shown = process.to_owned();
-            let tell = move |told: String| eprintln!("{shown}: {told}");
+            let tell = move |told: String| tell!("{shown}: {told}");
             let black_box = BlackBox::new(settings.limits(), process, tell);
             stores.push((Privacy::raw(settings.raw), Box::new(black_box)));
         }
@@ -70,7 +70,7 @@ impl Recording {
         let first = heading(process, source, raw, of_process).into();
         let (tape, reader) = Tape::new(WAITING, WhenFull::Lose);
         let shown = process.to_owned();
-        let spool = Spool::start(reader, first, stores, move |told| eprintln!("notice: {shown}: {told}"))
+        let spool = Spool::start(reader, first, stores, move |told| tell!("notice: {shown}: {told}"))
             .context("no thread for the recording")?;
         Ok(Some(Recording { tape, spool }))
     }
@@ -86,7 +86,7 @@ impl Recording {
         let first = heading("simulation", source, raw, |_| true).into();
         let (tape, reader) = Tape::new(WAITING, WhenFull::Wait);
         let stores: Vec<(Privacy, Box<dyn Store>)> = vec![(Privacy::raw(raw), Box::new(bag))];
-        let spool = Spool::start(reader, first, stores, |told| eprintln!("notice: {told}"))
+        let spool = Spool::start(reader, first, stores, |told| tell!("notice: {told}"))
             .context("no thread for the recording")?;
         Ok(Recording { tape, spool })
     }

@@ -180,9 +180,9 @@ fn sound(scenarios: &[PathBuf]) -> anyhow::Result<Vec<bool>> {
             false => Scenario::read(path).map(drop),
         };
         if let Err(error) = read {
-            error.told(&path.display().to_string()).iter().for_each(|told| eprintln!("error: {told}"));
+            error.told(&path.display().to_string()).iter().for_each(|told| tell!("error: {told}"));
             if std::fs::read_to_string(path).is_ok_and(|text| text.contains("[[expect]]")) {
-                eprintln!("hint: it says what it expects: `troika sim run {}`", path.display());
+                tell!("hint: it says what it expects: `troika sim run {}`", path.display());
             }
             failed += 1;
         }
@@ -265,7 +265,7 @@ fn run(
 /// Lets so much virtual time pass, and says how far it is.
 pub(super) fn pass(simulation: &mut Simulation, scenario: &Path, length: Duration) {
     const SLICE: Duration = Duration::from_secs(1);
-    eprintln!("scoring {}: {} s", scenario.display(), (length.as_secs_f64() * 100.0).round() / 100.0);
+    tell!("scoring {}: {} s", scenario.display(), (length.as_secs_f64() * 100.0).round() / 100.0);
     let (mut line, mut passed) = (StatusLine::new(), Duration::ZERO);
     while passed < length {
         let slice = SLICE.min(length - passed);

@@ -162,8 +162,8 @@ impl Ward {
     }
 
     /// Asks it to stop, and waits; longer than that it is not waited for. How many starts were told of meanwhile: one that was ordered
-    /// just before.
-    pub(super) fn stop(&mut self) -> u64 {
+    /// just before. What a person is to know of it is told with `tell`, which must not wait.
+    pub(super) fn stop(&mut self, tell: impl FnOnce(String)) -> u64 {
         self.orders = None;
         let (mut waited, mut asked, mut started) = (Duration::ZERO, false, 0);
         while waited < GRACE {
@@ -178,8 +178,8 @@ impl Ward {
             std::thread::sleep(ROUND);
             waited += ROUND;
         }
-        eprintln!("the process that is watched did not stop within {GRACE:?}: killed");
         self.kill();
+        tell(format!("the process that is watched did not stop within {GRACE:?}: killed"));
         started
     }
 }
@@ -279,7 +279,7 @@ mod tests {
         let server = std::thread::spawn(move || serve(&mut command, &ordered, &tell));
         let mut ward = Ward { orders: Some(orders), news, process: None, on_its_way: false, killed: false };
         ward.start_again();
-        assert_eq!(ward.stop(), 1);
+        assert_eq!(ward.stop(|told| panic!("{told}")), 1);
         assert!(ward.process.is_none() && !ward.killed, "it went when it was asked to");
         server.join().expect("nobody orders any more");
     }

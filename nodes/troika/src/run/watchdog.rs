@@ -25,6 +25,7 @@ use super::{
 use crate::{
     kind::{Making, Speaks},
     system::{Source, System},
+    tell::Teller,
 };
 
 /// Between two looks.
@@ -46,13 +47,15 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let witness = arguments.record.as_deref().map(|folder| Witness::start(folder, process)).transpose();
     let witness = witness.context("no thread for the recording")?;
     let mut watched = watched(&source, &system, process, &*transport, witness.as_ref())?;
+    // Whoever reads may stand still, and this thread must not: each line is written by an ordinary one.
+    let teller = Teller::start().context("no thread for what is told")?;
     let (mut ward, number) = Ward::start(arguments, process, figures, &page_path)?;
-    eprintln!("watchdog: process '{process}' is {number}");
+    teller.tell(format!("watchdog: process '{process}' is {number}"));
 
     // From here on as a real-time thread; what it starts is an ordinary one again.
     let carriers = sched::raise_threads(transport.threads(), CARRIERS).err();
     for notice in [sched::lock_memory().err(), carriers, priority(process)].into_iter().flatten() {
-        eprintln!("notice: {}: {}; {}", notice.who, notice.what, notice.mend);
+        teller.tell(format!("notice: {}: {}; {}", notice.who, notice.what, notice.mend));
     }
     let clock = HostClock::start();
     let most = system.restarts_per_minute(process).map_or(RESTARTS_A_MINUTE, |most| most as usize);
@@ -67,13 +70,13 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
         if let Some(number) = seen.started {
             account.restarts += 1;
             let (used, most) = restarts.used();
-            eprintln!(
+            teller.tell(format!(
                 "watchdog: process '{process}' started again ({used} of {most} in a minute): it is {number} now"
-            );
+            ));
         }
         if let Some(status) = seen.by_itself {
             account.died += 1;
-            eprintln!("watchdog: process '{process}' ended by itself ({status})");
+            teller.tell(format!("watchdog: process '{process}' ended by itself ({status})"));
         }
         if seen.ended {
             deaths.push(now);
@@ -91,9 +94,9 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
                 } else {
                     "fails too often and is left alone"
                 };
-                eprintln!(
+                teller.tell(format!(
                     "watchdog: process '{process}' {why}; its nodes' fall-backs are published until this is stopped and mended"
-                );
+                ));
             }
         }
         troika_safety::fulfils![SR_TIM_008, SR_TIM_009];
@@ -104,13 +107,13 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
             && !ward.is_ending()
         {
             account.killed += 1;
-            eprintln!(
-                "watchdog: {name} does not come back from its step, or was given up: process '{process}' is ended"
-            );
             ward.kill();
+            teller.tell(format!(
+                "watchdog: {name} does not come back from its step, or was given up: process '{process}' is ended"
+            ));
         }
     }
-    account.restarts += ward.stop();
+    account.restarts += ward.stop(|told| teller.tell(told));
     let mut written: ProcessFigures =
         std::fs::read(figures).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     if account.restarts > 0 {

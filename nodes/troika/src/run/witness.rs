@@ -45,7 +45,7 @@ impl Witness {
         let (folder, name) = (folder.to_owned(), format!("{process}-watchdog"));
         let thread = std::thread::Builder::new().name("troika-record".into()).spawn(move || {
             if let Err(why) = write(&folder, &name, &heard) {
-                eprintln!("notice: {name}: {why}; its fall-backs are recorded no further");
+                tell!("notice: {name}: {why}; its fall-backs are recorded no further");
             }
         })?;
         Ok(Witness { said, thread })
