@@ -12,7 +12,8 @@ pub type Clock = Arc<dyn Fn() -> f64 + Send + Sync>;
 pub struct AirEdge {
     air: Air,
     clock: Clock,
-    under_way: Option<(f64, Sample)>,
+    /// The probe's number, when it is over, and what it showed.
+    under_way: Option<(u64, f64, Sample)>,
 }
 
 impl AirEdge {
@@ -27,13 +28,14 @@ impl Edge for AirEdge {
         true
     }
 
-    fn start(&mut self, probe: Probe) {
-        self.under_way = Some(sent(&self.air, (self.clock)(), probe));
+    fn start(&mut self, number: u64, probe: Probe) {
+        let (over, sample) = sent(&self.air, (self.clock)(), probe);
+        self.under_way = Some((number, over, sample));
     }
 
-    fn take(&mut self) -> Option<Sample> {
+    fn take(&mut self) -> Option<(u64, Sample)> {
         let now = (self.clock)();
-        self.under_way.take_if(|(over, _)| *over <= now).map(|(_, sample)| sample)
+        self.under_way.take_if(|(_, over, _)| *over <= now).map(|(number, _, sample)| (number, sample))
     }
 
     fn bearer(&mut self) -> Bearer {
