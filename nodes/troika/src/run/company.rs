@@ -24,6 +24,7 @@ use super::{
     report::ProcessFigures,
 };
 use crate::{
+    kind::Kind,
     kinds, listen,
     system::{Source, System},
     transport::Reach,
@@ -72,6 +73,8 @@ struct Member {
     essential: bool,
     /// The child is its watchdog.
     watched: bool,
+    /// It is this program, which is told when it was started before.
+    hosts: bool,
     /// The end of one that is not essential was told.
     told: bool,
 }
@@ -133,6 +136,7 @@ impl Company {
                 figures,
                 essential,
                 watched,
+                hosts: own_program(system, name).is_none(),
                 told: false,
             });
         }
@@ -251,6 +255,10 @@ impl Company {
                 let failed = !status.success();
                 if failed && start_again && member.restarts.allow(self.since.elapsed()) {
                     let why = format!("{} ended by itself ({status})", member.whole_name());
+                    troika_safety::fulfils![SR_SUP_011];
+                    if member.hosts && !member.command.get_args().any(|argument| argument == "--again") {
+                        member.command.arg("--again");
+                    }
                     match member.command.spawn() {
                         Ok(child) => {
                             member.child = child;
@@ -409,6 +417,18 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
+/// The node of a process that is a program of its own, its kind, and the program's name.
+fn own_program<'a>(
+    system: &'a System,
+    process: &str,
+) -> Option<(&'a String, &'static dyn Kind, &'static str)> {
+    system.nodes.iter().find_map(|(name, node)| {
+        let kind =
+            kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
+        kind.program().map(|program| (name, kind, program))
+    })
+}
+
 /// The command line of one process: `troika run --process`, or the kind's own program.
 pub(super) fn command(
     arguments: &RunArguments,
@@ -418,12 +438,7 @@ pub(super) fn command(
     figures: &Path,
 ) -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
-    let program = system.nodes.iter().find_map(|(name, node)| {
-        let kind =
-            kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
-        kind.program().map(|program| (name, kind, program))
-    });
-    if let Some((name, kind, program)) = program {
+    if let Some((name, kind, program)) = own_program(system, process) {
         let file = listen::beside(program)?;
         let nice = system.processes.get(process).map_or(0, |settings| settings.get_ref().nice);
         return program::command(&file, kind, arguments, source, system, name, nice);
@@ -441,8 +456,8 @@ pub(super) fn command(
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_process_that_ended_just_before_the_stop_is_told_of_and_not_started_again() {
+    /// A company of one process, which is not essential and has ended with 3.
+    fn of_one_that_failed() -> Company {
         let mut command = Command::new("sh");
         command.args(["-c", "exit 3"]);
         let mut child = command.spawn().expect("a shell");
@@ -458,9 +473,10 @@ mod tests {
             figures: folder.path().join("voice.json"),
             essential: false,
             watched: false,
+            hosts: true,
             told: false,
         };
-        let mut company = Company {
+        Company {
             members: vec![member],
             folder,
             notices: Vec::new(),
@@ -472,7 +488,28 @@ mod tests {
             beats: BTreeMap::new(),
             quiet: true,
             since: Instant::now(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_started_again_is_told_that_it_was_there_before() {
+        troika_safety::verifies![SR_SUP_011];
+        for (hosts, told) in [(true, 1), (false, 0)] {
+            let mut company = of_one_that_failed();
+            company.members[0].hosts = hosts;
+            for times in 1..=2 {
+                company.look_after_the_others(true);
+                assert_eq!(company.members[0].started_again, times);
+                company.members[0].child.wait().expect("it ends");
+                let again = |argument: &&std::ffi::OsStr| *argument == "--again";
+                assert_eq!(company.members[0].command.get_args().filter(again).count(), told);
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_ended_just_before_the_stop_is_told_of_and_not_started_again() {
+        let mut company = of_one_that_failed();
         let (_, failed) = company.stop();
         assert!(failed.is_none(), "the system does without it: {failed:?}");
         assert_eq!(
