@@ -39,12 +39,17 @@ const GONE_FOR: Duration = Duration::from_secs(4);
 /// Heartbeats come once a second.
 const SILENT: Duration = Duration::from_secs(3);
 
+/// How many notices are kept; the rest is left out. A run may last for weeks.
+const NOTICES: usize = 1000;
+
 /// The processes of the system.
 pub(super) struct Company {
     members: Vec<Member>,
     folder: tempfile::TempDir,
     /// What it does without; in the report.
     pub(super) notices: Vec<String>,
+    /// What nodes said that they cannot do, without its numbers: one that grows is no news each second.
+    said: BTreeSet<(String, String)>,
     /// Nodes of which nothing has been heard yet.
     awaited: BTreeSet<String>,
     count: usize,
@@ -91,6 +96,7 @@ impl Company {
             members: Vec::new(),
             folder,
             notices: Vec::new(),
+            said: BTreeSet::new(),
             awaited: system.full_names().into_iter().collect(),
             count: system.nodes.len(),
             linked: None,
@@ -145,13 +151,26 @@ impl Company {
 
     /// Tells a person, once, now and at the end.
     pub(super) fn note(&mut self, notice: String) {
-        if self.notices.contains(&notice) {
+        if self.notices.len() > NOTICES || self.notices.contains(&notice) {
             return;
         }
+        let notice = match self.notices.len() < NOTICES {
+            true => notice,
+            false => format!("{NOTICES} notices: the rest is left out"),
+        };
         if !self.quiet {
             tell!("notice: {notice}");
         }
         self.notices.push(notice);
+    }
+
+    /// Tells a person, once, why a node cannot do its work.
+    fn note_of(&mut self, node: String, reason: &str) {
+        let told = (node, reason.replace(|one: char| one.is_ascii_digit(), ""));
+        if self.said.len() < NOTICES && !self.said.contains(&told) {
+            self.note(format!("{}: {reason}", told.0));
+            self.said.insert(told);
+        }
     }
 
     /// Notes a router that went and nodes that say they cannot do their work.
@@ -171,17 +190,17 @@ impl Company {
         let mut notices = Vec::new();
         for beat in lock(dashboard).nodes.values() {
             if beat.status == Heartbeat::UNAVAILABLE {
-                notices.push(format!("{}: {}", beat.node, beat.reason));
+                notices.push((beat.node.clone(), beat.reason.clone()));
             }
             let (sequence, since) =
                 self.beats.entry(beat.node.clone()).or_insert_with(|| (beat.sequence, Instant::now()));
             if *sequence != beat.sequence {
                 (*sequence, *since) = (beat.sequence, Instant::now());
             } else if since.elapsed() > SILENT && self.essential.contains(&beat.node) {
-                notices.push(format!("{}: no sign of life for {SILENT:?}", beat.node));
+                notices.push((beat.node.clone(), format!("no sign of life for {SILENT:?}")));
             }
         }
-        notices.into_iter().for_each(|notice| self.note(notice));
+        notices.into_iter().for_each(|(node, reason)| self.note_of(node, &reason));
     }
 
     /// Where it ends and not all had given a sign of life yet: who.
@@ -480,6 +499,7 @@ mod tests {
             members: vec![member],
             folder,
             notices: Vec::new(),
+            said: BTreeSet::new(),
             awaited: BTreeSet::new(),
             count: 1,
             linked: None,
@@ -489,6 +509,25 @@ mod tests {
             quiet: true,
             since: Instant::now(),
         }
+    }
+
+    #[test]
+    fn what_a_node_says_with_another_number_each_second_is_told_once_and_notices_have_an_end() {
+        let mut company = of_one_that_failed();
+        let hangs =
+            |tenths: u32| format!("its step does not return: it runs for {}.{} s", tenths / 10, tenths % 10);
+        (41..4000).for_each(|tenths| company.note_of("/camera_1".to_owned(), &hangs(tenths)));
+        company.note_of("/camera_2".to_owned(), &hangs(41));
+        company.note_of("/camera_1".to_owned(), "no sign of life for 3s");
+        let told = [
+            "/camera_1: its step does not return: it runs for 4.1 s",
+            "/camera_2: its step does not return: it runs for 4.1 s",
+            "/camera_1: no sign of life for 3s",
+        ];
+        assert_eq!(company.notices, told);
+        (0..2 * NOTICES).for_each(|n| company.note(format!("notice {n}")));
+        assert_eq!(company.notices.len(), NOTICES + 1);
+        assert_eq!(company.notices.last().map(String::as_str), Some("1000 notices: the rest is left out"));
     }
 
     #[test]
