@@ -33,8 +33,12 @@ impl Time {
         Time(sec * 1_000_000_000 + nanosec as u64)
     }
 
-    /// The two fields (`sec`, `nanosec`) of a `builtin_interfaces/Time`.
+    /// The two fields (`sec`, `nanosec`) of a `builtin_interfaces/Time`. What is later than the type holds (January 2038) becomes the last
+    /// that it does: a second that wrapped would read as no stamp, and pass for one without an age.
     pub const fn to_stamp(self) -> (i32, u32) {
+        if self.0 / 1_000_000_000 > i32::MAX as u64 {
+            return (i32::MAX, 999_999_999);
+        }
         ((self.0 / 1_000_000_000) as i32, (self.0 % 1_000_000_000) as u32)
     }
 
@@ -60,7 +64,24 @@ impl Sub<Duration> for Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sec, nanosec) = self.to_stamp();
-        write!(f, "{sec}.{nanosec:09}")
+        write!(f, "{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_a_stamp_cannot_hold_is_its_last_and_not_none() {
+        const SECOND: u64 = 1_000_000_000;
+        let last = Time::from_nanos((i32::MAX as u64 + 1) * SECOND - 1);
+        assert_eq!(last.to_stamp(), (i32::MAX, 999_999_999));
+        for later in [1, SECOND, 1 << 31, u64::MAX - last.as_nanos()] {
+            let (sec, nanosec) = Time::from_nanos(last.as_nanos() + later).to_stamp();
+            assert_eq!(Time::from_stamp(sec, nanosec), last);
+        }
+        assert_eq!(Time::from_nanos(3_000_000_000 * SECOND + 7).to_string(), "3000000000.000000007");
+        assert_eq!(Time::from_nanos(5 * SECOND + 7).to_stamp(), (5, 7));
     }
 }

@@ -88,8 +88,17 @@ enum Happened {
 }
 
 impl BlackBox {
-    /// An empty one for a process; `tell` is told of each file, or why there is none.
-    pub fn new(limits: Limits, name: &str, tell: impl FnMut(String) + Send + 'static) -> BlackBox {
+    /// An empty one for a process; `tell` is told of each file, or why there is none. What a life of the process before this one was ended
+    /// while writing goes: no file would ever be made of it, and nothing else counts it.
+    pub fn new(limits: Limits, name: &str, mut tell: impl FnMut(String) + Send + 'static) -> BlackBox {
+        troika_safety::fulfils![SR_OBS_004];
+        // Without the folder there is none, and why there is no folder is told with the first file.
+        for part in files_of(&limits.folder, name, UNFINISHED).unwrap_or_default() {
+            tell(match std::fs::remove_file(&part) {
+                Ok(()) => format!("black box: {} was not finished: removed", part.display()),
+                Err(error) => format!("black box: {} was not finished: {error}", part.display()),
+            });
+        }
         BlackBox {
             limits,
             name: name.to_owned(),
@@ -249,7 +258,7 @@ impl BlackBox {
         make_room(folder, &self.name, self.limits.files.max(1) - 1).map_err(told)?;
         let file = folder.join(file_name(&self.name, self.now));
         // Under another name until it is whole.
-        let unfinished = file.with_extension("mcap.part");
+        let unfinished = file.with_extension(&UNFINISHED[1..]);
         let mut bag = Bag::create(&unfinished)?;
         let written = self.fill(&mut bag, why, from);
         drop(bag);
@@ -336,21 +345,31 @@ fn file_name(process: &str, now: Time) -> String {
     format!("{process}-{sec:010}.{:03}.mcap", nanosec / 1_000_000)
 }
 
-/// Removes the oldest files of the process until `most` are left.
-fn make_room(folder: &Path, process: &str, most: usize) -> std::io::Result<()> {
-    troika_safety::fulfils![SR_OBS_004];
+/// How a file's name ends, and one's that is being written.
+const WHOLE: &str = ".mcap";
+const UNFINISHED: &str = ".mcap.part";
+
+/// The files of the process with names that end so.
+fn files_of(folder: &Path, process: &str, ending: &str) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let stamp = name.strip_prefix(process).and_then(|rest| rest.strip_prefix('-'));
         let is_ours = stamp
-            .and_then(|stamp| stamp.strip_suffix(".mcap"))
+            .and_then(|stamp| stamp.strip_suffix(ending))
             .is_some_and(|stamp| stamp.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
         if is_ours {
             files.push(path);
         }
     }
+    Ok(files)
+}
+
+/// Removes the oldest files of the process until `most` are left.
+fn make_room(folder: &Path, process: &str, most: usize) -> std::io::Result<()> {
+    troika_safety::fulfils![SR_OBS_004];
+    let mut files = files_of(folder, process, WHOLE)?;
     files.sort();
     for file in files.iter().take(files.len().saturating_sub(most)) {
         std::fs::remove_file(file)?;

@@ -254,3 +254,24 @@ fn what_is_due_at_the_end_is_written_and_a_folder_that_cannot_be_made_is_told() 
     black_box.finish().expect("the run goes on");
     assert!(blocked.told.lock().expect("one thread")[0].contains("not written"));
 }
+
+#[test]
+fn what_a_process_was_ended_while_writing_goes_when_it_is_started_again() {
+    troika_safety::verifies![SR_OBS_004];
+    let kept = Kept::new();
+    let folder = kept.folder.path().join("black");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    // The name is that of a black box of this process, or it is not.
+    let name = file_name("cabin", Time::from_nanos(7_000_000_000));
+    let (part, whole) = (format!("{name}.part"), name);
+    let others = ["cabin-front-0000000007.000.mcap.part", "cabin-notes.mcap.part", &whole];
+    for file in others.into_iter().chain([part.as_str()]) {
+        std::fs::write(folder.join(file), "x").expect("a file");
+    }
+    let black_box = kept.black_box(2, 1 << 20);
+    assert!(!folder.join(&part).exists(), "nobody would finish it");
+    assert!(others.iter().all(|file| folder.join(file).exists()), "these are not its own, or are whole");
+    let told = kept.told.lock().unwrap().join("; ");
+    assert!(told.contains(&part) && told.contains("removed"), "{told}");
+    drop(black_box);
+}

@@ -24,6 +24,7 @@ use super::{
     report::ProcessFigures,
 };
 use crate::{
+    kind::Kind,
     kinds, listen,
     system::{Source, System},
     transport::Reach,
@@ -38,12 +39,17 @@ const GONE_FOR: Duration = Duration::from_secs(4);
 /// Heartbeats come once a second.
 const SILENT: Duration = Duration::from_secs(3);
 
+/// How many notices are kept; the rest is left out. A run may last for weeks.
+const NOTICES: usize = 1000;
+
 /// The processes of the system.
 pub(super) struct Company {
     members: Vec<Member>,
     folder: tempfile::TempDir,
     /// What it does without; in the report.
     pub(super) notices: Vec<String>,
+    /// What nodes said that they cannot do, without its numbers: one that grows is no news each second.
+    said: BTreeSet<(String, String)>,
     /// Nodes of which nothing has been heard yet.
     awaited: BTreeSet<String>,
     count: usize,
@@ -72,6 +78,8 @@ struct Member {
     essential: bool,
     /// The child is its watchdog.
     watched: bool,
+    /// It is this program, which is told when it was started before.
+    hosts: bool,
     /// The end of one that is not essential was told.
     told: bool,
 }
@@ -88,6 +96,7 @@ impl Company {
             members: Vec::new(),
             folder,
             notices: Vec::new(),
+            said: BTreeSet::new(),
             awaited: system.full_names().into_iter().collect(),
             count: system.nodes.len(),
             linked: None,
@@ -133,6 +142,7 @@ impl Company {
                 figures,
                 essential,
                 watched,
+                hosts: own_program(system, name).is_none(),
                 told: false,
             });
         }
@@ -141,13 +151,26 @@ impl Company {
 
     /// Tells a person, once, now and at the end.
     pub(super) fn note(&mut self, notice: String) {
-        if self.notices.contains(&notice) {
+        if self.notices.len() > NOTICES || self.notices.contains(&notice) {
             return;
         }
+        let notice = match self.notices.len() < NOTICES {
+            true => notice,
+            false => format!("{NOTICES} notices: the rest is left out"),
+        };
         if !self.quiet {
             tell!("notice: {notice}");
         }
         self.notices.push(notice);
+    }
+
+    /// Tells a person, once, why a node cannot do its work.
+    fn note_of(&mut self, node: String, reason: &str) {
+        let told = (node, reason.replace(|one: char| one.is_ascii_digit(), ""));
+        if self.said.len() < NOTICES && !self.said.contains(&told) {
+            self.note(format!("{}: {reason}", told.0));
+            self.said.insert(told);
+        }
     }
 
     /// Notes a router that went and nodes that say they cannot do their work.
@@ -167,17 +190,17 @@ impl Company {
         let mut notices = Vec::new();
         for beat in lock(dashboard).nodes.values() {
             if beat.status == Heartbeat::UNAVAILABLE {
-                notices.push(format!("{}: {}", beat.node, beat.reason));
+                notices.push((beat.node.clone(), beat.reason.clone()));
             }
             let (sequence, since) =
                 self.beats.entry(beat.node.clone()).or_insert_with(|| (beat.sequence, Instant::now()));
             if *sequence != beat.sequence {
                 (*sequence, *since) = (beat.sequence, Instant::now());
             } else if since.elapsed() > SILENT && self.essential.contains(&beat.node) {
-                notices.push(format!("{}: no sign of life for {SILENT:?}", beat.node));
+                notices.push((beat.node.clone(), format!("no sign of life for {SILENT:?}")));
             }
         }
-        notices.into_iter().for_each(|notice| self.note(notice));
+        notices.into_iter().for_each(|(node, reason)| self.note_of(node, &reason));
     }
 
     /// Where it ends and not all had given a sign of life yet: who.
@@ -251,6 +274,10 @@ impl Company {
                 let failed = !status.success();
                 if failed && start_again && member.restarts.allow(self.since.elapsed()) {
                     let why = format!("{} ended by itself ({status})", member.whole_name());
+                    troika_safety::fulfils![SR_SUP_011];
+                    if member.hosts && !member.command.get_args().any(|argument| argument == "--again") {
+                        member.command.arg("--again");
+                    }
                     match member.command.spawn() {
                         Ok(child) => {
                             member.child = child;
@@ -409,6 +436,18 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
+/// The node of a process that is a program of its own, its kind, and the program's name.
+fn own_program<'a>(
+    system: &'a System,
+    process: &str,
+) -> Option<(&'a String, &'static dyn Kind, &'static str)> {
+    system.nodes.iter().find_map(|(name, node)| {
+        let kind =
+            kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
+        kind.program().map(|program| (name, kind, program))
+    })
+}
+
 /// The command line of one process: `troika run --process`, or the kind's own program.
 pub(super) fn command(
     arguments: &RunArguments,
@@ -418,12 +457,7 @@ pub(super) fn command(
     figures: &Path,
 ) -> anyhow::Result<Command> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
-    let program = system.nodes.iter().find_map(|(name, node)| {
-        let kind =
-            kinds::find(node.get_ref().kind.get_ref()).filter(|_| node.get_ref().process == process)?;
-        kind.program().map(|program| (name, kind, program))
-    });
-    if let Some((name, kind, program)) = program {
+    if let Some((name, kind, program)) = own_program(system, process) {
         let file = listen::beside(program)?;
         let nice = system.processes.get(process).map_or(0, |settings| settings.get_ref().nice);
         return program::command(&file, kind, arguments, source, system, name, nice);
@@ -441,8 +475,8 @@ pub(super) fn command(
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_process_that_ended_just_before_the_stop_is_told_of_and_not_started_again() {
+    /// A company of one process, which is not essential and has ended with 3.
+    fn of_one_that_failed() -> Company {
         let mut command = Command::new("sh");
         command.args(["-c", "exit 3"]);
         let mut child = command.spawn().expect("a shell");
@@ -458,12 +492,14 @@ mod tests {
             figures: folder.path().join("voice.json"),
             essential: false,
             watched: false,
+            hosts: true,
             told: false,
         };
-        let mut company = Company {
+        Company {
             members: vec![member],
             folder,
             notices: Vec::new(),
+            said: BTreeSet::new(),
             awaited: BTreeSet::new(),
             count: 1,
             linked: None,
@@ -472,7 +508,47 @@ mod tests {
             beats: BTreeMap::new(),
             quiet: true,
             since: Instant::now(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_a_node_says_with_another_number_each_second_is_told_once_and_notices_have_an_end() {
+        let mut company = of_one_that_failed();
+        let hangs =
+            |tenths: u32| format!("its step does not return: it runs for {}.{} s", tenths / 10, tenths % 10);
+        (41..4000).for_each(|tenths| company.note_of("/camera_1".to_owned(), &hangs(tenths)));
+        company.note_of("/camera_2".to_owned(), &hangs(41));
+        company.note_of("/camera_1".to_owned(), "no sign of life for 3s");
+        let told = [
+            "/camera_1: its step does not return: it runs for 4.1 s",
+            "/camera_2: its step does not return: it runs for 4.1 s",
+            "/camera_1: no sign of life for 3s",
+        ];
+        assert_eq!(company.notices, told);
+        (0..2 * NOTICES).for_each(|n| company.note(format!("notice {n}")));
+        assert_eq!(company.notices.len(), NOTICES + 1);
+        assert_eq!(company.notices.last().map(String::as_str), Some("1000 notices: the rest is left out"));
+    }
+
+    #[test]
+    fn a_process_that_is_started_again_is_told_that_it_was_there_before() {
+        troika_safety::verifies![SR_SUP_011];
+        for (hosts, told) in [(true, 1), (false, 0)] {
+            let mut company = of_one_that_failed();
+            company.members[0].hosts = hosts;
+            for times in 1..=2 {
+                company.look_after_the_others(true);
+                assert_eq!(company.members[0].started_again, times);
+                company.members[0].child.wait().expect("it ends");
+                let again = |argument: &&std::ffi::OsStr| *argument == "--again";
+                assert_eq!(company.members[0].command.get_args().filter(again).count(), told);
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_ended_just_before_the_stop_is_told_of_and_not_started_again() {
+        let mut company = of_one_that_failed();
         let (_, failed) = company.stop();
         assert!(failed.is_none(), "the system does without it: {failed:?}");
         assert_eq!(

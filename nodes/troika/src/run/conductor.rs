@@ -17,7 +17,7 @@ use troika_transport_zenoh::{RouterGuard, ZenohTransport};
 use super::{
     RunArguments,
     company::Company,
-    dashboard::{Dashboard, lock},
+    dashboard::{Dashboard, UTTERANCES, lock},
     pictures, recording,
     report::{
         ChainFigures, DriverStateFigures, Heard, Machine, NodeFigures, Percentiles, ProcessFigures, Report,
@@ -125,6 +125,12 @@ pub(super) fn conduct(arguments: &RunArguments, source: &Source, system: &System
     let dashboard = lock(&dashboard);
     let mut report = report(source, system, &dashboard, figures, seconds, transport_shown)?;
     report.notices.append(&mut company.notices);
+    if dashboard.forgotten > 0 {
+        report.notices.push(format!(
+            "the voice's figures are those of the last {UTTERANCES} utterances: {} before them were not kept",
+            dashboard.forgotten
+        ));
+    }
     let mut table = report.table();
     for utterance in &dashboard.utterances {
         table += &format!("  said           {}\n", view::utterance_line(utterance));

@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use troika_host::sync::{Histogram, HistogramWriter, histogram};
 use troika_kit::{Sample, Time};
 use troika_msgs::{
     sensor_msgs::Image,
@@ -16,12 +17,17 @@ use troika_msgs::{
 };
 
 use super::{
+    process::percentiles,
     report::{Percentiles, SafetyFigures},
     score::Record,
 };
 
 /// How many lines of alerts and of utterances are kept for the view.
 const LINES: usize = 32;
+/// How many utterances are kept: a system runs for weeks, and what is longer ago is counted alone.
+pub(super) const UTTERANCES: usize = 4096;
+/// How many commands and results are kept of one. Those of all gestures count as of one.
+const OF_ONE: usize = 64;
 
 /// The one that the topics' threads write to.
 pub(super) fn lock(dashboard: &Mutex<Dashboard>) -> MutexGuard<'_, Dashboard> {
@@ -68,8 +74,8 @@ pub(super) struct Dashboard {
     pub record: Record,
     /// The newest driver state.
     pub driver: Option<DriverState>,
-    /// Of each frame that was answered: from its stamp to when the answer was heard here, milliseconds.
-    ages_ms: Vec<f32>,
+    /// Of the frames that were answered: from the stamp to when the answer was heard here.
+    ages: Option<(HistogramWriter, Histogram)>,
     /// The newest signals.
     pub signals: Option<VehicleSignals>,
     /// The newest picture.
@@ -78,8 +84,10 @@ pub(super) struct Dashboard {
     pub frames: u64,
     /// The newest alerts, newest first.
     pub alerts: VecDeque<DriverAlert>,
-    /// Every utterance, oldest first.
-    pub utterances: Vec<Utterance>,
+    /// The newest utterances, oldest first.
+    pub utterances: VecDeque<Utterance>,
+    /// Those before them, which are kept no more.
+    pub forgotten: u64,
     /// The newest heartbeat of each node.
     pub nodes: BTreeMap<String, Heartbeat>,
     /// What is known of the link to the cloud.
@@ -112,20 +120,14 @@ impl Dashboard {
         // Who looked at no frame tells of none.
         if !state.fall_back {
             let taken = Time::from_stamp(state.header.stamp.sec, state.header.stamp.nanosec);
-            self.ages_ms.push((received.since(taken).as_secs_f64() * 1e3) as f32);
+            self.ages.get_or_insert_with(histogram).0.record(received.since(taken));
         }
         self.driver = Some(state);
     }
 
-    /// How old frames were when their state was heard here, milliseconds; none: none was.
+    /// How old frames were when their state was heard here, milliseconds, to within 3 %; none: none was.
     pub(super) fn ages(&self) -> Option<Percentiles> {
-        let mut sorted = self.ages_ms.clone();
-        sorted.sort_unstable_by(f32::total_cmp);
-        let at = |share: f64| {
-            let place = (share * sorted.len() as f64).ceil() as usize;
-            sorted.get(place.saturating_sub(1)).map(|ms| f64::from(*ms))
-        };
-        Some(Percentiles { p50: at(0.5)?, p99: at(0.99)?, p999: at(0.999)?, max: at(1.0)? })
+        self.ages.as_ref().map(|(_, ages)| percentiles(&ages.snapshot(), 1e3))
     }
 
     /// What the supervisor says of the whole, ten times a second: each holds until the next.
@@ -202,14 +204,14 @@ impl Dashboard {
             if utterance.end_of_speech > Time::ZERO {
                 utterance.command_ms = Some(sent.since(utterance.end_of_speech).as_secs_f64() * 1e3);
             }
-            utterance.commands.push(command);
+            push_bounded(&mut utterance.commands, command);
         });
     }
 
     /// What became of a command.
     pub(super) fn result(&mut self, result: CommandResult) {
         let utterance_id = utterance_of(&result.command_id).to_owned();
-        self.utterance(&utterance_id, |utterance| utterance.results.push(result));
+        self.utterance(&utterance_id, |utterance| push_bounded(&mut utterance.results, result));
     }
 
     fn utterance(&mut self, id: &str, change: impl FnOnce(&mut Utterance)) {
@@ -219,8 +221,20 @@ impl Dashboard {
         }
         let mut utterance = Utterance { id: id.to_owned(), ..Utterance::default() };
         change(&mut utterance);
-        self.utterances.push(utterance);
+        self.utterances.push_back(utterance);
+        if self.utterances.len() > UTTERANCES {
+            self.utterances.pop_front();
+            self.forgotten += 1;
+        }
     }
+}
+
+/// The oldest goes where there are too many.
+fn push_bounded<T>(all: &mut Vec<T>, one: T) {
+    if all.len() >= OF_ONE {
+        all.remove(0);
+    }
+    all.push(one);
 }
 
 /// The utterance that a command id belongs to.
@@ -304,6 +318,41 @@ mod tests {
         ["", "It is near.", "Turn left."].into_iter().for_each(|text| dashboard.reply(part("u1", text)));
         let reply = dashboard.utterances[0].reply.as_ref().unwrap();
         assert_eq!(reply.text, "It is near. Turn left.");
+    }
+
+    #[test]
+    fn the_ages_of_frames_are_told_to_within_three_hundredths() {
+        let mut dashboard = Dashboard::default();
+        assert_eq!(dashboard.ages(), None);
+        for ms in 1..=1000_u64 {
+            let taken = Time::from_nanos(5_000_000_000 + ms * 33_000_000);
+            let mut state = DriverState::default();
+            (state.header.stamp.sec, state.header.stamp.nanosec) = taken.to_stamp();
+            let received = taken + std::time::Duration::from_millis(ms);
+            dashboard.driver(Sample { value: state, received });
+        }
+        let ages = dashboard.ages().expect("there were some");
+        for (told, is) in [(ages.p50, 500.0), (ages.p99, 990.0), (ages.p999, 999.0), (ages.max, 1000.0)] {
+            assert!((told / is - 1.0).abs() < 0.035, "{ages:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_for_weeks_takes_no_more_memory_than_what_is_said_for_hours() {
+        let mut dashboard = Dashboard::default();
+        for n in 0..UTTERANCES + 10 {
+            dashboard.utterance(&format!("u{n}"), |one| one.text = "where is a cafe".to_owned());
+        }
+        assert_eq!((dashboard.utterances.len(), dashboard.forgotten), (UTTERANCES, 10));
+        assert_eq!(dashboard.utterances[0].id, "u10");
+        for n in 0..1000 {
+            let id = format!("gesture/{n}");
+            dashboard.command(VehicleCommand { id: id.clone(), ..VehicleCommand::default() });
+            dashboard.result(CommandResult { command_id: id, ..CommandResult::default() });
+        }
+        let all = dashboard.utterances.back().expect("the gestures'");
+        assert_eq!((all.id.as_str(), all.commands.len(), all.results.len()), ("gesture", OF_ONE, OF_ONE));
+        assert_eq!(all.commands.last().map(|one| one.id.as_str()), Some("gesture/999"));
     }
 
     #[test]

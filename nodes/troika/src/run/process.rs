@@ -30,6 +30,10 @@ pub(super) const CARRIERS: Policy = Policy::Fifo(1);
 /// Runs the process; returns when it was stopped.
 pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> anyhow::Result<()> {
     arguments.end_with_parent()?;
+    if arguments.vitals.is_some() {
+        // A watchdog starts it as `/proc/self/exe`, and the kernel names it by that.
+        let _looks_odd_in_ps = std::fs::write("/proc/self/comm", "troika");
+    }
     let stop = stop_on_signals()?;
     troika_host::panics::tell_from_an_ordinary_thread().context("cannot start a thread")?;
     let (source, system) =

@@ -131,6 +131,9 @@ impl Numbers {
     }
 }
 
+/// So many answers and alerts are kept while no truth has come: it may be on its way. A system without one runs for weeks.
+const BEFORE_TRUTH: usize = 300;
+
 /// What was seen of one run.
 #[derive(Debug, Default)]
 pub(super) struct Record {
@@ -154,11 +157,17 @@ impl Record {
     /// Takes an answer, which carries the stamp of its frame.
     pub(super) fn answer(&mut self, state: &DriverState) {
         self.answers.insert(key(&state.header.stamp), state.state);
+        if self.truth.is_empty() && self.answers.len() > BEFORE_TRUTH {
+            self.answers.pop_first();
+        }
     }
 
     /// Takes an alert.
     pub(super) fn alert(&mut self, alert: DriverAlert) {
         self.numbers.take(&alert);
+        if self.truth.is_empty() && self.alerts.len() >= BEFORE_TRUTH {
+            self.alerts.remove(0);
+        }
         self.alerts.push(alert);
     }
 
@@ -388,6 +397,18 @@ mod tests {
         let mut answer = DriverState { state, ..DriverState::default() };
         answer.header = truth(frame, 0, false).header;
         answer
+    }
+
+    #[test]
+    fn without_a_truth_the_record_does_not_grow_and_the_first_truth_finds_its_answer() {
+        let mut record = Record::default();
+        for frame in 0..10_000 {
+            record.answer(&answer(frame, 1));
+            record.alert(DriverAlert::default());
+        }
+        assert_eq!((record.answers.len(), record.alerts.len()), (BEFORE_TRUTH, BEFORE_TRUTH));
+        (9_990..10_000).for_each(|frame| record.truth(&truth(frame, 1, false)));
+        assert_eq!(record.score(&Due::default()).confusion[1], [0, 10, 0, 0, 0]);
     }
 
     #[test]

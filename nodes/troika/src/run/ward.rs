@@ -5,9 +5,9 @@
 //! in one of seven burials while another program listed the processes.
 
 use std::{
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
     path::Path,
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
     time::Duration,
 };
@@ -43,6 +43,8 @@ pub(super) struct Seen {
     pub started: Option<u32>,
     /// With this, if it was not killed by us; told when it is buried, a while after it ended.
     pub by_itself: Option<ExitStatus>,
+    /// It could not be started again, for this reason; another start may be ordered.
+    pub failed: Option<anyhow::Error>,
 }
 
 /// The process that is watched.
@@ -73,8 +75,9 @@ impl Ward {
         figures: &Path,
         page: &Path,
     ) -> anyhow::Result<(Ward, u32)> {
-        let mut command =
-            Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+        // The file that runs here, and not what lies in its place by then: an update may have removed it or put another version there.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(std::env::current_exe().context("cannot find this program's own file")?);
         command.arg("run").arg(&arguments.system).args(["--process", process]);
         command.arg("--figures").arg(figures).arg("--vitals").arg(page);
         arguments.hand_on(&mut command);
@@ -117,10 +120,7 @@ impl Ward {
     }
 
     /// What happened; waits for nothing.
-    ///
-    /// # Errors
-    /// It cannot be started again.
-    pub(super) fn look(&mut self) -> anyhow::Result<Seen> {
+    pub(super) fn look(&mut self) -> Seen {
         let mut seen = Seen::default();
         while let Ok(news) = self.news.try_recv() {
             match news {
@@ -130,7 +130,10 @@ impl Ward {
                     self.killed = false;
                     seen.started = Some(number);
                 }
-                News::Failed(why) => return Err(why),
+                News::Failed(why) => {
+                    self.on_its_way = false;
+                    seen.failed = Some(why);
+                }
                 News::Buried(status) if !self.killed => seen.by_itself = Some(status),
                 News::Buried(_) => {}
             }
@@ -141,7 +144,7 @@ impl Ward {
             self.process = None;
             seen.ended = true;
         }
-        Ok(seen)
+        seen
     }
 
     /// What it left, after it ended: waits until it is buried.
@@ -167,7 +170,7 @@ impl Ward {
         self.orders = None;
         let (mut waited, mut asked, mut started) = (Duration::ZERO, false, 0);
         while waited < GRACE {
-            started += u64::from(self.look().is_ok_and(|seen| seen.started.is_some()));
+            started += u64::from(self.look().started.is_some());
             if self.process.is_none() && !self.on_its_way {
                 return started;
             }
@@ -214,29 +217,35 @@ fn says_ending(stat: &str) -> bool {
     number(9) & EXITING > 0 || number(31) & KILL > 0 || (leaves > 0 && !only_stopped)
 }
 
+fn begin(command: &mut Command) -> anyhow::Result<(Child, OwnedFd)> {
+    let mut child = command.spawn().context("cannot start the process that is watched")?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a process without a number")?;
+    // Not buried yet, so the number is its own.
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(handle) => Ok((child, handle)),
+        Err(why) => {
+            // Nobody could end it later.
+            let _ended_already = child.kill();
+            let _buried_already = child.wait();
+            Err(why).context("no handle of the process that is watched")
+        }
+    }
+}
+
 /// Starts and buries, one after the other, until nobody orders any more. The process is told when this thread ends, and ends itself
 /// then, so it must last as long as the watchdog does.
 fn serve(command: &mut Command, ordered: &Receiver<()>, tell: &Sender<News>) {
     let mut before = false;
     while ordered.recv().is_ok() {
-        let begun = command.spawn().context("cannot start the process that is watched").and_then(|child| {
-            let pid = i32::try_from(child.id())
-                .ok()
-                .and_then(Pid::from_raw)
-                .context("a process without a number")?;
-            // Not buried yet, so the number is its own.
-            let handle =
-                pidfd_open(pid, PidfdFlags::empty()).context("no handle of the process that is watched")?;
-            Ok((child, handle))
-        });
-        let mut child = match begun {
+        let mut child = match begin(command) {
             Ok((child, handle)) => {
                 let _nobody_listens = tell.send(News::Started(handle, child.id()));
                 child
             }
             Err(why) => {
+                // No memory, no process more, no file: another order may find it there again.
                 let _nobody_listens = tell.send(News::Failed(why));
-                return;
+                continue;
             }
         };
         if !before {
@@ -281,6 +290,38 @@ mod tests {
         ward.start_again();
         assert_eq!(ward.stop(|told| panic!("{told}")), 1);
         assert!(ward.process.is_none() && !ward.killed, "it went when it was asked to");
+        server.join().expect("nobody orders any more");
+    }
+
+    #[test]
+    fn a_start_that_fails_is_told_of_and_another_may_be_ordered() {
+        troika_safety::verifies![SR_TIM_009];
+        let (orders, ordered) = channel();
+        let (tell, news) = channel();
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("sh");
+        let mut command = Command::new(&program);
+        command.args(["-c", "exec sleep 1000"]);
+        let server = std::thread::spawn(move || serve(&mut command, &ordered, &tell));
+        let mut ward = Ward { orders: Some(orders), news, process: None, on_its_way: false, killed: false };
+        let next = |ward: &mut Ward| {
+            ward.start_again();
+            loop {
+                let seen = ward.look();
+                if seen.started.is_some() || seen.failed.is_some() {
+                    return seen;
+                }
+                std::thread::sleep(ROUND);
+            }
+        };
+        for _ in 0..2 {
+            let seen = next(&mut ward);
+            assert!(seen.failed.is_some() && !seen.ended && !ward.lives(), "there is no such file: {seen:?}");
+        }
+        std::os::unix::fs::symlink("/bin/sh", &program).expect("a program");
+        let seen = next(&mut ward);
+        assert!(seen.started.is_some() && ward.lives(), "{seen:?}");
+        assert_eq!(ward.stop(|told| panic!("{told}")), 0);
         server.join().expect("nobody orders any more");
     }
 

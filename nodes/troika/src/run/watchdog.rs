@@ -30,6 +30,8 @@ use crate::{
 
 /// Between two looks.
 const ROUND: Duration = Duration::from_millis(5);
+/// Between two tries to start a process that cannot be started.
+const RETRY: Duration = Duration::from_secs(1);
 /// Above the nodes (at most 98 by the check, 80 or so by habit) and above the floor's 90.
 const PRIORITY: u8 = 95;
 
@@ -61,13 +63,25 @@ pub(super) fn run(arguments: &RunArguments, process: &str, figures: &Path) -> an
     let most = system.restarts_per_minute(process).map_or(RESTARTS_A_MINUTE, |most| most as usize);
     let mut restarts = Restarts::new(most);
     let mut account = WatchdogFigures { process: process.to_owned(), ..WatchdogFigures::default() };
+    let mut retry = Retry::default();
     let (mut last, mut deaths) = (monotonic(clock), Vec::new());
     while !stop.wait_for(ROUND) {
         let (now, at) = (clock.now(), monotonic(clock));
         let late = at.saturating_sub(last + ROUND);
         last = at;
-        let seen = ward.look()?;
+        let seen = ward.look();
+        if let Some(why) = seen.failed
+            && retry.failed(at)
+        {
+            teller.tell(format!(
+                "watchdog: process '{process}': {why:#}; its nodes' fall-backs are published, and it is tried again each second"
+            ));
+        }
+        if retry.is_due(at) {
+            ward.start_again();
+        }
         if let Some(number) = seen.started {
+            retry = Retry::default();
             account.restarts += 1;
             let (used, most) = restarts.used();
             teller.tell(format!(
@@ -145,6 +159,26 @@ fn priority(process: &str) -> Option<sched::Notice> {
         what: format!("runs at normal priority ({why}): under load it notices late"),
         mend: sched::MEND_PRIORITY.into(),
     })
+}
+
+/// A start that failed takes nothing from the machine, so it is tried again without an end, and told of once.
+#[derive(Default)]
+struct Retry {
+    due: Option<Duration>,
+    told: bool,
+}
+
+impl Retry {
+    /// Whether that is news.
+    fn failed(&mut self, at: Duration) -> bool {
+        self.due = Some(at + RETRY);
+        !std::mem::replace(&mut self.told, true)
+    }
+
+    /// Whether it is to be tried now.
+    fn is_due(&mut self, at: Duration) -> bool {
+        self.due.take_if(|due| *due <= at).is_some()
+    }
 }
 
 /// The nodes of the process.
@@ -253,5 +287,23 @@ impl Watched {
             }
         }
         dead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_fails_is_tried_again_each_second_and_told_of_once() {
+        troika_safety::verifies![SR_TIM_009];
+        let ms = Duration::from_millis;
+        let mut retry = Retry::default();
+        assert!(!retry.is_due(ms(0)), "nothing failed");
+        assert!(retry.failed(ms(100)));
+        assert!(!retry.is_due(ms(1095)) && retry.is_due(ms(1100)));
+        assert!(!retry.is_due(ms(2200)), "one is on its way");
+        assert!(!retry.failed(ms(2205)), "that is known");
+        assert!(retry.is_due(ms(3205)));
     }
 }
