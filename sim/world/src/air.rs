@@ -12,7 +12,8 @@ pub type Clock = Arc<dyn Fn() -> f64 + Send + Sync>;
 pub struct AirEdge {
     air: Air,
     clock: Clock,
-    under_way: Option<(f64, Sample)>,
+    /// When it is over, its number and what it shows.
+    under_way: Option<(f64, u64, Sample)>,
 }
 
 impl AirEdge {
@@ -27,13 +28,14 @@ impl Edge for AirEdge {
         true
     }
 
-    fn start(&mut self, probe: Probe) {
-        self.under_way = Some(sent(&self.air, (self.clock)(), probe));
+    fn start(&mut self, number: u64, probe: Probe) {
+        let (over, sample) = sent(&self.air, (self.clock)(), probe);
+        self.under_way = Some((over, number, sample));
     }
 
-    fn take(&mut self) -> Option<Sample> {
+    fn take(&mut self) -> Option<(u64, Sample)> {
         let now = (self.clock)();
-        self.under_way.take_if(|(over, _)| *over <= now).map(|(_, sample)| sample)
+        self.under_way.take_if(|(over, ..)| *over <= now).map(|(_, number, sample)| (number, sample))
     }
 
     fn bearer(&mut self) -> Bearer {
