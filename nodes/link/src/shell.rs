@@ -92,7 +92,12 @@ impl Edge for SystemEdge {
         // A disk can take seconds. What is not kept is measured again.
         let write = move || {
             if let Err(why) = replace(&path, &text) {
-                eprintln!("notice: the memory of the road is not kept in {}: {why}", path.display());
+                // `eprintln!` panics when its reader is gone, and the process would end with it.
+                let _nobody_reads = writeln!(
+                    io::stderr(),
+                    "notice: the memory of the road is not kept in {}: {why}",
+                    path.display()
+                );
             }
         };
         let _ = thread::Builder::new().name("link-memory".into()).spawn(write);
