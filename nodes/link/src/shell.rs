@@ -25,12 +25,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// No head of an answer is longer.
 const LONGEST_HEAD: usize = 8192;
 
+/// A probe's number, and what it has seen.
+type Seen = (u64, Sample);
+
 /// Probes over TCP, Linux's word on the bearer, a file for the memory.
 pub struct SystemEdge {
     endpoint: String,
     path: String,
     memory: PathBuf,
-    samples: (Sender<(u64, Sample)>, Receiver<(u64, Sample)>),
+    samples: (Sender<Seen>, Receiver<Seen>),
     bearer: Option<(Instant, Bearer)>,
 }
 
