@@ -188,10 +188,8 @@ mod tests {
         VehicleId::new(name).expect("an id")
     }
 
-    #[tokio::test]
-    async fn room_that_is_dropped_goes_to_who_waits() {
-        let gate = gate(1);
-        let first = gate.enter(&id("anna"), 1, 1, false, LONG).await.expect("room");
+    /// Somebody who waits for room; gives the upstream when it is there.
+    async fn waits(gate: &Arc<Gate>) -> tokio::task::JoinHandle<Result<usize, Refusal>> {
         let second = tokio::spawn({
             let gate = gate.clone();
             async move { gate.enter(&id("bruno"), 1, 1, false, LONG).await.map(|permit| permit.upstream) }
@@ -199,6 +197,14 @@ mod tests {
         while gate.look(1).0 == 0 {
             tokio::task::yield_now().await;
         }
+        second
+    }
+
+    #[tokio::test]
+    async fn room_that_is_dropped_goes_to_who_waits() {
+        let gate = gate(1);
+        let first = gate.enter(&id("anna"), 1, 1, false, LONG).await.expect("room");
+        let second = waits(&gate).await;
         drop(first);
         assert_eq!(second.await.expect("no panic"), Ok(0));
         assert_eq!(gate.look(1), (0, vec![(0, true)]));
@@ -212,13 +218,7 @@ mod tests {
         first.failed(Fault::Reset("by peer".into()));
         drop(first);
         let trial = gate.enter(&id("anna"), 1, 1, false, LONG).await.expect("one finds out");
-        let second = tokio::spawn({
-            let gate = gate.clone();
-            async move { gate.enter(&id("bruno"), 1, 1, false, LONG).await.map(|permit| permit.upstream) }
-        });
-        while gate.look(1).0 == 0 {
-            tokio::task::yield_now().await;
-        }
+        let second = waits(&gate).await;
         trial.begun();
         assert_eq!(second.await.expect("no panic"), Ok(0), "while the trial runs");
         drop(trial);

@@ -267,16 +267,8 @@ fn what_is_private_stays_whatever_was_decided_and_is_not_told_with_the_next_ques
     // A decision that is wrong, or forged.
     let out = car.ask(0, "u1", "Am I tired?", DialogueRequest::DRIVER_STATE, DialogueReply::CLOUD);
     assert!(car.service.streams().is_empty(), "{out:?}");
-    let id = out
-        .iter()
-        .find_map(|one| if let Out::Language(one) = one { Some(one.request_id.clone()) } else { None });
-    let said = LanguageReply {
-        request_id: id.expect("the vehicle is asked"),
-        status: LanguageReply::DONE,
-        text: "You look tired.".into(),
-        ..LanguageReply::default()
-    };
-    assert_eq!(spoken(&car.bridge.language(at(300), &said)), ["You look tired."]);
+    let said = the_model_says(&mut car, 300, &out, "You look tired.");
+    assert_eq!(spoken(&said), ["You look tired."]);
     // Said to be public, and its words say otherwise.
     car.ask(5_000, "u2", "Read my messages", DialogueRequest::PUBLIC, DialogueReply::CLOUD);
     assert!(car.service.streams().is_empty());
